@@ -1,0 +1,96 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+int clinux_make_undumpable(void) {
+    struct rlimit none = {0, 0};
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return -1;
+    return setrlimit(RLIMIT_CORE, &none);
+}
+
+int clinux_open_directory_strictly(int directory, const char *path) {
+    char name[256];
+    int at = path[0] == '/' ? open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                            : fcntl(directory, F_DUPFD_CLOEXEC, 0);
+    while (at >= 0) {
+        while (*path == '/') path++;
+        size_t length = strcspn(path, "/");
+        if (length == 0) return at;
+        int next = -1;
+        if (length >= sizeof name) {
+            errno = ENAMETOOLONG;
+        } else {
+            memcpy(name, path, length);
+            name[length] = 0;
+            if (strcmp(name, "..") == 0) {
+                errno = EXDEV;
+            } else {
+                next = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                /* The kernel says ENOTDIR of a link that it was told not to follow. */
+                struct stat about;
+                if (next < 0 && errno == ENOTDIR &&
+                    fstatat(at, name, &about, AT_SYMLINK_NOFOLLOW) == 0)
+                    errno = S_ISLNK(about.st_mode) ? ELOOP : ENOTDIR;
+            }
+        }
+        int error = errno;
+        close(at);
+        errno = error;
+        at = next;
+        path += length;
+    }
+    return -1;
+}
+
+int clinux_clock_step_descriptor(void) {
+    int descriptor = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (descriptor < 0) return -1;
+    struct itimerspec far = {{0, 0}, {INT64_C(1) << 40, 0}};
+    if (timerfd_settime(descriptor, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, 0) != 0) {
+        int error = errno;
+        close(descriptor);
+        errno = error;
+        return -1;
+    }
+    return descriptor;
+}
+
+int64_t clinux_filesystem_type(int descriptor) {
+    struct statfs about;
+    if (fstatfs(descriptor, &about) != 0) return -1;
+    return (int64_t)about.f_type & 0xffffffff;
+}
+
+int clinux_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return -1;
+    *pid = peer.pid;
+    *uid = peer.uid;
+    *gid = peer.gid;
+    return 0;
+}
+
+int clinux_openat(int directory, const char *path, int flags, mode_t mode) {
+    return openat(directory, path, flags | O_CLOEXEC, mode);
+}
+
+int clinux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+int clinux_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }
+
+int clinux_accept(int listener) { return accept4(listener, 0, 0, SOCK_CLOEXEC); }
+
+int clinux_close_from(unsigned first) { return (int)syscall(SYS_close_range, first, ~0U, 0); }

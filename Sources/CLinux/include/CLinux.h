@@ -1,0 +1,41 @@
+#ifndef CLINUX_H
+#define CLINUX_H
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What Swift's Glibc module cannot reach: variadic calls, macros and newer system calls.
+   Each returns 0 (or a descriptor) on success and -1 with errno set, as the call itself does. */
+
+/* prctl(PR_SET_DUMPABLE, 0) and RLIMIT_CORE 0: no core, no ptrace by the same user. */
+int clinux_make_undumpable(void);
+
+/* Opens a directory without following a symbolic link in any part of its path; ".." is refused. A
+   relative path starts at `directory` and so stays below it. openat2(2) would say the same in one
+   call, but systemd's RestrictSUIDSGID= answers it with ENOSYS. */
+int clinux_open_directory_strictly(int directory, const char *path);
+
+/* A timerfd on CLOCK_REALTIME, set to the far future with TFD_TIMER_CANCEL_ON_SET: read(2) fails
+   with ECANCELED whenever the wall clock is stepped. */
+int clinux_clock_step_descriptor(void);
+
+/* The magic number of the file system that holds `descriptor` (statfs(2) f_type), or -1. */
+int64_t clinux_filesystem_type(int descriptor);
+
+/* SO_PEERCRED of a connected Unix socket. */
+int clinux_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid);
+
+/* open(2) is variadic: one with a mode, relative to a directory descriptor. */
+int clinux_openat(int directory, const char *path, int flags, mode_t mode);
+
+/* pipe2(2) with O_CLOEXEC. */
+int clinux_pipe(int ends[2]);
+
+/* fcntl(F_DUPFD_CLOEXEC), which is variadic. */
+int clinux_duplicate(int descriptor);
+
+/* accept4(2) with SOCK_CLOEXEC, a GNU extension. */
+int clinux_accept(int listener);
+
+/* Closes every descriptor from `first` on. */
+int clinux_close_from(unsigned first);
+#endif
