@@ -19,6 +19,11 @@ let package = Package(
     ],
     targets: [
         .target(name: "CLinux"),
+        .target(
+            name: "TokenCore",
+            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            resources: [.embedInCode("Profiles")],
+            swiftSettings: house),
     ],
     swiftLanguageModes: [.v6]
 )

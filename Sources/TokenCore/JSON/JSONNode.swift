@@ -1,0 +1,114 @@
+/// A JSON value (RFC 8259) that remembers where in its document it began.
+public struct JSONNode: Sendable {
+    /// What the value is. Numbers keep their text: nothing is rounded that nobody asked to round.
+    public enum Kind: Sendable, Equatable {
+        case null
+        case bool(Bool)
+        case number(String)
+        case string(String)
+        case array([JSONNode])
+        case object([JSONMember])
+    }
+
+    public var kind: Kind
+    /// Byte offset of the value's first byte; 0 for a value that was not read from a document.
+    public var offset: Int
+
+    public init(_ kind: Kind, offset: Int = 0) { (self.kind, self.offset) = (kind, offset) }
+}
+
+/// One `"key": value` of an object, in document order.
+public struct JSONMember: Sendable, Equatable {
+    public var key: String
+    public var keyOffset: Int
+    public var value: JSONNode
+
+    public init(_ key: String, _ value: JSONNode, keyOffset: Int = 0) {
+        (self.key, self.keyOffset, self.value) = (key, keyOffset, value)
+    }
+}
+
+extension JSONNode: Equatable {
+    /// Equal values are equal wherever they stood.
+    public static func == (left: JSONNode, right: JSONNode) -> Bool { left.kind == right.kind }
+}
+
+extension JSONNode {
+    public subscript(_ key: String) -> JSONNode? {
+        members?.first { $0.key == key }?.value
+    }
+    public var members: [JSONMember]? {
+        if case .object(let members) = kind { members } else { nil }
+    }
+    public var elements: [JSONNode]? {
+        if case .array(let elements) = kind { elements } else { nil }
+    }
+    public var text: String? {
+        if case .string(let text) = kind { text } else { nil }
+    }
+    public var flag: Bool? {
+        if case .bool(let flag) = kind { flag } else { nil }
+    }
+    /// The number as a whole one, if it is one and fits.
+    public var integer: Int64? {
+        guard case .number(let literal) = kind else { return nil }
+        return Int64(literal)
+    }
+    public var isNull: Bool { kind == .null }
+
+    /// One spelling for comparing: `0` and `"0"` are the same, `true` and `"true"` too
+    /// (profile rule 5). `nil` for arrays, objects and null.
+    public var canonicalText: String? {
+        switch kind {
+        case .string(let text): text
+        case .bool(let flag): flag ? "true" : "false"
+        case .number(let literal): canonicalNumber(literal)
+        case .null, .array, .object: nil
+        }
+    }
+
+    /// A short name for error messages.
+    public var typeName: String {
+        switch kind {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .number: "a number"
+        case .string: "a string"
+        case .array: "an array"
+        case .object: "an object"
+        }
+    }
+}
+
+/// `1.0`, `1e0` and `1` become `1`; anything else keeps its text.
+private func canonicalNumber(_ literal: String) -> String {
+    if Int64(literal) != nil { return literal == "-0" ? "0" : literal }
+    if let value = Double(literal), value == value.rounded(), value.magnitude < 1e15 {
+        return String(Int64(value))
+    }
+    return literal
+}
+
+// Values made by the program.
+extension JSONNode: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+    ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral,
+    ExpressibleByNilLiteral
+{
+    public init(stringLiteral value: String) { self.init(.string(value)) }
+    public init(integerLiteral value: Int64) { self.init(.number(String(value))) }
+    public init(booleanLiteral value: Bool) { self.init(.bool(value)) }
+    public init(arrayLiteral elements: JSONNode...) { self.init(.array(elements)) }
+    public init(dictionaryLiteral elements: (String, JSONNode)...) {
+        self.init(.object(elements.map { JSONMember($0.0, $0.1) }))
+    }
+    public init(nilLiteral: ()) { self.init(.null) }
+
+    public static func string(_ text: String) -> JSONNode { JSONNode(.string(text)) }
+    public static func integer(_ value: Int64) -> JSONNode { JSONNode(.number(String(value))) }
+    public static func bool(_ value: Bool) -> JSONNode { JSONNode(.bool(value)) }
+    public static func array(_ elements: [JSONNode]) -> JSONNode { JSONNode(.array(elements)) }
+    public static func object(_ members: [(String, JSONNode?)]) -> JSONNode {
+        JSONNode(
+            .object(members.compactMap { key, value in value.map { JSONMember(key, $0) } }))
+    }
+}

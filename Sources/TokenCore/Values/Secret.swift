@@ -1,0 +1,19 @@
+/// A text that must never be printed: prints as `«secret»` however it is shown.
+///
+/// ``reveal()`` is the only way out, and easy to search for.
+public struct Secret: Sendable, Hashable {
+    private let text: String
+
+    public init(_ text: String) { self.text = text }
+
+    /// The secret itself. For requests, state and outputs only.
+    public func reveal() -> String { text }
+
+    public var isEmpty: Bool { text.isEmpty }
+}
+
+extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "«secret»" }
+    public var debugDescription: String { "«secret»" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}

@@ -1,0 +1,114 @@
+/// An instant on the boot clock, which keeps counting while the machine is suspended.
+///
+/// Every deadline held in memory is one. It means nothing after a reboot: what is stored carries
+/// the boot's identity beside it (``Moment``). Source: clock_gettime(2), `CLOCK_BOOTTIME`.
+public struct Uptime: InstantProtocol, Hashable, Sendable {
+    public var sinceBoot: Duration
+
+    public init(_ sinceBoot: Duration) { self.sinceBoot = sinceBoot }
+    public func advanced(by duration: Duration) -> Uptime { Uptime(sinceBoot + duration) }
+    public func duration(to other: Uptime) -> Duration { other.sinceBoot - sinceBoot }
+    public static func < (left: Uptime, right: Uptime) -> Bool { left.sinceBoot < right.sinceBoot }
+}
+
+/// An instant on the wall clock. People and other hosts use it; the schedule does not.
+public struct WallTime: InstantProtocol, Hashable, Sendable {
+    /// Since 1970-01-01T00:00:00Z, leap seconds not counted (POSIX).
+    public var sinceEpoch: Duration
+
+    public init(_ sinceEpoch: Duration) { self.sinceEpoch = sinceEpoch }
+    public init(epochSeconds: Int64) { sinceEpoch = .seconds(epochSeconds) }
+    public func advanced(by duration: Duration) -> WallTime { WallTime(sinceEpoch + duration) }
+    public func duration(to other: WallTime) -> Duration { other.sinceEpoch - sinceEpoch }
+    public static func < (left: WallTime, right: WallTime) -> Bool {
+        left.sinceEpoch < right.sinceEpoch
+    }
+    /// Whole seconds, rounded down.
+    public var epochSeconds: Int64 {
+        let parts = sinceEpoch.components
+        return parts.attoseconds < 0 ? parts.seconds - 1 : parts.seconds
+    }
+}
+
+/// Both clocks and the identity of the boot, read together.
+public struct Moment: Hashable, Sendable {
+    public var uptime: Uptime
+    public var wall: WallTime
+    /// `/proc/sys/kernel/random/boot_id`; uptimes of different boots cannot be compared.
+    public var bootID: String
+
+    public init(uptime: Uptime, wall: WallTime, bootID: String) {
+        (self.uptime, self.wall, self.bootID) = (uptime, wall, bootID)
+    }
+
+    public func advanced(by duration: Duration) -> Moment {
+        Moment(
+            uptime: uptime.advanced(by: duration), wall: wall.advanced(by: duration),
+            bootID: bootID)
+    }
+
+    /// How long ago `earlier` was: exact within one boot, by the wall clock across boots.
+    ///
+    /// `nil` when the wall clock says it lies in the future: then the clock is not to be believed
+    /// (no battery, not yet synchronised), and the caller must assume the worst.
+    public func elapsed(since earlier: Moment) -> Duration? {
+        if bootID == earlier.bootID { return max(.zero, earlier.uptime.duration(to: uptime)) }
+        let elapsed = earlier.wall.duration(to: wall)
+        return elapsed < .zero ? nil : elapsed
+    }
+
+    /// The wall clock's name for an uptime of this boot.
+    public func wall(at other: Uptime) -> WallTime {
+        wall.advanced(by: uptime.duration(to: other))
+    }
+}
+
+extension Duration {
+    public var secondsAsDouble: Double {
+        let parts = components
+        return Double(parts.seconds) + Double(parts.attoseconds) * 1e-18
+    }
+    /// Whole nanoseconds, saturating.
+    public var nanoseconds: Int64 {
+        let parts = components
+        let (whole, overflow) = parts.seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        if overflow { return parts.seconds < 0 ? .min : .max }
+        let (sum, overflowed) = whole.addingReportingOverflow(parts.attoseconds / 1_000_000_000)
+        return overflowed ? .max : sum
+    }
+    public static func days(_ days: Int64) -> Duration { .seconds(days * 86_400) }
+}
+
+/// A duration as people write it: `"0.5s"`, `"90s"`, `"5m"`, `"12h"`, `"60d"`, `"250ms"`.
+/// - Returns: `nil` for anything else, and for more than 100 years.
+public func parseDuration(_ text: String) -> Duration? {
+    let units: [(String, Double)] = [
+        ("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86_400),
+    ]
+    for (suffix, seconds) in units where text.hasSuffix(suffix) {
+        let number = text.dropLast(suffix.count)
+        let parts = number.split(separator: ".", omittingEmptySubsequences: false)
+        let isDecimal =
+            (1...2).contains(parts.count)
+            && parts.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy(isDigit) }
+        guard isDecimal, let value = Double(String(number)) else { continue }
+        let total = value * seconds
+        guard total <= 100 * 366 * 86_400 else { return nil }
+        if let whole = Int64(number), seconds >= 1 { return .seconds(whole * Int64(seconds)) }
+        return .milliseconds(Int64((total * 1000).rounded()))
+    }
+    return nil
+}
+
+/// A duration for people: the two largest units that matter, `"12 min"`, `"1 h 5 min"`, `"59 d"`.
+public func describe(_ duration: Duration) -> String {
+    let seconds = max(0, duration.components.seconds)
+    switch seconds {
+    case ..<60: return "\(seconds) s"
+    case ..<3600: return "\(seconds / 60) min"
+    case ..<86_400:
+        let minutes = seconds % 3600 / 60
+        return minutes == 0 ? "\(seconds / 3600) h" : "\(seconds / 3600) h \(minutes) min"
+    default: return "\(seconds / 86_400) d"
+    }
+}
