@@ -1,0 +1,57 @@
+/// One mistake in a configuration file: where, what, and what to write instead.
+public struct ConfigurationMistake: Error, Sendable, Equatable, CustomStringConvertible {
+    public var file: String
+    /// Both count from 1; the column counts bytes. 0 when the file could not be read at all.
+    public var line: Int
+    public var column: Int
+    /// `credentials.crm.refresh.at`; empty for the whole document.
+    public var path: String
+    public var problem: String
+    /// An imperative sentence without its full stop.
+    public var remedy: String
+
+    public init(
+        file: String, line: Int = 0, column: Int = 0, path: String = "", problem: String,
+        remedy: String
+    ) {
+        (self.file, self.line, self.column, self.path) = (file, line, column, path)
+        (self.problem, self.remedy) = (problem, remedy)
+    }
+
+    /// `FILE:LINE:COLUMN: JSON.PATH: what is wrong; what to write instead`
+    public var description: String {
+        let place = line == 0 ? file : "\(file):\(line):\(column)"
+        return "\(place): \(path.isEmpty ? "" : path + ": ")\(problem); \(remedy)"
+    }
+}
+
+/// Every mistake of a configuration, never empty.
+public struct ConfigurationMistakes: Error, Sendable {
+    public var all: [ConfigurationMistake]
+
+    public init(_ all: [ConfigurationMistake]) { self.all = all }
+}
+
+/// One file of the configuration with the mistakes found in it so far.
+final class ConfigurationDocument {
+    let file: String
+    private let bytes: [UInt8]
+    private(set) var mistakes: [ConfigurationMistake] = []
+
+    init(file: String, bytes: [UInt8]) { (self.file, self.bytes) = (file, bytes) }
+
+    func record(at offset: Int, path: String, _ problem: String, _ remedy: String) {
+        let (line, column) = position(of: offset)
+        mistakes.append(
+            ConfigurationMistake(
+                file: file, line: line, column: column, path: path, problem: problem,
+                remedy: remedy))
+    }
+
+    private func position(of offset: Int) -> (line: Int, column: Int) {
+        let before = bytes.prefix(max(0, offset))
+        let line = before.count { $0 == 0x0A } + 1
+        let start = before.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
+        return (line, before.count - start + 1)
+    }
+}

@@ -1,0 +1,188 @@
+/// One value of a configuration file with its path, able to complain about itself.
+///
+/// A reader returns `nil` after recording a mistake, so that reading goes on and every mistake of
+/// the file is reported in one run.
+struct FieldReader {
+    let node: JSONNode
+    let path: String
+    /// Where to point when the value itself stands in no file (it came from a base profile).
+    let fallbackOffset: Int
+    let document: ConfigurationDocument
+
+    init(_ node: JSONNode, path: String, fallbackOffset: Int, document: ConfigurationDocument) {
+        (self.node, self.path, self.document) = (node, path, document)
+        self.fallbackOffset = node.offset >= 0 ? node.offset : fallbackOffset
+    }
+
+    func mistake(_ problem: String, _ remedy: String) {
+        document.record(at: fallbackOffset, path: path, problem, remedy)
+    }
+
+    func child(_ node: JSONNode, _ suffix: String) -> FieldReader {
+        FieldReader(
+            node, path: path.isEmpty ? suffix : path + suffix, fallbackOffset: fallbackOffset,
+            document: document)
+    }
+
+    func string(_ example: String) -> String? {
+        guard let text = node.text else { return wrongType("a string, such as \(example)") }
+        return text
+    }
+
+    func nonEmptyString(_ example: String) -> String? {
+        guard let text = string(example) else { return nil }
+        guard !text.isEmpty else {
+            mistake("is empty", "write a text, such as \(example)")
+            return nil
+        }
+        return text
+    }
+
+    func bool() -> Bool? {
+        guard let flag = node.flag else { return wrongType("true or false") }
+        return flag
+    }
+
+    func integer(in range: ClosedRange<Int>) -> Int? {
+        guard let value = node.integer, let number = Int(exactly: value), range ~= number else {
+            return wrongType("a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    func duration() -> Duration? {
+        guard let text = node.text, let duration = parseDuration(text) else {
+            return wrongType("a duration with its unit, such as \"90s\", \"5m\" or \"0.5s\"")
+        }
+        return duration
+    }
+
+    /// `"67%"` as 0.67.
+    func fraction() -> Double? {
+        let parts = node.text?.dropLast().split(separator: ".", omittingEmptySubsequences: false)
+        guard let text = node.text, text.hasSuffix("%"), let parts, (1...2).contains(parts.count),
+            parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy(isDigit) }),
+            let percent = Double(text.dropLast()), percent <= 100
+        else { return wrongType("a fraction with its sign, such as \"67%\"") }
+        return percent / 100
+    }
+
+    /// `"0640"` as 0o640. A JSON number is refused: 640 in decimal is a mode nobody wants.
+    func fileMode() -> UInt32? {
+        guard let text = node.text, text.utf8.count == 4, text.hasPrefix("0"),
+            let mode = UInt32(text, radix: 8)
+        else { return wrongType("an octal mode in quotes, such as \"0640\"") }
+        return mode
+    }
+
+    func choice<Value>(_ choices: [(String, Value)]) -> Value? {
+        let names = choices.map { "\"\($0.0)\"" }.joined(separator: ", ")
+        guard let text = node.text, let found = choices.first(where: { $0.0 == text }) else {
+            let near = node.text.flatMap { nearest($0, among: choices.map(\.0)) }
+            return wrongType("one of \(names)" + (near.map { " (\"\($0)\"?)" } ?? ""))
+        }
+        return found.1
+    }
+
+    func array() -> [FieldReader]? {
+        guard let elements = node.elements else { return wrongType("an array, [ … ]") }
+        return elements.enumerated().map { child($1, "[\($0)]") }
+    }
+
+    func nonEmptyArray() -> [FieldReader]? {
+        guard let elements = array() else { return nil }
+        guard !elements.isEmpty else {
+            mistake("is an empty array", "give it at least one element or leave the key out")
+            return nil
+        }
+        return elements
+    }
+
+    func object() -> ObjectReader? {
+        guard node.members != nil else { return wrongType("an object, { … }") }
+        return ObjectReader(self)
+    }
+
+    func wrongType<Value>(_ expected: String) -> Value? {
+        mistake(node.text == nil ? "is \(node.typeName)" : "is not valid", "write \(expected)")
+        return nil
+    }
+}
+
+/// An object whose keys are taken one by one; ``finish()`` complains about those nobody took.
+final class ObjectReader {
+    let field: FieldReader
+    private let members: [JSONMember]
+    private var taken: Set<String> = []
+    private var known: [String] = []
+
+    init(_ field: FieldReader) {
+        self.field = field
+        members = field.node.members ?? []
+    }
+
+    func take(_ key: String) -> FieldReader? {
+        known.append(key)
+        guard let member = members.first(where: { $0.key == key }) else { return nil }
+        taken.insert(key)
+        return reader(of: member)
+    }
+
+    /// Every member, for objects whose keys are names.
+    func takeAll() -> [(name: String, key: FieldReader, value: FieldReader)] {
+        taken.formUnion(members.map(\.key))
+        return members.map { member in
+            let value = reader(of: member)
+            let key = FieldReader(
+                JSONNode(.string(member.key), offset: member.keyOffset), path: value.path,
+                fallbackOffset: field.fallbackOffset, document: field.document)
+            return (member.key, key, value)
+        }
+    }
+
+    func require(_ key: String, _ example: String) -> FieldReader? {
+        if let found = take(key) { return found }
+        field.mistake("\"\(key)\" is missing", "add it, such as \(example)")
+        return nil
+    }
+
+    func finish() {
+        for member in members where !taken.contains(member.key) {
+            let near = nearest(member.key, among: known)
+            field.document.record(
+                at: member.keyOffset >= 0 ? member.keyOffset : field.fallbackOffset,
+                path: reader(of: member).path, "unknown key",
+                near.map { "write \"\($0)\"" }
+                    ?? "write one of \(known.sorted().joined(separator: ", "))")
+        }
+    }
+
+    private func reader(of member: JSONMember) -> FieldReader {
+        field.child(
+            member.value, field.path.isEmpty ? member.key : "." + member.key)
+    }
+}
+
+/// The candidate that differs least from `word`, if it differs by little enough to be a slip.
+func nearest(_ word: String, among candidates: [String]) -> String? {
+    let limit = max(1, word.count / 3)
+    return candidates.map { ($0, editDistance(word, $0)) }
+        .filter { $0.1 <= limit }
+        .min { $0.1 < $1.1 }?.0
+}
+
+/// Levenshtein distance.
+private func editDistance(_ left: String, _ right: String) -> Int {
+    let (left, right) = (Array(left), Array(right))
+    var row = Array(0...right.count)
+    for (i, a) in left.enumerated() {
+        var diagonal = row[0]
+        row[0] = i + 1
+        for (j, b) in right.enumerated() {
+            let above = row[j + 1]
+            row[j + 1] = min(above + 1, row[j] + 1, diagonal + (a == b ? 0 : 1))
+            diagonal = above
+        }
+    }
+    return row[right.count]
+}

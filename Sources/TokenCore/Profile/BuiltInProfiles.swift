@@ -1,0 +1,75 @@
+/// The profiles compiled into both programs: a binary run from its build folder finds them.
+public enum BuiltInProfiles {
+    /// Bases a profile can extend (profiles.md section 2, rule 1).
+    static let baseNames = ["refresh_token", "client_credentials", "none"]
+
+    /// Shipped profiles, in name order. The files stand in `Profiles/`.
+    public static let shippedNames = shipped.map(\.name)
+
+    private static let shipped: [(name: String, bytes: [UInt8])] = [
+        ("febbox", PackageResources.febbox_json),
+        ("fxiaoke", PackageResources.fxiaoke_json),
+        ("xee", PackageResources.xee_json),
+    ]
+
+    static func json(named name: String) -> JSONNode? {
+        shipped.first { $0.name == name }.flatMap { try? JSONReader.read($0.bytes) }
+    }
+
+    /// A shipped profile, read by itself.
+    public static func profile(named name: String) -> ProviderProfile? {
+        guard let file = shipped.first(where: { $0.name == name }) else { return nil }
+        let document = ConfigurationDocument(file: name, bytes: file.bytes)
+        let field = FieldReader(
+            JSONNode(.string(name)), path: "", fallbackOffset: 0, document: document)
+        let profile = ProfileCatalogue(configured: [:]).profile(named: name, usedBy: field)
+        return document.mistakes.isEmpty ? profile : nil
+    }
+
+    static func base(named name: String) -> JSONNode? {
+        switch name {
+        case "refresh_token":
+            standard(parameters: [
+                "grant_type": "refresh_token", "refresh_token": "${refresh_token}",
+            ])
+        case "client_credentials":
+            standard(parameters: ["grant_type": "client_credentials", "scope": "${scope}"])
+        case "none":
+            [
+                "request": [
+                    "method": "POST", "client_auth": "none", "encoding": "form",
+                    "headers": ["Accept": "application/json"],
+                ],
+                "response": [
+                    "access_token": "/access_token", "refresh_token": "/refresh_token",
+                ],
+            ]
+        default: nil
+        }
+    }
+
+    /// The parameters of the bases by name, and of `authorization_code` (RFC 6749 section 4.1.3).
+    static func parameters(ofBase name: String) -> JSONNode? {
+        if name == "authorization_code" {
+            return [
+                "grant_type": "authorization_code", "code": "${code}",
+                "redirect_uri": "${redirect_uri}", "code_verifier": "${code_verifier}",
+            ]
+        }
+        return base(named: name).map { $0["request"]?["params"] ?? [:] }
+    }
+
+    private static func standard(parameters: JSONNode) -> JSONNode {
+        [
+            "request": [
+                "method": "POST", "client_auth": "client_secret_post", "encoding": "form",
+                "headers": ["Accept": "application/json"], "params": parameters,
+            ],
+            "response": [
+                "access_token": "/access_token", "refresh_token": "/refresh_token",
+                "token_type": "/token_type", "scope": "/scope",
+                "expires": ["from": "/expires_in", "as": "seconds"],
+            ],
+        ]
+    }
+}

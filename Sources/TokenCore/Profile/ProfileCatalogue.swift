@@ -1,0 +1,117 @@
+/// A provider of the configuration, as written.
+struct ProviderSource {
+    var node: JSONNode
+    var field: FieldReader
+}
+
+/// All profiles a configuration can name: the built-in bases, the shipped ones and its own.
+///
+/// A profile is an RFC 7396 merge patch over its base; merging happens on the JSON, reading after,
+/// so that a profile in the configuration behaves exactly like a shipped one.
+final class ProfileCatalogue {
+    private let configured: [String: ProviderSource]
+    private var cache: [String: ProviderProfile?] = [:]
+
+    init(configured: [String: ProviderSource]) { self.configured = configured }
+
+    /// - Parameter root: A built-in base that replaces the profile's own (`grant_type`).
+    /// - Returns: `nil` after recording what is wrong where it is wrong.
+    func profile(named name: String, root: String? = nil, usedBy field: FieldReader)
+        -> ProviderProfile?
+    {
+        let key = "\(name) \(root ?? "")"
+        if let cached = cache[key] { return cached }
+        guard configured[name] != nil || BuiltInProfiles.json(named: name) != nil else {
+            let near = nearest(name, among: knownNames)
+            field.mistake(
+                "there is no provider \"\(name)\"",
+                near.map { "write \"\($0)\"" } ?? "define it under \"providers\", or write one of "
+                    + knownNames.joined(separator: ", "))
+            return nil
+        }
+        let source = configured[name]
+        let place = source?.field ?? field
+        let profile = merged(name, root: root, seen: [], at: place).flatMap { merged in
+            let reader = FieldReader(
+                merged.node, path: place.path, fallbackOffset: place.fallbackOffset,
+                document: place.document)
+            return ProfileReading(name: name, base: merged.root, field: reader).read()
+        }
+        cache[key] = .some(profile)
+        return profile
+    }
+
+    private var knownNames: [String] {
+        (BuiltInProfiles.shippedNames + configured.keys).sorted()
+    }
+
+    /// The profile's JSON over all its bases, and the name of the built-in base below them.
+    private func merged(_ name: String, root: String?, seen: [String], at place: FieldReader)
+        -> (node: JSONNode, root: String)?
+    {
+        if let base = BuiltInProfiles.base(named: name) { return (base, name) }
+        let chain = seen + [name]
+        guard !seen.contains(name) else {
+            place.mistake(
+                "extends itself: \(chain.joined(separator: " → "))", "break the circle")
+            return nil
+        }
+        guard let patch = configured[name]?.node ?? BuiltInProfiles.json(named: name) else {
+            let near = nearest(name, among: knownNames + BuiltInProfiles.baseNames)
+            place.mistake(
+                "extends \"\(name)\", which does not exist",
+                near.map { "write \"\($0)\"" } ?? "name a shipped or configured provider")
+            return nil
+        }
+        guard patch.members != nil else {
+            place.mistake("is \(patch.typeName)", "write an object, { … }")
+            return nil
+        }
+        let parent = patch["extends"]?.text ?? "refresh_token"
+        let isBase = BuiltInProfiles.baseNames.contains(parent)
+        guard
+            let below = merged(
+                isBase ? root ?? parent : parent, root: root, seen: chain, at: place)
+        else { return nil }
+        // Positions of another document would mislead: only this profile's own are kept.
+        let own = configured[name]?.field.document === place.document && seen.isEmpty
+        let over = own ? patch : withoutPositions(patch)
+        // A name is not inherited.
+        let inherited = mergePatch(below.node, ["name": nil])
+        return (mergePatch(withoutPositions(inherited), over), below.root)
+    }
+}
+
+/// RFC 7396: objects merge member by member, `null` deletes, anything else replaces.
+func mergePatch(_ target: JSONNode, _ patch: JSONNode) -> JSONNode {
+    guard let changes = patch.members else { return patch }
+    var members = target.members ?? []
+    for change in changes {
+        let index = members.firstIndex { $0.key == change.key }
+        if change.value.isNull {
+            if let index { members.remove(at: index) }
+        } else if let index {
+            members[index].value = mergePatch(members[index].value, change.value)
+            members[index].keyOffset = change.keyOffset
+        } else {
+            var added = change
+            added.value = mergePatch(
+                JSONNode(.object([]), offset: change.value.offset), added.value)
+            members.append(added)
+        }
+    }
+    return JSONNode(.object(members), offset: patch.offset)
+}
+
+private func withoutPositions(_ node: JSONNode) -> JSONNode {
+    switch node.kind {
+    case .array(let elements):
+        JSONNode(.array(elements.map(withoutPositions)), offset: -1)
+    case .object(let members):
+        JSONNode(
+            .object(
+                members.map { JSONMember($0.key, withoutPositions($0.value), keyOffset: -1) }),
+            offset: -1)
+    default: JSONNode(node.kind, offset: -1)
+    }
+}

@@ -1,0 +1,168 @@
+/// Why a template cannot be used.
+public struct TemplateError: Error, Equatable, Sendable {
+    public var problem: String
+    public var remedy: String
+}
+
+/// A text with `${…}` in it (profiles.md section 2, rule 2): variables, `'strings'`, whole numbers
+/// and a closed set of pure functions. No conditions, no loops.
+public struct Template: Sendable, Equatable {
+    enum Segment: Sendable, Equatable {
+        case text(String)
+        case expression(TemplateExpression)
+    }
+    let segments: [Segment]
+
+    /// - Throws: ``TemplateError`` for an unclosed `${`, an unknown function or a wrong count of
+    ///   arguments.
+    public init(_ text: String) throws(TemplateError) {
+        var segments: [Segment] = []
+        var rest = Substring(text)
+        while let start = rest.firstRange(of: "${") {
+            if start.lowerBound > rest.startIndex {
+                segments.append(.text(String(rest[..<start.lowerBound])))
+            }
+            var parser = TemplateParser(rest[start.upperBound...])
+            segments.append(.expression(try parser.parse()))
+            rest = parser.rest
+        }
+        if !rest.isEmpty { segments.append(.text(String(rest))) }
+        self.segments = segments
+    }
+
+    /// The template's value: `nil` when a variable it names is unset, so that the parameter or
+    /// header it stands for is left out. A template that is exactly one `${…}` keeps its JSON type
+    /// (rule 3).
+    public func value(in context: TemplateContext) -> JSONNode? {
+        if case .expression(let only)? = segments.first, segments.count == 1 {
+            return only.value(in: context)
+        }
+        return text(in: context).map { .string($0) }
+    }
+
+    /// The template as text, `nil` when a variable it names is unset.
+    ///
+    /// - Parameter encoding: applied to each interpolation, given the text so far.
+    public func text(
+        in context: TemplateContext,
+        encoding: (_ soFar: String, _ value: String) -> String = { $1 }
+    ) -> String? {
+        var result = ""
+        for segment in segments {
+            switch segment {
+            case .text(let text): result += text
+            case .expression(let expression):
+                guard let value = expression.value(in: context)?.canonicalText else { return nil }
+                result += encoding(result, value)
+            }
+        }
+        return result
+    }
+
+    /// Every variable the template names, such as `client_id` or `keep.instance_url`.
+    public var variables: Set<String> {
+        segments.reduce(into: []) { names, segment in
+            if case .expression(let expression) = segment { names.formUnion(expression.variables) }
+        }
+    }
+}
+
+indirect enum TemplateExpression: Sendable, Equatable {
+    case variable(String)
+    case literal(String)
+    case number(Int)
+    case call(TemplateFunction, [TemplateExpression])
+
+    func value(in context: TemplateContext) -> JSONNode? {
+        switch self {
+        case .variable(let name): return context.values[name]
+        case .literal(let text): return .string(text)
+        case .number(let number): return .integer(Int64(number))
+        case .call(let function, let arguments):
+            var values: [String] = []
+            for argument in arguments {
+                guard let text = argument.value(in: context)?.canonicalText else { return nil }
+                values.append(text)
+            }
+            return function.apply(values, context.nonce)
+        }
+    }
+
+    var variables: Set<String> {
+        switch self {
+        case .variable(let name): [name]
+        case .literal, .number: []
+        case .call(_, let arguments): arguments.reduce(into: []) { $0.formUnion($1.variables) }
+        }
+    }
+}
+
+/// Recursive descent over what stands between `${` and `}`.
+private struct TemplateParser {
+    private(set) var rest: Substring
+
+    init(_ rest: Substring) { self.rest = rest }
+
+    mutating func parse() throws(TemplateError) -> TemplateExpression {
+        let expression = try self.expression(depth: 0)
+        guard take("}") else { throw syntax("'}' is missing") }
+        return expression
+    }
+
+    private func syntax(_ problem: String) -> TemplateError {
+        TemplateError(
+            problem: "is no valid template: \(problem)",
+            remedy: "write ${name} or ${function(argument, 'text')}")
+    }
+
+    private mutating func skipSpace() { rest = rest.drop { $0 == " " } }
+
+    private mutating func take(_ character: Character) -> Bool {
+        skipSpace()
+        guard rest.first == character else { return false }
+        rest.removeFirst()
+        return true
+    }
+
+    private mutating func expression(depth: Int) throws(TemplateError) -> TemplateExpression {
+        guard depth < 16 else { throw syntax("nested too deeply") }
+        skipSpace()
+        if rest.first == "'" { return .literal(try quoted()) }
+        let word = rest.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || "_.-".contains($0)) }
+        guard !word.isEmpty else { throw syntax("a name is missing") }
+        rest = rest[word.endIndex...]
+        if let number = Int(word) { return .number(number) }
+        guard take("(") else { return .variable(String(word)) }
+        guard let function = TemplateFunction(rawValue: String(word)) else {
+            let near = nearest(String(word), among: TemplateFunction.allCases.map(\.rawValue))
+            throw TemplateError(
+                problem: "has no function named \(word)",
+                remedy: near.map { "write \($0)(…)" }
+                    ?? "use \(TemplateFunction.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        var arguments: [TemplateExpression] = []
+        if !take(")") {
+            repeat { arguments.append(try expression(depth: depth + 1)) } while take(",")
+            guard take(")") else { throw syntax("')' is missing") }
+        }
+        guard function.argumentCounts ~= arguments.count else {
+            throw TemplateError(
+                problem: "gives \(word) \(arguments.count) arguments", remedy: function.usage)
+        }
+        return .call(function, arguments)
+    }
+
+    /// `'it''s'` is `it's`.
+    private mutating func quoted() throws(TemplateError) -> String {
+        var text = ""
+        rest.removeFirst()
+        while let character = rest.popFirst() {
+            if character == "'" {
+                guard rest.first == "'" else { return text }
+                rest.removeFirst()
+            }
+            text.append(character)
+        }
+        throw syntax("a quote is not closed")
+    }
+}

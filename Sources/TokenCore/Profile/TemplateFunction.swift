@@ -1,0 +1,140 @@
+import Crypto
+
+/// The functions of the template language. Pure: time and randomness come with the nonce.
+enum TemplateFunction: String, CaseIterable, Sendable {
+    case concat, upper, lower, substr, int, urlencode, base64, base64url
+    case hash
+    case hashBase64 = "hash_base64"
+    case hmac
+    case hmacBase64 = "hmac_base64"
+    case uuid, random, now
+
+    var argumentCounts: ClosedRange<Int> {
+        switch self {
+        case .concat: 1...32
+        case .upper, .lower, .int, .urlencode, .base64, .base64url: 1...1
+        case .substr: 2...3
+        case .hash, .hashBase64: 2...2
+        case .hmac, .hmacBase64: 3...3
+        case .uuid: 0...0
+        case .random: 1...1
+        case .now: 1...2
+        }
+    }
+
+    var usage: String {
+        switch self {
+        case .concat: "write concat(a, b, …)"
+        case .upper, .lower, .int, .urlencode, .base64, .base64url: "write \(rawValue)(text)"
+        case .substr: "write substr(text, start) or substr(text, start, length)"
+        case .hash, .hashBase64: "write \(rawValue)('sha256', text)"
+        case .hmac, .hmacBase64: "write \(rawValue)('sha256', key, text)"
+        case .uuid: "write uuid()"
+        case .random: "write random(16)"
+        case .now: "write now('epoch_seconds')"
+        }
+    }
+
+    /// `nil` when an argument makes no sense, as an unset variable would.
+    func apply(_ arguments: [String], _ nonce: RequestNonce) -> JSONNode? {
+        switch self {
+        case .concat: return .string(arguments.joined())
+        case .upper: return .string(asciiCased(arguments[0], upper: true))
+        case .lower: return .string(asciiCased(arguments[0], upper: false))
+        case .substr: return substring(arguments)
+        case .int: return Int64(arguments[0]).map { .integer($0) }
+        case .urlencode: return .string(percentEncoded(arguments[0]))
+        case .base64: return .string(TokenCore.base64(Array(arguments[0].utf8)))
+        case .base64url:
+            return .string(TokenCore.base64(Array(arguments[0].utf8), urlSafe: true))
+        case .hash: return digest(arguments).map { .string(hexadecimal($0)) }
+        case .hashBase64: return digest(arguments).map { .string(TokenCore.base64($0)) }
+        case .hmac: return authenticationCode(arguments).map { .string(hexadecimal($0)) }
+        case .hmacBase64: return authenticationCode(arguments).map { .string(TokenCore.base64($0)) }
+        case .uuid: return .string(nonce.uuid)
+        case .random: return Int(arguments[0]).map { .string(String(nonce.random.prefix($0))) }
+        case .now:
+            if arguments.count == 2, arguments[1] != "UTC" { return nil }
+            return formatTime(nonce.now, arguments[0])
+        }
+    }
+
+    private func substring(_ arguments: [String]) -> JSONNode? {
+        guard let start = Int(arguments[1]), start >= 0 else { return nil }
+        let tail = arguments[0].dropFirst(start)
+        guard arguments.count == 3 else { return .string(String(tail)) }
+        return Int(arguments[2]).flatMap { $0 >= 0 ? .string(String(tail.prefix($0))) : nil }
+    }
+
+    private func digest(_ arguments: [String]) -> [UInt8]? {
+        let data = Array(arguments[1].utf8)
+        switch arguments[0] {
+        case "md5": return Array(Insecure.MD5.hash(data: data))
+        case "sha1": return Array(Insecure.SHA1.hash(data: data))
+        case "sha256": return Array(SHA256.hash(data: data))
+        case "sha384": return Array(SHA384.hash(data: data))
+        case "sha512": return Array(SHA512.hash(data: data))
+        default: return nil
+        }
+    }
+
+    private func authenticationCode(_ arguments: [String]) -> [UInt8]? {
+        let key = SymmetricKey(data: Array(arguments[1].utf8))
+        let data = Array(arguments[2].utf8)
+        switch arguments[0] {
+        case "md5":
+            return Array(HMAC<Insecure.MD5>.authenticationCode(for: data, using: key))
+        case "sha1":
+            return Array(HMAC<Insecure.SHA1>.authenticationCode(for: data, using: key))
+        case "sha256": return Array(HMAC<SHA256>.authenticationCode(for: data, using: key))
+        case "sha384": return Array(HMAC<SHA384>.authenticationCode(for: data, using: key))
+        case "sha512": return Array(HMAC<SHA512>.authenticationCode(for: data, using: key))
+        default: return nil
+        }
+    }
+}
+
+/// Letters a-z only: the result must not depend on a locale.
+private func asciiCased(_ text: String, upper: Bool) -> String {
+    let bytes = text.utf8.map { byte in
+        switch byte {
+        case 0x61...0x7A where upper: byte - 32
+        case 0x41...0x5A where !upper: byte + 32
+        default: byte
+        }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+}
+
+/// `epoch_seconds`, `epoch_milliseconds`, or a pattern of `yyyy MM dd HH mm ss SSS` with quoted
+/// text (`'T'`), always in UTC.
+private func formatTime(_ time: WallTime, _ format: String) -> JSONNode? {
+    let milliseconds = time.sinceEpoch.nanoseconds / 1_000_000
+    switch format {
+    case "epoch_seconds": return .integer(time.epochSeconds)
+    case "epoch_milliseconds": return .integer(milliseconds)
+    default: break
+    }
+    let date = CivilTime(epochSeconds: time.epochSeconds)
+    let fields: [(String, Int, Int)] = [
+        ("yyyy", date.year, 4), ("MM", date.month, 2), ("dd", date.day, 2), ("HH", date.hour, 2),
+        ("mm", date.minute, 2), ("SSS", Int(milliseconds % 1000), 3), ("ss", date.second, 2),
+    ]
+    var result = ""
+    var rest = Substring(format)
+    var isQuoted = false
+    while let character = rest.first {
+        if character == "'" {
+            isQuoted.toggle()
+            rest.removeFirst()
+        } else if !isQuoted, let field = fields.first(where: { rest.hasPrefix($0.0) }) {
+            let digits = String(field.1)
+            result += String(repeating: "0", count: max(0, field.2 - digits.count)) + digits
+            rest.removeFirst(field.0.count)
+        } else {
+            result.append(character)
+            rest.removeFirst()
+        }
+    }
+    return .string(result)
+}

@@ -1,0 +1,97 @@
+/// Reads a profile's `request`.
+struct RequestReading {
+    let object: ObjectReader
+
+    func read() -> RequestSpecification? {
+        let url = object.require("url", "\"https://id.example/oauth2/token\"")?.template()
+        let method = object.take("method")?
+            .choice(["POST", "GET", "PUT", "PATCH"].map { ($0, $0) })
+        let authentication = object.take("client_auth")?
+            .choice(ClientAuthentication.allCases.map { ($0.rawValue, $0) })
+        let encoding = object.take("encoding")?
+            .choice(RequestSpecification.Encoding.allCases.map { ($0.rawValue, $0) })
+        var names: [String: String] = [:]
+        for (name, _, value) in object.take("param_names")?.object()?.takeAll() ?? [] {
+            names[name] = value.nonEmptyString("\"clientId\"")
+        }
+        let parameters = readValues(object.take("params"))
+        let query = readValues(object.take("query"), scalarsOnly: true)
+        let headers = readHeaders(object.take("headers"))
+        var caFile: String?
+        if let tls = object.take("tls")?.object() {
+            caFile = tls.take("ca_file")?.path("/etc/evertoken/ca.pem")
+            tls.finish()
+        }
+        object.finish()
+        if method == "GET", encoding == .form || encoding == .json {
+            object.field.mistake(
+                "a GET has no body to encode", "write \"encoding\": \"query\"")
+        }
+        guard let url else { return nil }
+        return RequestSpecification(
+            method: method ?? "POST", url: url, clientAuthentication: authentication ?? .post,
+            encoding: encoding ?? .form, parameterNames: names, parameters: parameters,
+            query: query, headers: headers, caFile: caFile)
+    }
+
+    private func readValues(_ field: FieldReader?, scalarsOnly: Bool = false) -> [NamedTemplate] {
+        (field?.object()?.takeAll() ?? []).compactMap { name, _, value in
+            if scalarsOnly, value.node.canonicalText == nil {
+                value.mistake("is \(value.node.typeName)", "write a text, number or boolean")
+                return nil
+            }
+            return value.templatedValue().map { NamedTemplate(name: name, value: $0) }
+        }
+    }
+
+    private func readHeaders(_ field: FieldReader?) -> [NamedTemplate] {
+        (field?.object()?.takeAll() ?? []).compactMap { name, key, value in
+            guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x3A })
+            else {
+                key.mistake("is no header name", "use letters, digits and '-'")
+                return nil
+            }
+            return value.template().map {
+                NamedTemplate(name: name, value: .template($0))
+            }
+        }
+    }
+}
+
+extension FieldReader {
+    func templatedValue() -> TemplatedValue? {
+        switch node.kind {
+        case .string: return template().map(TemplatedValue.template)
+        case .null, .bool, .number: return .literal(node)
+        case .array(let elements):
+            return .array(
+                elements.enumerated().compactMap { child($1, "[\($0)]").templatedValue() })
+        case .object(let members):
+            return .object(
+                members.compactMap { member in
+                    child(member.value, "." + member.key).templatedValue().map {
+                        TemplatedMember(key: member.key, value: $0)
+                    }
+                })
+        }
+    }
+
+    func pattern() -> Pattern? {
+        guard let text = string("\"^[a-z]+$\"") else { return nil }
+        guard let pattern = Pattern(text) else {
+            mistake("is no valid regular expression", "correct the pattern")
+            return nil
+        }
+        return pattern
+    }
+
+    /// `10/10m`: ten requests in ten minutes; `120/m` is 120 in one.
+    func rateLimit() -> RateLimit? {
+        let parts = node.text?.split(separator: "/", omittingEmptySubsequences: false) ?? []
+        guard parts.count == 2, let count = Int(parts[0]), count > 0, let unit = parts[1].last,
+            let period = parseDuration(parts[1].count == 1 ? "1\(unit)" : String(parts[1])),
+            period > .zero, "smhd".contains(unit)
+        else { return wrongType("a count and a time, such as \"10/10m\"") }
+        return RateLimit(count: count, period: period)
+    }
+}

@@ -1,0 +1,116 @@
+/// The body of an answer, as far as it can be understood.
+enum AnswerBody {
+    case parsed(JSONNode)
+    case empty
+    case unreadable
+
+    init(_ answer: RawAnswer, format: ResponseSpecification.Format) {
+        let isBlank = answer.body.allSatisfy {
+            $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09
+        }
+        if isBlank {
+            self = .empty
+            return
+        }
+        let node: JSONNode?
+        switch format {
+        case .json: node = try? JSONReader.read(answer.body)
+        case .form: node = Self.form(answer.body)
+        case .text: node = Self.text(answer.body)
+        case .auto:
+            let type = answer.header("Content-Type")?.lowercased() ?? ""
+            if let json = try? JSONReader.read(answer.body), json.text == nil {
+                node = json
+            } else if type.contains("x-www-form-urlencoded") || type.hasPrefix("text/plain") {
+                node = Self.form(answer.body)
+            } else {
+                node = nil
+            }
+        }
+        self = node.map(AnswerBody.parsed) ?? .unreadable
+    }
+
+    var node: JSONNode? {
+        if case .parsed(let node) = self { node } else { nil }
+    }
+
+    /// `a=b&c=d` as an object of strings; `nil` if a pair has no `=` or a key stands twice.
+    private static func form(_ bytes: [UInt8]) -> JSONNode? {
+        guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
+        var members: [JSONMember] = []
+        for pair in text.split(separator: "&") {
+            guard let equals = pair.firstIndex(of: "="), let key = formDecoded(pair[..<equals]),
+                let value = formDecoded(pair[pair.index(after: equals)...]),
+                !members.contains(where: { $0.key == key })
+            else { return nil }
+            members.append(JSONMember(key, .string(value)))
+        }
+        return members.isEmpty ? nil : JSONNode(.object(members))
+    }
+
+    private static func text(_ bytes: [UInt8]) -> JSONNode? {
+        guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
+        let trimmed = text.drop { $0.isWhitespace }
+        let end = trimmed.lastIndex { !$0.isWhitespace }.map { trimmed.index(after: $0) }
+        return .string(String(trimmed[..<(end ?? trimmed.startIndex)]))
+    }
+}
+
+/// An answer with its body understood: what selectors and conditions look at.
+struct ReadableAnswer {
+    let raw: RawAnswer
+    let body: AnswerBody
+
+    /// - Parameter root: Where pointers start; error rules look at the whole body.
+    func select(_ selector: ResponseSelector, root: JSONPointer? = nil) -> JSONNode? {
+        switch selector {
+        case .pointer(let pointer):
+            guard let start = start(root) else { return nil }
+            return pointer.resolve(in: start)
+        case .firstOf(let parts):
+            for part in parts {
+                if let found = select(part, root: root) { return found }
+            }
+            return nil
+        case .header(let name, let pattern):
+            guard let value = raw.header(name) else { return nil }
+            guard let pattern else { return .string(value) }
+            return pattern.firstMatch(in: value).map { .string($0) }
+        case .matching(let pointer, let pattern):
+            guard let start = start(root),
+                let text = pointer.resolve(in: start)?.canonicalText
+            else { return nil }
+            return pattern.firstMatch(in: text).map { .string($0) }
+        case .value(let text): return .string(text)
+        }
+    }
+
+    private func start(_ root: JSONPointer?) -> JSONNode? {
+        guard let node = body.node, let root else { return body.node }
+        return root.resolve(in: node)
+    }
+
+    /// A path that does not resolve makes a condition false, `not_in` too; `exists: false` is then
+    /// true (rule 1).
+    func holds(_ condition: ResponseCondition) -> Bool {
+        if let status = condition.status {
+            let matches = status.contains { wanted in
+                switch wanted {
+                case .exactly(let code): raw.status == code
+                case .hundred(let hundred): raw.status / 100 == hundred
+                }
+            }
+            if !matches { return false }
+        }
+        guard let path = condition.path else { return true }
+        let value = select(path)
+        if let exists = condition.exists, exists != (value != nil) { return false }
+        let tested = condition.isIn != nil || condition.notIn != nil || condition.matches != nil
+        guard tested else { return true }
+        guard let text = value?.canonicalText else { return false }
+        if let isIn = condition.isIn, !isIn.contains(text) { return false }
+        if let notIn = condition.notIn, notIn.contains(text) { return false }
+        if let pattern = condition.matches, !pattern.matches(text) { return false }
+        return true
+    }
+}

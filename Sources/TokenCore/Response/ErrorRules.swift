@@ -1,0 +1,94 @@
+extension ErrorRule {
+    /// The rules behind every profile's own (profiles.md section 2, rule 8), in the same format.
+    static let builtIn: [ErrorRule] = {
+        let document = ConfigurationDocument(file: "built-in rules", bytes: [])
+        guard let node = try? JSONReader.read(Array(builtInText.utf8)) else { return [] }
+        let field = FieldReader(node, path: "", fallbackOffset: 0, document: document)
+        return (field.array() ?? []).compactMap(ProfileReading.errorRule)
+    }()
+
+    private static let builtInText = """
+        [
+          {"if": [{"status": [429]}], "class": "rate_limited",
+           "retry_after": {"from": {"header": "Retry-After"}, "as": "auto"}},
+          {"if": [{"status": ["5xx"]}], "class": "transient",
+           "retry_after": {"from": {"header": "Retry-After"}, "as": "auto"}},
+          {"if": [{"status": [408, 425]}], "class": "transient"},
+          {"if": [{"path": "/error", "in": ["temporarily_unavailable", "server_error",
+                   "slow_down"]}], "class": "transient"},
+          {"if": [{"path": "/error_description",
+                   "matches": "(?i)rate.?limit|too many|quota|throttl"}],
+           "class": "rate_limited"},
+          {"if": [{"path": "/error", "in": ["invalid_grant", "interaction_required",
+                   "login_required", "consent_required"]}], "class": "reauth"},
+          {"if": [{"path": "/error", "in": ["invalid_client", "unauthorized_client",
+                   "unsupported_grant_type", "invalid_scope", "invalid_request",
+                   "access_denied"]}], "class": "config"},
+          {"if": [{"status": [401, 403]}], "class": "config"},
+          {"if": [{"status": ["4xx"]}], "class": "config"},
+          {"if": [{"status": ["2xx"]}], "class": "transient"}
+        ]
+        """
+}
+
+extension AnswerReader {
+    static let maximumRetryAfter: Duration = .seconds(3600)
+
+    /// The class of an answer that is no success. First matching rule wins.
+    func refusal(_ answer: ReadableAnswer) -> Refusal {
+        let status = answer.raw.status
+        let rule = rules.first { $0.conditions.allSatisfy(answer.holds) }
+        var failureClass =
+            rule?.failureClass ?? ([3, 4].contains(status / 100) ? .config : .transient)
+        // A dead refresh token is all that an empty 400 can tell (contract section 3).
+        if spendsGrant, [400, 401, 403].contains(status), answer.body.node == nil {
+            failureClass = .reauth
+        }
+        let code = errorCode(answer).map { " " + $0 } ?? ""
+        let redirect = status / 100 == 3 ? ", a redirect, which is never followed" : ""
+        let bare = answer.body.node == nil ? " without a readable body" : ""
+        return Refusal(
+            failureClass, httpStatus: status,
+            problem: "endpoint answered \(status)\(code)\(bare)\(redirect)",
+            retryAfter: rule?.retryAfter.flatMap { retryAfter($0, answer) },
+            isBare: status / 100 == 4 && answer.body.node == nil)
+    }
+
+    private func retryAfter(
+        _ specification: ExpirySpecification, _ answer: ReadableAnswer
+    ) -> Duration? {
+        let date = answer.raw.header("Date").flatMap(CivilTime.epochSeconds(httpDate:))
+        let now = WallTime(epochSeconds: date ?? 0)
+        let isRelative = specification.encoding == .auto || specification.encoding == .seconds
+        // Without the server's own clock an absolute time means nothing here.
+        guard date != nil || isRelative else { return nil }
+        let reading = ExpiryReading(answer: answer, root: nil, now: now)
+        guard let found = reading.read(specification), date != nil || found.lifetime < .days(365)
+        else { return nil }
+        return min(found.lifetime, Self.maximumRetryAfter)
+    }
+
+    /// An error code that may be shown: one of the registered names, or a plain number. Whatever
+    /// else a server writes may echo a secret (I29).
+    private func errorCode(_ answer: ReadableAnswer) -> String? {
+        guard let body = answer.body.node else { return nil }
+        for key in ["error", "errorCode", "errcode", "code", "status", "error_code"] {
+            guard let value = body[key] else { continue }
+            if let text = value.text, knownErrorCodes.contains(text) { return text }
+            if let number = value.integer, number.magnitude < 1_000_000_000 {
+                return "\(key) \(number)"
+            }
+        }
+        return nil
+    }
+}
+
+/// RFC 6749 section 5.2, RFC 8628 section 3.5, RFC 9449 section 5, OpenID Connect Core 3.1.2.6,
+/// and the names the shipped profiles use.
+private let knownErrorCodes: Set<String> = [
+    "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
+    "unsupported_grant_type", "invalid_scope", "access_denied", "server_error",
+    "temporarily_unavailable", "slow_down", "authorization_pending", "expired_token",
+    "invalid_dpop_proof", "use_dpop_nonce", "invalid_target", "interaction_required",
+    "login_required", "consent_required", "account_selection_required", "invalid_token",
+]

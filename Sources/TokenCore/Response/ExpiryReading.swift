@@ -1,0 +1,83 @@
+/// Reads expiry fields in every encoding the profiles know.
+struct ExpiryReading {
+    let answer: ReadableAnswer
+    let root: JSONPointer?
+    /// What absolute times are measured from.
+    let now: WallTime
+
+    struct Found: Equatable {
+        var lifetime: Duration
+        var isZero: Bool
+    }
+
+    /// The first that resolves to a usable time. Unusable ones (negative, `null`, a boolean,
+    /// not a number, too large) count as missing: never a crash, never a loop (I23).
+    func first(of specifications: [ExpirySpecification]) -> Found? {
+        for specification in specifications {
+            if let found = read(specification) { return found }
+        }
+        return nil
+    }
+
+    /// How far apart the first two usable ones are, if that is worth a note. A few seconds are the
+    /// time the answer took.
+    func disagreement(of specifications: [ExpirySpecification]) -> Duration? {
+        let found = specifications.compactMap(read)
+        guard found.count > 1 else { return nil }
+        let difference = found[0].lifetime - found[1].lifetime
+        let magnitude = difference < .zero ? .zero - difference : difference
+        return magnitude > .seconds(5) ? magnitude : nil
+    }
+
+    func read(_ specification: ExpirySpecification) -> Found? {
+        guard let node = answer.select(specification.from, root: root) else { return nil }
+        switch specification.encoding {
+        case .seconds: return relative(node, scale: 1)
+        case .milliseconds: return relative(node, scale: 0.001)
+        case .minutes: return relative(node, scale: 60)
+        case .hours: return relative(node, scale: 3600)
+        case .epochSeconds: return number(node).flatMap { absolute($0) }
+        case .epochMilliseconds: return number(node).flatMap { absolute($0 / 1000) }
+        case .rfc3339:
+            return node.text.flatMap(CivilTime.epochSeconds(rfc3339:))
+                .flatMap { absolute(Double($0)) }
+        case .auto:
+            guard let value = number(node) else {
+                let text = node.text ?? ""
+                let time =
+                    CivilTime.epochSeconds(rfc3339: text) ?? CivilTime.epochSeconds(httpDate: text)
+                return time.flatMap { absolute(Double($0)) }
+            }
+            if value < 1e9 { return relative(node, scale: 1) }
+            return absolute(value < 1e11 ? value : value / 1000)
+        }
+    }
+
+    /// A JSON number, or a string of digits.
+    private func number(_ node: JSONNode) -> Double? {
+        switch node.kind {
+        case .number(let literal): return Double(literal).flatMap { $0.isFinite ? $0 : nil }
+        case .string(let text):
+            guard (1...20).contains(text.utf8.count), text.utf8.allSatisfy(isDigit) else {
+                return nil
+            }
+            return Double(text)
+        default: return nil
+        }
+    }
+
+    /// Seconds from 10^9 on look like an absolute time and are refused (rule 6).
+    private func relative(_ node: JSONNode, scale: Double) -> Found? {
+        guard let value = number(node), value >= 0, value * scale < 1e9 else { return nil }
+        return Found(
+            lifetime: .milliseconds(Int64(value * scale * 1000)), isZero: value == 0)
+    }
+
+    private func absolute(_ epochSeconds: Double) -> Found? {
+        if epochSeconds == 0 { return Found(lifetime: .zero, isZero: true) }
+        guard epochSeconds > 0, epochSeconds < 1e12 else { return nil }
+        let lifetime = now.duration(to: WallTime(.milliseconds(Int64(epochSeconds * 1000))))
+        return lifetime > .zero && lifetime < .seconds(1_000_000_000)
+            ? Found(lifetime: lifetime, isZero: false) : nil
+    }
+}

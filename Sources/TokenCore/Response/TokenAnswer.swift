@@ -1,0 +1,81 @@
+/// An answer as it came from the wire, and as it is kept until it has been read.
+public struct RawAnswer: Sendable, Equatable {
+    public var status: Int
+    public var headers: [HeaderField]
+    public var body: [UInt8]
+    /// The connection ended early, or the body was larger than is kept.
+    public var isTruncated: Bool
+
+    public init(status: Int, headers: [HeaderField] = [], body: [UInt8], isTruncated: Bool = false)
+    {
+        (self.status, self.headers, self.body) = (status, headers, body)
+        self.isTruncated = isTruncated
+    }
+
+    public func header(_ name: String) -> String? {
+        headers.first { $0.name.lowercased() == name.lowercased() }?.value
+    }
+}
+
+/// How long a new access token lives, counted from when the request was sent: the token may be
+/// younger than that, never older.
+public enum TokenLifetime: Sendable, Equatable {
+    case never
+    case limited(Duration)
+
+    public var duration: Duration? {
+        if case .limited(let duration) = self { duration } else { nil }
+    }
+}
+
+/// What a successful answer granted.
+public struct TokenAnswer: Sendable, Equatable {
+    public var accessToken: Secret
+    public var tokenType: String?
+    public var scope: String?
+    public var lifetime: TokenLifetime
+    /// Of the refresh token, when the answer says.
+    public var refreshLifetime: Duration?
+    /// In the profile's order.
+    public var keep: [JSONMember]
+}
+
+/// Why there is no token, for code and for people.
+public struct Refusal: Error, Sendable, Equatable {
+    public var failureClass: FailureClass
+    public var httpStatus: Int?
+    /// What happened: status, codes from an allow-list. Never a server's raw text.
+    public var problem: String
+    /// How long the provider asks to wait; at most an hour.
+    public var retryAfter: Duration?
+    /// A 4xx whose body says nothing.
+    public var isBare: Bool
+
+    public init(
+        _ failureClass: FailureClass, httpStatus: Int? = nil, problem: String,
+        retryAfter: Duration? = nil, isBare: Bool = false
+    ) {
+        (self.failureClass, self.httpStatus) = (failureClass, httpStatus)
+        (self.problem, self.retryAfter, self.isBare) = (problem, retryAfter, isBare)
+    }
+}
+
+/// All that can be learnt from one answer. A pure function of the answer and the profile, so that
+/// recovery reads a stored answer exactly as the daemon did when it came.
+public struct AnswerReading: Sendable, Equatable {
+    public var result: Result<TokenAnswer, Refusal>
+    /// A refresh token to keep from now on, even where the rest of the answer is unusable;
+    /// `nil` means: keep the one there is (I9).
+    public var refreshToken: Secret?
+    public var notes: [AnswerNote]
+}
+
+/// Something odd about an answer that a person may want to know. Never holds a token.
+public enum AnswerNote: Sendable, Equatable {
+    /// `expires_in` and `expires_at` differ by this much; the first one rules.
+    case expiryDisagrees(by: Duration)
+    /// The expiry was missing or unusable; the default was taken.
+    case expiryAssumed(Duration)
+    /// The answer was cut, and its refresh token was found in what there is.
+    case refreshTokenSalvaged
+}
