@@ -1,0 +1,233 @@
+// What follows from recovery, from an attempt's end and from a publication's end.
+extension CredentialLifecycle {
+    mutating func recovered(
+        _ recovery: StateRecovery, now: Moment, using random: inout RandomSource
+    ) -> [LifecycleAction] {
+        guard case .recovering = job else { return [] }
+        job = .none
+        switch recovery {
+        case .unreadable:
+            isQuarantined = true
+            return [.report(.quarantined)]
+        case .unavailable(let problem):
+            // Ask again by an attempt, which reads the slots first and will say the same.
+            noteStorageProblem(problem, now: now)
+            dueAt = now.uptime.advanced(by: delay(after: .storage, now: now, using: &random))
+            return []
+        case .grant(let stored):
+            grant = stored
+            scheduleAfterStart(now: now, using: &random)
+            guard let access = grant.access, hasLiveToken(now: now) else { return [] }
+            return publish(access)
+        }
+    }
+
+    private func hasLiveToken(now: Moment) -> Bool {
+        guard let access = grant.access else { return false }
+        guard let end = expiry(of: access, now: now) else { return true }
+        return end > now.uptime
+    }
+
+    /// When a token granted earlier ends, on this boot's clock.
+    ///
+    /// Within one boot this is exact. After a reboot the wall clock decides; where that clock lies
+    /// (it reads earlier than the grant), the token is given what may be left of it, and a refresh
+    /// is due at once (``scheduleAfterStart(now:using:)``).
+    func expiry(of access: GrantedAccess, now: Moment) -> Uptime? {
+        guard let lifetime = access.lifetime else { return nil }
+        if access.sentAt.bootID == now.bootID {
+            return access.sentAt.uptime.advanced(by: lifetime)
+        }
+        let elapsed = now.elapsed(since: access.sentAt) ?? .zero
+        return now.uptime.advanced(by: max(.zero, lifetime - elapsed))
+    }
+
+    private mutating func scheduleAfterStart(now: Moment, using random: inout RandomSource) {
+        let history = grant.attempts
+        let floor = restartFloor(now: now)
+        if history.isLoginRequired || history.isMisconfigured {
+            // The seed or the configuration may have changed while nobody looked.
+            dueAt = history.isLoginRequired ? now.uptime : floor
+            return
+        }
+        if let failure = history.lastError {
+            let elapsed = history.lastAttemptAt.flatMap { now.elapsed(since: $0) } ?? .zero
+            let wait = delay(after: failure.failureClass, now: now, using: &random)
+            dueAt = max(floor, now.uptime.advanced(by: max(.zero, wait - elapsed)))
+            return
+        }
+        guard let access = grant.access else {
+            dueAt = floor
+            return
+        }
+        guard let elapsed = now.elapsed(since: access.sentAt) else {
+            dueAt = floor
+            return
+        }
+        guard let delay = refreshDelay(for: access, using: &random) else { return }
+        dueAt = max(floor, now.uptime.advanced(by: delay - elapsed))
+    }
+
+    /// A crash loop sends no more than the schedule itself may (I24).
+    private func restartFloor(now: Moment) -> Uptime {
+        guard let last = grant.attempts.lastAttemptAt, let elapsed = now.elapsed(since: last) else {
+            return now.uptime
+        }
+        let floor = RefreshSchedule(policy: configuration.refresh, rules: rules)
+            .minimumInterval(lifetime: grant.access?.lifetime)
+        return now.uptime.advanced(by: max(.zero, floor - elapsed))
+    }
+
+    func refreshDelay(
+        for access: GrantedAccess, using random: inout RandomSource
+    ) -> Duration? {
+        let schedule = RefreshSchedule(policy: configuration.refresh, rules: rules)
+        var life: Duration?
+        if rules.refreshTokenExpiry != .fixed, rules.refreshTokenExpiry != .inherited,
+            configuration.profile.usesRefreshToken, let since = grant.refreshTokenSince,
+            let whole = grant.refreshTokenLifetime, let age = access.sentAt.elapsed(since: since)
+        {
+            life = max(.zero, whole - age)
+        }
+        return schedule.delay(
+            lifetime: access.lifetime, roundTrip: access.roundTrip, refreshTokenLife: life,
+            using: &random)
+    }
+
+    func delay(
+        after failureClass: FailureClass, now: Moment, using random: inout RandomSource
+    ) -> Duration {
+        var remaining: RetryPolicy.Remaining?
+        if let access = grant.access, let lifetime = access.lifetime,
+            let end = expiry(of: access, now: now), end > now.uptime
+        {
+            remaining = RetryPolicy.Remaining(
+                life: now.uptime.duration(to: end), lifetime: lifetime)
+        }
+        return RetryPolicy(policy: configuration.refresh, rules: rules).delay(
+            after: failureClass, history: grant.attempts, remaining: remaining,
+            isRotating: isRotating, using: &random)
+    }
+
+    /// Until an answer repeats or omits the refresh token, `auto` counts as rotating.
+    private var isRotating: Bool {
+        guard configuration.profile.usesRefreshToken else { return false }
+        switch rules.refreshToken {
+        case .rotating: return true
+        case .auto: return !grant.isKnownStatic
+        case .fixed, .none, .accessToken: return false
+        }
+    }
+
+    mutating func attemptEnded(
+        _ report: AttemptReport, now: Moment, using random: inout RandomSource
+    ) -> [LifecycleAction] {
+        let wasLoginRequired = grant.attempts.isLoginRequired
+        let wasMisconfigured = grant.attempts.isMisconfigured
+        let oldGeneration = grant.generation
+        if let new = report.grant { grant = new }
+        let isStorage = report.end.failureClass == .storage
+        if !isStorage { storageFailures = 0 }
+        switch report.end {
+        case .unreadable:
+            isQuarantined = true
+            return [.report(.quarantined)]
+        case .needsLogin:
+            grant.attempts.isLoginRequired = true
+            dueAt = now.uptime.advanced(by: RetryPolicy.seedCheckInterval)
+            return wasLoginRequired
+                ? [] : [.report(.loginRequired(grant.attempts.lastError))]
+        case .signInFailed:
+            // Whoever asked was told; the schedule goes on as before.
+            return []
+        case .granted(let notes):
+            warnedDays = .max
+            isQuarantined = false
+            guard grant.generation != oldGeneration, let access = grant.access else {
+                dueAt = now.uptime
+                return []
+            }
+            let delay = refreshDelay(for: access, using: &random)
+            dueAt = delay.map { access.sentAt.uptime.advanced(by: $0) }
+            return [
+                .report(
+                    .refreshed(
+                        generation: grant.generation, notes: notes, attemptID: report.attemptID))
+            ] + publish(access)
+        case .refused(let refusal):
+            if isStorage { noteStorageProblem(refusal.problem, now: now) }
+            return refused(
+                report, wasLoginRequired: wasLoginRequired, wasMisconfigured: wasMisconfigured,
+                now: now, using: &random)
+        }
+    }
+
+    private mutating func refused(
+        _ report: AttemptReport, wasLoginRequired: Bool, wasMisconfigured: Bool, now: Moment,
+        using random: inout RandomSource
+    ) -> [LifecycleAction] {
+        guard let error = grant.attempts.lastError else {
+            dueAt = now.uptime.advanced(by: .seconds(1))
+            return []
+        }
+        let wait = delay(after: error.failureClass, now: now, using: &random)
+        if grant.attempts.isLoginRequired {
+            dueAt = now.uptime.advanced(by: RetryPolicy.seedCheckInterval)
+        } else {
+            dueAt = now.uptime.advanced(by: wait)
+        }
+        var actions: [LifecycleAction] = [
+            .report(
+                .failed(error, failures: grant.attempts.failures, attemptID: report.attemptID))
+        ]
+        if grant.attempts.isLoginRequired, !wasLoginRequired {
+            actions.append(.report(.loginRequired(error)))
+        } else if grant.attempts.isMisconfigured, !wasMisconfigured {
+            actions.append(.report(.misconfigured(error)))
+        }
+        return actions
+    }
+
+    /// Nothing was sent, or it could not be saved: memory remembers until the disk can.
+    private mutating func noteStorageProblem(_ problem: String, now: Moment) {
+        storageFailures += 1
+        grant.attempts.failures += storageFailures
+        grant.attempts.lastError = StoredError(
+            failureClass: .storage, problem: problem, at: now.wall)
+    }
+
+    mutating func publishEnded(
+        _ problem: String?, now: Moment, using random: inout RandomSource
+    ) -> [LifecycleAction] {
+        guard let problem else {
+            publishDueAt = nil
+            publishFailures = 0
+            lastOutputProblem = nil
+            if let access = grant.access {
+                published = Published(
+                    generation: grant.generation, expiresAt: expiry(of: access, now: now),
+                    lifetime: access.lifetime)
+            }
+            return []
+        }
+        publishFailures += 1
+        lastOutputProblem = StoredError(
+            failureClass: .output, problem: problem, at: now.wall)
+        var history = AttemptHistory()
+        history.failures = publishFailures
+        let wait = RetryPolicy(policy: configuration.refresh, rules: rules).delay(
+            after: .output, history: history, remaining: nil, isRotating: false, using: &random)
+        publishDueAt = now.uptime.advanced(by: max(wait, .milliseconds(250)))
+        return [.report(.outputFailed(problem: problem))]
+    }
+
+    /// Warns when the refresh token has 14, 7, 3 and 1 days left (contract, Fxiaoke's two months).
+    mutating func warnOfRefreshTokenEnd(now: Moment) -> [LifecycleAction] {
+        guard let end = grant.refreshTokenExpiresAt else { return [] }
+        let left = now.wall.duration(to: end)
+        let reached = [14, 7, 3, 1].filter { left <= .days(Int64($0)) }.min()
+        guard let reached, reached < warnedDays else { return [] }
+        warnedDays = reached
+        return [.report(.refreshTokenEnds(days: max(0, Int(left.components.seconds / 86_400))))]
+    }
+}

@@ -1,0 +1,55 @@
+extension CredentialLifecycle {
+    public var state: CredentialState {
+        if isQuarantined { return .quarantined }
+        let history = grant.attempts
+        if history.isLoginRequired { return .loginRequired }
+        let isDead = published?.isDead ?? false
+        if history.isMisconfigured { return .misconfigured }
+        guard published != nil else {
+            // Nothing to read yet, whatever is under way.
+            return .pending
+        }
+        if isDead { return .expired }
+        switch job {
+        case .attempting: return .refreshing
+        case .publishing where published?.generation != grant.generation: return .refreshing
+        case .none, .recovering, .publishing: break
+        }
+        let hasFailed = history.failures > 0 || lastOutputProblem != nil
+        return hasFailed ? .retrying : .fresh
+    }
+
+    /// The last failure that still stands.
+    public var standingError: StoredError? { lastOutputProblem ?? grant.attempts.lastError }
+
+    /// The generation that other programs can read; `nil` before the first.
+    public var publishedGeneration: Int64? { published?.generation }
+
+    /// When the next attempt is planned.
+    public var nextAttemptAt: Uptime? {
+        guard job == .none, !isQuarantined, !grant.attempts.isLoginRequired else { return nil }
+        return dueAt
+    }
+
+    /// The current access token while it is valid, with its end.
+    public func liveAccess(now: Moment) -> (access: GrantedAccess, expiresAt: Uptime?)? {
+        guard let access = grant.access, published?.isDead != true else { return nil }
+        let end = expiry(of: access, now: now)
+        if let end, end <= now.uptime { return nil }
+        return (access, end)
+    }
+
+    /// An answer waits in memory for a disk that does not take it: visible at once (I36).
+    mutating func noteUnsaved(problem: String, now: Moment) {
+        grant.attempts.failures += 1
+        grant.attempts.lastError = StoredError(
+            failureClass: .storage, problem: problem, at: now.wall)
+    }
+
+    mutating func notePublishedUnsaved(_ access: GrantedAccess, now: Moment) {
+        grant.access = access
+        published = Published(
+            generation: grant.generation, expiresAt: expiry(of: access, now: now),
+            lifetime: access.lifetime)
+    }
+}

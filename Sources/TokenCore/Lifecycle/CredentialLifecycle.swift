@@ -1,0 +1,187 @@
+/// One credential's life as a value: events in, actions out. Reads no clock, does no I/O.
+///
+/// The story of a refresh: `woke` when due → `.attempt` → `attemptEnded` with a grant that is
+/// already durable → `.publish` → `published` → fresh until the next due time. Only one job is ever
+/// under way; its ticket must come back with its answer.
+public struct CredentialLifecycle: Sendable {
+    enum Job: Sendable, Equatable {
+        case none
+        case recovering(Ticket)
+        case attempting(Ticket)
+        case publishing(Ticket)
+    }
+
+    /// The token that other programs can read now.
+    struct Published: Sendable, Equatable {
+        var generation: Int64
+        /// `nil` when it never expires.
+        var expiresAt: Uptime?
+        var lifetime: Duration?
+        /// Its end has been noticed.
+        var isDead = false
+    }
+
+    public private(set) var configuration: CredentialConfiguration
+    public internal(set) var grant = StoredGrant()
+    var job = Job.none
+    var published: Published?
+    /// The next attempt; `nil` if only an outside event can bring it.
+    var dueAt: Uptime?
+    /// The next try to write the outputs; `nil` if they are written.
+    var publishDueAt: Uptime?
+    var publishFailures = 0
+    var orders: [AttemptOrder] = []
+    var isQuarantined = false
+    var lastOutputProblem: StoredError?
+    /// Attempts in a row that the state's file system prevented; the disk cannot remember them.
+    var storageFailures = 0
+    /// The smallest warning threshold already reported, in days.
+    var warnedDays = Int.max
+    /// For those who wait for one.
+    public private(set) var attemptsEnded = 0
+    private var lastTicket: UInt64 = 0
+
+    public init(_ configuration: CredentialConfiguration) { self.configuration = configuration }
+
+    public var name: String { configuration.name }
+
+    var rules: LifecycleRules { configuration.profile.lifecycle }
+
+    mutating func nextTicket() -> Ticket {
+        lastTicket += 1
+        return Ticket(lastTicket)
+    }
+
+    /// The first thing to do with a new credential.
+    public mutating func start() -> [LifecycleAction] {
+        let ticket = nextTicket()
+        job = .recovering(ticket)
+        return [.recover(ticket)]
+    }
+
+    /// When this credential next needs `.woke`. A deadline is part of the state, so it cannot leak,
+    /// fire twice, or be cancelled too late.
+    public var wakeAt: Uptime? {
+        var deadlines: [Uptime] = []
+        if job == .none {
+            if let publishDueAt {
+                deadlines.append(publishDueAt)
+            } else if !orders.isEmpty {
+                deadlines.append(Uptime(.zero))
+            } else if let dueAt {
+                deadlines.append(dueAt)
+            }
+        }
+        if let published, !published.isDead, let end = published.expiresAt { deadlines.append(end) }
+        return deadlines.min()
+    }
+
+    /// Whether `.woke` now would start an attempt; the fleet counts those.
+    public func wantsAttempt(at now: Uptime) -> Bool {
+        guard job == .none, publishDueAt == nil else { return false }
+        if !orders.isEmpty { return true }
+        return dueAt.map { $0 <= now } ?? false
+    }
+
+    public var isAttempting: Bool {
+        if case .attempting = job { true } else { false }
+    }
+    public var isBusy: Bool { job != .none }
+
+    /// - Parameter mayAttempt: Whether the fleet has room for one more request in flight.
+    public mutating func handle(
+        _ event: LifecycleEvent, now: Moment, mayAttempt: Bool, using random: inout RandomSource
+    ) -> [LifecycleAction] {
+        switch event {
+        case .recovered(let recovery): return recovered(recovery, now: now, using: &random)
+        case .woke: return woke(now: now, mayAttempt: mayAttempt)
+        case .attemptEnded(let ticket, let report):
+            guard job == .attempting(ticket) else { return [] }
+            job = .none
+            attemptsEnded += 1
+            return attemptEnded(report, now: now, using: &random)
+        case .published(let ticket, let problem):
+            guard job == .publishing(ticket) else { return [] }
+            job = .none
+            return publishEnded(problem, now: now, using: &random)
+        case .refreshRequested:
+            requestRefresh(now: now)
+            return []
+        case .orderGiven(let order):
+            orders.append(order)
+            return []
+        case .configured(let new): return configured(new, now: now)
+        }
+    }
+
+    private mutating func woke(now: Moment, mayAttempt: Bool) -> [LifecycleAction] {
+        var actions = noteExpiry(now: now.uptime) + warnOfRefreshTokenEnd(now: now)
+        guard job == .none else { return actions }
+        if let due = publishDueAt {
+            guard due <= now.uptime else { return actions }
+            publishDueAt = nil
+            guard let access = grant.access else { return actions }
+            return actions + publish(access)
+        }
+        guard wantsAttempt(at: now.uptime), mayAttempt else { return actions }
+        let order = orders.isEmpty ? .renew(isManual: false) : orders.removeFirst()
+        let ticket = nextTicket()
+        job = .attempting(ticket)
+        if case .renew = order { dueAt = nil }
+        actions.append(.attempt(ticket, order))
+        return actions
+    }
+
+    mutating func publish(_ access: GrantedAccess) -> [LifecycleAction] {
+        let ticket = nextTicket()
+        job = .publishing(ticket)
+        return [.publish(ticket, access, generation: grant.generation)]
+    }
+
+    private mutating func noteExpiry(now: Uptime) -> [LifecycleAction] {
+        guard var token = published, !token.isDead, let end = token.expiresAt, end <= now else {
+            return []
+        }
+        token.isDead = true
+        published = token
+        return [.withdrawExpired, .report(.tokenExpired)]
+    }
+
+    private mutating func requestRefresh(now: Moment) {
+        guard !isQuarantined else { return }
+        let floor = earliestAttempt(now: now)
+        // A person's wish ends the wait for a changed configuration or a new sign-in once.
+        if grant.attempts.isLoginRequired {
+            if !orders.contains(.renew(isManual: true)) { orders.append(.renew(isManual: true)) }
+        } else if !isAttempting {
+            dueAt = min(dueAt ?? floor, floor)
+        }
+    }
+
+    /// The floor between two refreshes holds for people and crash loops too (I24).
+    func earliestAttempt(now: Moment) -> Uptime {
+        let schedule = RefreshSchedule(policy: configuration.refresh, rules: rules)
+        guard let last = grant.attempts.lastSuccessAt else { return now.uptime }
+        let floor = schedule.minimumInterval(lifetime: grant.access?.lifetime)
+        guard let elapsed = now.elapsed(since: last), elapsed < floor else { return now.uptime }
+        return now.uptime.advanced(by: floor - elapsed)
+    }
+
+    /// A changed configuration is tried at once where the old one was at fault; otherwise the
+    /// schedule stands, except for outputs, which are written anew.
+    private mutating func configured(
+        _ new: CredentialConfiguration, now: Moment
+    ) -> [LifecycleAction] {
+        guard new != configuration else { return [] }
+        let outputsChanged =
+            new.outputs != configuration.outputs || new.hooks != configuration.hooks
+        configuration = new
+        guard !isQuarantined else { return [] }
+        if outputsChanged, grant.access != nil, published?.isDead == false {
+            publishDueAt = now.uptime
+        }
+        let isHealthy = grant.attempts.failures == 0 && grant.access != nil
+        if !isHealthy, !isAttempting { dueAt = now.uptime }
+        return []
+    }
+}

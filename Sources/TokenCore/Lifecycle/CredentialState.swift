@@ -1,0 +1,115 @@
+/// What `status` calls a credential's condition (contract section 3).
+public enum CredentialState: String, Sendable, CaseIterable {
+    /// Nothing yet.
+    case pending
+    case fresh
+    case refreshing
+    /// The token is still valid; the last try failed.
+    case retrying
+    /// No valid token; retrying.
+    case expired
+    /// A person must sign in.
+    case loginRequired = "login_required"
+    /// Waits for a changed configuration or a manual refresh.
+    case misconfigured
+    /// The state cannot be trusted.
+    case quarantined
+
+    /// Whether start-up need not wait for it any longer (`READY=1`).
+    public var isSettled: Bool {
+        switch self {
+        case .fresh, .loginRequired, .misconfigured, .quarantined: true
+        case .pending, .refreshing, .retrying, .expired: false
+        }
+    }
+
+    /// Whether `status --check` is content with it.
+    public var isHealthy: Bool {
+        switch self {
+        case .fresh, .refreshing, .retrying: true
+        case .pending, .expired, .loginRequired, .misconfigured, .quarantined: false
+        }
+    }
+}
+
+/// Which question an answer belongs to. An answer with another number is dropped.
+public struct Ticket: Sendable, Hashable {
+    public var number: UInt64
+    public init(_ number: UInt64) { self.number = number }
+}
+
+/// How an attempt ended, with the grant as it now stands on the disk.
+public struct AttemptReport: Sendable, Equatable {
+    public enum End: Sendable, Equatable {
+        /// A new access token, or tokens adopted.
+        case granted([AnswerNote])
+        case refused(Refusal)
+        /// An authorization code was not exchanged; the tokens there are stand as they were.
+        case signInFailed(Refusal)
+        /// There is nothing to send with.
+        case needsLogin
+        /// No slot can be read.
+        case unreadable
+
+        public var failureClass: FailureClass? {
+            switch self {
+            case .refused(let refusal), .signInFailed(let refusal): refusal.failureClass
+            case .granted, .needsLogin, .unreadable: nil
+            }
+        }
+    }
+    /// `nil` when the state could not be read or written.
+    public var grant: StoredGrant?
+    public var end: End
+    /// Names the attempt in the journal.
+    public var attemptID: String
+
+    public init(grant: StoredGrant?, end: End, attemptID: String) {
+        (self.grant, self.end, self.attemptID) = (grant, end, attemptID)
+    }
+}
+
+/// What the world tells a credential's lifecycle.
+public enum LifecycleEvent: Sendable {
+    /// What the slots held at start.
+    case recovered(StateRecovery)
+    case woke
+    case attemptEnded(Ticket, AttemptReport)
+    case published(Ticket, problem: String?)
+    /// Somebody wants a refresh now.
+    case refreshRequested
+    case orderGiven(AttemptOrder)
+    case configured(CredentialConfiguration)
+}
+
+/// What recovery found.
+public enum StateRecovery: Sendable, Equatable {
+    case grant(StoredGrant)
+    /// Both slots are damaged.
+    case unreadable
+    /// The file system did not answer.
+    case unavailable(problem: String)
+}
+
+/// What a lifecycle wants done.
+public enum LifecycleAction: Sendable, Equatable {
+    case recover(Ticket)
+    case attempt(Ticket, AttemptOrder)
+    case publish(Ticket, GrantedAccess, generation: Int64)
+    /// Remove the outputs that asked for it: their token is dead.
+    case withdrawExpired
+    case report(LifecycleNotice)
+}
+
+/// Something a person may want to know; the engine turns it into a journal entry.
+public enum LifecycleNotice: Sendable, Equatable {
+    case refreshed(generation: Int64, notes: [AnswerNote], attemptID: String)
+    case failed(StoredError, failures: Int, attemptID: String)
+    case tokenExpired
+    case loginRequired(StoredError?)
+    case misconfigured(StoredError?)
+    case quarantined
+    case outputFailed(problem: String)
+    /// Whole days left of the refresh token.
+    case refreshTokenEnds(days: Int)
+}

@@ -1,0 +1,76 @@
+/// The earliest of many deadlines, each of which can be changed in place: an indexed 4-ary heap.
+///
+/// One Dispatch timer is armed for its top; a timer per credential costs 540 bytes each, this 20.
+public struct DeadlineHeap: Sendable {
+    private var order: [Int] = []
+    private var positions: [Int?] = []
+    private var deadlines: [Uptime] = []
+
+    public init() {}
+
+    public var earliest: (id: Int, at: Uptime)? {
+        order.first.map { ($0, deadlines[$0]) }
+    }
+
+    /// - Parameter deadline: `nil` takes the entry out.
+    public mutating func set(_ id: Int, to deadline: Uptime?) {
+        while positions.count <= id {
+            positions.append(nil)
+            deadlines.append(Uptime(.zero))
+        }
+        guard let deadline else { return remove(id) }
+        deadlines[id] = deadline
+        if let position = positions[id] {
+            sinkOrRise(position)
+        } else {
+            order.append(id)
+            positions[id] = order.count - 1
+            rise(order.count - 1)
+        }
+    }
+
+    private mutating func remove(_ id: Int) {
+        guard let position = positions[id] else { return }
+        positions[id] = nil
+        let last = order.removeLast()
+        guard last != id else { return }
+        order[position] = last
+        positions[last] = position
+        sinkOrRise(position)
+    }
+
+    private mutating func sinkOrRise(_ position: Int) {
+        let id = order[position]
+        rise(position)
+        if order[position] == id { sink(position) }
+    }
+
+    private mutating func rise(_ start: Int) {
+        var position = start
+        while position > 0 {
+            let parent = (position - 1) / 4
+            guard deadlines[order[position]] < deadlines[order[parent]] else { return }
+            exchange(position, parent)
+            position = parent
+        }
+    }
+
+    private mutating func sink(_ start: Int) {
+        var position = start
+        while true {
+            let children =
+                position * 4 + 1..<min(position * 4 + 5, max(order.count, position * 4 + 1))
+            guard let least = children.min(by: { deadlines[order[$0]] < deadlines[order[$1]] }),
+                deadlines[order[least]] < deadlines[order[position]]
+            else { return }
+            exchange(position, least)
+            position = least
+        }
+    }
+
+    private mutating func exchange(_ a: Int, _ b: Int) {
+        order.swapAt(a, b)
+        positions[order[a]] = a
+        positions[order[b]] = b
+    }
+}

@@ -1,0 +1,134 @@
+/// All credentials: routes events, caps the requests in flight, knows the earliest deadline.
+public struct Fleet: Sendable {
+    /// A credential's action with its name.
+    public struct Order: Sendable, Equatable {
+        public var credential: String
+        public var action: LifecycleAction
+    }
+
+    private var lifecycles: [CredentialLifecycle?] = []
+    private var indices: [String: Int] = [:]
+    private var heap = DeadlineHeap()
+    /// Due, and waiting for room; first come, first served.
+    private var waiting: [Int] = []
+    private var inFlight = 0
+    private var random: RandomSource
+    public private(set) var maxInFlight: Int
+    /// No attempt starts any more.
+    public private(set) var isStopping = false
+
+    public init(maxInFlight: Int, seed: UInt64) {
+        self.maxInFlight = maxInFlight
+        random = RandomSource(seed: seed)
+    }
+
+    public var names: [String] { indices.keys.sorted() }
+    public subscript(_ name: String) -> CredentialLifecycle? {
+        indices[name].flatMap { lifecycles[$0] }
+    }
+    public var all: [CredentialLifecycle] { names.compactMap { self[$0] } }
+
+    /// `nil` when nothing is due ever.
+    public var wakeAt: Uptime? { heap.earliest?.at }
+
+    /// Whether something is still being sent, saved or written.
+    public var isBusy: Bool { lifecycles.contains { $0?.isBusy ?? false } }
+
+    /// Applies a configuration: new credentials start, changed ones are told, unchanged ones keep
+    /// their schedule and their request in flight.
+    ///
+    /// - Returns: What is to be done, and the credentials that are gone.
+    public mutating func configure(
+        _ configuration: Configuration, now: Moment
+    ) -> (orders: [Order], removed: [CredentialConfiguration]) {
+        maxInFlight = configuration.maxInFlight
+        var orders: [Order] = []
+        for credential in configuration.credentials {
+            if let index = indices[credential.name] {
+                orders += handle(.configured(credential), index: index, now: now)
+            } else {
+                let index = lifecycles.count
+                indices[credential.name] = index
+                var lifecycle = CredentialLifecycle(credential)
+                let actions = lifecycle.start()
+                lifecycles.append(lifecycle)
+                orders += actions.map { Order(credential: credential.name, action: $0) }
+            }
+        }
+        let kept = Set(configuration.credentials.map(\.name))
+        let removed = indices.keys.filter { !kept.contains($0) }.sorted().compactMap { remove($0) }
+        return (orders, removed)
+    }
+
+    /// An attempt under way goes on to its durable end; nobody listens for its report any more.
+    private mutating func remove(_ name: String) -> CredentialConfiguration? {
+        guard let index = indices.removeValue(forKey: name), let gone = lifecycles[index] else {
+            return nil
+        }
+        if gone.isAttempting { inFlight -= 1 }
+        lifecycles[index] = nil
+        heap.set(index, to: nil)
+        waiting.removeAll { $0 == index }
+        return gone.configuration
+    }
+
+    public mutating func handle(
+        _ event: LifecycleEvent, for name: String, now: Moment
+    ) -> [Order] {
+        guard let index = indices[name] else { return [] }
+        return handle(event, index: index, now: now) + startWaiting(now: now)
+    }
+
+    /// Wakes everything that is due.
+    public mutating func wake(now: Moment) -> [Order] {
+        var orders: [Order] = []
+        while let (index, deadline) = heap.earliest, deadline <= now.uptime {
+            orders += handle(.woke, index: index, now: now)
+            if let again = heap.earliest, again.id == index, again.at <= now.uptime {
+                // Nothing should still be due after its wake; if it is, it may not spin.
+                heap.set(index, to: now.uptime.advanced(by: .seconds(1)))
+            }
+        }
+        return orders + startWaiting(now: now)
+    }
+
+    public mutating func noteUnsaved(_ name: String, problem: String, now: Moment) {
+        guard let index = indices[name] else { return }
+        lifecycles[index]?.noteUnsaved(problem: problem, now: now)
+    }
+
+    public mutating func notePublishedUnsaved(
+        _ name: String, _ access: GrantedAccess, now: Moment
+    ) {
+        guard let index = indices[name] else { return }
+        lifecycles[index]?.notePublishedUnsaved(access, now: now)
+        heap.set(index, to: lifecycles[index]?.wakeAt)
+    }
+
+    public mutating func stop() { isStopping = true }
+
+    private mutating func startWaiting(now: Moment) -> [Order] {
+        var orders: [Order] = []
+        while inFlight < maxInFlight, !isStopping, !waiting.isEmpty {
+            orders += handle(.woke, index: waiting.removeFirst(), now: now)
+        }
+        return orders
+    }
+
+    private mutating func handle(
+        _ event: LifecycleEvent, index: Int, now: Moment
+    ) -> [Order] {
+        guard var lifecycle = lifecycles[index] else { return [] }
+        let wasAttempting = lifecycle.isAttempting
+        let mayAttempt = inFlight < maxInFlight && !isStopping
+        let actions = lifecycle.handle(event, now: now, mayAttempt: mayAttempt, using: &random)
+        if wasAttempting, !lifecycle.isAttempting { inFlight -= 1 }
+        if !wasAttempting, lifecycle.isAttempting { inFlight += 1 }
+        lifecycles[index] = lifecycle
+        let isHeldBack = !mayAttempt && lifecycle.wantsAttempt(at: now.uptime)
+        if isHeldBack, !waiting.contains(index) { waiting.append(index) }
+        // One that waits for room has no deadline: room wakes it.
+        heap.set(index, to: isHeldBack ? nil : lifecycle.wakeAt)
+        return actions.map { Order(credential: lifecycle.name, action: $0) }
+    }
+}

@@ -1,0 +1,159 @@
+import Crypto
+
+/// Why an attempt is made.
+public enum AttemptOrder: Sendable, Equatable {
+    /// Renew, or acquire where there is nothing to renew with. Where a person must sign in only a
+    /// manual order sends anything.
+    case renew(isManual: Bool)
+    /// Exchange an authorization code (RFC 6749 section 4.1.3).
+    case login(AuthorizationCode)
+    /// Adopt tokens obtained elsewhere.
+    case adopt(ImportedTokens)
+}
+
+public struct AuthorizationCode: Sendable, Equatable {
+    public var code: Secret
+    public var redirectURI: String?
+    public var codeVerifier: Secret?
+
+    public init(code: Secret, redirectURI: String? = nil, codeVerifier: Secret? = nil) {
+        (self.code, self.redirectURI, self.codeVerifier) = (code, redirectURI, codeVerifier)
+    }
+}
+
+/// Tokens a person brings. At least one of the two is there.
+public struct ImportedTokens: Sendable, Equatable {
+    public var refreshToken: Secret?
+    public var accessToken: Secret?
+    public var tokenType: String?
+    public var scope: String?
+    public var lifetime: Duration?
+}
+
+/// What to do in one attempt, decided from the slots as they are on the disk now, never from
+/// memory (durability.md section 3, step 0).
+public enum AttemptPlan: Sendable, Equatable {
+    /// Write the record to the slot, then send its exchange.
+    case send(SlotRecord, to: SlotPair.Index)
+    /// Write the record; nothing is sent.
+    case write(SlotRecord, to: SlotPair.Index)
+    /// There is nothing to send with; a person must sign in.
+    case needsLogin(StoredGrant)
+    /// No slot can be read.
+    case unreadable
+
+    /// - Parameters:
+    ///   - seed: The configured refresh token as it reads now, `nil` if none is configured.
+    ///   - attemptID: Random, unique.
+    public static func make(
+        order: AttemptOrder, slots: SlotPair, seed: Secret?, profile: ProviderProfile,
+        attemptID: String, now: Moment
+    ) -> AttemptPlan {
+        let recovered = slots.winner.map {
+            ($0.contents.grant(profile: profile), $0.contents.record.sequence, $0.index.other)
+        }
+        if recovered == nil, slots.isUnreadable {
+            guard case .adopt = order else { return .unreadable }
+        }
+        var (grant, sequence, target) = recovered ?? (StoredGrant(), 0, .a)
+        grant.adopt(seed: seed, at: now, profile: profile)
+        var record = SlotRecord(
+            sequence: sequence + 1, state: .intent, attemptID: attemptID, kind: .refresh,
+            sentAt: now, grant: grant)
+        switch order {
+        case .adopt(let tokens):
+            record.grant.adopt(tokens, at: now, profile: profile)
+            record.state = .settled
+            return .write(record, to: target)
+        case .login: record.kind = .authorizationCode
+        case .renew(let isManual):
+            guard let kind = grant.renewalKind(profile: profile),
+                isManual || !grant.attempts.isLoginRequired
+            else { return .needsLogin(grant) }
+            record.kind = kind
+        }
+        record.grant.attempts.lastAttemptAt = now
+        return .send(record, to: target)
+    }
+}
+
+extension SlotContents {
+    /// The grant as it stands after this slot's attempt, whose answer is read again if there is
+    /// one. An intent without an answer is an attempt that may have been sent: durable ambiguity.
+    public func grant(profile: ProviderProfile) -> StoredGrant {
+        var grant = record.grant
+        guard record.state == .intent else { return grant }
+        if let answer {
+            let reading = AnswerReader(profile: profile, kind: record.kind)
+                .read(answer.raw, sentAt: record.sentAt.wall)
+            grant.apply(reading, to: record, roundTrip: answer.roundTrip, profile: profile)
+        } else {
+            let refusal = Refusal(
+                .ambiguous,
+                problem: "a request was interrupted before its answer could be saved")
+            grant.fail(refusal, kind: record.kind, at: record.sentAt, profile: profile)
+        }
+        return grant
+    }
+}
+
+extension StoredGrant {
+    /// Which exchange renews the token now; `nil` if only a person can.
+    func renewalKind(profile: ProviderProfile) -> ExchangeKind? {
+        guard profile.usesRefreshToken else {
+            let needsOld = profile.lifecycle.refreshToken == .accessToken
+            return needsOld && access == nil ? nil : .refresh
+        }
+        if refreshToken != nil, !isRefreshTokenRefused { return .refresh }
+        return profile.acquire == nil ? nil : .acquire
+    }
+
+    /// Adopts the configured seed when there is no refresh token, or when this seed was never seen
+    /// before (the operator signed in again). It never replaces what the daemon obtained from it.
+    mutating func adopt(seed: Secret?, at now: Moment, profile: ProviderProfile) {
+        guard let seed, profile.usesRefreshToken else { return }
+        let fingerprint = Self.fingerprint(of: seed)
+        guard refreshToken == nil || !seedFingerprints.contains(fingerprint) else { return }
+        remember(fingerprint)
+        replaceRefreshToken(seed, at: now, profile: profile)
+    }
+
+    mutating func adopt(_ tokens: ImportedTokens, at now: Moment, profile: ProviderProfile) {
+        if let refreshToken = tokens.refreshToken {
+            remember(Self.fingerprint(of: refreshToken))
+            replaceRefreshToken(refreshToken, at: now, profile: profile)
+        }
+        if let token = tokens.accessToken {
+            access = GrantedAccess(
+                token: token, tokenType: tokens.tokenType, scope: tokens.scope, sentAt: now,
+                lifetime: tokens.lifetime)
+            generation += 1
+        }
+    }
+
+    private mutating func replaceRefreshToken(
+        _ token: Secret, at now: Moment, profile: ProviderProfile
+    ) {
+        refreshToken = token
+        isRefreshTokenRefused = false
+        isKnownStatic = false
+        refreshTokenSince = now
+        refreshTokenLifetime = profile.lifecycle.refreshTokenLifetime
+        let (successes, lastAttempt, lastSuccess) = (
+            attempts.successes, attempts.lastAttemptAt, attempts.lastSuccessAt
+        )
+        attempts = AttemptHistory()
+        attempts.successes = successes
+        (attempts.lastAttemptAt, attempts.lastSuccessAt) = (lastAttempt, lastSuccess)
+    }
+
+    private mutating func remember(_ fingerprint: String) {
+        seedFingerprints.removeAll { $0 == fingerprint }
+        seedFingerprints.append(fingerprint)
+        seedFingerprints = seedFingerprints.suffix(Self.maximumSeedFingerprints)
+    }
+
+    static func fingerprint(of seed: Secret) -> String {
+        hexadecimal(SHA256.hash(data: Array(("seed\n" + seed.reveal()).utf8)))
+    }
+}

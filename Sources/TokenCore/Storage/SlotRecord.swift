@@ -1,0 +1,247 @@
+import Crypto
+
+/// One attempt as a slot keeps it: what was known before the request went out (durability.md §3,
+/// step 1), to which the answer is added later without touching this part.
+public struct SlotRecord: Sendable, Equatable {
+    public enum State: UInt8, Sendable {
+        /// A request may have been sent; the answer, if any, stands beside it.
+        case intent = 1
+        /// Nothing is under way: adopted, imported, or an attempt that is known not to be sent.
+        case settled = 2
+    }
+    /// Of two valid slots the higher one rules.
+    public var sequence: UInt64
+    public var state: State
+    /// 16 random bytes as base 16; ties an answer to its request.
+    public var attemptID: String
+    public var kind: ExchangeKind
+    public var sentAt: Moment
+    public var grant: StoredGrant
+
+    public init(
+        sequence: UInt64, state: State, attemptID: String, kind: ExchangeKind, sentAt: Moment,
+        grant: StoredGrant
+    ) {
+        (self.sequence, self.state, self.attemptID) = (sequence, state, attemptID)
+        (self.kind, self.sentAt, self.grant) = (kind, sentAt, grant)
+    }
+}
+
+/// The layout of one slot file: the record first, the answer behind it, each with its own
+/// checksum. The answer's region never overlaps the record's: a torn write of the answer leaves
+/// "maybe spent" known (I3).
+///
+/// ```
+/// 0        8 magic  8 version 4 · reserved 4 · length 8 · SHA-256 of all else 32 · payload …
+/// answer   the same header at `answerOffset`, payload: a line of JSON, then the body as it came
+/// ```
+public enum SlotLayout {
+    static let recordMagic = Array("EVTKREC1".utf8)
+    static let answerMagic = Array("EVTKANS1".utf8)
+    static let headerSize = 56
+    static let version: UInt32 = 1
+    /// A body over this is cut there.
+    public static let maximumBody = 48 * 1024
+    /// Writes are whole blocks, so that a write never needs to read first.
+    static let block = 512
+
+    /// Where the answer's region starts in a slot of this size: 49 KiB before the end.
+    public static func answerOffset(slotSize: Int) -> Int { slotSize - 49 * 1024 }
+
+    /// Bytes to write at offset 0; `nil` if the record is too large for its region.
+    public static func encode(
+        _ record: SlotRecord, credential: String, slotSize: Int
+    ) -> [UInt8]? {
+        let payload = JSONNode.object([
+            ("sequence", .integer(Int64(record.sequence))),
+            ("state", .integer(Int64(record.state.rawValue))),
+            ("attempt", .string(record.attemptID)), ("kind", .string(record.kind.rawValue)),
+            ("sent_at", record.sentAt.json), ("grant", record.grant.json()),
+            ("answer_at", .integer(Int64(answerOffset(slotSize: slotSize)))),
+        ]).serialized()
+        return sealed(
+            recordMagic, payload, credential: credential,
+            limit: answerOffset(slotSize: slotSize))
+    }
+
+    /// Bytes to write at ``answerOffset(slotSize:)``. Headers that do not fit are left out.
+    public static func encode(
+        _ answer: RawAnswer, attemptID: String, roundTrip: Duration, credential: String,
+        slotSize: Int
+    ) -> [UInt8] {
+        let limit = slotSize - answerOffset(slotSize: slotSize)
+        let isCut = answer.isTruncated || answer.body.count > maximumBody
+        let body = Array(answer.body.prefix(maximumBody))
+        var headers = answer.headers
+        while true {
+            let line = JSONNode.object([
+                ("attempt", .string(attemptID)), ("status", .integer(Int64(answer.status))),
+                ("cut", .bool(isCut)), ("round_trip", roundTrip.json),
+                ("headers", .array(headers.map { [.string($0.name), .string($0.value)] })),
+            ]).serialized()
+            if let bytes = sealed(
+                answerMagic, line + [0x0A] + body, credential: credential, limit: limit)
+            {
+                return bytes
+            }
+            // Without headers the line is under 300 bytes, and 1 KiB is kept for it.
+            headers.removeLast()
+        }
+    }
+
+    private static func sealed(
+        _ magic: [UInt8], _ payload: [UInt8], credential: String, limit: Int
+    ) -> [UInt8]? {
+        guard headerSize + payload.count <= limit else { return nil }
+        var bytes = magic + littleEndian(version) + [0, 0, 0, 0]
+        bytes += littleEndian(UInt64(payload.count))
+        bytes += checksum(head: bytes, payload: payload, credential: credential)
+        bytes += payload
+        let padding = (block - bytes.count % block) % block
+        return bytes + Array(repeating: 0, count: min(padding, limit - bytes.count))
+    }
+
+    /// The credential's name is part of the sum: a slot of another credential is no valid slot.
+    private static func checksum(
+        head: [UInt8], payload: some Sequence<UInt8>, credential: String
+    ) -> [UInt8] {
+        var hash = SHA256()
+        hash.update(data: head)
+        hash.update(data: Array(SHA256.hash(data: Array(credential.utf8))))
+        hash.update(data: Array(payload))
+        return Array(hash.finalize())
+    }
+
+    static func unsealed(
+        _ bytes: ArraySlice<UInt8>, magic: [UInt8], credential: String
+    ) -> ArraySlice<UInt8>? {
+        guard bytes.count >= headerSize, bytes.starts(with: magic) else { return nil }
+        let start = bytes.startIndex
+        let length = integer(bytes[start + 16..<start + 24])
+        guard integer(bytes[start + 8..<start + 12]) == UInt64(version),
+            length <= UInt64(bytes.count - headerSize)
+        else { return nil }
+        let payload = bytes[start + headerSize..<start + headerSize + Int(length)]
+        let sum = checksum(
+            head: Array(bytes[start..<start + 24]), payload: payload, credential: credential)
+        return sum.elementsEqual(bytes[start + 24..<start + 56]) ? payload : nil
+    }
+
+    private static func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
+        withUnsafeBytes(of: value.littleEndian) { Array($0) }
+    }
+
+    private static func integer(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+        bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+}
+
+/// An answer as it was found in a slot.
+public struct StoredAnswer: Sendable, Equatable {
+    public var raw: RawAnswer
+    public var roundTrip: Duration
+}
+
+/// What one slot file holds.
+public struct SlotContents: Sendable, Equatable {
+    public var record: SlotRecord
+    /// Only an answer to this record's own request.
+    public var answer: StoredAnswer?
+
+    public init(record: SlotRecord, answer: StoredAnswer? = nil) {
+        (self.record, self.answer) = (record, answer)
+    }
+
+    /// `nil` when the record is torn, damaged, of another credential, or was never written.
+    public init?(bytes: [UInt8], credential: String) {
+        guard
+            let payload = SlotLayout.unsealed(
+                bytes[...], magic: SlotLayout.recordMagic, credential: credential),
+            let node = try? JSONReader.read(Array(payload)),
+            let sequence = node["sequence"]?.integer, sequence >= 0,
+            let state = node["state"]?.integer.flatMap({ UInt8(exactly: $0) })
+                .flatMap(SlotRecord.State.init),
+            let attempt = node["attempt"]?.text,
+            let kind = node["kind"]?.text.flatMap(ExchangeKind.init),
+            let sentAt = node["sent_at"].flatMap(Moment.init(json:)),
+            let grant = node["grant"].flatMap(StoredGrant.init(json:))
+        else { return nil }
+        record = SlotRecord(
+            sequence: UInt64(sequence), state: state, attemptID: attempt, kind: kind,
+            sentAt: sentAt, grant: grant)
+        // A later slot_size moves only later answers.
+        let offset = node["answer_at"]?.integer.flatMap { Int(exactly: $0) } ?? -1
+        answer =
+            state == .intent && bytes.indices ~= offset
+            ? Self.answer(in: bytes[offset...], to: attempt, credential: credential) : nil
+    }
+
+    private static func answer(
+        in bytes: ArraySlice<UInt8>, to attempt: String, credential: String
+    ) -> StoredAnswer? {
+        guard
+            let payload = SlotLayout.unsealed(
+                bytes, magic: SlotLayout.answerMagic, credential: credential),
+            let newline = payload.firstIndex(of: 0x0A),
+            let line = try? JSONReader.read(Array(payload[..<newline])),
+            line["attempt"]?.text == attempt, let status = line["status"]?.integer,
+            let roundTrip = line["round_trip"].flatMap(Duration.init(json:))
+        else { return nil }
+        let headers = (line["headers"]?.elements ?? []).compactMap { pair -> HeaderField? in
+            guard let name = pair.elements?.first?.text, let value = pair.elements?.last?.text
+            else { return nil }
+            return HeaderField(name, value)
+        }
+        let raw = RawAnswer(
+            status: Int(clamping: status), headers: headers,
+            body: Array(payload[newline...].dropFirst()),
+            isTruncated: line["cut"]?.flag ?? false)
+        return StoredAnswer(raw: raw, roundTrip: roundTrip)
+    }
+}
+
+/// Both slots of a credential.
+public struct SlotPair: Sendable, Equatable {
+    public enum Index: Int, Sendable, CaseIterable {
+        case a = 0
+        case b = 1
+    }
+
+    public enum State: Sendable, Equatable {
+        /// Never written.
+        case empty
+        case valid(SlotContents)
+        /// Written once, and not readable now.
+        case damaged
+    }
+
+    public var a: State
+    public var b: State
+
+    public init(a: State, b: State) { (self.a, self.b) = (a, b) }
+
+    /// - Parameter bytes: `nil` for a file that is not there.
+    public static func state(of bytes: [UInt8]?, credential: String) -> State {
+        guard let bytes, bytes.contains(where: { $0 != 0 }) else { return .empty }
+        return SlotContents(bytes: bytes, credential: credential).map(State.valid) ?? .damaged
+    }
+
+    /// The slot with the highest sequence, and the other one, which the next attempt overwrites.
+    public var winner: (contents: SlotContents, index: Index)? {
+        switch (a, b) {
+        case (.valid(let a), .valid(let b)):
+            a.record.sequence > b.record.sequence ? (a, .a) : (b, .b)
+        case (.valid(let a), _): (a, .a)
+        case (_, .valid(let b)): (b, .b)
+        default: nil
+        }
+    }
+
+    /// Nothing can be read although something was written: only a person can decide.
+    public var isUnreadable: Bool { winner == nil && (a == .damaged || b == .damaged) }
+}
+
+extension SlotPair.Index {
+    public var other: SlotPair.Index { self == .a ? .b : .a }
+    public var fileName: String { self == .a ? "slotA" : "slotB" }
+}

@@ -1,0 +1,130 @@
+// The daemon's own format inside a slot. Unknown keys are ignored, so that an older version can
+// read what a newer one wrote; a changed meaning needs a new record version (SlotRecord).
+extension StoredGrant {
+    func json() -> JSONNode {
+        .object([
+            ("refresh_token", refreshToken.map { .string($0.reveal()) }),
+            ("refused", isRefreshTokenRefused ? true : nil),
+            ("refresh_token_since", refreshTokenSince?.json),
+            ("refresh_token_lifetime", refreshTokenLifetime?.json),
+            ("static", isKnownStatic ? true : nil),
+            ("access", access?.json()),
+            ("generation", .integer(generation)),
+            ("seeds", .array(seedFingerprints.map { .string($0) })),
+            ("attempts", attempts.json()),
+        ])
+    }
+
+    init?(json node: JSONNode) {
+        guard node.members != nil, let generation = node["generation"]?.integer else { return nil }
+        self.init()
+        self.generation = generation
+        refreshToken = node["refresh_token"]?.text.map(Secret.init)
+        isRefreshTokenRefused = node["refused"]?.flag ?? false
+        refreshTokenSince = node["refresh_token_since"].flatMap(Moment.init(json:))
+        refreshTokenLifetime = node["refresh_token_lifetime"].flatMap(Duration.init(json:))
+        isKnownStatic = node["static"]?.flag ?? false
+        access = node["access"].flatMap(GrantedAccess.init(json:))
+        seedFingerprints = (node["seeds"]?.elements ?? []).compactMap(\.text)
+        attempts = node["attempts"].map(AttemptHistory.init(json:)) ?? AttemptHistory()
+    }
+}
+
+extension GrantedAccess {
+    func json() -> JSONNode {
+        .object([
+            ("token", .string(token.reveal())), ("token_type", tokenType.map { .string($0) }),
+            ("scope", scope.map { .string($0) }), ("sent_at", sentAt.json),
+            ("lifetime", lifetime?.json), ("round_trip", roundTrip.json),
+            ("keep", keep.isEmpty ? nil : JSONNode(.object(keep))),
+        ])
+    }
+
+    init?(json node: JSONNode) {
+        guard let token = node["token"]?.text,
+            let sentAt = node["sent_at"].flatMap(Moment.init(json:))
+        else { return nil }
+        self.init(
+            token: Secret(token), tokenType: node["token_type"]?.text, scope: node["scope"]?.text,
+            sentAt: sentAt, lifetime: node["lifetime"].flatMap(Duration.init(json:)),
+            roundTrip: node["round_trip"].flatMap(Duration.init(json:)) ?? .zero,
+            keep: node["keep"]?.members ?? [])
+    }
+}
+
+extension AttemptHistory {
+    func json() -> JSONNode {
+        .object([
+            ("failures", .integer(Int64(failures))),
+            ("reauth_answers", .integer(Int64(reauthAnswers))),
+            ("first_reauth_at", firstReauthAt?.json),
+            ("ambiguous", .integer(Int64(ambiguousAttempts))),
+            ("last_attempt_at", lastAttemptAt?.json), ("last_success_at", lastSuccessAt?.json),
+            ("successes", .integer(successes)), ("last_error", lastError?.json()),
+            ("login_required", isLoginRequired ? true : nil),
+            ("misconfigured", isMisconfigured ? true : nil),
+        ])
+    }
+
+    init(json node: JSONNode) {
+        self.init()
+        let count = { (key: String) in Int(clamping: max(0, node[key]?.integer ?? 0)) }
+        failures = count("failures")
+        reauthAnswers = count("reauth_answers")
+        firstReauthAt = node["first_reauth_at"].flatMap(Moment.init(json:))
+        ambiguousAttempts = count("ambiguous")
+        lastAttemptAt = node["last_attempt_at"].flatMap(Moment.init(json:))
+        lastSuccessAt = node["last_success_at"].flatMap(Moment.init(json:))
+        successes = Int64(count("successes"))
+        lastError = node["last_error"].flatMap(StoredError.init(json:))
+        isLoginRequired = node["login_required"]?.flag ?? false
+        isMisconfigured = node["misconfigured"]?.flag ?? false
+    }
+}
+
+extension StoredError {
+    func json() -> JSONNode {
+        .object([
+            ("class", .string(failureClass.rawValue)),
+            ("http_status", httpStatus.map { .integer(Int64($0)) }),
+            ("problem", .string(problem)), ("at", .integer(at.epochSeconds)),
+            ("retry_after", retryAfter?.json),
+        ])
+    }
+
+    init?(json node: JSONNode) {
+        guard let failureClass = node["class"]?.text.flatMap(FailureClass.init(rawValue:)),
+            let problem = node["problem"]?.text, let at = node["at"]?.integer
+        else { return nil }
+        self.init(
+            failureClass: failureClass,
+            httpStatus: node["http_status"]?.integer.map { Int(clamping: $0) },
+            problem: problem, at: WallTime(epochSeconds: at),
+            retryAfter: node["retry_after"].flatMap(Duration.init(json:)))
+    }
+}
+
+extension Duration {
+    /// Nanoseconds.
+    var json: JSONNode { .integer(nanoseconds) }
+    init?(json node: JSONNode) {
+        guard let nanoseconds = node.integer else { return nil }
+        self = .nanoseconds(nanoseconds)
+    }
+}
+
+extension Moment {
+    var json: JSONNode {
+        .object([
+            ("boot", .string(bootID)), ("uptime", uptime.sinceBoot.json),
+            ("wall", wall.sinceEpoch.json),
+        ])
+    }
+    init?(json node: JSONNode) {
+        guard let boot = node["boot"]?.text,
+            let uptime = node["uptime"].flatMap(Duration.init(json:)),
+            let wall = node["wall"].flatMap(Duration.init(json:))
+        else { return nil }
+        self.init(uptime: Uptime(uptime), wall: WallTime(wall), bootID: boot)
+    }
+}

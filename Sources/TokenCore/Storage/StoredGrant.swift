@@ -1,0 +1,89 @@
+/// Everything about one credential that must outlive the process. Each slot record holds a whole
+/// copy, so that either slot alone is enough.
+public struct StoredGrant: Sendable, Equatable {
+    /// The refresh token to send next. Never erased because of an answer (I8).
+    public var refreshToken: Secret?
+    /// The server refused it for good; it is kept, and not sent while there is another way.
+    public var isRefreshTokenRefused = false
+    /// When the refresh token came, and how long it lives, if that is known.
+    public var refreshTokenSince: Moment?
+    public var refreshTokenLifetime: Duration?
+    /// An answer repeated or omitted the refresh token: it does not rotate.
+    public var isKnownStatic = false
+
+    /// The access token last granted.
+    public var access: GrantedAccess?
+    /// Counts grants; a published file never goes back to a smaller one (I15).
+    public var generation: Int64 = 0
+
+    /// SHA-256 of the seeds that were adopted, newest last. A seed is never adopted twice (§3).
+    public var seedFingerprints: [String] = []
+
+    public var attempts = AttemptHistory()
+
+    public init() {}
+
+    public static let maximumSeedFingerprints = 16
+}
+
+/// An access token with all that `token.json` says of it.
+public struct GrantedAccess: Sendable, Equatable {
+    public var token: Secret
+    public var tokenType: String?
+    public var scope: String?
+    /// When the request that granted it was sent; its life counts from here.
+    public var sentAt: Moment
+    /// `nil` when it never expires.
+    public var lifetime: Duration?
+    /// How long the request took: the margin before expiry is never less than this and a second.
+    public var roundTrip: Duration
+    public var keep: [JSONMember] = []
+
+    public init(
+        token: Secret, tokenType: String? = nil, scope: String? = nil, sentAt: Moment,
+        lifetime: Duration?, roundTrip: Duration = .zero, keep: [JSONMember] = []
+    ) {
+        (self.token, self.tokenType, self.scope) = (token, tokenType, scope)
+        (self.sentAt, self.lifetime, self.roundTrip) = (sentAt, lifetime, roundTrip)
+        self.keep = keep
+    }
+
+    /// By the wall clock at the time of the request; what outputs say.
+    public var expiresAt: WallTime? { lifetime.map { sentAt.wall.advanced(by: $0) } }
+}
+
+/// What happened when tokens were asked for: restarts must neither forget a failure nor hammer.
+public struct AttemptHistory: Sendable, Equatable {
+    /// Failed attempts since the last success.
+    public var failures = 0
+    /// Answers since the last success that said a person must sign in, and the first of them.
+    public var reauthAnswers = 0
+    public var firstReauthAt: Moment?
+    /// Attempts with this refresh token that were sent and not completely answered.
+    public var ambiguousAttempts = 0
+    public var lastAttemptAt: Moment?
+    public var lastSuccessAt: Moment?
+    public var successes: Int64 = 0
+    public var lastError: StoredError?
+    public var isLoginRequired = false
+    public var isMisconfigured = false
+
+    public init() {}
+}
+
+/// The last failure, as `status` shows it. No server's raw text, no secret.
+public struct StoredError: Sendable, Equatable {
+    public var failureClass: FailureClass
+    public var httpStatus: Int?
+    public var problem: String
+    public var at: WallTime
+    public var retryAfter: Duration?
+
+    public init(
+        failureClass: FailureClass, httpStatus: Int? = nil, problem: String, at: WallTime,
+        retryAfter: Duration? = nil
+    ) {
+        (self.failureClass, self.httpStatus) = (failureClass, httpStatus)
+        (self.problem, self.at, self.retryAfter) = (problem, at, retryAfter)
+    }
+}
