@@ -1,0 +1,169 @@
+/// What `status` shows, from the daemon's side (contract section 5, `status --json`).
+public struct StatusReport: Sendable {
+    public enum DaemonState: String, Sendable { case ready, starting, degraded, stopping }
+
+    public var state: DaemonState
+    public var startedAt: WallTime
+    public var credentials: [CredentialStatus]
+    /// Why the last reload was refused; empty when it was not.
+    public var configurationMistakes: [String]
+
+    public init(
+        state: DaemonState, startedAt: WallTime, credentials: [CredentialStatus],
+        configurationMistakes: [String] = []
+    ) {
+        (self.state, self.startedAt, self.credentials) = (state, startedAt, credentials)
+        self.configurationMistakes = configurationMistakes
+    }
+
+    public var json: JSONNode {
+        .object([
+            ("version", 1), ("state", .string(state.rawValue)),
+            ("started_at", .integer(startedAt.epochSeconds)),
+            (
+                "configuration_mistakes",
+                configurationMistakes.isEmpty
+                    ? nil : .array(configurationMistakes.map { .string($0) })
+            ),
+            ("credentials", .array(credentials.map(\.json))),
+        ])
+    }
+}
+
+public struct CredentialStatus: Sendable, Equatable {
+    public var name: String
+    public var provider: String
+    public var state: CredentialState
+    public var expiresAt: WallTime?
+    public var nextRefreshAt: WallTime?
+    public var refreshTokenExpiresAt: WallTime?
+    public var lastRefreshAt: WallTime?
+    public var lastError: StoredError?
+    public var consecutiveFailures: Int
+    public var refreshes: Int64
+    public var generation: Int64
+    public var outputs: [String]
+
+    public init(_ lifecycle: CredentialLifecycle, now: Moment) {
+        name = lifecycle.name
+        provider = lifecycle.configuration.profile.name
+        state = lifecycle.state
+        // What outputs say, so that a stepped clock does not make two truths.
+        expiresAt = lifecycle.grant.access?.expiresAt
+        nextRefreshAt = lifecycle.nextAttemptAt.map { now.wall(at: $0) }
+        refreshTokenExpiresAt = lifecycle.grant.refreshTokenExpiresAt
+        lastRefreshAt = lifecycle.grant.attempts.lastSuccessAt?.wall
+        lastError = lifecycle.standingError
+        consecutiveFailures = lifecycle.grant.attempts.failures
+        refreshes = lifecycle.grant.attempts.successes
+        generation = lifecycle.grant.generation
+        outputs = lifecycle.configuration.outputs.map(\.path)
+    }
+
+    public var json: JSONNode {
+        .object([
+            ("name", .string(name)), ("provider", .string(provider)),
+            ("state", .string(state.rawValue)),
+            ("expires_at", time(expiresAt)), ("next_refresh_at", time(nextRefreshAt)),
+            ("refresh_token_expires_at", time(refreshTokenExpiresAt)),
+            ("last_refresh_at", time(lastRefreshAt)),
+            (
+                "last_error",
+                lastError?.statusJSON(credential: name, state: state) ?? JSONNode(.null)
+            ),
+            ("consecutive_failures", .integer(Int64(consecutiveFailures))),
+            ("refreshes", .integer(refreshes)), ("generation", .integer(generation)),
+            ("outputs", .array(outputs.map { .string($0) })),
+        ])
+    }
+}
+
+/// Every key is always there: a script need not ask first.
+private func time(_ time: WallTime?) -> JSONNode {
+    time.map { .integer($0.epochSeconds) } ?? JSONNode(.null)
+}
+
+extension StoredError {
+    func statusJSON(credential: String, state: CredentialState) -> JSONNode {
+        .object([
+            ("class", .string(failureClass.rawValue)),
+            ("http_status", httpStatus.map { .integer(Int64($0)) } ?? JSONNode(.null)),
+            ("problem", .string(problem)),
+            ("remedy", .string(remedy(credential: credential, state: state))),
+            ("at", .integer(at.epochSeconds)),
+        ])
+    }
+
+    /// What a person should do next, as an imperative sentence without its full stop.
+    public func remedy(credential: String, state: CredentialState) -> String {
+        if state == .loginRequired {
+            return "Sign in again: put a new refresh token in place, or run: evertoken login "
+                + "\(credential) --code CODE, or: evertoken import \(credential)"
+        }
+        switch failureClass {
+        case .reauth, .reacquire:
+            return "Wait: it is tried again before anybody has to sign in"
+        case .config:
+            return "Check client_id, client_secret and the provider's settings, then run: "
+                + "evertoken refresh \(credential)"
+        case .tooEarly: return "Wait: the provider renews this token only near its end"
+        case .rateLimited: return "Wait: the next try comes when the provider allows it"
+        case .transient: return "Wait: it is tried again; if it lasts, see the provider's status"
+        case .ambiguous:
+            return "Wait: the answer was lost, and the same refresh token is tried again"
+        case .storage:
+            return "Make room or repair the file system of the state directory; nothing is sent "
+                + "until it can be written"
+        case .output: return "Check the output's directory, owner and free space"
+        }
+    }
+}
+
+extension Fleet {
+    /// `ready` once everything is settled, `degraded` while anything needs a person or is expired.
+    public func statusReport(
+        isReady: Bool, startedAt: WallTime, now: Moment, mistakes: [String]
+    ) -> StatusReport {
+        let credentials = all.map { CredentialStatus($0, now: now) }
+        let state: StatusReport.DaemonState
+        if isStopping {
+            state = .stopping
+        } else if !isReady {
+            state = .starting
+        } else {
+            state = credentials.allSatisfy(\.state.isHealthy) ? .ready : .degraded
+        }
+        return StatusReport(
+            state: state, startedAt: startedAt, credentials: credentials,
+            configurationMistakes: mistakes)
+    }
+
+    /// `3 of 4 fresh; next: crm in 12 min; 1 needs login: drive` (sd_notify(3), `STATUS=`).
+    public func statusLine(now: Moment) -> String {
+        let all = self.all
+        if all.isEmpty { return "no credentials configured" }
+        let healthy: Set<CredentialState> = [.fresh, .refreshing]
+        let fresh = all.count { healthy.contains($0.state) }
+        var parts = ["\(fresh) of \(all.count) fresh"]
+        let next = all.compactMap { lifecycle in
+            lifecycle.nextAttemptAt.map { (lifecycle.name, $0) }
+        }.min { $0.1 < $1.1 }
+        if let next {
+            parts.append("next: \(next.0) in \(describe(now.uptime.duration(to: next.1)))")
+        }
+        let kinds: [(CredentialState, String)] = [
+            (.loginRequired, "needs login"), (.expired, "expired"),
+            (.misconfigured, "misconfigured"), (.quarantined, "quarantined"),
+            (.retrying, "retrying"), (.pending, "pending"),
+        ]
+        for (state, words) in kinds {
+            let names = all.filter { $0.state == state }.map(\.name)
+            if !names.isEmpty {
+                parts.append("\(names.count) \(words): \(names.prefix(5).joined(separator: ", "))")
+            }
+        }
+        return parts.joined(separator: "; ")
+    }
+
+    public var isSettled: Bool { all.allSatisfy(\.state.isSettled) }
+}

@@ -1,0 +1,79 @@
+/// What outputs say of a token.
+public struct PublishedToken: Sendable, Equatable {
+    public var credential: String
+    public var provider: String
+    public var access: GrantedAccess
+
+    public init(credential: String, provider: String, access: GrantedAccess) {
+        (self.credential, self.provider, self.access) = (credential, provider, access)
+    }
+
+    /// The bytes of one output file; `nil` when a template names a value that is not there.
+    public func bytes(as format: OutputSpecification.Format) -> [UInt8]? {
+        let token = access.token.reveal()
+        switch format {
+        case .raw: return Array(token.utf8)
+        case .json: return json.serialized(indented: true) + [0x0A]
+        case .header: return Array("Authorization: Bearer \(token)\n".utf8)
+        case .env: return Array("\(environmentName)_ACCESS_TOKEN=\(shellQuoted(token))\n".utf8)
+        case .curl:
+            // curl(1), -K: inside double quotes only \ and " are escaped.
+            let escaped = token.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
+            return Array("header = \"Authorization: Bearer \(escaped)\"\n".utf8)
+        case .template(let template):
+            return template.text(in: context).map { Array($0.utf8) }
+        }
+    }
+
+    /// `token.json` (contract section 2): integer epoch seconds, never a refresh token.
+    public var json: JSONNode {
+        var members: [(String, JSONNode?)] = [
+            ("access_token", .string(access.token.reveal())),
+            ("token_type", access.tokenType.map { .string($0) }),
+            ("scope", access.scope.map { .string($0) }),
+            ("expires_at", access.expiresAt.map { .integer($0.epochSeconds) }),
+            ("issued_at", .integer(access.sentAt.wall.epochSeconds)),
+            ("credential", .string(credential)), ("provider", .string(provider)),
+        ]
+        members += access.keep.map { ($0.key, $0.value) }
+        return .object(members)
+    }
+
+    private var environmentName: String {
+        let bytes = credential.utf8.map { byte -> UInt8 in
+            switch byte {
+            case 0x61...0x7A: byte - 32
+            case 0x30...0x39: byte
+            default: 0x5F
+            }
+        }
+        let name = String(decoding: bytes, as: UTF8.self)
+        return name.first?.isNumber == true ? "_" + name : name
+    }
+
+    private var context: TemplateContext {
+        var context = TemplateContext(
+            nonce: RequestNonce(
+                uuid: RequestNonce.placeholder.uuid, random: RequestNonce.placeholder.random,
+                now: access.sentAt.wall))
+        context.set(.accessToken, access.token.reveal())
+        context.set(.tokenType, access.tokenType)
+        context.set(.scope, access.scope)
+        if let end = access.expiresAt {
+            context.values[ContextVariable.expiresAt.rawValue] = .integer(end.epochSeconds)
+        }
+        for kept in access.keep { context.values["keep." + kept.key] = kept.value }
+        return context
+    }
+}
+
+/// As it is when every byte is harmless to systemd's `EnvironmentFile=` and to a shell; otherwise
+/// in double quotes with the escapes that both undo.
+private func shellQuoted(_ text: String) -> String {
+    let isHarmless = text.utf8.allSatisfy {
+        isDigit($0) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || "-._~+/=:,@%".utf8.contains($0)
+    }
+    if isHarmless { return text }
+    let escaped = text.map { "\"\\$`".contains($0) ? "\\\($0)" : "\($0)" }.joined()
+    return "\"\(escaped)\""
+}
