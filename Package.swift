@@ -24,6 +24,7 @@ let package = Package(
             dependencies: [.product(name: "Crypto", package: "swift-crypto")],
             resources: [.embedInCode("Profiles")],
             swiftSettings: house),
+        .target(name: "TokenEngine", dependencies: ["TokenCore"], swiftSettings: house),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,247 @@
+internal import Crypto
+internal import TokenCore
+
+/// One attempt from the slots to the slots (durability.md section 3, steps 0 to 5). Nothing of an
+/// answer is looked at before it is on the disk.
+struct AttemptRunner: Sendable {
+    let world: World
+    let gates: CredentialGates
+    let owners: RefreshTokenOwners
+    /// Told while an answer waits in memory for a disk that does not take it (I6): the credential,
+    /// the problem, and once, when the published token is about to end, the token of that answer.
+    let onUnsaved: @Sendable (String, String, GrantedAccess?) -> Void
+
+    func run(_ order: AttemptOrder, _ credential: CredentialConfiguration) async -> AttemptReport {
+        let attemptID = hexadecimal(world.random.bytes(16))
+        await gates.enter(credential.name)
+        let report: AttemptReport
+        do throws(StorageFailure) {
+            let slots = try await world.slots.open(credential.name)
+            report = await run(order, credential, slots: slots, attemptID: attemptID)
+            slots.close()
+        } catch {
+            report = AttemptReport(
+                grant: nil, end: .refused(Refusal(.storage, problem: error.problem)),
+                attemptID: attemptID)
+        }
+        await gates.leave(credential.name)
+        return report
+    }
+
+    private func run(
+        _ order: AttemptOrder, _ credential: CredentialConfiguration, slots: any OpenSlots,
+        attemptID: String
+    ) async -> AttemptReport {
+        var grant: StoredGrant?
+        func ended(_ end: AttemptReport.End) -> AttemptReport {
+            AttemptReport(grant: grant, end: end, attemptID: attemptID)
+        }
+        do throws(AttemptStop) {
+            // Step 0: from the disk, never from memory.
+            let pair = try await storage { () throws(StorageFailure) in try await slots.read() }
+            grant = pair.winner?.contents.grant(profile: credential.profile)
+            let seed = try await seed(of: credential, mayMiss: grant?.refreshToken != nil)
+            let plan = AttemptPlan.make(
+                order: order, slots: pair, seed: seed, profile: credential.profile,
+                attemptID: attemptID, now: world.clock.now())
+            switch plan {
+            case .unreadable: return ended(.unreadable)
+            case .needsLogin(let found):
+                grant = found
+                return ended(.needsLogin)
+            case .write(let record, let index):
+                try await write(record, to: index, of: slots, credential.name)
+                grant = record.grant
+                return ended(.granted([]))
+            case .send(let record, let index):
+                let attempt = Attempt(
+                    credential: credential, order: order, record: record, index: index,
+                    slots: slots)
+                let (after, end) = try await send(attempt)
+                grant = after
+                return ended(end)
+            }
+        } catch {
+            // A failure that no record holds: the grant is as the disk has it.
+            if error.refusal.failureClass == .config, !order.isLogin {
+                var changed = grant ?? StoredGrant()
+                changed.fail(
+                    error.refusal, kind: .refresh, at: world.clock.now(),
+                    profile: credential.profile)
+                grant = changed
+            }
+            return ended(order.isLogin ? .signInFailed(error.refusal) : .refused(error.refusal))
+        }
+    }
+
+    /// Steps 1 to 5.
+    private func send(
+        _ attempt: Attempt
+    ) async throws(AttemptStop) -> (StoredGrant, AttemptReport.End) {
+        let credential = attempt.credential
+        // Everything that can go wrong without the network goes wrong before the intent.
+        let wire = try await wireRequest(attempt)
+        try await claimRefreshToken(attempt)
+        try await write(attempt.record, to: attempt.index, of: attempt.slots, credential.name)
+        let start = world.clock.now()
+        let result = await world.endpoint.send(wire)
+        let roundTrip = start.uptime.duration(to: world.clock.now().uptime)
+        switch result {
+        case .notSent(let problem): return try await notSent(attempt, problem: problem)
+        case .unanswered(let problem):
+            var grant = attempt.record.grant
+            let refusal = Refusal(.ambiguous, problem: problem)
+            grant.fail(
+                refusal, kind: attempt.record.kind, at: attempt.record.sentAt,
+                profile: credential.profile)
+            return (grant, attempt.order.isLogin ? .signInFailed(refusal) : .refused(refusal))
+        case .answered(let raw):
+            let names = attempt.exchange.headersOfInterest(credential.profile)
+            var kept = raw
+            kept.headers = raw.headers.filter { names.contains($0.name.lowercased()) }
+            await save(kept, of: attempt, roundTrip: roundTrip)
+            return read(kept, of: attempt, roundTrip: roundTrip)
+        }
+    }
+
+    /// Step 5, a pure function of what is now on the disk.
+    private func read(
+        _ raw: RawAnswer, of attempt: Attempt, roundTrip: Duration
+    ) -> (StoredGrant, AttemptReport.End) {
+        let profile = attempt.credential.profile
+        let record = attempt.record
+        let reading = AnswerReader(profile: profile, kind: record.kind)
+            .read(raw, sentAt: record.sentAt.wall)
+        var grant = record.grant
+        grant.apply(reading, to: record, roundTrip: roundTrip, profile: profile)
+        switch reading.result {
+        case .success: return (grant, .granted(reading.notes))
+        case .failure(let refusal):
+            return (grant, attempt.order.isLogin ? .signInFailed(refusal) : .refused(refusal))
+        }
+    }
+
+    /// Step 2 failed: the intent is cleared, for nothing left this host.
+    private func notSent(
+        _ attempt: Attempt, problem: String
+    ) async throws(AttemptStop) -> (StoredGrant, AttemptReport.End) {
+        let refusal = Refusal(.transient, problem: problem)
+        var cleared = attempt.record
+        cleared.state = .settled
+        cleared.grant.fail(
+            refusal, kind: cleared.kind, at: cleared.sentAt, profile: attempt.credential.profile)
+        try await write(cleared, to: attempt.index, of: attempt.slots, attempt.credential.name)
+        return (
+            cleared.grant, attempt.order.isLogin ? .signInFailed(refusal) : .refused(refusal)
+        )
+    }
+
+    /// Step 4, the commit point. An answer that cannot be saved is held and tried again until the
+    /// disk takes it: asking the server again could only lose it (I6).
+    private func save(_ raw: RawAnswer, of attempt: Attempt, roundTrip: Duration) async {
+        let size = world.slots.slotSize
+        let bytes = SlotLayout.encode(
+            raw, attemptID: attempt.record.attemptID, roundTrip: roundTrip,
+            credential: attempt.credential.name, slotSize: size)
+        let offset = SlotLayout.answerOffset(slotSize: size)
+        var slots = attempt.slots
+        var isPublished = false
+        while true {
+            do throws(StorageFailure) {
+                try await slots.write(bytes, at: offset, to: attempt.index)
+                return
+            } catch {
+                let token = isPublished ? nil : urgentToken(raw, of: attempt, roundTrip: roundTrip)
+                if token != nil { isPublished = true }
+                onUnsaved(attempt.credential.name, error.problem, token)
+                try? await Task.sleep(for: .seconds(1), clock: .continuous)
+                // The same pages are no proof after an error (I5): through a new descriptor.
+                if let fresh = try? await world.slots.open(attempt.credential.name) {
+                    if slots as AnyObject !== attempt.slots as AnyObject { slots.close() }
+                    slots = fresh
+                }
+            }
+        }
+    }
+
+    /// The token of an answer that no disk holds, when the one before it ends within seconds: then
+    /// other programs are better off with it.
+    private func urgentToken(
+        _ raw: RawAnswer, of attempt: Attempt, roundTrip: Duration
+    ) -> GrantedAccess? {
+        let now = world.clock.now()
+        if let old = attempt.record.grant.access {
+            guard let lifetime = old.lifetime, let age = now.elapsed(since: old.sentAt),
+                lifetime - age < min(.seconds(3), max(lifetime / 4, .milliseconds(1200)))
+            else { return nil }
+        }
+        let (grant, end) = read(raw, of: attempt, roundTrip: roundTrip)
+        guard case .granted = end else { return nil }
+        return grant.access
+    }
+
+    private func write(
+        _ record: SlotRecord, to index: SlotPair.Index, of slots: any OpenSlots, _ name: String
+    ) async throws(AttemptStop) {
+        let size = world.slots.slotSize
+        var record = record
+        var bytes = SlotLayout.encode(record, credential: name, slotSize: size)
+        if bytes == nil {
+            // The access token can be had again; the refresh token cannot.
+            record.grant.access = nil
+            bytes = SlotLayout.encode(record, credential: name, slotSize: size)
+        }
+        guard let bytes else {
+            throw AttemptStop(
+                .storage, "the refresh token does not fit its slot; raise slot_size")
+        }
+        try await storage { () throws(StorageFailure) in
+            try await slots.write(bytes, at: 0, to: index)
+        }
+    }
+
+    private func storage<Value>(
+        _ body: () async throws(StorageFailure) -> Value
+    ) async throws(AttemptStop) -> Value {
+        do throws(StorageFailure) { return try await body() } catch {
+            throw AttemptStop(.storage, error.problem)
+        }
+    }
+
+    private func claimRefreshToken(_ attempt: Attempt) async throws(AttemptStop) {
+        guard attempt.record.kind == .refresh, let token = attempt.record.grant.refreshToken,
+            attempt.credential.profile.usesRefreshToken
+        else { return }
+        let identity = hexadecimal(
+            SHA256.hash(data: Array("\(attempt.credential.profile.name)\n\(token.reveal())".utf8)))
+        guard let other = await owners.claim(identity, for: attempt.credential.name) else { return }
+        throw AttemptStop(
+            .config,
+            "\"\(other)\" holds the same refresh token; each credential needs one of its own")
+    }
+}
+
+/// One attempt that is about to be sent.
+struct Attempt: Sendable {
+    var credential: CredentialConfiguration
+    var order: AttemptOrder
+    var record: SlotRecord
+    var index: SlotPair.Index
+    var slots: any OpenSlots
+
+    var exchange: TokenExchange { credential.profile.exchange(record.kind) }
+}
+
+/// Why an attempt ended before anything was sent.
+struct AttemptStop: Error {
+    var refusal: Refusal
+    init(_ failureClass: FailureClass, _ problem: String) {
+        refusal = Refusal(failureClass, problem: problem)
+    }
+}
+
+extension AttemptOrder {
+    var isLogin: Bool {
+        if case .login = self { true } else { false }
+    }
+}

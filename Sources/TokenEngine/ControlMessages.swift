@@ -1,0 +1,36 @@
+public import TokenCore
+
+/// What somebody asks of the daemon over the control socket (contract section 6). The adapter has
+/// already checked that they may.
+public enum ControlRequest: Sendable {
+    case status
+    case credential(String)
+    /// - minimumLife: refresh or wait if the token would not last that long.
+    case token(String, minimumLife: Duration)
+    /// - wait: answer when the attempt has ended, at most after this long.
+    case refresh(String, wait: Duration?)
+    case order(String, AttemptOrder)
+    case reload
+    case health
+}
+
+/// An answer: an HTTP status with a JSON body.
+public struct ControlReply: Sendable, Equatable {
+    public var status: Int
+    public var body: JSONNode
+
+    public init(_ status: Int, _ body: JSONNode) { (self.status, self.body) = (status, body) }
+
+    /// RFC 9457 problem details.
+    public static func problem(
+        _ status: Int, _ title: String, remedy: String? = nil
+    ) -> ControlReply {
+        ControlReply(
+            status,
+            .object([
+                ("type", "about:blank"), ("title", .string(title)),
+                ("status", .integer(Int64(status))),
+                ("detail", remedy.map { .string($0) }),
+            ]))
+    }
+}

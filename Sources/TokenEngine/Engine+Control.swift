@@ -1,0 +1,198 @@
+internal import TokenCore
+
+/// Somebody who waits for a token that lasts, or for a refresh to end.
+struct TokenWaiter {
+    enum Wish {
+        case token(minimumLife: Duration)
+        /// An attempt that ended after this many.
+        case refresh(afterAttempts: Int)
+    }
+    var credential: String
+    var wish: Wish
+    var deadline: Uptime
+    var reply: @Sendable (ControlReply) -> Void
+}
+
+extension EngineLoop {
+    /// Longest wait for a token that does not last; the client's own time-out should be longer.
+    static let longestTokenWait: Duration = .seconds(40)
+
+    mutating func answer(
+        _ request: ControlRequest, _ reply: @escaping @Sendable (ControlReply) -> Void,
+        _ group: inout DiscardingTaskGroup
+    ) {
+        let now = self.now
+        switch request {
+        case .status:
+            let report = fleet.statusReport(
+                isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes)
+            reply(ControlReply(200, report.json))
+        case .health:
+            let expired = fleet.all.filter { $0.state == .expired }.map(\.name)
+            reply(
+                ControlReply(
+                    expired.isEmpty && isReady ? 200 : 503,
+                    .object([
+                        (
+                            "status",
+                            .string(expired.isEmpty ? (isReady ? "ok" : "starting") : "expired")
+                        ),
+                        ("expired", .array(expired.map { .string($0) })),
+                    ])))
+        case .reload:
+            reload(&group)
+            reply(
+                mistakes.isEmpty
+                    ? ControlReply(200, .object([("reloaded", true)]))
+                    : .problem(
+                        422, "the new configuration has mistakes; the old one stays",
+                        remedy: mistakes.joined(separator: "\n")))
+        case .credential(let name):
+            guard let lifecycle = known(name, reply) else { return }
+            reply(ControlReply(200, CredentialStatus(lifecycle, now: now).json))
+        case .token(let name, let life):
+            guard known(name, reply) != nil else { return }
+            wait(name, .token(minimumLife: life), for: Self.longestTokenWait, reply, &group)
+        case .refresh(let name, let duration):
+            guard let lifecycle = known(name, reply) else { return }
+            let before = lifecycle.attemptsEnded
+            perform(fleet.handle(.refreshRequested, for: name, now: now), &group)
+            guard let duration else {
+                reply(ControlReply(202, .object([("credential", .string(name))])))
+                return
+            }
+            wait(name, .refresh(afterAttempts: before), for: duration, reply, &group)
+        case .order(let name, let order):
+            guard known(name, reply) != nil else { return }
+            orderReplies[name, default: []].append(reply)
+            perform(fleet.handle(.orderGiven(order), for: name, now: now), &group)
+        }
+    }
+
+    private func known(
+        _ name: String, _ reply: @Sendable (ControlReply) -> Void
+    ) -> CredentialLifecycle? {
+        if let lifecycle = fleet[name] { return lifecycle }
+        let names = fleet.names.joined(separator: ", ")
+        reply(
+            .problem(
+                404, "there is no credential \"\(name)\"",
+                remedy: names.isEmpty ? "None is configured" : "There is \(names)"))
+        return nil
+    }
+
+    private mutating func wait(
+        _ name: String, _ wish: TokenWaiter.Wish, for duration: Duration,
+        _ reply: @escaping @Sendable (ControlReply) -> Void, _ group: inout DiscardingTaskGroup
+    ) {
+        let waiter = TokenWaiter(
+            credential: name, wish: wish, deadline: now.uptime.advanced(by: duration),
+            reply: reply)
+        if let done = outcome(of: waiter) { return reply(done) }
+        if case .token = wish {
+            perform(fleet.handle(.refreshRequested, for: name, now: now), &group)
+        }
+        waiters.append(waiter)
+    }
+
+    mutating func resolveWaiters() {
+        let pending = waiters
+        waiters = []
+        for waiter in pending {
+            if let done = outcome(of: waiter) {
+                waiter.reply(done)
+            } else {
+                waiters.append(waiter)
+            }
+        }
+    }
+
+    /// `nil` while there is still something to wait for.
+    private func outcome(of waiter: TokenWaiter) -> ControlReply? {
+        let now = self.now
+        guard let lifecycle = fleet[waiter.credential] else {
+            return .problem(404, "the credential was removed from the configuration")
+        }
+        let isLate = waiter.deadline <= now.uptime
+        switch waiter.wish {
+        case .refresh(let before):
+            guard lifecycle.attemptsEnded > before, !lifecycle.isBusy else {
+                return isLate ? failure(lifecycle, "the refresh has not ended yet") : nil
+            }
+            if let error = lifecycle.standingError {
+                return failure(lifecycle, error.problem)
+            }
+            return ControlReply(200, CredentialStatus(lifecycle, now: now).json)
+        case .token(let life):
+            if let live = lifecycle.liveAccess(now: now) {
+                let left = live.expiresAt.map { now.uptime.duration(to: $0) }
+                // A token that never lived this long must do (contract section 5, --min-ttl).
+                let wanted = min(life, (live.access.lifetime ?? life) / 2)
+                let isNewest = lifecycle.publishedGeneration == lifecycle.grant.generation
+                if isNewest, left.map({ $0 >= wanted }) ?? true || isLate {
+                    let token = PublishedToken(
+                        credential: lifecycle.name,
+                        provider: lifecycle.configuration.profile.name, access: live.access)
+                    return ControlReply(200, token.json)
+                }
+            }
+            let isHopeless = [.loginRequired, .misconfigured, .quarantined]
+                .contains(lifecycle.state)
+            guard isLate || (isHopeless && !lifecycle.isBusy) else { return nil }
+            return failure(lifecycle, "there is no valid token")
+        }
+    }
+
+    private func failure(_ lifecycle: CredentialLifecycle, _ title: String) -> ControlReply {
+        let state = lifecycle.state
+        let remedy =
+            lifecycle.standingError?.remedy(credential: lifecycle.name, state: state)
+            ?? (state == .loginRequired
+                ? "Sign in: evertoken login \(lifecycle.name) --code CODE" : nil)
+        return .problem(503, "\(lifecycle.name) is \(state.rawValue): \(title)", remedy: remedy)
+    }
+
+    mutating func noteStarted(_ order: AttemptOrder, _ ticket: Ticket, _ name: String) {
+        switch order {
+        case .renew: return
+        case .login, .adopt: break
+        }
+        guard var replies = orderReplies[name], !replies.isEmpty else { return }
+        runningOrders[ticket, name] = replies.removeFirst()
+        orderReplies[name] = replies
+    }
+
+    /// Answers whoever gave the order that just ended.
+    mutating func finishOrder(_ event: LifecycleEvent, _ name: String) {
+        guard case .attemptEnded(let ticket, let report) = event,
+            let reply = runningOrders.removeValue(ticket, name)
+        else { return }
+        switch report.end {
+        case .granted: reply(ControlReply(200, .object([("credential", .string(name))])))
+        case .refused(let refusal), .signInFailed(let refusal):
+            let status = refusal.failureClass == .storage ? 507 : 502
+            reply(
+                .problem(
+                    status, "\(name): \(refusal.problem)",
+                    remedy: "Nothing was changed; correct the cause and sign in again"))
+        case .needsLogin, .unreadable:
+            reply(.problem(409, "\(name): the state cannot take tokens now"))
+        }
+    }
+}
+
+/// Orders under way, by credential and ticket.
+struct RunningOrders {
+    private var replies: [String: [Ticket: @Sendable (ControlReply) -> Void]] = [:]
+
+    subscript(_ ticket: Ticket, _ name: String) -> (@Sendable (ControlReply) -> Void)? {
+        get { replies[name]?[ticket] }
+        set { replies[name, default: [:]][ticket] = newValue }
+    }
+
+    mutating func removeValue(
+        _ ticket: Ticket, _ name: String
+    ) -> (@Sendable (ControlReply) -> Void)? {
+        replies[name]?.removeValue(forKey: ticket)
+    }
+}

@@ -1,0 +1,219 @@
+public import TokenCore
+
+/// Drives the fleet: one loop over one inbox. All state lives in ``run(configuration:)``.
+public struct Engine: Sendable {
+    /// What reaches the loop.
+    public enum Input: Sendable {
+        /// The timer, or a stepped clock.
+        case woke
+        case reload
+        case stop
+        case request(ControlRequest, reply: @Sendable (ControlReply) -> Void)
+        case lifecycle(String, LifecycleEvent)
+        /// An answer that could not be saved yet; with its token when that must be published now.
+        case unsaved(String, problem: String, token: GrantedAccess?)
+    }
+
+    public let inbox: AsyncStream<Input>.Continuation
+    private let inputs: AsyncStream<Input>
+    let world: World
+
+    public init(world: World) {
+        self.world = world
+        (inputs, inbox) = AsyncStream.makeStream()
+    }
+
+    /// Runs until `.stop`, and until what was under way then is durable.
+    public func run(configuration: Configuration) async {
+        var loop = EngineLoop(engine: self, configuration: configuration)
+        await withDiscardingTaskGroup { group in
+            loop.begin(&group)
+            for await input in inputs {
+                loop.handle(input, &group)
+                if loop.isFinished { inbox.finish() }
+            }
+        }
+    }
+}
+
+/// The loop's state and what it does with each input.
+struct EngineLoop {
+    let engine: Engine
+    var configuration: Configuration
+    var fleet: Fleet
+    let startedAt: Moment
+    var isReady = false
+    var lastStatus = ""
+    var mistakes: [String] = []
+    var waiters: [TokenWaiter] = []
+    /// Replies to orders, in the order in which the lifecycle will carry them out.
+    var orderReplies: [String: [@Sendable (ControlReply) -> Void]] = [:]
+    var runningOrders = RunningOrders()
+    private let runner: AttemptRunner
+
+    init(engine: Engine, configuration: Configuration) {
+        self.engine = engine
+        self.configuration = configuration
+        let seed = engine.world.random.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        fleet = Fleet(maxInFlight: configuration.maxInFlight, seed: seed)
+        startedAt = engine.world.clock.now()
+        let inbox = engine.inbox
+        runner = AttemptRunner(
+            world: engine.world, gates: CredentialGates(), owners: RefreshTokenOwners(),
+            onUnsaved: { name, problem, token in
+                inbox.yield(.unsaved(name, problem: problem, token: token))
+            })
+    }
+
+    var world: World { engine.world }
+    var now: Moment { world.clock.now() }
+
+    var isFinished: Bool { fleet.isStopping && !fleet.isBusy }
+
+    mutating func begin(_ group: inout DiscardingTaskGroup) {
+        let (orders, _) = fleet.configure(configuration, now: now)
+        perform(orders, &group)
+        settle()
+    }
+
+    mutating func handle(_ input: Engine.Input, _ group: inout DiscardingTaskGroup) {
+        let now = self.now
+        switch input {
+        case .woke: break
+        case .reload: reload(&group)
+        case .stop: stop()
+        case .request(let request, let reply): answer(request, reply, &group)
+        case .lifecycle(let name, let event):
+            perform(fleet.handle(event, for: name, now: now), &group)
+            finishOrder(event, name)
+        case .unsaved(let name, let problem, let token):
+            noteUnsaved(name, problem)
+            if let token { publishUnsaved(token, name, &group) }
+        }
+        perform(fleet.wake(now: self.now), &group)
+        resolveWaiters()
+        settle()
+    }
+
+    /// What follows every input: readiness, the status line, the watchdog, the one timer. Only this
+    /// loop feeds the watchdog, so a loop that hangs is noticed (I35).
+    private mutating func settle() {
+        let now = self.now
+        if !isReady, !fleet.isStopping {
+            let waited = startedAt.uptime.duration(to: now.uptime)
+            if fleet.isSettled || waited >= configuration.readyTimeout { becomeReady(now: now) }
+        }
+        let status = fleet.statusLine(now: now)
+        if status != lastStatus {
+            lastStatus = status
+            world.supervisor.status(status)
+        }
+        world.supervisor.watchdog()
+        var deadlines = [fleet.wakeAt] + waiters.map(\.deadline)
+        if !isReady { deadlines.append(startedAt.uptime.advanced(by: configuration.readyTimeout)) }
+        world.timer.arm(at: deadlines.compactMap { $0 }.min())
+    }
+
+    private mutating func becomeReady(now: Moment) {
+        isReady = true
+        lastStatus = fleet.statusLine(now: now)
+        world.supervisor.ready(status: lastStatus)
+        world.journal.write(
+            JournalEntry(.info, "Ready", fields: [HeaderField("STATUS", lastStatus)]))
+    }
+
+    private mutating func stop() {
+        guard !fleet.isStopping else { return }
+        fleet.stop()
+        world.supervisor.stopping()
+        world.journal.write(JournalEntry(.info, "Stopping; requests in flight are finished first"))
+        for waiter in waiters {
+            waiter.reply(.problem(503, "the daemon is stopping", remedy: "Try again later"))
+        }
+        waiters = []
+    }
+
+    mutating func perform(_ orders: [Fleet.Order], _ group: inout DiscardingTaskGroup) {
+        for order in orders {
+            guard let credential = fleet[order.credential]?.configuration else { continue }
+            perform(order.action, credential, &group)
+        }
+    }
+
+    private mutating func perform(
+        _ action: LifecycleAction, _ credential: CredentialConfiguration,
+        _ group: inout DiscardingTaskGroup
+    ) {
+        let (name, inbox, world) = (credential.name, engine.inbox, engine.world)
+        switch action {
+        case .recover:
+            group.addTask {
+                let recovery = await recover(credential, from: world.slots)
+                inbox.yield(.lifecycle(name, .recovered(recovery)))
+            }
+        case .attempt(let ticket, let order):
+            noteStarted(order, ticket, name)
+            group.addTask { [runner] in
+                let report = await runner.run(order, credential)
+                inbox.yield(.lifecycle(name, .attemptEnded(ticket, report)))
+            }
+        case .publish(let ticket, let access, let generation):
+            let token = PublishedToken(
+                credential: name, provider: credential.profile.name, access: access)
+            let isNew = fleet[name]?.publishedGeneration != generation
+            group.addTask {
+                let problem = await world.outputs.publish(token, to: credential.outputs)
+                if problem == nil, isNew, !credential.hooks.isEmpty {
+                    world.hooks.run(
+                        credential.hooks, token: token, paths: credential.outputs.map(\.path))
+                }
+                inbox.yield(.lifecycle(name, .published(ticket, problem: problem)))
+            }
+        case .withdrawExpired:
+            let outputs = credential.outputs.filter(\.removeOnExpiry)
+            if !outputs.isEmpty { group.addTask { await world.outputs.remove(outputs) } }
+        case .report(let notice):
+            world.journal.write(notice.entry(for: credential))
+        }
+    }
+
+    private mutating func noteUnsaved(_ name: String, _ problem: String) {
+        world.journal.write(
+            JournalEntry(
+                .error, "An answer could not be saved yet; it is held and tried again",
+                fields: [
+                    HeaderField("CREDENTIAL", name), HeaderField("PROBLEM", problem),
+                ], messageID: MessageID.storage))
+        fleet.noteUnsaved(name, problem: problem, now: now)
+    }
+}
+
+extension EngineLoop {
+    private mutating func publishUnsaved(
+        _ access: GrantedAccess, _ name: String, _ group: inout DiscardingTaskGroup
+    ) {
+        guard let credential = fleet[name]?.configuration else { return }
+        fleet.notePublishedUnsaved(name, access, now: now)
+        let token = PublishedToken(
+            credential: name, provider: credential.profile.name, access: access)
+        group.addTask { [world] in
+            _ = await world.outputs.publish(token, to: credential.outputs)
+        }
+    }
+}
+
+/// Reads the slots of a credential at start. The answer of an interrupted attempt is read again
+/// here, as the daemon would have read it then.
+private func recover(
+    _ credential: CredentialConfiguration, from slots: any SlotStore
+) async -> StateRecovery {
+    do throws(StorageFailure) {
+        let pair = try await slots.read(credential.name)
+        if let winner = pair.winner {
+            return .grant(winner.contents.grant(profile: credential.profile))
+        }
+        return pair.isUnreadable ? .unreadable : .grant(StoredGrant())
+    } catch {
+        return .unavailable(problem: error.problem)
+    }
+}

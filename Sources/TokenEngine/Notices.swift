@@ -1,0 +1,93 @@
+internal import TokenCore
+
+/// Identities of the events worth alerting on; random, and never changed.
+enum MessageID {
+    static let loginRequired = "fb6943331b894f3ca1cb9bed10536948"
+    static let expired = "4fbbaa4d4a904cfd9a3c1ae759486101"
+    static let misconfigured = "da424ed2678243e89b7f880934c5095b"
+    static let quarantined = "def024f425a543888ceff0ef7bbfc7e8"
+    static let storage = "868880857be54e07bac7e30f983983fb"
+    static let refreshTokenEnds = "da3f48f853aa4b959258952293ada400"
+    static let output = "6f89f8ff6dc34aa3a4429d65cde5aa41"
+    static let configurationRefused = "9bc45ecd171a4474a3a1d66afa5c136c"
+}
+
+extension LifecycleNotice {
+    func entry(for credential: CredentialConfiguration) -> JournalEntry {
+        let name = credential.name
+        var entry = content(name)
+        entry.fields =
+            [HeaderField("CREDENTIAL", name), HeaderField("PROVIDER", credential.profile.name)]
+            + entry.fields
+        return entry
+    }
+
+    private func content(_ name: String) -> JournalEntry {
+        switch self {
+        case .refreshed(let generation, let notes, let attempt):
+            return JournalEntry(
+                notes.isEmpty ? .info : .notice, "Token refreshed",
+                fields: [
+                    HeaderField("GENERATION", String(generation)), HeaderField("ATTEMPT", attempt),
+                ] + notes.map(\.field))
+        case .failed(let error, let failures, let attempt):
+            return JournalEntry(
+                error.failureClass == .storage ? .error : .warning, "Token refresh failed",
+                fields: fields(error, name, .retrying) + [
+                    HeaderField("FAILURES", String(failures)), HeaderField("ATTEMPT", attempt),
+                ], messageID: error.failureClass == .storage ? MessageID.storage : nil)
+        case .tokenExpired:
+            return JournalEntry(
+                .error, "The published token has expired", messageID: MessageID.expired)
+        case .loginRequired(let error):
+            return JournalEntry(
+                .error, "A person must sign in again",
+                fields: error.map { fields($0, name, .loginRequired) } ?? [],
+                messageID: MessageID.loginRequired)
+        case .misconfigured(let error):
+            return JournalEntry(
+                .error, "The credential is misconfigured",
+                fields: error.map { fields($0, name, .misconfigured) } ?? [],
+                messageID: MessageID.misconfigured)
+        case .quarantined:
+            return JournalEntry(
+                .error, "The stored state cannot be read; nothing is sent",
+                fields: [
+                    HeaderField(
+                        "REMEDY", "Restore the state directory, or run: evertoken import \(name)")
+                ], messageID: MessageID.quarantined)
+        case .outputFailed(let problem):
+            return JournalEntry(
+                .error, "A token file could not be written",
+                fields: [HeaderField("PROBLEM", problem)], messageID: MessageID.output)
+        case .refreshTokenEnds(let days):
+            return JournalEntry(
+                .warning, "The refresh token ends soon; a person must sign in before",
+                fields: [HeaderField("DAYS_LEFT", String(days))],
+                messageID: MessageID.refreshTokenEnds)
+        }
+    }
+
+    private func fields(
+        _ error: StoredError, _ name: String, _ state: CredentialState
+    ) -> [HeaderField] {
+        [
+            HeaderField("CLASS", error.failureClass.rawValue),
+            HeaderField("PROBLEM", error.problem),
+            HeaderField("REMEDY", error.remedy(credential: name, state: state)),
+        ]
+    }
+}
+
+extension AnswerNote {
+    fileprivate var field: HeaderField {
+        switch self {
+        case .expiryDisagrees(let difference):
+            HeaderField("NOTE", "the two expiry fields differ by \(describe(difference))")
+        case .expiryAssumed(let duration):
+            HeaderField("NOTE", "no usable expiry; assumed \(describe(duration))")
+        case .refreshTokenSalvaged:
+            HeaderField("NOTE", "the answer was cut; its refresh token was saved")
+        }
+    }
+}

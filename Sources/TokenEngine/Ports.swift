@@ -1,0 +1,157 @@
+public import TokenCore
+
+// What the engine may ask of the world. Each protocol has one adapter in TokenAdapters.
+
+/// Both clocks in one reading.
+public protocol MomentClock: Sendable {
+    func now() -> Moment
+}
+
+/// The one timer. Whatever it does, it only ever wakes the loop.
+public protocol WakeTimer: Sendable {
+    /// - Parameter deadline: `nil` for "nothing is due": the timer still wakes at its cap.
+    func arm(at deadline: Uptime?)
+}
+
+/// Why the state could not be read or written; says what to do.
+public struct StorageFailure: Error, Sendable, Equatable {
+    public var problem: String
+    public init(_ problem: String) { self.problem = problem }
+}
+
+/// The durable slots of every credential (durability.md section 3).
+public protocol SlotStore: Sendable {
+    var slotSize: Int { get }
+    /// What the slots hold, without creating any.
+    func read(_ credential: String) async throws(StorageFailure) -> SlotPair
+    /// Opens both slots for one attempt, creating and preallocating them first where they are not
+    /// there: after this a full disk cannot stop the attempt's writes.
+    func open(_ credential: String) async throws(StorageFailure) -> any OpenSlots
+}
+
+/// Two open slot files. Every write is on the disk when it returns (fdatasync).
+public protocol OpenSlots: Sendable {
+    func read() async throws(StorageFailure) -> SlotPair
+    func write(_ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index)
+        async throws(StorageFailure)
+    func close()
+}
+
+/// A request ready for the wire.
+public struct WireRequest: Sendable {
+    public var request: RenderedRequest
+    public var timeout: Duration
+    public var connectTimeout: Duration
+    public var caFile: String?
+    public var proxy: String?
+
+    public init(
+        request: RenderedRequest, timeout: Duration, connectTimeout: Duration, caFile: String?,
+        proxy: String?
+    ) {
+        (self.request, self.timeout, self.connectTimeout) = (request, timeout, connectTimeout)
+        (self.caFile, self.proxy) = (caFile, proxy)
+    }
+}
+
+/// What became of a request.
+public enum WireResult: Sendable, Equatable {
+    /// A status line and headers came; the body is as complete as `isTruncated` says.
+    case answered(RawAnswer)
+    /// Not one byte of the request left: names, connection or TLS failed.
+    case notSent(problem: String)
+    /// It was sent, and no answer can be read.
+    case unanswered(problem: String)
+}
+
+/// One HTTP exchange: no redirect, no retry, a fresh connection, bounded time and size.
+public protocol TokenEndpoint: Sendable {
+    func send(_ request: WireRequest) async -> WireResult
+}
+
+/// Why a secret could not be read. Never holds it.
+public struct SecretFailure: Error, Sendable, Equatable {
+    public var problem: String
+    public init(_ problem: String) { self.problem = problem }
+}
+
+public protocol SecretReader: Sendable {
+    func read(_ source: SecretSource) async throws(SecretFailure) -> Secret
+    /// The trimmed content of a file named by a `from_file` variable.
+    func read(file path: String) async throws(SecretFailure) -> Secret
+}
+
+/// The files that other programs read.
+public protocol OutputPublisher: Sendable {
+    /// - Returns: What went wrong with which file, or `nil`; the files that could be written are.
+    func publish(_ token: PublishedToken, to outputs: [OutputSpecification]) async -> String?
+    func remove(_ outputs: [OutputSpecification]) async
+}
+
+/// Runs `on_change` programs; never waits for them.
+public protocol HookRunner: Sendable {
+    func run(_ hooks: [HookSpecification], token: PublishedToken, paths: [String])
+}
+
+/// One line of the journal: a constant message, the facts in fields.
+public struct JournalEntry: Sendable, Equatable {
+    public var level: LogLevel
+    public var message: String
+    /// Without the `EVERTOKEN_` prefix, upper case.
+    public var fields: [HeaderField]
+    /// For events worth alerting on; 32 hexadecimal digits.
+    public var messageID: String?
+
+    public init(
+        _ level: LogLevel, _ message: String, fields: [HeaderField] = [], messageID: String? = nil
+    ) {
+        (self.level, self.message) = (level, message)
+        (self.fields, self.messageID) = (fields, messageID)
+    }
+}
+
+public protocol Journal: Sendable {
+    func write(_ entry: JournalEntry)
+}
+
+/// The service manager's side of sd_notify(3).
+public protocol Supervisor: Sendable {
+    func ready(status: String)
+    func status(_ text: String)
+    func reloading()
+    func stopping()
+    func watchdog()
+}
+
+/// Unpredictable bytes, for attempt ids and nonces.
+public protocol RandomBytes: Sendable {
+    func bytes(_ count: Int) -> [UInt8]
+}
+
+/// All of it.
+public struct World: Sendable {
+    public var clock: any MomentClock
+    public var timer: any WakeTimer
+    public var slots: any SlotStore
+    public var endpoint: any TokenEndpoint
+    public var secrets: any SecretReader
+    public var outputs: any OutputPublisher
+    public var hooks: any HookRunner
+    public var journal: any Journal
+    public var supervisor: any Supervisor
+    public var random: any RandomBytes
+    public var loadConfiguration: @Sendable () -> Result<Configuration, ConfigurationMistakes>
+
+    public init(
+        clock: any MomentClock, timer: any WakeTimer, slots: any SlotStore,
+        endpoint: any TokenEndpoint, secrets: any SecretReader, outputs: any OutputPublisher,
+        hooks: any HookRunner, journal: any Journal, supervisor: any Supervisor,
+        random: any RandomBytes,
+        loadConfiguration: @escaping @Sendable () -> Result<Configuration, ConfigurationMistakes>
+    ) {
+        (self.clock, self.timer, self.slots) = (clock, timer, slots)
+        (self.endpoint, self.secrets, self.outputs) = (endpoint, secrets, outputs)
+        (self.hooks, self.journal, self.supervisor) = (hooks, journal, supervisor)
+        (self.random, self.loadConfiguration) = (random, loadConfiguration)
+    }
+}
