@@ -18,6 +18,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     ],
     targets: [
+        .systemLibrary(
+            name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CLinux"),
         .target(
             name: "TokenCore",
@@ -25,6 +29,10 @@ let package = Package(
             resources: [.embedInCode("Profiles")],
             swiftSettings: house),
         .target(name: "TokenEngine", dependencies: ["TokenCore"], swiftSettings: house),
+        .target(
+            name: "TokenAdapters",
+            dependencies: ["TokenEngine", "TokenCore", "CSystemd", "CCurl", "CLinux"],
+            swiftSettings: house),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,59 @@
+internal import CLinux
+internal import Glibc
+
+/// Replaces files so that a reader sees the old one or the new one, whole, with its final owner and
+/// mode, and so that this outlives a power cut: write, fsync, rename, fsync the directory.
+struct AtomicFile {
+    var owner: uid_t?
+    var group: gid_t?
+    var mode: mode_t
+
+    /// Puts `bytes` at `name` in the open directory.
+    ///
+    /// A file that is already exactly so is left alone: readers that watch it are not woken.
+    func write(
+        _ bytes: [UInt8], name: String, in directory: Int32, place: String
+    ) throws(SystemError) {
+        if isAlready(bytes, name: name, in: directory) { return }
+        // One writer at a time (the lock on the state): a left-over of a crash is ours to remove.
+        let temporary = ".evertoken-\(name).new"
+        unlinkat(directory, temporary, 0)
+        let file = clinux_openat(
+            directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+        guard file >= 0 else { throw SystemError("create a file beside \(place)") }
+        do throws(SystemError) {
+            defer { close(file) }
+            try writeAll(bytes, to: file, what: place)
+            // Final before it is visible (I16); owner first, for chown clears set-id bits.
+            if owner != nil || group != nil {
+                guard fchown(file, owner ?? uid_t.max, group ?? gid_t.max) == 0 else {
+                    throw SystemError("give \(place) its owner and group")
+                }
+            }
+            guard fchmod(file, mode) == 0 else { throw SystemError("set the mode of \(place)") }
+            guard fsync(file) == 0 else { throw SystemError("save \(place)") }
+        } catch {
+            unlinkat(directory, temporary, 0)
+            throw error
+        }
+        guard renameat(directory, temporary, directory, name) == 0 else {
+            let error = SystemError("put \(place) in its place")
+            unlinkat(directory, temporary, 0)
+            throw error
+        }
+        guard fsync(directory) == 0 else { throw SystemError("save the directory of \(place)") }
+    }
+
+    private func isAlready(_ bytes: [UInt8], name: String, in directory: Int32) -> Bool {
+        let file = clinux_openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)
+        guard file >= 0 else { return false }
+        defer { close(file) }
+        var about = stat()
+        guard fstat(file, &about) == 0, about.st_mode & S_IFMT == S_IFREG,
+            about.st_mode & 0o7777 == mode, about.st_size == bytes.count,
+            owner.map({ $0 == about.st_uid }) ?? true, group.map({ $0 == about.st_gid }) ?? true,
+            let content = try? readAll(file, limit: bytes.count + 1, what: name)
+        else { return false }
+        return content == bytes
+    }
+}

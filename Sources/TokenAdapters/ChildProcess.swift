@@ -1,0 +1,97 @@
+internal import CLinux
+internal import Dispatch
+internal import Glibc
+internal import TokenCore
+
+/// A program run without a shell, in a process group of its own, with default signals, a given
+/// environment and bounded time and output.
+struct ChildProcess {
+    var arguments: [String]
+    var environment: [String]
+    var timeout: Duration
+    var outputLimit = 64 * 1024
+
+    enum Failure: Error {
+        case cannotStart(String)
+        case timedOut
+        case exited(status: Int32)
+        case killed(signal: Int32)
+    }
+
+    /// Runs it to its end and returns its standard output; its standard error is dropped, for it
+    /// may hold a secret. Blocks.
+    func run() throws(Failure) -> [UInt8] {
+        var pipes: [Int32] = [-1, -1]
+        guard clinux_pipe(&pipes) == 0 else {
+            throw .cannotStart(SystemError("make a pipe").text)
+        }
+        let process: pid_t
+        do throws(Failure) { process = try spawn(standardOutput: pipes[1]) } catch {
+            close(pipes[0])
+            close(pipes[1])
+            throw error
+        }
+        close(pipes[1])
+        defer { close(pipes[0]) }
+        let (output, isComplete) = collect(pipes[0])
+        // Whatever it started dies with it.
+        if !isComplete { kill(-process, SIGKILL) }
+        var status: Int32 = 0
+        _ = retryingInterrupts { waitpid(process, &status, 0) }
+        kill(-process, SIGKILL)
+        guard isComplete else { throw .timedOut }
+        let signal = status & 0x7F
+        guard signal == 0 else { throw .killed(signal: signal) }
+        let code = status >> 8 & 0xFF
+        guard code == 0 else { throw .exited(status: code) }
+        return output
+    }
+
+    /// Reads to the end of the output, or to the deadline.
+    private func collect(_ descriptor: Int32) -> ([UInt8], Bool) {
+        let end = DispatchTime.now() + .nanoseconds(Int(timeout.nanoseconds))
+        var output: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let now = DispatchTime.now()
+            guard now < end else { return (output, false) }
+            let left = (end.uptimeNanoseconds - now.uptimeNanoseconds) / 1_000_000 + 1
+            var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            let ready = poll(&wait, 1, Int32(clamping: left))
+            if ready < 0, errno != EINTR { return (output, false) }
+            guard ready > 0 else { continue }
+            let count = read(descriptor, &buffer, buffer.count)
+            if count == 0 { return (output, true) }
+            if count > 0, output.count < outputLimit { output += buffer[..<count] }
+        }
+    }
+
+    private func spawn(standardOutput: Int32) throws(Failure) -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, standardOutput, 1)
+        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var signals = sigset_t()
+        sigfillset(&signals)
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        posix_spawnattr_setpgroup(&attributes, 0)
+        let flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP
+        posix_spawnattr_setflags(&attributes, Int16(flags))
+        var process: pid_t = 0
+        let words = arguments.map { strdup($0) } + [nil]
+        let variables = environment.map { strdup($0) } + [nil]
+        defer { for word in words + variables { free(word) } }
+        let error = posix_spawn(&process, arguments[0], &actions, &attributes, words, variables)
+        guard error == 0 else {
+            throw .cannotStart(SystemError("run \(arguments[0])", code: error).text)
+        }
+        return process
+    }
+}

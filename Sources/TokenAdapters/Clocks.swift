@@ -1,0 +1,140 @@
+internal import CLinux
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+public import TokenCore
+public import TokenEngine
+
+/// CLOCK_BOOTTIME and CLOCK_REALTIME, read together.
+public struct SystemClock: MomentClock {
+    private let bootID: String
+
+    public init() {
+        let file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
+        let text = file >= 0 ? (try? readAll(file, limit: 64, what: "boot_id")) ?? [] : []
+        if file >= 0 { close(file) }
+        // Without it every start counts as a new boot: times are then compared by the wall clock.
+        bootID =
+            text.isEmpty
+            ? "unknown-\(getpid())"
+            : String(decoding: text.filter { $0 > 0x20 }, as: UTF8.self)
+    }
+
+    public func now() -> Moment {
+        Moment(
+            uptime: Uptime(Self.read(CLOCK_BOOTTIME)), wall: WallTime(Self.read(CLOCK_REALTIME)),
+            bootID: bootID)
+    }
+
+    private static func read(_ clock: clockid_t) -> Duration {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+}
+
+/// One Dispatch timer that wakes the loop.
+///
+/// Dispatch waits on CLOCK_MONOTONIC, which stops while the machine sleeps; deadlines are on
+/// CLOCK_BOOTTIME. So no wait is longer than a cap, after which the loop looks at the clock again:
+/// any surprise costs at most one cap, and the same wake feeds the watchdog.
+public final class DispatchWakeTimer: WakeTimer, Sendable {
+    /// Dispatch sources may be used from any thread (dispatch_source_create(3)).
+    private nonisolated(unsafe) let source: any DispatchSourceTimer
+    private let clock: any MomentClock
+    private let cap: Duration
+    /// Wakes closer together than this are merged: at 10 000 credentials it saves most of the CPU.
+    private static let quantum: Duration = .milliseconds(10)
+
+    /// - Parameter cap: at most half the watchdog's interval.
+    public init(clock: any MomentClock, cap: Duration, wake: @escaping @Sendable () -> Void) {
+        (self.clock, self.cap) = (clock, cap)
+        source = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "evertoken.timer"))
+        source.setEventHandler(handler: wake)
+        source.schedule(deadline: .distantFuture)
+        source.activate()
+    }
+
+    public func arm(at deadline: Uptime?) {
+        let wait = deadline.map { clock.now().uptime.duration(to: $0) } ?? cap
+        let quantised = min(max(wait, Self.quantum), cap)
+        source.schedule(deadline: .now() + .nanoseconds(Int(quantised.nanoseconds)))
+    }
+
+    deinit { source.cancel() }
+}
+
+/// Tells when the wall clock is stepped: a timerfd with TFD_TIMER_CANCEL_ON_SET.
+public final class ClockStepWatch: Sendable {
+    private nonisolated(unsafe) let source: (any DispatchSourceRead)?
+
+    public init(stepped: @escaping @Sendable () -> Void) {
+        let descriptor = clinux_clock_step_descriptor()
+        guard descriptor >= 0 else {
+            // Without it a step is noticed at the next wake, at most one cap later.
+            source = nil
+            return
+        }
+        let watch = DispatchSource.makeReadSource(
+            fileDescriptor: descriptor, queue: DispatchQueue(label: "evertoken.clock-step"))
+        watch.setEventHandler {
+            var expirations: UInt64 = 0
+            _ = read(descriptor, &expirations, 8)
+            stepped()
+        }
+        watch.setCancelHandler { close(descriptor) }
+        watch.activate()
+        source = watch
+    }
+
+    deinit { source?.cancel() }
+}
+
+/// Signals as events. A signal that is watched no longer has its default effect.
+public final class SignalWatch: Sendable {
+    private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
+
+    public init(_ handlers: [(signal: Int32, handler: @Sendable () -> Void)]) {
+        let queue = DispatchQueue(label: "evertoken.signals")
+        sources = handlers.map { number, handler in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            source.setEventHandler(handler: handler)
+            source.activate()
+            return source
+        }
+    }
+
+    deinit { for source in sources { source.cancel() } }
+}
+
+/// The kernel's random numbers.
+public struct SystemRandom: RandomBytes {
+    public init() {}
+    public func bytes(_ count: Int) -> [UInt8] {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+    }
+}
+
+/// No core dump and no ptrace by the same user: memory holds tokens (I28).
+public enum ProcessHardening {
+    /// - Returns: Whether the kernel agreed.
+    public static func apply() -> Bool {
+        // libdispatch complains to standard error about every thread whose priority it may not set,
+        // which an unprivileged service never may.
+        setenv("LIBDISPATCH_LOG", "NO", 0)
+        signal(SIGPIPE, SIG_IGN)
+        umask(0o077)
+        return clinux_make_undumpable() == 0
+    }
+}
+
+/// Lets the timer exist before the loop it wakes.
+public final class WakeRelay: Sendable {
+    private let target = Mutex<(@Sendable () -> Void)?>(nil)
+
+    public init() {}
+    public func connect(_ wake: @escaping @Sendable () -> Void) { target.withLock { $0 = wake } }
+    public func wake() { target.withLock { $0 }?() }
+}

@@ -1,0 +1,93 @@
+internal import Glibc
+public import TokenCore
+
+/// Finds and reads the configuration's files.
+public struct ConfigurationLoader: Sendable {
+    public let path: String
+
+    public init(path: String) { self.path = path }
+
+    /// The directory of the main file, for what stands beside it.
+    public var directory: String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// The main file and `conf.d/*.json` beside it, in name order.
+    public func load() -> Result<Configuration, ConfigurationMistakes> {
+        do throws(SystemError) {
+            let main = try file(path)
+            let dropIns = try names(in: directory + "/conf.d").map { name throws(SystemError) in
+                try file("\(directory)/conf.d/\(name)")
+            }
+            do throws(ConfigurationMistakes) {
+                return .success(try Configuration.read(main: main, dropIns: dropIns))
+            } catch { return .failure(error) }
+        } catch {
+            return .failure(
+                ConfigurationMistakes([
+                    ConfigurationMistake(
+                        file: path, problem: error.text,
+                        remedy: "name a readable file with --config")
+                ]))
+        }
+    }
+
+    private func file(_ path: String) throws(SystemError) -> ConfigurationFile {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw SystemError("open \(path)") }
+        defer { close(descriptor) }
+        var about = stat()
+        guard fstat(descriptor, &about) == 0 else { throw SystemError("look at \(path)") }
+        guard about.st_mode & S_IFMT == S_IFREG else {
+            throw SystemError("read \(path), which is no regular file", code: EINVAL)
+        }
+        let bytes = try readAll(
+            descriptor, limit: Configuration.maximumFileSize + 1, what: path)
+        return ConfigurationFile(path: path, bytes: bytes, mode: about.st_mode & 0o777)
+    }
+
+    private func names(in folder: String) throws(SystemError) -> [String] {
+        guard let stream = opendir(folder) else {
+            if errno == ENOENT { return [] }
+            throw SystemError("open \(folder)")
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name.hasSuffix(".json"), !name.hasPrefix(".") { names.append(name) }
+        }
+        return names.sorted()
+    }
+}
+
+/// Where everything lies: command line, then configuration, then systemd's variable, then beside
+/// the configuration, so that a person can try it without root (contract section 1).
+public struct Directories: Sendable, Equatable {
+    public var token: String
+    public var state: String
+    public var controlSocket: String
+
+    public init(
+        configuration: Configuration, base: String, tokenOverride: String? = nil,
+        stateOverride: String? = nil
+    ) {
+        func fromManager(_ name: String) -> String? {
+            // systemd lists several directories with colons; the first is ours.
+            getenv(name).map { String(cString: $0) }?.split(separator: ":").first.map(String.init)
+        }
+        func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(base)/\(path)" }
+        token =
+            tokenOverride ?? configuration.tokenDirectory.map(absolute)
+            ?? fromManager("RUNTIME_DIRECTORY") ?? base + "/run"
+        state =
+            stateOverride ?? configuration.stateDirectory.map(absolute)
+            ?? fromManager("STATE_DIRECTORY") ?? base + "/state"
+        let runtime = fromManager("RUNTIME_DIRECTORY") ?? token
+        controlSocket =
+            configuration.controlSocket.map(absolute) ?? runtime + "/control.sock"
+    }
+}

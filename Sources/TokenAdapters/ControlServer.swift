@@ -1,0 +1,150 @@
+internal import Glibc
+public import TokenCore
+public import TokenEngine
+
+/// The control socket's API (contract section 6): who may ask what, and how questions are spelled.
+public final class ControlServer: Sendable {
+    private let server: HTTPServer
+
+    public init(
+        path: String, policy: ControlPolicy,
+        submit:
+            @escaping @Sendable (
+                ControlRequest, @escaping @Sendable (ControlReply) -> Void
+            ) -> Void
+    ) throws(StorageFailure) {
+        let access = ControlAccess(policy: policy)
+        server = try HTTPServer.unix(path: path, mode: policy.mode, group: policy.group) {
+            request, peer, respond in
+            let answer: @Sendable (ControlReply) -> Void = { respond(HTTPResponse($0)) }
+            switch ControlRoute.make(request) {
+            case .failure(let problem): answer(problem)
+            case .success(let wanted):
+                guard access.allows(wanted, to: peer) else {
+                    answer(
+                        .problem(
+                            403, "user \(peer.map { String($0.uid) } ?? "unknown") may not do this",
+                            remedy: "Ask as root, or name the user in control.allow"))
+                    return
+                }
+                submit(wanted, answer)
+            }
+        }
+    }
+
+    public func stop() { server.stop() }
+}
+
+extension HTTPResponse {
+    init(_ reply: ControlReply) {
+        self.init(
+            reply.status,
+            contentType: reply.status >= 400 ? "application/problem+json" : "application/json",
+            body: reply.body.serialized() + [0x0A])
+    }
+}
+
+struct ControlRouteProblem: Error {}
+
+/// Paths and methods.
+enum ControlRoute {
+    enum Outcome {
+        case success(ControlRequest)
+        case failure(ControlReply)
+    }
+
+    static func make(_ request: HTTPRequest) -> Outcome {
+        let parts = request.path.split(separator: "/").map(String.init)
+        switch (request.method, parts.count) {
+        case ("GET", 1) where parts[0] == "healthz": return .success(.health)
+        case ("GET", 2) where parts == ["v1", "status"]: return .success(.status)
+        case ("POST", 2) where parts == ["v1", "reload"]: return .success(.reload)
+        case (_, 3...) where parts[0] == "v1" && parts[1] == "credentials":
+            return credential(request, name: parts[2], rest: Array(parts.dropFirst(3)))
+        default: return .failure(notFound)
+        }
+    }
+
+    private static let notFound = ControlReply.problem(
+        404, "there is no such resource", remedy: "GET /v1/status lists what there is")
+
+    private static func credential(
+        _ request: HTTPRequest, name: String, rest: [String]
+    ) -> Outcome {
+        switch (request.method, rest) {
+        case ("GET", []): return .success(.credential(name))
+        case ("GET", ["token"]):
+            guard let life = duration(request.query["min_ttl"] ?? "0") else {
+                return .failure(
+                    .problem(400, "min_ttl is no time", remedy: "Write seconds, or 5m"))
+            }
+            return .success(.token(name, minimumLife: life))
+        case ("POST", ["refresh"]):
+            guard let text = request.query["wait"] else {
+                return .success(.refresh(name, wait: nil))
+            }
+            guard let wait = duration(text), wait <= .seconds(300) else {
+                return .failure(
+                    .problem(400, "wait is no time", remedy: "Write seconds up to 300"))
+            }
+            return .success(.refresh(name, wait: wait))
+        case ("POST", ["import"]): return importing(request, name)
+        case ("POST", ["login"]): return login(request, name)
+        default: return .failure(notFound)
+        }
+    }
+
+    /// Seconds, or a duration with its unit.
+    private static func duration(_ text: String) -> Duration? {
+        if let seconds = Int64(text), seconds >= 0, seconds < 1 << 32 { return .seconds(seconds) }
+        return parseDuration(text)
+    }
+
+    private static func importing(_ request: HTTPRequest, _ name: String) -> Outcome {
+        do throws(RequestError) {
+            let tokens = try ImportedTokens.read(request.body, now: SystemClock().now().wall)
+            return .success(.order(name, .adopt(tokens)))
+        } catch { return .failure(.problem(400, error.problem, remedy: error.remedy)) }
+    }
+
+    private static func login(_ request: HTTPRequest, _ name: String) -> Outcome {
+        guard let body = try? JSONReader.read(request.body), let code = body["code"]?.text,
+            !code.isEmpty
+        else {
+            return .failure(
+                .problem(
+                    400, "there is no code", remedy: "Send {\"code\": …, \"redirect_uri\": …}"))
+        }
+        let order = AuthorizationCode(
+            code: Secret(code), redirectURI: body["redirect_uri"]?.text,
+            codeVerifier: body["code_verifier"]?.text.map(Secret.init))
+        return .success(.order(name, .login(order)))
+    }
+}
+
+/// Root and the daemon's own user may do all, whoever can open the socket may read status; tokens
+/// and changes are for those named in `control.allow`.
+struct ControlAccess: Sendable {
+    let policy: ControlPolicy
+
+    func allows(_ request: ControlRequest, to peer: Peer?) -> Bool {
+        guard let peer else { return false }
+        if peer.uid == 0 || peer.uid == geteuid() { return true }
+        switch request {
+        case .status, .credential, .health: return true
+        case .token, .refresh, .order, .reload: return isNamed(peer)
+        }
+    }
+
+    private func isNamed(_ peer: Peer) -> Bool {
+        policy.allow.contains { entry in
+            switch entry {
+            case .user(let name): Accounts.user(name) == peer.uid
+            case .group(let name):
+                Accounts.group(name).map {
+                    Accounts.isMember(uid: peer.uid, gid: peer.gid, of: $0)
+                } ?? false
+            }
+        }
+    }
+}

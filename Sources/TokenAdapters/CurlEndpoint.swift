@@ -1,0 +1,146 @@
+internal import CCurl
+internal import CLinux
+internal import Dispatch
+internal import Glibc
+internal import TokenCore
+public import TokenEngine
+
+/// libcurl's multi interface on one serial queue (measured beside the alternatives: least CPU,
+/// smallest build; TLS comes from the distribution's own packages).
+///
+/// Every touch of libcurl happens on `queue`: that, checked by dispatchPrecondition, is why
+/// `@unchecked Sendable` is true. Each transfer has a connection of its own: on a reused one
+/// libcurl would silently send a request again that the server may have carried out (I13).
+public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
+    private let queue = DispatchQueue(label: "evertoken.curl")
+    private let multi: UnsafeMutableRawPointer
+    private let timer: any DispatchSourceTimer
+    private var sockets: [Int32: WatchedSocket] = [:]
+    private var transfers: [UnsafeMutableRawPointer: CurlTransfer] = [:]
+
+    public init() {
+        // Once for the process; libcurl counts (curl_global_init(3)).
+        curl_global_init(Int(CURL_GLOBAL_DEFAULT))
+        guard let multi = curl_multi_init() else {
+            fatalError("curl_multi_init: out of memory at start")
+        }
+        self.multi = multi
+        timer = DispatchSource.makeTimerSource(queue: queue)
+        timer.schedule(deadline: .distantFuture)
+        timer.setEventHandler { [unowned self] in act(CURL_SOCKET_TIMEOUT, 0) }
+        timer.activate()
+        let me = Unmanaged.passUnretained(self).toOpaque()
+        ccurlm_set_pointer(multi, CURLMOPT_SOCKETDATA, me)
+        ccurlm_set_socket_callback(multi) { _, socket, what, me, _ in
+            if let me {
+                Unmanaged<CurlEndpoint>.fromOpaque(me).takeUnretainedValue().watch(socket, what)
+            }
+            return 0
+        }
+        ccurlm_set_pointer(multi, CURLMOPT_TIMERDATA, me)
+        ccurlm_set_timer_callback(multi) { _, milliseconds, me in
+            if let me {
+                Unmanaged<CurlEndpoint>.fromOpaque(me).takeUnretainedValue().arm(milliseconds)
+            }
+            return 0
+        }
+    }
+
+    deinit {
+        timer.cancel()
+        curl_multi_cleanup(multi)
+    }
+
+    public func send(_ request: WireRequest) async -> WireResult {
+        await withCheckedContinuation { continuation in
+            queue.async {
+                guard
+                    let transfer = CurlTransfer(
+                        request, done: { continuation.resume(returning: $0) })
+                else {
+                    continuation.resume(returning: .notSent(problem: "out of memory"))
+                    return
+                }
+                self.transfers[transfer.handle] = transfer
+                curl_multi_add_handle(self.multi, transfer.handle)
+            }
+        }
+    }
+
+    private func arm(_ milliseconds: Int) {
+        dispatchPrecondition(condition: .onQueue(queue))
+        timer.schedule(
+            deadline: milliseconds < 0 ? .distantFuture : .now() + .milliseconds(milliseconds))
+    }
+
+    private func watch(_ socket: Int32, _ what: Int32) {
+        dispatchPrecondition(condition: .onQueue(queue))
+        if what == CURL_POLL_REMOVE {
+            sockets.removeValue(forKey: socket)?.stop()
+            return
+        }
+        let watched = sockets[socket] ?? WatchedSocket(socket)
+        sockets[socket] = watched
+        watched.set(
+            reading: what & CURL_POLL_IN != 0, writing: what & CURL_POLL_OUT != 0, on: queue
+        ) { [unowned self] event in act(socket, event) }
+    }
+
+    private func act(_ socket: Int32, _ event: Int32) {
+        var running: Int32 = 0
+        curl_multi_socket_action(multi, socket, event, &running)
+        var result = CURLE_OK
+        while let handle = ccurlm_next_done(multi, &result) {
+            curl_multi_remove_handle(multi, handle)
+            transfers.removeValue(forKey: handle)?.finish(result)
+        }
+    }
+}
+
+/// Dispatch sources for one of libcurl's sockets.
+///
+/// They watch a duplicate: libcurl closes its own descriptor right after it says "remove", and a
+/// source that is still being cancelled would then watch whatever gets that number next.
+private final class WatchedSocket {
+    private let socket: Int32
+    private var reader: (any DispatchSourceRead)?
+    private var writer: (any DispatchSourceWrite)?
+
+    init(_ socket: Int32) { self.socket = socket }
+
+    func set(
+        reading: Bool, writing: Bool, on queue: DispatchQueue, act: @escaping (Int32) -> Void
+    ) {
+        if reading, reader == nil, let copy = duplicate() {
+            let source = DispatchSource.makeReadSource(fileDescriptor: copy, queue: queue)
+            source.setEventHandler { act(CURL_CSELECT_IN) }
+            source.setCancelHandler { close(copy) }
+            source.activate()
+            reader = source
+        } else if !reading {
+            reader?.cancel()
+            reader = nil
+        }
+        if writing, writer == nil, let copy = duplicate() {
+            let source = DispatchSource.makeWriteSource(fileDescriptor: copy, queue: queue)
+            source.setEventHandler { act(CURL_CSELECT_OUT) }
+            source.setCancelHandler { close(copy) }
+            source.activate()
+            writer = source
+        } else if !writing {
+            writer?.cancel()
+            writer = nil
+        }
+    }
+
+    /// Without a descriptor to spare the transfer runs into its own timeout, as a failure.
+    private func duplicate() -> Int32? {
+        let copy = clinux_duplicate(socket)
+        return copy >= 0 ? copy : nil
+    }
+
+    func stop() {
+        reader?.cancel()
+        writer?.cancel()
+    }
+}

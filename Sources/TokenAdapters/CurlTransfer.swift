@@ -1,0 +1,221 @@
+internal import CCurl
+internal import TokenCore
+internal import TokenEngine
+
+/// One request on its own connection, from its options to its result.
+final class CurlTransfer {
+    static let maximumHeaderBytes = 16 * 1024
+    /// One byte more than is kept tells that there was more.
+    static let maximumBodyBytes = SlotLayout.maximumBody + 1
+
+    let handle: UnsafeMutableRawPointer
+    private let done: (WireResult) -> Void
+    private let request: WireRequest
+    private var headerList: UnsafeMutablePointer<curl_slist>?
+    private var body: [UInt8] = []
+    private var headers: [HeaderField] = []
+    private var headerBytes = 0
+    private var isOverLimit = false
+    /// Connection and TLS stand, and the request goes out with the next call: from here on it may
+    /// have been carried out.
+    private var isSent = false
+    private var hadTrailersOrBody = false
+
+    init?(_ request: WireRequest, done: @escaping (WireResult) -> Void) {
+        guard let handle = curl_easy_init() else { return nil }
+        (self.handle, self.request, self.done) = (handle, request, done)
+        setTarget()
+        setLimits()
+        setTLS()
+        setCallbacks()
+    }
+
+    deinit {
+        curl_easy_cleanup(handle)
+        curl_slist_free_all(headerList)
+    }
+
+    private func set(_ option: CURLoption, _ value: Int) { ccurl_set_long(handle, option, value) }
+    private func set(_ option: CURLoption, _ text: String?) {
+        ccurl_set_string(handle, option, text)
+    }
+
+    private func setTarget() {
+        let rendered = request.request
+        set(CURLOPT_URL, rendered.url)
+        set(CURLOPT_PROTOCOLS_STR, "http,https")
+        set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+        set(CURLOPT_HTTP09_ALLOWED, 0)
+        set(CURLOPT_FOLLOWLOCATION, 0)
+        set(CURLOPT_FRESH_CONNECT, 1)
+        set(CURLOPT_FORBID_REUSE, 1)
+        set(CURLOPT_PATH_AS_IS, 1)
+        // "" also stops libcurl from reading the environment's proxy variables.
+        set(CURLOPT_PROXY, request.proxy ?? "")
+        set(CURLOPT_NOPROXY, request.proxy == nil ? "*" : "localhost,127.0.0.1,::1")
+        var fields = rendered.headers
+        for (name, value) in [
+            ("Accept-Encoding", "identity"), ("Connection", "close"),
+            ("User-Agent", "evertoken/\(evertokenVersion)"),
+        ] where !fields.contains(where: { $0.name.lowercased() == name.lowercased() }) {
+            fields.append(HeaderField(name, value))
+        }
+        for field in fields {
+            // libcurl's spelling of a header without a value.
+            let line = field.value.isEmpty ? "\(field.name);" : "\(field.name): \(field.value)"
+            headerList = curl_slist_append(headerList, line)
+        }
+        // A name without a value keeps libcurl from adding its own.
+        headerList = curl_slist_append(headerList, "Expect:")
+        if !fields.contains(where: { $0.name.lowercased() == "content-type" }) {
+            headerList = curl_slist_append(headerList, "Content-Type:")
+        }
+        ccurl_set_pointer(handle, CURLOPT_HTTPHEADER, headerList)
+        if rendered.method != "GET" || rendered.body != nil {
+            let body = rendered.body ?? []
+            set(CURLOPT_POSTFIELDSIZE, body.count)
+            body.withUnsafeBytes { bytes in
+                let start = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+                // An empty array has no address, and NULL would make libcurl read standard input.
+                if let start {
+                    ccurl_set_pointer(handle, CURLOPT_COPYPOSTFIELDS, start)
+                } else {
+                    set(CURLOPT_COPYPOSTFIELDS, "")
+                }
+            }
+            set(CURLOPT_CUSTOMREQUEST, rendered.method)
+        }
+    }
+
+    private func setLimits() {
+        let milliseconds = { (duration: Duration) in Int(duration.nanoseconds / 1_000_000) }
+        set(CURLOPT_NOSIGNAL, 1)
+        set(CURLOPT_TIMEOUT_MS, max(1, milliseconds(request.timeout)))
+        set(CURLOPT_CONNECTTIMEOUT_MS, max(1, milliseconds(request.connectTimeout)))
+        set(CURLOPT_LOW_SPEED_LIMIT, 1)
+        set(CURLOPT_LOW_SPEED_TIME, 10)
+        set(CURLOPT_HTTP_CONTENT_DECODING, 0)
+    }
+
+    private func setTLS() {
+        set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        set(CURLOPT_SSL_VERIFYPEER, 1)
+        set(CURLOPT_SSL_VERIFYHOST, 2)
+        // With Debian's CApath libcurl cannot keep the store between connections: 20 ms of CPU
+        // for each instead of 0.5.
+        set(CURLOPT_CAPATH, nil)
+        if let file = request.caFile { set(CURLOPT_CAINFO, file) }
+    }
+
+    private func setCallbacks() {
+        let me = Unmanaged.passUnretained(self).toOpaque()
+        ccurl_set_pointer(handle, CURLOPT_WRITEDATA, me)
+        ccurl_set_data_callback(handle, CURLOPT_WRITEFUNCTION) { data, size, count, me in
+            guard let data, let me else { return 0 }
+            let bytes = UnsafeRawBufferPointer(start: data, count: size * count)
+            return Unmanaged<CurlTransfer>.fromOpaque(me).takeUnretainedValue().take(body: bytes)
+        }
+        ccurl_set_pointer(handle, CURLOPT_HEADERDATA, me)
+        ccurl_set_data_callback(handle, CURLOPT_HEADERFUNCTION) { data, size, count, me in
+            guard let data, let me else { return 0 }
+            let bytes = UnsafeRawBufferPointer(start: data, count: size * count)
+            return Unmanaged<CurlTransfer>.fromOpaque(me).takeUnretainedValue()
+                .take(header: bytes)
+        }
+        ccurl_set_pointer(handle, CURLOPT_PREREQDATA, me)
+        ccurl_set_prereq_callback(handle) { me, _, _, _, _ in
+            guard let me else { return Int32(CURL_PREREQFUNC_ABORT) }
+            return Unmanaged<CurlTransfer>.fromOpaque(me).takeUnretainedValue().maySend()
+        }
+    }
+
+    /// Called when the connection stands. A second time would be a second request: never (I13).
+    private func maySend() -> Int32 {
+        if isSent { return Int32(CURL_PREREQFUNC_ABORT) }
+        isSent = true
+        return Int32(CURL_PREREQFUNC_OK)
+    }
+
+    private func take(body bytes: UnsafeRawBufferPointer) -> Int {
+        hadTrailersOrBody = true
+        let room = Self.maximumBodyBytes - body.count
+        body += bytes.prefix(room)
+        if bytes.count > room {
+            isOverLimit = true
+            return 0
+        }
+        return bytes.count
+    }
+
+    private func take(header bytes: UnsafeRawBufferPointer) -> Int {
+        headerBytes += bytes.count
+        guard headerBytes <= Self.maximumHeaderBytes else {
+            isOverLimit = true
+            return 0
+        }
+        if hadTrailersOrBody { return bytes.count }
+        // The head of an interim answer (100, 103) is followed by another one.
+        if bytes.starts(with: "HTTP/".utf8) { headers = [] }
+        let line = bytes.split(separator: UInt8(ascii: ":"), maxSplits: 1)
+        if line.count == 2, let name = String(validating: line[0], as: UTF8.self),
+            let value = String(validating: line[1], as: UTF8.self)
+        {
+            let isSpace = { (character: Character) in character.isWhitespace }
+            let trimmed = value.drop(while: isSpace).reversed().drop(while: isSpace).reversed()
+            headers.append(HeaderField(name, String(trimmed)))
+        }
+        return bytes.count
+    }
+
+    func finish(_ code: CURLcode) {
+        var status = 0
+        ccurl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
+        guard isSent else {
+            done(.notSent(problem: problem(code)))
+            return
+        }
+        let isWhole = code == CURLE_OK && !isOverLimit
+        guard status >= 200 else {
+            done(.unanswered(problem: "the request was sent and not answered: \(problem(code))"))
+            return
+        }
+        done(
+            .answered(
+                RawAnswer(status: status, headers: headers, body: body, isTruncated: !isWhole)))
+    }
+
+    /// Constant texts: libcurl's own may quote what a server sent.
+    private func problem(_ code: CURLcode) -> String {
+        let host = request.request.url.split(separator: "/").dropFirst().first ?? ""
+        switch code {
+        case CURLE_COULDNT_RESOLVE_HOST: return "the name \(host) cannot be resolved"
+        case CURLE_COULDNT_RESOLVE_PROXY: return "the proxy's name cannot be resolved"
+        case CURLE_COULDNT_CONNECT: return "\(host) does not accept connections"
+        case CURLE_OPERATION_TIMEDOUT:
+            return isSent ? "no answer in time" : "\(host) cannot be reached in time"
+        case CURLE_SSL_CONNECT_ERROR: return "the TLS handshake with \(host) failed"
+        case CURLE_PEER_FAILED_VERIFICATION:
+            return "the certificate of \(host) is not trusted\(verificationDetail)"
+        case CURLE_SSL_CACERT_BADFILE: return "the CA file cannot be read"
+        case CURLE_GOT_NOTHING: return "the connection was closed without an answer"
+        case CURLE_RECV_ERROR, CURLE_SEND_ERROR: return "the connection broke"
+        case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: return "the token URL is not valid"
+        default: return "libcurl error \(code.rawValue)"
+        }
+    }
+
+    /// Results of X509_verify_cert(3) that people meet.
+    private var verificationDetail: String {
+        var result = 0
+        ccurl_get_long(handle, CURLINFO_SSL_VERIFYRESULT, &result)
+        switch result {
+        case 9: return ": it is not valid yet"
+        case 10: return ": it has expired"
+        case 18: return ": it is self-signed"
+        case 19, 20, 21: return ": its issuer is unknown"
+        case 23: return ": it was revoked"
+        case 0: return ": it is for another host"
+        default: return " (X.509 error \(result))"
+        }
+    }
+}

@@ -1,0 +1,196 @@
+internal import CLinux
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+public import TokenEngine
+
+/// Who is at the other end of a Unix socket (SO_PEERCRED).
+public struct Peer: Sendable, Equatable {
+    public var pid: Int32
+    public var uid: UInt32
+    public var gid: UInt32
+}
+
+/// A small HTTP/1.1 server on a Unix or loopback socket: one request a connection, everything
+/// bounded. It serves the control socket; answers may come later, from another thread.
+public final class HTTPServer: Sendable {
+    public typealias Handler =
+        @Sendable (HTTPRequest, Peer?, @escaping @Sendable (HTTPResponse) -> Void) -> Void
+
+    private static let maximumConnections = 32
+    /// For the whole request, however it drips.
+    private static let requestTime = DispatchTimeInterval.seconds(5)
+
+    private let listener: Int32
+    private nonisolated(unsafe) let source: any DispatchSourceRead
+    private let connections = Mutex(0)
+    private let queue = DispatchQueue(label: "evertoken.http", attributes: .concurrent)
+    private let handler: Handler
+    /// The TCP port; 0 for a Unix socket.
+    public let port: UInt16
+
+    private init(listener: Int32, port: UInt16, handler: @escaping Handler) {
+        (self.listener, self.port, self.handler) = (listener, port, handler)
+        source = DispatchSource.makeReadSource(
+            fileDescriptor: listener, queue: DispatchQueue(label: "evertoken.accept"))
+        source.setEventHandler { [weak self] in self?.accept() }
+        source.setCancelHandler { [listener] in close(listener) }
+        source.activate()
+    }
+
+    /// Listens on a Unix socket, which gets its mode and group before anybody can connect.
+    public static func unix(
+        path: String, mode: UInt32, group: String?, handler: @escaping Handler
+    ) throws(StorageFailure) -> HTTPServer {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            throw StorageFailure("the control socket's path is longer than 107 bytes: \(path)")
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let listener = socket(
+            AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue),
+            0)
+        guard listener >= 0 else { throw StorageFailure(SystemError("make a socket").text) }
+        // The state lock says that no other daemon lives: what is there is left over.
+        unlink(path)
+        let old = umask(0o177)
+        let bound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        umask(old)
+        guard bound == 0, setAccess(path, mode: mode, group: group), listen(listener, 64) == 0
+        else {
+            let failure = StorageFailure(SystemError("listen on \(path)").text)
+            close(listener)
+            throw failure
+        }
+        return HTTPServer(listener: listener, port: 0, handler: handler)
+    }
+
+    private static func setAccess(_ path: String, mode: UInt32, group: String?) -> Bool {
+        if let group {
+            guard let id = Accounts.group(group) else {
+                errno = ENOENT
+                return false
+            }
+            guard chown(path, uid_t.max, id) == 0 else { return false }
+        }
+        return chmod(path, mode) == 0
+    }
+
+    /// Listens on 127.0.0.1.
+    /// - Parameter port: 0 for any free one.
+    public static func loopback(
+        port: UInt16, handler: @escaping Handler
+    ) throws(StorageFailure) -> HTTPServer {
+        let listener = socket(
+            AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue),
+            0)
+        guard listener >= 0 else { throw StorageFailure(SystemError("make a socket").text) }
+        var yes: Int32 = 1
+        setsockopt(
+            listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, length) == 0 && listen(listener, 64) == 0
+                    && getsockname(listener, $0, &length) == 0
+            }
+        }
+        guard bound else {
+            let failure = StorageFailure(SystemError("listen on 127.0.0.1:\(port)").text)
+            close(listener)
+            throw failure
+        }
+        return HTTPServer(
+            listener: listener, port: UInt16(bigEndian: address.sin_port), handler: handler)
+    }
+
+    public func stop() { source.cancel() }
+
+    private func accept() {
+        while true {
+            let connection = clinux_accept(listener)
+            guard connection >= 0 else { return }
+            let hasRoom = connections.withLock { open in
+                guard open < Self.maximumConnections else { return false }
+                open += 1
+                return true
+            }
+            guard hasRoom else {
+                close(connection)
+                continue
+            }
+            queue.async { self.serve(connection) }
+        }
+    }
+
+    private func serve(_ connection: Int32) {
+        var limit = timeval(tv_sec: 1, tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
+        limit.tv_sec = 5
+        setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
+        var peer: Peer?
+        var (pid, uid, gid) = (pid_t(0), uid_t(0), gid_t(0))
+        if port == 0, clinux_peer_credentials(connection, &pid, &uid, &gid) == 0 {
+            peer = Peer(pid: pid, uid: uid, gid: gid)
+        }
+        switch receive(connection) {
+        case .complete(let request):
+            handler(request, peer) { response in
+                self.queue.async { self.send(response, connection) }
+            }
+        case .refused(let status):
+            send(HTTPResponse(status, body: []), connection)
+        case .incomplete: finish(connection)
+        }
+    }
+
+    private func receive(_ connection: Int32) -> HTTPRequestParser.Progress {
+        let end = DispatchTime.now() + Self.requestTime
+        var parser = HTTPRequestParser()
+        var buffer = [UInt8](repeating: 0, count: 8 * 1024)
+        while DispatchTime.now() < end {
+            let count = recv(connection, &buffer, buffer.count, 0)
+            if count == 0 { return .incomplete }
+            if count < 0 {
+                if errno == EAGAIN || errno == EINTR { continue }
+                return .incomplete
+            }
+            let progress = parser.take(buffer[..<count])
+            if case .incomplete = progress { continue }
+            return progress
+        }
+        return .incomplete
+    }
+
+    private func send(_ response: HTTPResponse, _ connection: Int32) {
+        let bytes = response.bytes
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes { buffer in
+                Glibc.send(
+                    connection, buffer.baseAddress! + done, bytes.count - done,
+                    Int32(MSG_NOSIGNAL))
+            }
+            if count <= 0 { break }
+            done += count
+        }
+        finish(connection)
+    }
+
+    private func finish(_ connection: Int32) {
+        shutdown(connection, Int32(SHUT_WR))
+        close(connection)
+        connections.withLock { $0 -= 1 }
+    }
+}

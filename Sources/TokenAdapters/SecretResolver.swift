@@ -1,0 +1,142 @@
+internal import Glibc
+public import TokenCore
+public import TokenEngine
+
+/// Reads secrets from where the configuration says, again at every use.
+public struct SecretResolver: SecretReader {
+    private static let limit = 64 * 1024
+    private let base: String
+    private let work = BlockingWork(label: "secrets", width: 4)
+
+    /// - Parameter base: The directory of the configuration file; relative paths start there.
+    public init(base: String) { self.base = base }
+
+    public func read(_ source: SecretSource) async throws(SecretFailure) -> Secret {
+        switch source {
+        case .inline(let secret): return secret
+        case .file(let path): return try await read(file: path)
+        case .environment(let name):
+            guard let value = getenv(name) else {
+                throw SecretFailure("the environment variable \(name) is not set; set it")
+            }
+            return Secret(String(cString: value))
+        case .credential(let name):
+            guard let directory = getenv("CREDENTIALS_DIRECTORY") else {
+                throw SecretFailure(
+                    "there is no systemd credential \(name); add LoadCredential=\(name):PATH to "
+                        + "the unit and restart it")
+            }
+            return try await read(file: String(cString: directory) + "/" + name)
+        case .command(let arguments):
+            return try await work.run(key: arguments[0]) { () throws(SecretFailure) in
+                try Self.output(of: arguments)
+            }
+        }
+    }
+
+    public func read(file path: String) async throws(SecretFailure) -> Secret {
+        let place = path.hasPrefix("/") ? path : base + "/" + path
+        return try await work.run(key: place) { () throws(SecretFailure) in
+            let bytes: [UInt8]
+            do throws(SystemError) { bytes = try Self.content(of: place) } catch {
+                throw SecretFailure(error.text)
+            }
+            return try Self.secret(bytes, from: place)
+        }
+    }
+
+    private static func content(of place: String) throws(SystemError) -> [UInt8] {
+        // O_NONBLOCK: a FIFO must not stop the thread.
+        let file = open(place, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard file >= 0 else { throw SystemError("open \(place)") }
+        defer { close(file) }
+        var about = stat()
+        guard fstat(file, &about) == 0, about.st_mode & S_IFMT == S_IFREG else {
+            throw SystemError("read \(place), which is no regular file", code: EINVAL)
+        }
+        return try readAll(file, limit: limit + 1, what: place)
+    }
+
+    private static func output(of arguments: [String]) throws(SecretFailure) -> Secret {
+        let keep = ["PATH", "HOME", "LANG", "USER", "LOGNAME", "XDG_RUNTIME_DIR"]
+        let environment = keep.compactMap { name in
+            getenv(name).map { "\(name)=\(String(cString: $0))" }
+        }
+        let program = arguments[0]
+        let child = ChildProcess(
+            arguments: arguments, environment: environment, timeout: .seconds(10))
+        let bytes: [UInt8]
+        do throws(ChildProcess.Failure) { bytes = try child.run() } catch {
+            switch error {
+            case .cannotStart(let text): throw SecretFailure(text)
+            case .timedOut: throw SecretFailure("\(program) gave no secret within 10 s")
+            case .exited(let status): throw SecretFailure("\(program) failed with status \(status)")
+            case .killed(let signal): throw SecretFailure("\(program) died of signal \(signal)")
+            }
+        }
+        return try secret(bytes, from: program)
+    }
+
+    /// One trailing newline is dropped: editors and `echo` add it.
+    private static func secret(
+        _ bytes: [UInt8], from place: String
+    ) throws(SecretFailure) -> Secret {
+        guard bytes.count <= limit else { throw SecretFailure("\(place) is larger than 64 KiB") }
+        let trimmed = bytes.last == 0x0A ? bytes.dropLast() : bytes[...]
+        guard let text = String(validating: trimmed, as: UTF8.self) else {
+            throw SecretFailure("\(place) is not UTF-8 text")
+        }
+        guard !text.isEmpty else { throw SecretFailure("\(place) is empty; put the secret there") }
+        return Secret(text)
+    }
+}
+
+/// Runs `on_change` programs with an empty environment plus `EVERTOKEN_CREDENTIAL`,
+/// `EVERTOKEN_PROVIDER`, `EVERTOKEN_EXPIRES_AT` and `EVERTOKEN_FILES`; no token is handed over.
+public struct HookProcesses: HookRunner {
+    private let journal: any Journal
+    private let work = BlockingWork(label: "hooks", width: 2)
+
+    public init(journal: any Journal) { self.journal = journal }
+
+    public func run(_ hooks: [HookSpecification], token: PublishedToken, paths: [String]) {
+        var environment = [
+            "PATH=/usr/local/bin:/usr/bin:/bin", "EVERTOKEN_CREDENTIAL=\(token.credential)",
+            "EVERTOKEN_PROVIDER=\(token.provider)",
+            "EVERTOKEN_FILES=\(paths.joined(separator: ":"))",
+        ]
+        if let end = token.access.expiresAt {
+            environment.append("EVERTOKEN_EXPIRES_AT=\(end.epochSeconds)")
+        }
+        let (work, journal, name) = (self.work, self.journal, token.credential)
+        Task { [environment] in
+            for hook in hooks {
+                let child = ChildProcess(
+                    arguments: hook.arguments, environment: environment, timeout: hook.timeout)
+                do throws(ChildProcess.Failure) {
+                    _ = try await work.run(key: name) { () throws(ChildProcess.Failure) in
+                        try child.run()
+                    }
+                } catch {
+                    journal.write(
+                        JournalEntry(
+                            .warning, "An on_change program failed",
+                            fields: [
+                                HeaderField("CREDENTIAL", name),
+                                HeaderField("PROGRAM", hook.arguments[0]),
+                                HeaderField("PROBLEM", Self.describe(error)),
+                            ]))
+                }
+            }
+        }
+    }
+
+    private static func describe(_ failure: ChildProcess.Failure) -> String {
+        switch failure {
+        case .cannotStart(let text): text
+        case .timedOut: "it was killed at its timeout"
+        case .exited(let status): "it ended with status \(status)"
+        case .killed(let signal): "it died of signal \(signal)"
+        }
+    }
+}

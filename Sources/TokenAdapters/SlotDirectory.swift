@@ -1,0 +1,197 @@
+internal import CLinux
+internal import Glibc
+public import TokenCore
+public import TokenEngine
+
+/// The state directory: a lock for the life of the process and two slot files per credential.
+public final class SlotDirectory: SlotStore, Sendable {
+    public let slotSize: Int
+    private let path: String
+    private let directory: Int32
+    private let lock: Int32
+    private let work = BlockingWork(label: "slots", width: 8)
+
+    /// Opens and locks the directory, creating it (0700) where it is not there.
+    ///
+    /// The lock is flock(2) on a file that is never deleted: the kernel releases it whenever the
+    /// process ends (I12).
+    /// - Throws: ``StorageFailure`` when another process holds it, or when the file system is one
+    ///   that cannot be trusted with it (I14).
+    public init(
+        path: String, slotSize: Int, allowUnsafe: Bool, warn: (String) -> Void
+    ) throws(StorageFailure) {
+        (self.path, self.slotSize) = (path, slotSize)
+        try makeDirectories(path, mode: 0o700)
+        directory = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard directory >= 0 else {
+            throw StorageFailure(SystemError("open the state directory \(path)").text)
+        }
+        try checkFileSystem(of: directory, path: path, allowUnsafe: allowUnsafe, warn: warn)
+        lock = clinux_openat(directory, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+        guard lock >= 0 else {
+            throw StorageFailure(SystemError("open the lock in \(path)").text)
+        }
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+            throw StorageFailure(
+                "another evertokend uses \(path); stop it, or give this one its own state_dir")
+        }
+    }
+
+    public func read(_ credential: String) async throws(StorageFailure) -> SlotPair {
+        try await work.run(key: credential) { () throws(StorageFailure) in
+            let folder = clinux_open_directory_strictly(self.directory, credential)
+            if folder < 0, errno == ENOENT { return SlotPair(a: .empty, b: .empty) }
+            guard folder >= 0 else {
+                throw StorageFailure(SystemError("open \(self.path)/\(credential)").text)
+            }
+            defer { close(folder) }
+            var bytes: [[UInt8]?] = []
+            for index in SlotPair.Index.allCases {
+                let file = clinux_openat(folder, index.fileName, O_RDONLY | O_NOFOLLOW, 0)
+                if file < 0, errno == ENOENT {
+                    bytes.append(nil)
+                    continue
+                }
+                guard file >= 0 else {
+                    throw StorageFailure(
+                        SystemError("open \(self.path)/\(credential)/\(index.fileName)").text)
+                }
+                defer { close(file) }
+                bytes.append(try readSlot(file, "\(credential)/\(index.fileName)"))
+            }
+            return SlotPair(
+                a: SlotPair.state(of: bytes[0], credential: credential),
+                b: SlotPair.state(of: bytes[1], credential: credential))
+        }
+    }
+
+    public func open(_ credential: String) async throws(StorageFailure) -> any OpenSlots {
+        try await work.run(key: credential) { () throws(StorageFailure) in
+            let place = "\(self.path)/\(credential)"
+            if mkdirat(self.directory, credential, 0o700) == 0 {
+                guard fsync(self.directory) == 0 else {
+                    throw StorageFailure(SystemError("save the new directory \(place)").text)
+                }
+            } else if errno != EEXIST {
+                throw StorageFailure(SystemError("make the directory \(place)").text)
+            }
+            let folder = clinux_open_directory_strictly(self.directory, credential)
+            guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)").text) }
+            defer { close(folder) }
+            let first = try self.openSlot(.a, in: folder, place: place)
+            do throws(StorageFailure) {
+                let second = try self.openSlot(.b, in: folder, place: place)
+                return SlotFiles(
+                    credential: credential, files: [first, second], work: self.work)
+            } catch {
+                close(first)
+                throw error
+            }
+        }
+    }
+
+    /// Opens a slot and makes sure that its blocks exist: real zeros, not a hole, so that writing
+    /// it later needs no space (durability.md finding 2).
+    private func openSlot(
+        _ index: SlotPair.Index, in folder: Int32, place: String
+    ) throws(StorageFailure) -> Int32 {
+        let name = "\(place)/\(index.fileName)"
+        let file = clinux_openat(folder, index.fileName, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+        guard file >= 0 else { throw StorageFailure(SystemError("open \(name)").text) }
+        do throws(SystemError) {
+            var about = stat()
+            guard fstat(file, &about) == 0 else { throw SystemError("look at \(name)") }
+            let size = Int(about.st_size)
+            if size < slotSize {
+                try writeAll(
+                    Array(repeating: 0, count: slotSize - size), to: file, at: size, what: name)
+                guard fsync(file) == 0, fsync(folder) == 0 else {
+                    throw SystemError("save \(name)")
+                }
+            }
+            return file
+        } catch {
+            close(file)
+            throw StorageFailure(error.text)
+        }
+    }
+}
+
+/// The two slot files of one credential, open for one attempt.
+final class SlotFiles: OpenSlots, Sendable {
+    private let credential: String
+    private let files: [Int32]
+    private let work: BlockingWork
+
+    init(credential: String, files: [Int32], work: BlockingWork) {
+        (self.credential, self.files, self.work) = (credential, files, work)
+    }
+
+    func read() async throws(StorageFailure) -> SlotPair {
+        try await work.run(key: credential) { () throws(StorageFailure) in
+            var states: [SlotPair.State] = []
+            for (file, index) in zip(self.files, SlotPair.Index.allCases) {
+                let bytes = try readSlot(file, "\(self.credential)/\(index.fileName)")
+                states.append(SlotPair.state(of: bytes, credential: self.credential))
+            }
+            return SlotPair(a: states[0], b: states[1])
+        }
+    }
+
+    func write(
+        _ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index
+    ) async throws(StorageFailure) {
+        try await work.run(key: credential) { () throws(StorageFailure) in
+            let name = "\(self.credential)/\(slot.fileName)"
+            let file = self.files[slot.rawValue]
+            do throws(SystemError) {
+                try writeAll(bytes, to: file, at: offset, what: name)
+                guard fdatasync(file) == 0 else { throw SystemError("save \(name)") }
+            } catch { throw StorageFailure(error.text) }
+        }
+    }
+
+    func close() { for file in files { _ = Glibc.close(file) } }
+}
+
+private func readSlot(_ file: Int32, _ name: String) throws(StorageFailure) -> [UInt8] {
+    guard lseek(file, 0, SEEK_SET) == 0 else {
+        throw StorageFailure(SystemError("read \(name)").text)
+    }
+    do throws(SystemError) { return try readAll(file, limit: 1 << 20, what: name) } catch {
+        throw StorageFailure(error.text)
+    }
+}
+
+/// `mkdir -p`; the last directory gets `mode`, whatever the umask.
+func makeDirectories(_ path: String, mode: mode_t) throws(StorageFailure) {
+    if access(path, F_OK) == 0 { return }
+    if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+        try makeDirectories(String(path[..<slash]), mode: 0o755)
+    }
+    guard mkdir(path, mode) == 0 || errno == EEXIST else {
+        throw StorageFailure(SystemError("make the directory \(path)").text)
+    }
+    chmod(path, mode)
+}
+
+/// Locks and fsync mean little on a network or user-space file system (I14).
+private func checkFileSystem(
+    of directory: Int32, path: String, allowUnsafe: Bool, warn: (String) -> Void
+) throws(StorageFailure) {
+    // statfs(2), linux/magic.h
+    let unsafe: [Int64: String] = [
+        0x6969: "NFS", 0xFF53_4D42: "CIFS", 0xFE53_4D42: "SMB", 0x6573_5546: "FUSE",
+        0x0102_1997: "9p", 0x517B: "SMB",
+    ]
+    let volatile: [Int64: String] = [0x794C_7630: "overlayfs", 0x0102_1994: "tmpfs"]
+    let type = clinux_filesystem_type(directory)
+    if let name = unsafe[type], !allowUnsafe {
+        throw StorageFailure(
+            "the state directory \(path) is on \(name), whose locks and fsync cannot be trusted; "
+                + "use a local file system, or set allow_unsafe_state")
+    }
+    if let name = unsafe[type] ?? volatile[type] {
+        warn("the state directory \(path) is on \(name); tokens may not outlive a power failure")
+    }
+}

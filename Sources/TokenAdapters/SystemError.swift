@@ -1,0 +1,63 @@
+internal import Glibc
+
+/// A failed system call in words: `cannot open /x: Permission denied`.
+struct SystemError: Error, Equatable {
+    var text: String
+    var code: Int32
+
+    /// Reads errno: call it first after the failure.
+    init(_ what: String, code: Int32 = errno) {
+        self.code = code
+        var buffer = [CChar](repeating: 0, count: 256)
+        let isKnown = strerror_r(code, &buffer, buffer.count) == 0
+        let message = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        let words = isKnown ? String(decoding: message, as: UTF8.self) : "error \(code)"
+        text = "cannot \(what): \(words)"
+    }
+}
+
+/// Repeats a call that a signal interrupted.
+func retryingInterrupts<Number: SignedInteger>(_ call: () -> Number) -> Number {
+    while true {
+        let result = call()
+        if result != -1 || errno != EINTR { return result }
+    }
+}
+
+/// Writes all of it, from `offset` on, or at the descriptor's position when `nil`.
+func writeAll(
+    _ bytes: [UInt8], to descriptor: Int32, at offset: Int? = nil, what: String
+) throws(SystemError) {
+    var done = 0
+    while done < bytes.count {
+        let wrote = bytes.withUnsafeBytes { buffer in
+            let rest = UnsafeRawBufferPointer(rebasing: buffer[done...])
+            return retryingInterrupts {
+                if let offset {
+                    pwrite(descriptor, rest.baseAddress, rest.count, offset + done)
+                } else {
+                    write(descriptor, rest.baseAddress, rest.count)
+                }
+            }
+        }
+        guard wrote > 0 else { throw SystemError("write \(what)") }
+        done += wrote
+    }
+}
+
+/// Reads to the end, or `limit` bytes.
+func readAll(
+    _ descriptor: Int32, limit: Int, what: String
+) throws(SystemError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+    while bytes.count < limit {
+        let count = retryingInterrupts {
+            read(descriptor, &buffer, min(buffer.count, limit - bytes.count))
+        }
+        guard count >= 0 else { throw SystemError("read \(what)") }
+        if count == 0 { break }
+        bytes += buffer[..<count]
+    }
+    return bytes
+}

@@ -1,0 +1,132 @@
+internal import CLinux
+internal import CSystemd
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+public import TokenCore
+public import TokenEngine
+
+/// sd_notify(3). Without a service manager every call does nothing.
+public struct SystemdSupervisor: Supervisor {
+    /// Half of `WatchdogSec=`, if the service manager expects a sign of life.
+    public let watchdogPeriod: Duration?
+
+    public init() {
+        var microseconds: UInt64 = 0
+        watchdogPeriod =
+            sd_watchdog_enabled(0, &microseconds) > 0
+            ? .microseconds(Int64(clamping: microseconds / 2)) : nil
+    }
+
+    public func ready(status: String) { notify("READY=1\nSTATUS=\(status)") }
+    public func status(_ text: String) { notify("STATUS=\(text)") }
+
+    public func reloading() {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        let microseconds = time.tv_sec * 1_000_000 + time.tv_nsec / 1000
+        notify("RELOADING=1\nMONOTONIC_USEC=\(microseconds)")
+    }
+
+    public func stopping() { notify("STOPPING=1\nSTATUS=Finishing requests in flight") }
+    public func watchdog() { if watchdogPeriod != nil { notify("WATCHDOG=1") } }
+
+    private func notify(_ state: String) { sd_notify(0, state) }
+}
+
+/// The journal, through sd_journal_sendv(3) when standard error is connected to it, otherwise
+/// standard error: one line an entry.
+///
+/// Writing happens on a queue of its own, and at most so many entries wait: a journal that does
+/// not read must not stop the daemon.
+public final class JournalWriter: Journal, Sendable {
+    private static let longestQueue = 1000
+    private let threshold: LogLevel
+    private let isNative: Bool
+    private let queue = DispatchQueue(label: "evertoken.journal")
+    private let waiting = WaitingCount()
+
+    public init(threshold: LogLevel) {
+        self.threshold = threshold
+        isNative = Self.isStandardErrorTheJournal
+    }
+
+    /// `JOURNAL_STREAM` names the device and inode of the journal's stream (systemd.exec(5)).
+    private static var isStandardErrorTheJournal: Bool {
+        guard let stream = getenv("JOURNAL_STREAM") else { return false }
+        var about = stat()
+        guard fstat(STDERR_FILENO, &about) == 0 else { return false }
+        return String(cString: stream) == "\(about.st_dev):\(about.st_ino)"
+    }
+
+    public func write(_ entry: JournalEntry) {
+        guard entry.level <= threshold, waiting.enter(limit: Self.longestQueue) else { return }
+        queue.async { [isNative, waiting] in
+            if isNative { Self.send(entry) } else { Self.printLine(entry) }
+            waiting.leave()
+        }
+    }
+
+    /// Waits, briefly, until what was written has left; for the end of the process.
+    public func flush() {
+        let done = DispatchSemaphore(value: 0)
+        queue.async { done.signal() }
+        _ = done.wait(timeout: .now() + .seconds(1))
+    }
+
+    /// The message itself stays constant; people who read only messages get the facts behind it.
+    private static func text(_ entry: JournalEntry) -> String {
+        let name = entry.fields.first { $0.name == "CREDENTIAL" }.map { $0.value + ": " } ?? ""
+        let quiet: Set<String> = ["CREDENTIAL", "PROVIDER", "ATTEMPT"]
+        let facts = entry.fields.filter { !quiet.contains($0.name) && !$0.value.isEmpty }
+            .map { "\($0.name.lowercased())=\(singleLine($0.value))" }
+        return name + entry.message
+            + (facts.isEmpty ? "" : " (" + facts.joined(separator: "; ") + ")")
+    }
+
+    private static func singleLine(_ text: String) -> String {
+        String(text.map { $0.isNewline ? " " : $0 })
+    }
+
+    private static func printLine(_ entry: JournalEntry) {
+        let line = Array("\(entry.level.name): \(text(entry))\n".utf8)
+        try? writeAll(line, to: STDERR_FILENO, what: "standard error")
+    }
+
+    private static func send(_ entry: JournalEntry) {
+        var lines = [
+            "MESSAGE=\(text(entry))", "PRIORITY=\(entry.level.rawValue)",
+            "SYSLOG_IDENTIFIER=evertokend",
+        ]
+        lines += entry.fields.map { "EVERTOKEN_\($0.name)=\(singleLine($0.value))" }
+        if let id = entry.messageID { lines.append("MESSAGE_ID=\(id)") }
+        let bytes = lines.map { Array($0.utf8) }
+        let storage = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(1, bytes.reduce(0) { $0 + $1.count }), alignment: 1)
+        defer { storage.deallocate() }
+        var vectors: [iovec] = []
+        var offset = 0
+        for line in bytes {
+            let part = UnsafeMutableRawBufferPointer(
+                rebasing: storage[offset..<offset + line.count])
+            part.copyBytes(from: line)
+            vectors.append(iovec(iov_base: part.baseAddress, iov_len: line.count))
+            offset += line.count
+        }
+        if sd_journal_sendv(vectors, Int32(vectors.count)) < 0 { printLine(entry) }
+    }
+}
+
+/// How many entries wait to be written.
+private final class WaitingCount: Sendable {
+    private let count = Mutex(0)
+
+    func enter(limit: Int) -> Bool {
+        count.withLock { count in
+            guard count < limit else { return false }
+            count += 1
+            return true
+        }
+    }
+    func leave() { count.withLock { $0 -= 1 } }
+}
