@@ -12,6 +12,7 @@ let house: [SwiftSetting] = [
 let package = Package(
     name: "evertoken",
     products: [
+        .executable(name: "evertokend", targets: ["evertokend"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -32,6 +33,13 @@ let package = Package(
         .target(
             name: "TokenAdapters",
             dependencies: ["TokenEngine", "TokenCore", "CSystemd", "CCurl", "CLinux"],
+            swiftSettings: house),
+        .executableTarget(
+            name: "evertokend",
+            dependencies: [
+                "TokenAdapters", "TokenEngine", "TokenCore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: house),
     ],
     swiftLanguageModes: [.v6]

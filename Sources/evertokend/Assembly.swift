@@ -1,0 +1,91 @@
+import Glibc
+import TokenAdapters
+import TokenCore
+import TokenEngine
+
+/// Puts the daemon together: the only file that names a port and its adapter side by side.
+struct Assembly {
+    let config: String
+    let stateOverride: String?
+    let tokenOverride: String?
+    let logLevel: LogLevel?
+
+    /// Runs until SIGTERM.
+    /// - Returns: The exit status (sysexits(3)).
+    func run() async -> Int32 {
+        let isHardened = ProcessHardening.apply()
+        let loader = ConfigurationLoader(path: absolute(config))
+        let configuration: Configuration
+        switch loader.load() {
+        case .success(let loaded): configuration = loaded
+        case .failure(let mistakes):
+            let journal = JournalWriter(threshold: .error)
+            for mistake in mistakes.all {
+                journal.write(JournalEntry(.error, mistake.description))
+            }
+            journal.flush()
+            return EX_CONFIG
+        }
+        let journal = JournalWriter(threshold: logLevel ?? configuration.logLevel ?? .info)
+        defer { journal.flush() }
+        if !isHardened {
+            journal.write(JournalEntry(.warning, "The kernel refused to forbid core dumps"))
+        }
+        do throws(StorageFailure) {
+            try await serve(configuration, loader: loader, journal: journal)
+            journal.write(JournalEntry(.info, "Stopped"))
+            return EX_OK
+        } catch {
+            journal.write(JournalEntry(.error, error.problem))
+            return EX_CANTCREAT
+        }
+    }
+
+    private func serve(
+        _ configuration: Configuration, loader: ConfigurationLoader, journal: JournalWriter
+    ) async throws(StorageFailure) {
+        let directories = Directories(
+            configuration: configuration, base: loader.directory, tokenOverride: tokenOverride,
+            stateOverride: stateOverride)
+        let slots = try SlotDirectory(
+            path: directories.state, slotSize: configuration.slotSize,
+            allowUnsafe: configuration.allowUnsafeState,
+            warn: { journal.write(JournalEntry(.warning, $0)) })
+        let outputs = try OutputDirectory(path: directories.token)
+        let clock = SystemClock()
+        let supervisor = SystemdSupervisor()
+        let wakes = WakeRelay()
+        let cap = min(.seconds(60), supervisor.watchdogPeriod ?? .seconds(60))
+        let engine = Engine(
+            world: World(
+                clock: clock,
+                timer: DispatchWakeTimer(clock: clock, cap: cap, wake: { wakes.wake() }),
+                slots: slots, endpoint: CurlEndpoint(),
+                secrets: SecretResolver(base: loader.directory), outputs: outputs,
+                hooks: HookProcesses(journal: journal), journal: journal, supervisor: supervisor,
+                random: SystemRandom(), loadConfiguration: { loader.load() }))
+        let inbox = engine.inbox
+        wakes.connect { inbox.yield(.woke) }
+        let signals = SignalWatch([
+            (SIGTERM, { @Sendable in inbox.yield(.stop) }),
+            (SIGINT, { @Sendable in inbox.yield(.stop) }),
+            (SIGHUP, { @Sendable in inbox.yield(.reload) }),
+        ])
+        let steps = ClockStepWatch { inbox.yield(.woke) }
+        let control = try ControlServer(
+            path: directories.controlSocket, policy: configuration.control,
+            submit: { inbox.yield(.request($0, reply: $1)) })
+        await engine.run(configuration: configuration)
+        control.stop()
+        unlink(directories.controlSocket)
+        withExtendedLifetime((signals, steps)) {}
+    }
+
+    /// The working directory may change meaning; a path that was given should not.
+    private func absolute(_ path: String) -> String {
+        if path.hasPrefix("/") { return path }
+        guard let directory = getcwd(nil, 0) else { return path }
+        defer { free(directory) }
+        return String(cString: directory) + "/" + path
+    }
+}

@@ -1,0 +1,54 @@
+import ArgumentParser
+import TokenAdapters
+import TokenCore
+
+/// The daemon's command line.
+@main
+struct EvertokenDaemon: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "evertokend",
+        abstract: "Keeps access tokens fresh and hands them out as files.",
+        discussion: """
+            Usually started by systemd (evertoken.service). To try it by hand:
+
+              evertokend --config ./evertoken.json
+
+            keeps its state in ./state and writes tokens under ./run, beside the configuration.
+            SIGHUP reloads the configuration, SIGTERM stops after what is in flight is saved.
+            """,
+        version: evertokenVersion)
+
+    @Option(help: ArgumentHelp("The configuration file.", valueName: "path"))
+    var config = "/etc/evertoken/evertoken.json"
+
+    @Option(help: ArgumentHelp("Where refresh tokens are kept.", valueName: "dir"))
+    var stateDir: String?
+
+    @Option(help: ArgumentHelp("Where token files are written.", valueName: "dir"))
+    var tokenDir: String?
+
+    @Option(help: "error, warning, notice, info or debug.")
+    var logLevel: String?
+
+    func validate() throws {
+        if let logLevel, LogLevel(named: logLevel) == nil {
+            throw ValidationError(
+                "'\(logLevel)' is no log level; write error, warning, notice, info or debug.")
+        }
+    }
+
+    mutating func run() async throws {
+        let status = await Assembly(
+            config: config, stateOverride: stateDir, tokenOverride: tokenDir,
+            logLevel: logLevel.flatMap(LogLevel.init(named:))
+        ).run()
+        throw ExitCode(status)
+    }
+}
+
+extension LogLevel {
+    init?(named name: String) {
+        guard let found = LogLevel.allCases.first(where: { $0.name == name }) else { return nil }
+        self = found
+    }
+}
