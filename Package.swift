@@ -13,6 +13,7 @@ let package = Package(
     name: "evertoken",
     products: [
         .executable(name: "evertokend", targets: ["evertokend"]),
+        .executable(name: "evertoken", targets: ["evertoken"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -38,6 +39,13 @@ let package = Package(
             name: "evertokend",
             dependencies: [
                 "TokenAdapters", "TokenEngine", "TokenCore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: house),
+        .executableTarget(
+            name: "evertoken",
+            dependencies: [
+                "TokenAdapters", "TokenCore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Glibc
+import TokenCore
+
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Validate the configuration; sends nothing, changes nothing.",
+        discussion: """
+            Prints every mistake as FILE:LINE:COLUMN: path: what is wrong; what to write, and \
+            exits 78 if there is one.
+
+              evertoken check --config ./evertoken.json
+            """)
+
+    @Option(help: ArgumentHelp("The configuration file.", valueName: "path"))
+    var config = "/etc/evertoken/evertoken.json"
+
+    func run() throws {
+        let (configuration, _) = try loadConfiguration(config)
+        let count = configuration.credentials.count
+        print("\(config): ok, \(count) credential\(count == 1 ? "" : "s")")
+        for hint in UnitHints(configuration).lines { print(hint) }
+    }
+}
+
+/// The lines a systemd drop-in needs for outputs that the shipped unit does not allow.
+struct UnitHints {
+    let lines: [String]
+
+    init(_ configuration: Configuration) {
+        let outputs = configuration.credentials.flatMap(\.outputs)
+        let root = configuration.tokenDirectory ?? "/run/evertoken"
+        let folders = outputs.filter(\.isAbsolute).compactMap { output -> String? in
+            guard !output.path.hasPrefix(root + "/") else { return nil }
+            return output.path.lastIndex(of: "/").map { String(output.path[..<$0]) }
+        }
+        let groups = Set(outputs.compactMap(\.group)).sorted()
+        let hasOwner = outputs.contains { $0.owner != nil }
+        var settings: [String] = []
+        if !folders.isEmpty {
+            settings.append("ReadWritePaths=" + Set(folders).sorted().joined(separator: " "))
+        }
+        if !groups.isEmpty {
+            settings.append("SupplementaryGroups=" + groups.joined(separator: " "))
+        }
+        if !groups.isEmpty || hasOwner { settings.append("SystemCallFilter=@chown") }
+        if hasOwner {
+            settings += ["CapabilityBoundingSet=CAP_CHOWN", "AmbientCapabilities=CAP_CHOWN"]
+        }
+        guard !settings.isEmpty else {
+            lines = []
+            return
+        }
+        lines =
+            ["under systemd, run `systemctl edit evertoken` and add:", "", "  [Service]"]
+            + settings.map { "  " + $0 }
+    }
+}
+
+struct Providers: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List the shipped provider profiles.",
+        discussion: """
+              evertoken providers
+            """)
+
+    func run() throws {
+        for name in BuiltInProfiles.shippedNames {
+            let docs = BuiltInProfiles.profile(named: name)?.docs ?? ""
+            print(docs.isEmpty ? name : "\(name)  \(docs)")
+        }
+    }
+}

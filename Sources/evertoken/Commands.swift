@@ -1,0 +1,224 @@
+import ArgumentParser
+import Glibc
+import TokenAdapters
+import TokenCore
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show every credential, when it is refreshed, and what is wrong with it.",
+        discussion: """
+              evertoken status
+              evertoken status crm --json | jq .state
+              evertoken status --check        exit 75 if anything needs attention
+            """)
+
+    @Argument(help: "Only this credential.") var name: String?
+    @Flag(help: "Print the daemon's JSON.") var json = false
+    @Flag(help: "Exit 75 unless every credential is fresh, refreshing or retrying.")
+    var check = false
+    @OptionGroup var daemon: DaemonOptions
+
+    func run() throws {
+        let target = name.map { "/v1/credentials/\($0)" } ?? "/v1/status"
+        let reply = try daemon.client().successful("GET", target)
+        let status: JSONNode =
+            name == nil ? reply.body : .object([("credentials", .array([reply.body]))])
+        if json {
+            print(reply.text, terminator: "")
+        } else {
+            let table = StatusTable(status: status, now: SystemClock().now().wall)
+            for line in table.lines { print(line) }
+        }
+        let states = (status["credentials"]?.elements ?? []).compactMap { $0["state"]?.text }
+        let isFine = states.allSatisfy { CredentialState(rawValue: $0)?.isHealthy ?? false }
+        if check, !isFine { throw ExitCode(EX_TEMPFAIL) }
+    }
+}
+
+struct Token: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print the current access token.",
+        discussion: """
+            Refreshes, or waits for a refresh, if the token would not last as long as asked.
+
+              evertoken token crm
+              curl -H "$(evertoken token crm --header --min-ttl 5m)" https://api.example/
+            """)
+
+    @Argument(help: "The credential.") var name: String
+    @Option(help: ArgumentHelp("At least this long valid, such as 5m.", valueName: "duration"))
+    var minTtl = "0s"
+    @Flag(help: "Print it as an Authorization header.") var header = false
+    @Flag(help: "Print all that token.json holds.") var json = false
+    @OptionGroup var daemon: DaemonOptions
+
+    func validate() throws {
+        guard parseDuration(minTtl) != nil else {
+            throw ValidationError("'\(minTtl)' is no duration; write 90s or 5m.")
+        }
+    }
+
+    func run() throws {
+        let reply = try daemon.client()
+            .successful("GET", "/v1/credentials/\(name)/token?min_ttl=\(minTtl)")
+        if json {
+            print(reply.text, terminator: "")
+            return
+        }
+        guard let token = reply.body["access_token"]?.text else {
+            throw fail(EX_TEMPFAIL, "the daemon gave no token; see evertoken status \(name)")
+        }
+        print(header ? "Authorization: Bearer \(token)" : token)
+    }
+}
+
+struct Refresh: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Refresh now.",
+        discussion: """
+            The floor between two refreshes (min_interval) holds here too.
+
+              evertoken refresh crm --wait
+              evertoken refresh --all
+            """)
+
+    @Argument(help: "The credential.") var name: String?
+    @Flag(help: "Every credential.") var all = false
+    @Flag(help: "Wait until it has ended, and fail if it failed.") var wait = false
+    @OptionGroup var daemon: DaemonOptions
+
+    func validate() throws {
+        guard (name == nil) == all else {
+            throw ValidationError("Name one credential, or say --all.")
+        }
+    }
+
+    func run() throws {
+        let client = try daemon.client()
+        var names = [name].compactMap { $0 }
+        if all {
+            let status = try client.successful("GET", "/v1/status").body
+            names = (status["credentials"]?.elements ?? []).compactMap { $0["name"]?.text }
+        }
+        let query = wait ? "?wait=90" : ""
+        var worst: ExitCode?
+        for name in names {
+            let reply = try client.request(
+                "POST", "/v1/credentials/\(name)/refresh\(query)", timeout: 120)
+            if reply.status / 100 == 2 {
+                print(wait ? "\(name): refreshed" : "\(name): asked for")
+            } else {
+                worst = client.failure(reply)
+            }
+        }
+        if let worst { throw worst }
+    }
+}
+
+struct Reload: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Reload the configuration; with mistakes in it the running one stays.",
+        discussion: """
+              evertoken reload
+            """)
+
+    @OptionGroup var daemon: DaemonOptions
+
+    func run() throws {
+        _ = try daemon.client().successful("POST", "/v1/reload")
+        print("reloaded")
+    }
+}
+
+struct Login: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Exchange an authorization code for the first tokens.",
+        discussion: """
+            The code comes from the provider's page after a person has signed in there.
+
+              evertoken login car --code 4f2c9 --redirect-uri https://example.org/callback
+            """)
+
+    @Argument(help: "The credential.") var name: String
+    @Option(help: "The authorization code.") var code: String
+    @Option(help: "The redirect URI that was used to get it.") var redirectUri: String?
+    @OptionGroup var daemon: DaemonOptions
+
+    func run() throws {
+        let body = JSONNode.object([
+            ("code", .string(code)), ("redirect_uri", redirectUri.map { .string($0) }),
+        ])
+        _ = try daemon.client().successful(
+            "POST", "/v1/credentials/\(name)/login", body: body.serialized(), timeout: 120)
+        print("\(name): signed in")
+    }
+}
+
+struct Import: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Adopt tokens obtained elsewhere, read from standard input.",
+        discussion: """
+            Takes a token answer as RFC 6749 spells it: refresh_token, access_token or both, with \
+            expires_in or expires_at.
+
+              evertoken import crm < token.json
+            """)
+
+    @Argument(help: "The credential.") var name: String
+    @OptionGroup var daemon: DaemonOptions
+
+    func run() throws {
+        var body: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+        while body.count <= 128 * 1024 {
+            let count = read(STDIN_FILENO, &buffer, buffer.count)
+            if count <= 0 { break }
+            body += buffer[..<count]
+        }
+        // Said here, so that a typing mistake needs no daemon to be found.
+        do throws(RequestError) {
+            _ = try ImportedTokens.read(body, now: SystemClock().now().wall)
+        } catch { throw fail(EX_DATAERR, "\(error.problem); \(error.remedy)") }
+        _ = try daemon.client().successful(
+            "POST", "/v1/credentials/\(name)/import", body: body, timeout: 120)
+        print("\(name): imported")
+    }
+}
+
+struct Wait: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Wait until a credential has a valid token.",
+        discussion: """
+              evertoken wait crm --timeout 60s
+            """)
+
+    @Argument(help: "The credential.") var name: String
+    @Option(help: ArgumentHelp("How long to wait.", valueName: "duration"))
+    var timeout = "60s"
+    @OptionGroup var daemon: DaemonOptions
+
+    func validate() throws {
+        guard parseDuration(timeout) != nil else {
+            throw ValidationError("'\(timeout)' is no duration; write 90s or 5m.")
+        }
+    }
+
+    func run() throws {
+        let client = try daemon.client()
+        let end = SystemClock().now().uptime.advanced(by: parseDuration(timeout) ?? .seconds(60))
+        while true {
+            // The daemon may not listen yet: this command is for start-up.
+            let reply = try? client.quietRequest("GET", "/v1/credentials/\(name)")
+            if let reply, reply.status == 404 { throw client.failure(reply) }
+            if let state = reply?.body["state"]?.text,
+                CredentialState(rawValue: state)?.isHealthy == true
+            {
+                return
+            }
+            guard SystemClock().now().uptime < end else {
+                throw fail(EX_TEMPFAIL, "\(name) has no valid token; see evertoken status \(name)")
+            }
+            usleep(100_000)
+        }
+    }
+}

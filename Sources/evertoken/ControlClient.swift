@@ -1,0 +1,165 @@
+import ArgumentParser
+import Glibc
+import TokenAdapters
+import TokenCore
+
+/// The command line's half of the control socket: one blocking HTTP/1.1 request.
+struct ControlClient {
+    let path: String
+
+    struct Reply {
+        var status: Int
+        var body: JSONNode
+        /// As it came, for `--json`.
+        var text: String
+    }
+
+    /// - Throws: `ExitCode` 69 when nobody answers, after saying so.
+    func request(
+        _ method: String, _ target: String, body: [UInt8] = [], timeout: Int = 60
+    ) throws -> Reply {
+        do throws(Unanswered) {
+            return try quietRequest(method, target, body: body, timeout: timeout)
+        } catch {
+            if error.isConnected {
+                throw fail(EX_TEMPFAIL, "the daemon at \(path) did not answer; try again")
+            }
+            let isForbidden = error.code == EACCES || error.code == EPERM
+            throw fail(
+                isForbidden ? EX_NOPERM : EX_UNAVAILABLE,
+                "the daemon cannot be reached at \(path): \(String(cString: strerror(error.code))); "
+                    + "start it (systemctl start evertoken) or name its socket with --socket")
+        }
+    }
+
+    struct Unanswered: Error {
+        var isConnected: Bool
+        var code: Int32
+    }
+
+    /// As ``request(_:_:body:timeout:)``, without saying anything.
+    func quietRequest(
+        _ method: String, _ target: String, body: [UInt8] = [], timeout: Int = 60
+    ) throws(Unanswered) -> Reply {
+        guard let connection = connected(timeout: timeout) else {
+            throw Unanswered(isConnected: false, code: errno)
+        }
+        defer { close(connection) }
+        let length = body.isEmpty ? "" : "Content-Length: \(body.count)\r\n"
+        let head = "\(method) \(target) HTTP/1.1\r\nHost: localhost\r\n\(length)\r\n"
+        guard sendAll(Array(head.utf8) + body, to: connection),
+            let answer = receiveAll(connection), let reply = Self.parse(answer)
+        else { throw Unanswered(isConnected: true, code: errno) }
+        return reply
+    }
+
+    /// As ``request(_:_:body:timeout:)``, ending the program with what the daemon says is wrong.
+    func successful(
+        _ method: String, _ target: String, body: [UInt8] = [], timeout: Int = 60
+    ) throws -> Reply {
+        let reply = try request(method, target, body: body, timeout: timeout)
+        guard reply.status / 100 == 2 else { throw failure(reply) }
+        return reply
+    }
+
+    func failure(_ reply: Reply) -> ExitCode {
+        let title = reply.body["title"]?.text ?? "the daemon answered \(reply.status)"
+        let detail = reply.body["detail"]?.text.map { "\n  " + $0 } ?? ""
+        let status: Int32 =
+            switch reply.status {
+            case 400, 404, 422: EX_DATAERR
+            case 403: EX_NOPERM
+            default: EX_TEMPFAIL
+            }
+        return fail(status, title + detail)
+    }
+
+    private func connected(timeout: Int) -> Int32? {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            errno = ENAMETOOLONG
+            return nil
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let connection = socket(
+            AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard connection >= 0 else { return nil }
+        var limit = timeval(tv_sec: timeout, tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(connection, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard result == 0 else {
+            let error = errno
+            close(connection)
+            errno = error
+            return nil
+        }
+        return connection
+    }
+
+    private func sendAll(_ bytes: [UInt8], to connection: Int32) -> Bool {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes[done...].withUnsafeBytes {
+                send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            if count <= 0 { return false }
+            done += count
+        }
+        return true
+    }
+
+    private func receiveAll(_ connection: Int32) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+        while true {
+            let count = recv(connection, &buffer, buffer.count, 0)
+            if count == 0 { return bytes }
+            if count < 0 { return nil }
+            bytes += buffer[..<count]
+        }
+    }
+
+    private static func parse(_ bytes: [UInt8]) -> Reply? {
+        guard let end = bytes.firstRange(of: [0x0D, 0x0A, 0x0D, 0x0A]),
+            let line = String(decoding: bytes[..<end.lowerBound], as: UTF8.self)
+                .split(separator: "\r\n").first
+        else { return nil }
+        let words = line.split(separator: " ")
+        guard words.count >= 2, let status = Int(words[1]) else { return nil }
+        let body = Array(bytes[end.upperBound...])
+        return Reply(
+            status: status, body: (try? JSONReader.read(body)) ?? nil,
+            text: String(decoding: body, as: UTF8.self))
+    }
+}
+
+/// Reads a configuration, printing every mistake; 78 if there are any.
+func loadConfiguration(_ path: String) throws -> (Configuration, ConfigurationLoader) {
+    let loader = ConfigurationLoader(path: path)
+    switch loader.load() {
+    case .success(let configuration): return (configuration, loader)
+    case .failure(let mistakes):
+        for mistake in mistakes.all { printError(mistake.description) }
+        throw ExitCode(EX_CONFIG)
+    }
+}
+
+/// Where the daemon of this configuration listens: as the daemon itself finds it.
+func daemonSocket(_ configuration: Configuration, base: String) -> String {
+    let directories = Directories(configuration: configuration, base: base)
+    if configuration.controlSocket == nil, configuration.tokenDirectory == nil,
+        access(directories.controlSocket, F_OK) != 0,
+        access("/run/evertoken/control.sock", F_OK) == 0
+    {
+        // The service's own: systemd told it where, and does not tell us.
+        return "/run/evertoken/control.sock"
+    }
+    return directories.controlSocket
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import Glibc
+import TokenAdapters
+import TokenCore
+
+/// The command line for people and scripts.
+@main
+struct Evertoken: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "evertoken",
+        abstract: "Asks the evertoken daemon, checks its configuration, and shows how it works.",
+        discussion: """
+            Exit status: 0 ok, 64 usage, 65 bad data, 69 daemon not reachable, 75 temporary \
+            failure, 77 permission, 78 configuration.
+
+              evertoken demo --seconds 20          see it work: no account, no root, no network
+              evertoken check                      every mistake of the configuration
+              evertoken status                     every credential and what to do about it
+              curl -H "$(evertoken token crm --header)" https://api.example/
+            """,
+        version: evertokenVersion,
+        subcommands: [
+            Check.self, Status.self, Token.self, Refresh.self, Reload.self, Login.self,
+            Import.self, Wait.self, Providers.self, Demo.self,
+        ])
+}
+
+/// How every command finds the daemon (contract section 5).
+struct DaemonOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The daemon's control socket.", valueName: "path"))
+    var socket: String?
+
+    @Option(help: ArgumentHelp("A configuration that names the control socket.", valueName: "path"))
+    var config: String?
+
+    func client() throws -> ControlClient { ControlClient(path: try socketPath()) }
+
+    private func socketPath() throws -> String {
+        if let socket { return socket }
+        if let variable = getenv("EVERTOKEN_SOCKET") { return String(cString: variable) }
+        if let config {
+            let (configuration, loader) = try loadConfiguration(config)
+            return daemonSocket(configuration, base: loader.directory)
+        }
+        return "/run/evertoken/control.sock"
+    }
+}
+
+/// Prints to standard error and ends with a status of sysexits(3).
+func fail(_ status: Int32, _ message: String) -> ExitCode {
+    printError("evertoken: " + message)
+    return ExitCode(status)
+}
+
+func printError(_ text: String) {
+    let line = Array((text + "\n").utf8)
+    _ = write(STDERR_FILENO, line, line.count)
+}
