@@ -1,0 +1,117 @@
+"""Real authorization servers, each started by its script in Tests/Support with a fresh database."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import socket
+import subprocess
+import urllib.parse
+from typing import Any
+
+from basics import SUPPORT, at_end, temporary_directory
+
+
+def post_form(url: str, fields: dict[str, str], client: tuple[str, str]) -> tuple[int, bytes]:
+    """A form POST with client_secret_basic, to loopback, by no proxy."""
+    parts = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=15)
+    try:
+        basic = base64.b64encode(":".join(map(urllib.parse.quote_plus, client)).encode()).decode()
+        connection.request("POST", parts.path, urllib.parse.urlencode(fields), {
+            "Authorization": "Basic " + basic, "Content-Type": "application/x-www-form-urlencoded"})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` consecutive ports on loopback that nobody uses."""
+    for first in range(20000 + os.getpid() % 500 * 20, 32000):
+        sockets = [socket.socket() for _ in range(count)]
+        try:
+            for offset, one in enumerate(sockets):
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                one.bind(("127.0.0.1", first + offset))
+            return first
+        except OSError:
+            continue
+        finally:
+            for one in sockets:
+                one.close()
+    raise AssertionError("no %d consecutive free ports" % count)
+
+
+class AuthorizationServer:
+    """A real server run by its script; fresh database, own directory, own ports."""
+
+    script, flag, ports = "", "", 1
+    web = ("web", "s3cret-web")
+
+    def __init__(self, case: Any, *options: str) -> None:
+        self.directory = temporary_directory(case) / "server"
+        at_end(case, self.stop)
+        self.run("start", "--port", str(free_ports(self.ports)), *options)
+        self.facts: dict[str, str] = json.loads((self.directory / "as.json").read_text())
+
+    def run(self, command: str, *options: str) -> str:
+        """Runs a command of the script; its output, or a failure with all it wrote."""
+        done = subprocess.run([SUPPORT / self.script, command, "--dir", self.directory, *options],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+        if done.returncode != 0:
+            raise AssertionError("%s %s: exit status %d\n%s%s" % (
+                self.script, command, done.returncode, done.stdout[-3000:], done.stderr[-3000:]))
+        return done.stdout
+
+    def stop(self) -> None:
+        if self.directory.exists():
+            self.run("stop")
+
+    def login(self, issuer: str) -> dict[str, Any]:
+        """A token response for client `web` by authorization code and PKCE."""
+        tokens = json.loads(self.run("login", self.flag, issuer))
+        if not tokens.get("refresh_token"):
+            raise AssertionError("login at %s gave no refresh token: %s" % (issuer, tokens))
+        return tokens
+
+    def introspection_url(self, issuer: str) -> str:
+        raise NotImplementedError
+
+    def introspect(self, issuer: str, token: str, client: tuple[str, str] = web) -> bool:
+        """Whether the server says the access token is active (RFC 7662)."""
+        status, body = post_form(self.introspection_url(issuer), {"token": token}, client)
+        if status != 200:
+            raise AssertionError("introspection at %s: %d %r" % (issuer, status, body[:300]))
+        return json.loads(body)["active"] is True
+
+
+class Glewlwyd(AuthorizationServer):
+    """Issuers rotate, static, expiring, long, dpop: paths /api/ISSUER/token of one server."""
+
+    script, flag = "glewlwyd.sh", "--plugin"
+
+    def __init__(self, case: Any, access_ttl: int, refresh_ttl: int = 20) -> None:
+        super().__init__(case, "--access-ttl", str(access_ttl), "--refresh-ttl", str(refresh_ttl))
+        self.base = self.facts["BASE"]
+
+    def introspection_url(self, issuer: str) -> str:
+        return "%s/api/%s/introspect" % (self.base, issuer)
+
+
+class DjangoToolkit(AuthorizationServer):
+    """Issuers rotate, static, grace: one server each, path /o/token/."""
+
+    script, flag, ports = "django-oauth-toolkit.sh", "--mode", 3
+
+    def __init__(self, case: Any, access_ttl: int, grace: int = 10) -> None:
+        super().__init__(case, "--access-ttl", str(access_ttl), "--grace", str(grace))
+
+    def base_of(self, issuer: str) -> str:
+        """Scheme, host and port of an issuer, for a proxy in front of it."""
+        return self.facts["BASE_" + issuer.upper()].removesuffix("/o")
+
+    def introspection_url(self, issuer: str) -> str:
+        return "%s/o/introspect/" % self.base_of(issuer)
