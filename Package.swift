@@ -49,6 +49,17 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),
+        .testTarget(
+            name: "TokenCoreTests", dependencies: ["TokenCore"], exclude: ["Fixtures"],
+            swiftSettings: house),
+        .testTarget(
+            name: "TokenEngineTests", dependencies: ["TokenEngine", "TokenCore"],
+            swiftSettings: house),
+        .testTarget(
+            name: "TokenAdaptersTests",
+            dependencies: ["TokenAdapters", "TokenEngine", "TokenCore"],
+            swiftSettings: house),
+        .testTarget(name: "HouseRulesTests", swiftSettings: house),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -33,13 +33,14 @@ struct ChildProcess {
         }
         close(pipes[1])
         defer { close(pipes[0]) }
-        let (output, isComplete) = collect(pipes[0])
+        let (output, status) = collect(pipes[0], of: process)
         // Whatever it started dies with it.
-        if !isComplete { kill(-process, SIGKILL) }
-        var status: Int32 = 0
-        _ = retryingInterrupts { waitpid(process, &status, 0) }
         kill(-process, SIGKILL)
-        guard isComplete else { throw .timedOut }
+        guard let status else {
+            var ignored: Int32 = 0
+            _ = retryingInterrupts { waitpid(process, &ignored, 0) }
+            throw .timedOut
+        }
         let signal = status & 0x7F
         guard signal == 0 else { throw .killed(signal: signal) }
         let code = status >> 8 & 0xFF
@@ -47,23 +48,35 @@ struct ChildProcess {
         return output
     }
 
-    /// Reads to the end of the output, or to the deadline.
-    private func collect(_ descriptor: Int32) -> ([UInt8], Bool) {
+    /// Reads until the program has ended, or to the deadline. The end of the output is not the end
+    /// of the program, nor the other way round: one that it started may hold the pipe open.
+    ///
+    /// - Returns: The output, and the wait status unless time ran out.
+    private func collect(_ descriptor: Int32, of process: pid_t) -> ([UInt8], Int32?) {
         let end = DispatchTime.now() + .nanoseconds(Int(timeout.nanoseconds))
         var output: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 4096)
+        var isOpen = true
         while true {
-            let now = DispatchTime.now()
-            guard now < end else { return (output, false) }
-            let left = (end.uptimeNanoseconds - now.uptimeNanoseconds) / 1_000_000 + 1
-            var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            let ready = poll(&wait, 1, Int32(clamping: left))
-            if ready < 0, errno != EINTR { return (output, false) }
-            guard ready > 0 else { continue }
-            let count = read(descriptor, &buffer, buffer.count)
-            if count == 0 { return (output, true) }
-            if count > 0, output.count < outputLimit { output += buffer[..<count] }
+            var status: Int32 = 0
+            let hasEnded = waitpid(process, &status, WNOHANG) == process
+            // After its end only what is already in the pipe is read.
+            while isOpen {
+                var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+                guard poll(&wait, 1, hasEnded ? 0 : 20) > 0 else { break }
+                isOpen = take(descriptor, into: &output)
+            }
+            if hasEnded { return (output, status) }
+            guard DispatchTime.now() < end else { return (output, nil) }
+            if !isOpen { usleep(10_000) }
         }
+    }
+
+    /// - Returns: Whether there may be more.
+    private func take(_ descriptor: Int32, into output: inout [UInt8]) -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = read(descriptor, &buffer, buffer.count)
+        if count > 0, output.count < outputLimit { output += buffer[..<count] }
+        return count > 0
     }
 
     private func spawn(standardOutput: Int32) throws(Failure) -> pid_t {

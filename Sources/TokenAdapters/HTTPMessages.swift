@@ -97,7 +97,8 @@ struct HTTPRequestParser {
         var query: [String: String] = [:]
         for pair in parts.count > 1 ? parts[1].split(separator: "&") : [] {
             let sides = pair.split(separator: "=", maxSplits: 1)
-            query[String(sides[0])] = sides.count > 1 ? String(sides[1]) : ""
+            guard let key = sides.first else { continue }
+            query[String(key)] = sides.count > 1 ? String(sides[1]) : ""
         }
         return HTTPRequest(
             method: String(words[0]), path: String(parts[0]), query: query, headers: headers,

@@ -119,7 +119,11 @@ public final class HTTPServer: Sendable {
     private func accept() {
         while true {
             let connection = clinux_accept(listener)
-            guard connection >= 0 else { return }
+            guard connection >= 0 else {
+                // Out of descriptors: the waiting connection would wake us again at once.
+                if errno == EMFILE || errno == ENFILE { usleep(50_000) }
+                return
+            }
             let hasRoom = connections.withLock { open in
                 guard open < Self.maximumConnections else { return false }
                 open += 1

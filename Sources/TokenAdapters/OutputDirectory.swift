@@ -22,7 +22,7 @@ public final class OutputDirectory: OutputPublisher, Sendable {
 
     public func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification]
-    ) async -> String? {
+    ) async -> PublicationReport {
         await work.run(key: token.credential) {
             var problems: [String] = []
             for output in outputs {
@@ -35,12 +35,15 @@ public final class OutputDirectory: OutputPublisher, Sendable {
                     problems.append(Self.withRemedy(error, output))
                 }
             }
-            return problems.isEmpty ? nil : problems.joined(separator: "; ")
+            return PublicationReport(
+                problem: problems.isEmpty ? nil : problems.joined(separator: "; "),
+                isAnyWritten: problems.count < outputs.count)
         }
     }
 
-    public func remove(_ outputs: [OutputSpecification]) async {
-        await work.run(key: outputs.first?.path ?? "") {
+    /// In order with the publications of the same credential.
+    public func remove(_ outputs: [OutputSpecification], of credential: String) async {
+        await work.run(key: credential) {
             for output in outputs {
                 let place = Place(output.path)
                 guard let folder = try? self.openFolder(place, output, create: false) else {

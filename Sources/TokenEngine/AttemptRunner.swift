@@ -7,6 +7,7 @@ struct AttemptRunner: Sendable {
     let world: World
     let gates: CredentialGates
     let owners: RefreshTokenOwners
+    let distrusted: DistrustedSlots
     /// Told while an answer waits in memory for a disk that does not take it (I6): the credential,
     /// the problem, and once, when the published token is about to end, the token of that answer.
     let onUnsaved: @Sendable (String, String, GrantedAccess?) -> Void
@@ -38,9 +39,11 @@ struct AttemptRunner: Sendable {
         }
         do throws(AttemptStop) {
             // Step 0: from the disk, never from memory.
-            let pair = try await storage { () throws(StorageFailure) in try await slots.read() }
+            var pair = try await storage { () throws(StorageFailure) in try await slots.read() }
+            await distrusted.exclude(from: &pair, of: credential.name)
             grant = pair.winner?.contents.grant(profile: credential.profile)
-            let seed = try await seed(of: credential, mayMiss: grant?.refreshToken != nil)
+            let seed = try await seed(
+                of: credential, mayMiss: grant?.refreshToken != nil || !order.isRenewal)
             let plan = AttemptPlan.make(
                 order: order, slots: pair, seed: seed, profile: credential.profile,
                 attemptID: attemptID, now: world.clock.now())
@@ -81,7 +84,7 @@ struct AttemptRunner: Sendable {
         let credential = attempt.credential
         // Everything that can go wrong without the network goes wrong before the intent.
         let wire = try await wireRequest(attempt)
-        try await claimRefreshToken(attempt)
+        try await claimRefreshToken(attempt, wire)
         try await write(attempt.record, to: attempt.index, of: attempt.slots, credential.name)
         let start = world.clock.now()
         let result = await world.endpoint.send(wire)
@@ -97,8 +100,7 @@ struct AttemptRunner: Sendable {
             return (grant, attempt.order.isLogin ? .signInFailed(refusal) : .refused(refusal))
         case .answered(let raw):
             let names = attempt.exchange.headersOfInterest(credential.profile)
-            var kept = raw
-            kept.headers = raw.headers.filter { names.contains($0.name.lowercased()) }
+            let kept = raw.keepable(headers: names)
             await save(kept, of: attempt, roundTrip: roundTrip)
             return read(kept, of: attempt, roundTrip: roundTrip)
         }
@@ -149,6 +151,7 @@ struct AttemptRunner: Sendable {
         while true {
             do throws(StorageFailure) {
                 try await slots.write(bytes, at: offset, to: attempt.index)
+                if slots as AnyObject !== attempt.slots as AnyObject { slots.close() }
                 return
             } catch {
                 let token = isPublished ? nil : urgentToken(raw, of: attempt, roundTrip: roundTrip)
@@ -195,8 +198,12 @@ struct AttemptRunner: Sendable {
             throw AttemptStop(
                 .storage, "the refresh token does not fit its slot; raise slot_size")
         }
-        try await storage { () throws(StorageFailure) in
+        do throws(StorageFailure) {
             try await slots.write(bytes, at: 0, to: index)
+            await distrusted.trust(name)
+        } catch {
+            await distrusted.distrust(index, of: name)
+            throw AttemptStop(.storage, error.problem)
         }
     }
 
@@ -208,13 +215,16 @@ struct AttemptRunner: Sendable {
         }
     }
 
-    private func claimRefreshToken(_ attempt: Attempt) async throws(AttemptStop) {
+    private func claimRefreshToken(
+        _ attempt: Attempt, _ wire: WireRequest
+    ) async throws(AttemptStop) {
         guard attempt.record.kind == .refresh, let token = attempt.record.grant.refreshToken,
             attempt.credential.profile.usesRefreshToken
         else { return }
         let identity = hexadecimal(
-            SHA256.hash(data: Array("\(attempt.credential.profile.name)\n\(token.reveal())".utf8)))
-        guard let other = await owners.claim(identity, for: attempt.credential.name) else { return }
+            SHA256.hash(
+                data: Array("\(wire.request.url.prefix { $0 != "?" })\n\(token.reveal())".utf8)))
+        guard let other = owners.claim(identity, for: attempt.credential.name) else { return }
         throw AttemptStop(
             .config,
             "\"\(other)\" holds the same refresh token; each credential needs one of its own")
@@ -243,5 +253,27 @@ struct AttemptStop: Error {
 extension AttemptOrder {
     var isLogin: Bool {
         if case .login = self { true } else { false }
+    }
+    var isRenewal: Bool {
+        if case .renew = self { true } else { false }
+    }
+}
+
+extension RawAnswer {
+    /// As a slot can hold it, so that the live reading and a later one see the same.
+    func keepable(headers names: Set<String>) -> RawAnswer {
+        var kept = self
+        var room = 600
+        kept.headers = headers.filter { header in
+            let size = header.name.utf8.count + header.value.utf8.count + 8
+            guard names.contains(header.name.lowercased()), size <= room else { return false }
+            room -= size
+            return true
+        }
+        if body.count > SlotLayout.maximumBody {
+            kept.body = Array(body.prefix(SlotLayout.maximumBody))
+            kept.isTruncated = true
+        }
+        return kept
     }
 }

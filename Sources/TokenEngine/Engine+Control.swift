@@ -90,7 +90,7 @@ extension EngineLoop {
             reply: reply)
         if let done = outcome(of: waiter) { return reply(done) }
         if case .token = wish {
-            perform(fleet.handle(.refreshRequested, for: name, now: now), &group)
+            perform(fleet.handle(.tokenWanted, for: name, now: now), &group)
         }
         waiters.append(waiter)
     }

@@ -23,7 +23,9 @@ extension EngineLoop {
             mistakes = []
             let old = configuration
             configuration = new
+            let busy = Set(fleet.all.filter(\.isAttempting).map(\.name))
             let (orders, removed) = fleet.configure(new, now: now)
+            releaseTokens(of: removed.map(\.name), busy: busy, &group)
             perform(orders, &group)
             withdrawAbandonedOutputs(of: old, &group)
             answerOrders(ofRemoved: removed.map(\.name))
@@ -41,7 +43,10 @@ extension EngineLoop {
             HeaderField("ADDED", list(after.keys.filter { before[$0] == nil })),
             HeaderField("REMOVED", list(before.keys.filter { after[$0] == nil })),
             HeaderField(
-                "CHANGED", list(after.keys.filter { before[$0] != nil && before[$0] != after[$0] })),
+                "CHANGED",
+                list(
+                    after.keys.filter { name in before[name] != nil && before[name] != after[name] }
+                )),
         ]
     }
 
@@ -51,9 +56,31 @@ extension EngineLoop {
         of old: Configuration, _ group: inout DiscardingTaskGroup
     ) {
         let kept = Set(configuration.credentials.flatMap { $0.outputs.map(\.path) })
-        let abandoned = old.credentials.flatMap(\.outputs).filter { !kept.contains($0.path) }
-        guard !abandoned.isEmpty else { return }
-        group.addTask { [world] in await world.outputs.remove(abandoned) }
+        for credential in old.credentials {
+            let abandoned = credential.outputs.filter { !kept.contains($0.path) }
+            guard !abandoned.isEmpty else { continue }
+            group.addTask { [world] in
+                await world.outputs.remove(abandoned, of: credential.name)
+            }
+        }
+    }
+
+    /// What a removed credential held may now be another's: at once, or when an attempt that is
+    /// under way has ended.
+    private func releaseTokens(
+        of removed: [String], busy: Set<String>, _ group: inout DiscardingTaskGroup
+    ) {
+        for name in removed {
+            guard busy.contains(name) else {
+                runner.owners.release(name)
+                continue
+            }
+            group.addTask { [runner] in
+                await runner.gates.enter(name)
+                runner.owners.release(name)
+                await runner.gates.leave(name)
+            }
+        }
     }
 
     private mutating func answerOrders(ofRemoved names: [String]) {

@@ -49,7 +49,7 @@ struct EngineLoop {
     /// Replies to orders, in the order in which the lifecycle will carry them out.
     var orderReplies: [String: [@Sendable (ControlReply) -> Void]] = [:]
     var runningOrders = RunningOrders()
-    private let runner: AttemptRunner
+    let runner: AttemptRunner
 
     init(engine: Engine, configuration: Configuration) {
         self.engine = engine
@@ -60,6 +60,7 @@ struct EngineLoop {
         let inbox = engine.inbox
         runner = AttemptRunner(
             world: engine.world, gates: CredentialGates(), owners: RefreshTokenOwners(),
+            distrusted: DistrustedSlots(),
             onUnsaved: { name, problem, token in
                 inbox.yield(.unsaved(name, problem: problem, token: token))
             })
@@ -131,6 +132,10 @@ struct EngineLoop {
             waiter.reply(.problem(503, "the daemon is stopping", remedy: "Try again later"))
         }
         waiters = []
+        for reply in orderReplies.values.joined() {
+            reply(.problem(503, "the daemon is stopping", remedy: "Try again later"))
+        }
+        orderReplies = [:]
     }
 
     mutating func perform(_ orders: [Fleet.Order], _ group: inout DiscardingTaskGroup) {
@@ -147,8 +152,11 @@ struct EngineLoop {
         let (name, inbox, world) = (credential.name, engine.inbox, engine.world)
         switch action {
         case .recover:
-            group.addTask {
+            group.addTask { [runner] in
+                // After an attempt of a former life of this name has reached the disk.
+                await runner.gates.enter(name)
                 let recovery = await recover(credential, from: world.slots)
+                await runner.gates.leave(name)
                 inbox.yield(.lifecycle(name, .recovered(recovery)))
             }
         case .attempt(let ticket, let order):
@@ -162,16 +170,16 @@ struct EngineLoop {
                 credential: name, provider: credential.profile.name, access: access)
             let isNew = fleet[name]?.publishedGeneration != generation
             group.addTask {
-                let problem = await world.outputs.publish(token, to: credential.outputs)
-                if problem == nil, isNew, !credential.hooks.isEmpty {
+                let report = await world.outputs.publish(token, to: credential.outputs)
+                if report.isAnyWritten, isNew, !credential.hooks.isEmpty {
                     world.hooks.run(
                         credential.hooks, token: token, paths: credential.outputs.map(\.path))
                 }
-                inbox.yield(.lifecycle(name, .published(ticket, problem: problem)))
+                inbox.yield(.lifecycle(name, .published(ticket, report)))
             }
         case .withdrawExpired:
             let outputs = credential.outputs.filter(\.removeOnExpiry)
-            if !outputs.isEmpty { group.addTask { await world.outputs.remove(outputs) } }
+            if !outputs.isEmpty { group.addTask { await world.outputs.remove(outputs, of: name) } }
         case .report(let notice):
             world.journal.write(notice.entry(for: credential))
         }

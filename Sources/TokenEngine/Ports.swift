@@ -83,9 +83,11 @@ public protocol SecretReader: Sendable {
 
 /// The files that other programs read.
 public protocol OutputPublisher: Sendable {
-    /// - Returns: What went wrong with which file, or `nil`; the files that could be written are.
-    func publish(_ token: PublishedToken, to outputs: [OutputSpecification]) async -> String?
-    func remove(_ outputs: [OutputSpecification]) async
+    /// Writes what can be written, and says what could not.
+    func publish(
+        _ token: PublishedToken, to outputs: [OutputSpecification]
+    ) async -> PublicationReport
+    func remove(_ outputs: [OutputSpecification], of credential: String) async
 }
 
 /// Runs `on_change` programs; never waits for them.

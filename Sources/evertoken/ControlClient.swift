@@ -27,7 +27,8 @@ struct ControlClient {
             let isForbidden = error.code == EACCES || error.code == EPERM
             throw fail(
                 isForbidden ? EX_NOPERM : EX_UNAVAILABLE,
-                "the daemon cannot be reached at \(path): \(String(cString: strerror(error.code))); "
+                "the daemon cannot be reached at \(path): "
+                    + "\(String(cString: strerror(error.code))); "
                     + "start it (systemctl start evertoken) or name its socket with --socket")
         }
     }

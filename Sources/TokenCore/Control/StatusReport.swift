@@ -54,7 +54,7 @@ public struct CredentialStatus: Sendable, Equatable {
         refreshTokenExpiresAt = lifecycle.grant.refreshTokenExpiresAt
         lastRefreshAt = lifecycle.grant.attempts.lastSuccessAt?.wall
         lastError = lifecycle.standingError
-        consecutiveFailures = lifecycle.grant.attempts.failures
+        consecutiveFailures = lifecycle.failures
         refreshes = lifecycle.grant.attempts.successes
         generation = lifecycle.grant.generation
         outputs = lifecycle.configuration.outputs.map(\.path)

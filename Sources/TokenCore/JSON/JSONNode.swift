@@ -18,13 +18,20 @@ public struct JSONNode: Sendable {
 }
 
 /// One `"key": value` of an object, in document order.
-public struct JSONMember: Sendable, Equatable {
+public struct JSONMember: Sendable {
     public var key: String
     public var keyOffset: Int
     public var value: JSONNode
 
     public init(_ key: String, _ value: JSONNode, keyOffset: Int = 0) {
         (self.key, self.keyOffset, self.value) = (key, keyOffset, value)
+    }
+}
+
+extension JSONMember: Equatable {
+    /// Equal members are equal wherever they stood.
+    public static func == (left: JSONMember, right: JSONMember) -> Bool {
+        left.key == right.key && left.value == right.value
     }
 }
 

@@ -6,7 +6,8 @@ public struct JSONSyntaxError: Error, Equatable, Sendable {
     public var problem: String
 }
 
-/// A strict JSON reader (RFC 8259): UTF-8 only, no duplicate keys, no trailing bytes, bounded depth.
+/// A strict JSON reader (RFC 8259): UTF-8 only, no duplicate keys, no trailing bytes, bounded
+/// depth.
 ///
 /// Config, profiles, stored state and token answers all go through it. Foundation's readers give
 /// no position, and accept duplicate keys silently.

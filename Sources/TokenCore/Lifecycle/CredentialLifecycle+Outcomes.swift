@@ -17,8 +17,13 @@ extension CredentialLifecycle {
         case .grant(let stored):
             grant = stored
             scheduleAfterStart(now: now, using: &random)
-            guard let access = grant.access, hasLiveToken(now: now) else { return [] }
-            return publish(access)
+            guard let access = grant.access else { return [] }
+            if hasLiveToken(now: now) { return publish(access) }
+            // Its end came while nobody looked.
+            published = Published(
+                generation: grant.generation, expiresAt: now.uptime, lifetime: access.lifetime,
+                isDead: true)
+            return [.withdrawExpired]
         }
     }
 
@@ -53,7 +58,11 @@ extension CredentialLifecycle {
         if let failure = history.lastError {
             let elapsed = history.lastAttemptAt.flatMap { now.elapsed(since: $0) } ?? .zero
             let wait = delay(after: failure.failureClass, now: now, using: &random)
-            dueAt = max(floor, now.uptime.advanced(by: max(.zero, wait - elapsed)))
+            // The one prompt retry after an interrupted request is not held back: a provider's
+            // grace may be shorter than the floor.
+            let isPrompt = failure.failureClass == .ambiguous && history.ambiguousAttempts == 1
+            let due = now.uptime.advanced(by: max(.zero, wait - elapsed))
+            dueAt = isPrompt ? due : max(floor, due)
             return
         }
         guard let access = grant.access else {
@@ -83,11 +92,13 @@ extension CredentialLifecycle {
     ) -> Duration? {
         let schedule = RefreshSchedule(policy: configuration.refresh, rules: rules)
         var life: Duration?
-        if rules.refreshTokenExpiry != .fixed, rules.refreshTokenExpiry != .inherited,
-            configuration.profile.usesRefreshToken, let since = grant.refreshTokenSince,
+        let isPostponed =
+            rules.refreshTokenExpiry == .sliding
+            || (rules.refreshTokenExpiry == nil && isRotating)
+        if isPostponed, let since = grant.refreshTokenSince,
             let whole = grant.refreshTokenLifetime, let age = access.sentAt.elapsed(since: since)
         {
-            life = max(.zero, whole - age)
+            life = whole > age ? whole - age : nil
         }
         return schedule.delay(
             lifetime: access.lifetime, roundTrip: access.roundTrip, refreshTokenLife: life,
@@ -104,8 +115,10 @@ extension CredentialLifecycle {
             remaining = RetryPolicy.Remaining(
                 life: now.uptime.duration(to: end), lifetime: lifetime)
         }
+        var history = grant.attempts
+        history.failures += storageFailures
         return RetryPolicy(policy: configuration.refresh, rules: rules).delay(
-            after: failureClass, history: grant.attempts, remaining: remaining,
+            after: failureClass, history: history, remaining: remaining,
             isRotating: isRotating, using: &random)
     }
 
@@ -127,12 +140,17 @@ extension CredentialLifecycle {
         let oldGeneration = grant.generation
         if let new = report.grant { grant = new }
         let isStorage = report.end.failureClass == .storage
-        if !isStorage { storageFailures = 0 }
+        if !isStorage {
+            storageFailures = 0
+            storageError = nil
+        }
+        if report.end != .unreadable { isQuarantined = false }
         switch report.end {
         case .unreadable:
             isQuarantined = true
             return [.report(.quarantined)]
         case .needsLogin:
+            isRetryPending = false
             grant.attempts.isLoginRequired = true
             dueAt = now.uptime.advanced(by: RetryPolicy.seedCheckInterval)
             return wasLoginRequired
@@ -142,7 +160,7 @@ extension CredentialLifecycle {
             return []
         case .granted(let notes):
             warnedDays = .max
-            isQuarantined = false
+            isRetryPending = false
             guard grant.generation != oldGeneration, let access = grant.access else {
                 dueAt = now.uptime
                 return []
@@ -166,7 +184,7 @@ extension CredentialLifecycle {
         _ report: AttemptReport, wasLoginRequired: Bool, wasMisconfigured: Bool, now: Moment,
         using random: inout RandomSource
     ) -> [LifecycleAction] {
-        guard let error = grant.attempts.lastError else {
+        guard let error = storageError ?? grant.attempts.lastError else {
             dueAt = now.uptime.advanced(by: .seconds(1))
             return []
         }
@@ -174,16 +192,22 @@ extension CredentialLifecycle {
         if grant.attempts.isLoginRequired {
             dueAt = now.uptime.advanced(by: RetryPolicy.seedCheckInterval)
         } else {
-            dueAt = now.uptime.advanced(by: wait)
+            dueAt = now.uptime.advanced(by: isRetryPending ? .zero : wait)
         }
+        isRetryPending = false
         var actions: [LifecycleAction] = [
-            .report(
-                .failed(error, failures: grant.attempts.failures, attemptID: report.attemptID))
+            .report(.failed(error, failures: failures, attemptID: report.attemptID))
         ]
         if grant.attempts.isLoginRequired, !wasLoginRequired {
             actions.append(.report(.loginRequired(error)))
         } else if grant.attempts.isMisconfigured, !wasMisconfigured {
             actions.append(.report(.misconfigured(error)))
+        }
+        // What the slots held, and nobody has published yet (they could not be read at start).
+        if let access = grant.access, published?.generation != grant.generation,
+            hasLiveToken(now: now)
+        {
+            actions += publish(access)
         }
         return actions
     }
@@ -191,23 +215,23 @@ extension CredentialLifecycle {
     /// Nothing was sent, or it could not be saved: memory remembers until the disk can.
     private mutating func noteStorageProblem(_ problem: String, now: Moment) {
         storageFailures += 1
-        grant.attempts.failures += storageFailures
-        grant.attempts.lastError = StoredError(
-            failureClass: .storage, problem: problem, at: now.wall)
+        storageError = StoredError(failureClass: .storage, problem: problem, at: now.wall)
     }
 
     mutating func publishEnded(
-        _ problem: String?, now: Moment, using random: inout RandomSource
+        _ report: PublicationReport, now: Moment, using random: inout RandomSource
     ) -> [LifecycleAction] {
-        guard let problem else {
-            publishDueAt = nil
+        if report.isAnyWritten, let access = grant.access {
+            published = Published(
+                generation: grant.generation, expiresAt: expiry(of: access, now: now),
+                lifetime: access.lifetime)
+        }
+        let isChanged = isOutputChangePending
+        isOutputChangePending = false
+        guard let problem = report.problem else {
+            publishDueAt = isChanged ? now.uptime : nil
             publishFailures = 0
             lastOutputProblem = nil
-            if let access = grant.access {
-                published = Published(
-                    generation: grant.generation, expiresAt: expiry(of: access, now: now),
-                    lifetime: access.lifetime)
-            }
             return []
         }
         publishFailures += 1

@@ -15,12 +15,17 @@ extension CredentialLifecycle {
         case .publishing where published?.generation != grant.generation: return .refreshing
         case .none, .recovering, .publishing: break
         }
-        let hasFailed = history.failures > 0 || lastOutputProblem != nil
+        let hasFailed = failures > 0 || lastOutputProblem != nil
         return hasFailed ? .retrying : .fresh
     }
 
     /// The last failure that still stands.
-    public var standingError: StoredError? { lastOutputProblem ?? grant.attempts.lastError }
+    public var standingError: StoredError? {
+        lastOutputProblem ?? storageError ?? grant.attempts.lastError
+    }
+
+    /// Failed attempts in a row, those included that the disk could not remember.
+    public var failures: Int { grant.attempts.failures + storageFailures }
 
     /// The generation that other programs can read; `nil` before the first.
     public var publishedGeneration: Int64? { published?.generation }
@@ -41,9 +46,8 @@ extension CredentialLifecycle {
 
     /// An answer waits in memory for a disk that does not take it: visible at once (I36).
     mutating func noteUnsaved(problem: String, now: Moment) {
-        grant.attempts.failures += 1
-        grant.attempts.lastError = StoredError(
-            failureClass: .storage, problem: problem, at: now.wall)
+        storageFailures += 1
+        storageError = StoredError(failureClass: .storage, problem: problem, at: now.wall)
     }
 
     mutating func notePublishedUnsaved(_ access: GrantedAccess, now: Moment) {

@@ -35,13 +35,21 @@ public struct CredentialLifecycle: Sendable {
     var lastOutputProblem: StoredError?
     /// Attempts in a row that the state's file system prevented; the disk cannot remember them.
     var storageFailures = 0
+    var storageError: StoredError?
+    /// The configuration changed while a job was under way: its end counts for the old one.
+    var isOutputChangePending = false
+    var isRetryPending = false
     /// The smallest warning threshold already reported, in days.
     var warnedDays = Int.max
     /// For those who wait for one.
     public private(set) var attemptsEnded = 0
     private var lastTicket: UInt64 = 0
 
-    public init(_ configuration: CredentialConfiguration) { self.configuration = configuration }
+    /// - Parameter firstTicket: Above every ticket of a former life of the same name.
+    public init(_ configuration: CredentialConfiguration, firstTicket: UInt64 = 0) {
+        self.configuration = configuration
+        lastTicket = firstTicket
+    }
 
     public var name: String { configuration.name }
 
@@ -64,21 +72,28 @@ public struct CredentialLifecycle: Sendable {
     public var wakeAt: Uptime? {
         var deadlines: [Uptime] = []
         if job == .none {
-            if let publishDueAt {
-                deadlines.append(publishDueAt)
-            } else if !orders.isEmpty {
-                deadlines.append(Uptime(.zero))
-            } else if let dueAt {
-                deadlines.append(dueAt)
-            }
+            if let publishDueAt { deadlines.append(publishDueAt) }
+            if !orders.isEmpty { deadlines.append(Uptime(.zero)) }
+            if let dueAt { deadlines.append(dueAt) }
         }
-        if let published, !published.isDead, let end = published.expiresAt { deadlines.append(end) }
+        if let expiryAt { deadlines.append(expiryAt) }
         return deadlines.min()
+    }
+
+    /// When the published token ends, unless that has been noticed.
+    var expiryAt: Uptime? {
+        guard let published, !published.isDead, !isReplacing else { return nil }
+        return published.expiresAt
+    }
+
+    /// A newer token is being written this moment.
+    private var isReplacing: Bool {
+        if case .publishing = job { published?.generation != grant.generation } else { false }
     }
 
     /// Whether `.woke` now would start an attempt; the fleet counts those.
     public func wantsAttempt(at now: Uptime) -> Bool {
-        guard job == .none, publishDueAt == nil else { return false }
+        guard job == .none else { return false }
         if !orders.isEmpty { return true }
         return dueAt.map { $0 <= now } ?? false
     }
@@ -100,12 +115,15 @@ public struct CredentialLifecycle: Sendable {
             job = .none
             attemptsEnded += 1
             return attemptEnded(report, now: now, using: &random)
-        case .published(let ticket, let problem):
+        case .published(let ticket, let report):
             guard job == .publishing(ticket) else { return [] }
             job = .none
-            return publishEnded(problem, now: now, using: &random)
+            return publishEnded(report, now: now, using: &random)
         case .refreshRequested:
             requestRefresh(now: now)
+            return []
+        case .tokenWanted:
+            wantToken(now: now)
             return []
         case .orderGiven(let order):
             orders.append(order)
@@ -117,13 +135,12 @@ public struct CredentialLifecycle: Sendable {
     private mutating func woke(now: Moment, mayAttempt: Bool) -> [LifecycleAction] {
         var actions = noteExpiry(now: now.uptime) + warnOfRefreshTokenEnd(now: now)
         guard job == .none else { return actions }
-        if let due = publishDueAt {
-            guard due <= now.uptime else { return actions }
+        // An attempt first: outputs that cannot be written must not keep the token from renewal.
+        guard wantsAttempt(at: now.uptime), mayAttempt else {
+            guard let due = publishDueAt, due <= now.uptime else { return actions }
             publishDueAt = nil
-            guard let access = grant.access else { return actions }
-            return actions + publish(access)
+            return actions + (grant.access.map { publish($0) } ?? [])
         }
-        guard wantsAttempt(at: now.uptime), mayAttempt else { return actions }
         let order = orders.isEmpty ? .renew(isManual: false) : orders.removeFirst()
         let ticket = nextTicket()
         job = .attempting(ticket)
@@ -139,28 +156,42 @@ public struct CredentialLifecycle: Sendable {
     }
 
     private mutating func noteExpiry(now: Uptime) -> [LifecycleAction] {
-        guard var token = published, !token.isDead, let end = token.expiresAt, end <= now else {
-            return []
-        }
+        guard var token = published, let end = expiryAt, end <= now else { return [] }
         token.isDead = true
         published = token
         return [.withdrawExpired, .report(.tokenExpired)]
     }
 
     private mutating func requestRefresh(now: Moment) {
-        guard !isQuarantined else { return }
         let floor = earliestAttempt(now: now)
-        // A person's wish ends the wait for a changed configuration or a new sign-in once.
-        if grant.attempts.isLoginRequired {
+        // A person's wish ends the wait for a new sign-in, or for repaired slots, once.
+        if grant.attempts.isLoginRequired || isQuarantined {
             if !orders.contains(.renew(isManual: true)) { orders.append(.renew(isManual: true)) }
         } else if !isAttempting {
             dueAt = min(dueAt ?? floor, floor)
         }
     }
 
+    private mutating func wantToken(now: Moment) {
+        guard grant.attempts.failures == 0, storageFailures == 0, !isQuarantined, !isAttempting,
+            let access = grant.access
+        else { return }
+        var earliest = earliestAttempt(now: now)
+        if let window = rules.refreshWindow, let end = expiry(of: access, now: now) {
+            earliest = max(earliest, Uptime(end.sinceBoot - window))
+        }
+        dueAt = min(dueAt ?? earliest, earliest)
+    }
+
     /// The floor between two refreshes holds for people and crash loops too (I24).
     func earliestAttempt(now: Moment) -> Uptime {
         let schedule = RefreshSchedule(policy: configuration.refresh, rules: rules)
+        if let asked = grant.attempts.lastError?.retryAfter,
+            let last = grant.attempts.lastAttemptAt, let elapsed = now.elapsed(since: last),
+            elapsed < asked
+        {
+            return now.uptime.advanced(by: asked - elapsed)
+        }
         guard let last = grant.attempts.lastSuccessAt else { return now.uptime }
         let floor = schedule.minimumInterval(lifetime: grant.access?.lifetime)
         guard let elapsed = now.elapsed(since: last), elapsed < floor else { return now.uptime }
@@ -176,12 +207,17 @@ public struct CredentialLifecycle: Sendable {
         let outputsChanged =
             new.outputs != configuration.outputs || new.hooks != configuration.hooks
         configuration = new
-        guard !isQuarantined else { return [] }
-        if outputsChanged, grant.access != nil, published?.isDead == false {
+        if outputsChanged, grant.access != nil, published?.isDead != true {
             publishDueAt = now.uptime
+            isOutputChangePending = job != .none
         }
-        let isHealthy = grant.attempts.failures == 0 && grant.access != nil
-        if !isHealthy, !isAttempting { dueAt = now.uptime }
+        let isHealthy =
+            grant.attempts.failures == 0 && storageFailures == 0 && grant.access != nil
+        if isAttempting {
+            isRetryPending = true
+        } else if !isHealthy, !isQuarantined {
+            dueAt = now.uptime
+        }
         return []
     }
 }

@@ -18,8 +18,10 @@ public enum CredentialState: String, Sendable, CaseIterable {
     /// Whether start-up need not wait for it any longer (`READY=1`).
     public var isSettled: Bool {
         switch self {
-        case .fresh, .loginRequired, .misconfigured, .quarantined: true
-        case .pending, .refreshing, .retrying, .expired: false
+        // Where a valid token is published already, its refresh can wait for a provider.
+        case .fresh, .refreshing, .retrying: true
+        case .loginRequired, .misconfigured, .quarantined: true
+        case .pending, .expired: false
         }
     }
 
@@ -75,11 +77,28 @@ public enum LifecycleEvent: Sendable {
     case recovered(StateRecovery)
     case woke
     case attemptEnded(Ticket, AttemptReport)
-    case published(Ticket, problem: String?)
-    /// Somebody wants a refresh now.
+    case published(Ticket, PublicationReport)
+    /// A person or script wants a refresh now.
     case refreshRequested
+    /// Somebody wants a token that lasts longer than the present one. Unlike a person's wish it
+    /// does not shorten the wait after a failure.
+    case tokenWanted
     case orderGiven(AttemptOrder)
     case configured(CredentialConfiguration)
+}
+
+/// What came of writing the outputs.
+public struct PublicationReport: Sendable, Equatable {
+    /// Which file could not be written, and why; `nil` when all were.
+    public var problem: String?
+    /// Whether at least one file holds the token now.
+    public var isAnyWritten: Bool
+
+    public init(problem: String?, isAnyWritten: Bool) {
+        (self.problem, self.isAnyWritten) = (problem, isAnyWritten)
+    }
+
+    public static let complete = PublicationReport(problem: nil, isAnyWritten: true)
 }
 
 /// What recovery found.

@@ -49,7 +49,9 @@ public struct Fleet: Sendable {
             } else {
                 let index = lifecycles.count
                 indices[credential.name] = index
-                var lifecycle = CredentialLifecycle(credential)
+                // Tickets of a former life of this name must never fit.
+                var lifecycle = CredentialLifecycle(
+                    credential, firstTicket: UInt64(index) << 32)
                 let actions = lifecycle.start()
                 lifecycles.append(lifecycle)
                 orders += actions.map { Order(credential: credential.name, action: $0) }
@@ -127,8 +129,8 @@ public struct Fleet: Sendable {
         lifecycles[index] = lifecycle
         let isHeldBack = !mayAttempt && lifecycle.wantsAttempt(at: now.uptime)
         if isHeldBack, !waiting.contains(index) { waiting.append(index) }
-        // One that waits for room has no deadline: room wakes it.
-        heap.set(index, to: isHeldBack ? nil : lifecycle.wakeAt)
+        // One that waits for room is woken by room, or by its token's end.
+        heap.set(index, to: isHeldBack ? lifecycle.expiryAt : lifecycle.wakeAt)
         return actions.map { Order(credential: lifecycle.name, action: $0) }
     }
 }

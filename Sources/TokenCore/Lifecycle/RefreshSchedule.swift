@@ -31,10 +31,12 @@ public struct RefreshSchedule: Sendable {
             delay = min(delay ?? latest, latest)
         }
         guard var delay else { return nil }
-        delay = max(delay, minimumInterval(lifetime: lifetime))
-        guard let lifetime else { return delay }
-        if let window = rules.refreshWindow { delay = max(delay, lifetime - window) }
-        return max(.zero, min(delay, lifetime))
+        if let lifetime {
+            if let window = rules.refreshWindow { delay = max(delay, lifetime - window) }
+            delay = min(delay, lifetime)
+        }
+        // Last: no life is so short that the floors do not hold.
+        return max(delay, minimumInterval(lifetime: lifetime))
     }
 
     /// Floor between two refreshes: lowered to a quarter of a very short life, never below half a

@@ -28,6 +28,17 @@ public struct RetryPolicy: Sendable {
         after failureClass: FailureClass, history: AttemptHistory, remaining: Remaining?,
         isRotating: Bool, using random: inout RandomSource
     ) -> Duration {
+        let wait = plainDelay(
+            after: failureClass, history: history, remaining: remaining, isRotating: isRotating,
+            &random)
+        guard let limit = rules.rateLimit, failureClass != .output else { return wait }
+        return max(wait, limit.period / limit.count)
+    }
+
+    private func plainDelay(
+        after failureClass: FailureClass, history: AttemptHistory, remaining: Remaining?,
+        isRotating: Bool, _ random: inout RandomSource
+    ) -> Duration {
         let backoff = self.backoff(failures: history.failures, remaining: remaining, &random)
         let asked = history.lastError?.retryAfter ?? .zero
         switch failureClass {
@@ -60,8 +71,8 @@ public struct RetryPolicy: Sendable {
 
     /// The same refresh token again after a lost answer (durability.md section 3).
     ///
-    /// With a grace known: at +1, 2, 4, 8 s, the first inside half of it. Without: one prompt retry,
-    /// for if the first request was not processed it wins; then none while the published token has
+    /// With a grace known: at +1, 2, 4, 8 s, the first inside half of it. Without: one prompt
+    /// retry, for if the first request was not processed it wins; then none while the published token has
     /// more than a little life left, for if it was processed a retry can only shorten that life;
     /// then ordinary backoff.
     private func afterAmbiguity(

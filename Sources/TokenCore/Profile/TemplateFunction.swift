@@ -52,7 +52,10 @@ enum TemplateFunction: String, CaseIterable, Sendable {
         case .hmac: return authenticationCode(arguments).map { .string(hexadecimal($0)) }
         case .hmacBase64: return authenticationCode(arguments).map { .string(TokenCore.base64($0)) }
         case .uuid: return .string(nonce.uuid)
-        case .random: return Int(arguments[0]).map { .string(String(nonce.random.prefix($0))) }
+        case .random:
+            return Int(arguments[0]).flatMap {
+                1...64 ~= $0 ? .string(String(nonce.random.prefix($0))) : nil
+            }
         case .now:
             if arguments.count == 2, arguments[1] != "UTC" { return nil }
             return formatTime(nonce.now, arguments[0])

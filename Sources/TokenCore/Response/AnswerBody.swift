@@ -14,12 +14,12 @@ enum AnswerBody {
         }
         let node: JSONNode?
         switch format {
-        case .json: node = try? JSONReader.read(answer.body)
+        case .json: node = Self.json(answer.body)
         case .form: node = Self.form(answer.body)
         case .text: node = Self.text(answer.body)
         case .auto:
             let type = answer.header("Content-Type")?.lowercased() ?? ""
-            if let json = try? JSONReader.read(answer.body), json.text == nil {
+            if let json = Self.json(answer.body), json.text == nil {
                 node = json
             } else if type.contains("x-www-form-urlencoded") || type.hasPrefix("text/plain") {
                 node = Self.form(answer.body)
@@ -32,6 +32,16 @@ enum AnswerBody {
 
     var node: JSONNode? {
         if case .parsed(let node) = self { node } else { nil }
+    }
+
+    /// A byte order mark and bytes that are no UTF-8 in some field nobody needs are forgiven: what
+    /// was granted must not be lost for them. A token with such a byte is refused where it is used.
+    private static func json(_ bytes: [UInt8]) -> JSONNode? {
+        let isMarked = bytes.starts(with: [0xEF, 0xBB, 0xBF])
+        let plain = isMarked ? Array(bytes.dropFirst(3)) : bytes
+        if let node = try? JSONReader.read(plain) { return node }
+        let repaired = Array(String(decoding: plain, as: UTF8.self).utf8)
+        return repaired == plain ? nil : try? JSONReader.read(repaired)
     }
 
     /// `a=b&c=d` as an object of strings; `nil` if a pair has no `=` or a key stands twice.

@@ -9,12 +9,15 @@ public struct AnswerReader: Sendable {
 
     let exchange: TokenExchange
     let rules: [ErrorRule]
+    /// How many of the rules are the profile's own.
+    let ownRules: Int
     /// Whether a refusal may mean that the refresh token is dead.
     let spendsGrant: Bool
 
     public init(profile: ProviderProfile, kind: ExchangeKind) {
         exchange = profile.exchange(kind)
         rules = profile.errors + ErrorRule.builtIn
+        ownRules = profile.errors.count
         spendsGrant = kind == .authorizationCode || (kind == .refresh && profile.usesRefreshToken)
     }
 
@@ -69,7 +72,7 @@ public struct AnswerReader: Sendable {
         let conditions = exchange.response.success
         let saysStatus = conditions.contains { $0.status != nil }
         guard saysStatus || 200...299 ~= answer.raw.status else { return false }
-        // An unreadable body at a success status may have granted something: `withoutToken` decides.
+        // An unreadable body at a success status may have granted something: see `withoutToken`.
         guard case .parsed(let body) = answer.body else { return answer.raw.status / 100 == 2 }
         if !conditions.isEmpty { return conditions.allSatisfy(answer.holds) }
         guard let error = body["error"], !error.isNull else { return true }
@@ -81,7 +84,9 @@ public struct AnswerReader: Sendable {
         _ answer: ReadableAnswer, isEmpty: Bool, refreshToken: Secret?
     ) -> AnswerReading {
         let status = answer.raw.status
-        if answer.body.node == nil, let salvaged = salvagedRefreshToken(answer.raw.body) {
+        if status / 100 == 2, answer.body.node == nil,
+            let salvaged = salvagedRefreshToken(answer.raw.body)
+        {
             let refusal = Refusal(
                 .transient, httpStatus: status,
                 problem: "the answer (\(status)) was cut; its refresh token was saved")
@@ -148,9 +153,9 @@ func isUsableToken(_ token: String) -> Bool {
 
 /// A refresh token worth keeping: any text, however odd its bytes (I19), that fits its slot.
 func keepableToken(_ node: JSONNode?) -> Secret? {
-    guard let text = node?.text, 1...AnswerReader.maximumTokenLength ~= text.utf8.count else {
-        return nil
-    }
+    guard let text = node?.text, 1...AnswerReader.maximumTokenLength ~= text.utf8.count,
+        !text.unicodeScalars.contains("\u{FFFD}")
+    else { return nil }
     return Secret(text)
 }
 
@@ -172,8 +177,7 @@ extension AnswerReader {
             let name = pointer.tokens.last
         else { return nil }
         let marker = Array("\"\(name)\"".utf8)
-        guard let text = String(validating: body, as: UTF8.self) else { return nil }
-        let bytes = Array(text.utf8)
+        let bytes = body
         for start in bytes.indices where bytes[start...].starts(with: marker) {
             var at = start + marker.count
             while at < bytes.count, [0x20, 0x09, 0x0A, 0x0D, 0x3A].contains(bytes[at]) { at += 1 }

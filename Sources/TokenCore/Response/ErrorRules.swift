@@ -37,11 +37,13 @@ extension AnswerReader {
     /// The class of an answer that is no success. First matching rule wins.
     func refusal(_ answer: ReadableAnswer) -> Refusal {
         let status = answer.raw.status
-        let rule = rules.first { $0.conditions.allSatisfy(answer.holds) }
+        let index = rules.firstIndex { $0.conditions.allSatisfy(answer.holds) }
+        let rule = index.map { rules[$0] }
+        let isOwn = index.map { $0 < ownRules } ?? false
         var failureClass =
             rule?.failureClass ?? ([3, 4].contains(status / 100) ? .config : .transient)
         // A dead refresh token is all that an empty 400 can tell (contract section 3).
-        if spendsGrant, [400, 401, 403].contains(status), answer.body.node == nil {
+        if !isOwn, spendsGrant, [400, 401, 403].contains(status), answer.body.node == nil {
             failureClass = .reauth
         }
         let code = errorCode(answer).map { " " + $0 } ?? ""

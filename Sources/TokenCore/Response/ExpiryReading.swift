@@ -69,8 +69,9 @@ struct ExpiryReading {
     /// Seconds from 10^9 on look like an absolute time and are refused (rule 6).
     private func relative(_ node: JSONNode, scale: Double) -> Found? {
         guard let value = number(node), value >= 0, value * scale < 1e9 else { return nil }
+        // Less than a second is no life that anybody could use.
         return Found(
-            lifetime: .milliseconds(Int64(value * scale * 1000)), isZero: value == 0)
+            lifetime: .milliseconds(Int64(value * scale * 1000)), isZero: value * scale < 1)
     }
 
     private func absolute(_ epochSeconds: Double) -> Found? {

@@ -73,7 +73,8 @@ public struct CivilTime: Sendable, Equatable {
         return civil.epochSeconds + (bytes[at] == 0x2B ? -shift : shift)
     }
 
-    /// The `Date` header's preferred form (RFC 9110 section 5.6.7): `Sat, 21 Nov 2026 02:15:00 GMT`.
+    /// The `Date` header's preferred form (RFC 9110 section 5.6.7), such as
+    /// `Sat, 21 Nov 2026 02:15:00 GMT`.
     public static func epochSeconds(httpDate text: String) -> Int64? {
         let parts = text.split(separator: " ")
         let months = [
