@@ -1,0 +1,119 @@
+import Foundation
+import Testing
+
+/// The rules of the house, as tests of the repository itself; each says why it exists.
+private let root = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+
+private func files(under folder: String, _ suffix: String = "swift") throws -> [(
+    name: String, text: String
+)] {
+    let found = FileManager.default.enumerator(
+        at: root.appending(path: folder), includingPropertiesForKeys: nil)
+    let urls = (found?.allObjects as? [URL] ?? []).filter { $0.pathExtension == suffix }
+    try #require(!urls.isEmpty, "the rule guards nothing: \(folder) is empty")
+    return try urls.map { ($0.lastPathComponent, try String(contentsOf: $0, encoding: .utf8)) }
+}
+
+/// A text that must not appear under a folder, and the reason a reviewer would give.
+struct Ban: Sendable, CustomTestStringConvertible {
+    var text: String, under: String, because: String
+    var except: Set<String> = []
+    var testDescription: String { "'\(text)' in \(under)" }
+}
+
+private let bans = [
+    Ban(text: "import Dispatch", under: "Sources/TokenCore", because: "the core has no threads"),
+    Ban(text: "import Glibc", under: "Sources/TokenCore", because: "the core has no I/O"),
+    Ban(text: "import Foundation", under: "Sources", because: "full Foundation costs 45 MB"),
+    Ban(text: "Task {", under: "Sources/TokenCore", because: "the core starts nothing"),
+    Ban(text: "await ", under: "Sources/TokenCore", because: "the core waits for nothing"),
+    Ban(
+        text: "SystemRandomNumberGenerator", under: "Sources/TokenCore",
+        because: "it must replay from a seed"),
+    Ban(text: ".now()", under: "Sources/TokenCore", because: "time is an argument named now"),
+    Ban(text: "import Glibc", under: "Sources/TokenEngine", because: "it asks its ports"),
+    Ban(
+        text: "import Dispatch", under: "Sources/TokenEngine", because: "it asks its ports"),
+    Ban(text: "try!", under: "Sources", because: "a daemon may not crash on input"),
+    Ban(text: "URLSession", under: "Sources", because: "it sends a dropped POST again"),
+    Ban(
+        text: "@unchecked Sendable", under: "Sources", because: "prove it, or use Mutex",
+        except: ["CurlEndpoint.swift"]),
+    Ban(text: "FIXME", under: "Sources", because: "finish it"),
+    Ban(text: "TODO", under: "Sources", because: "finish it"),
+    Ban(
+        text: " print(", under: "Sources/TokenAdapters",
+        because: "it has a journal"),
+    Ban(
+        text: " print(", under: "Sources/TokenEngine", because: "it has a journal"
+    ),
+    Ban(text: " print(", under: "Sources/TokenCore", because: "it returns what it has to say"),
+]
+
+@Test("banned text", arguments: bans) func banned(ban: Ban) throws {
+    for file in try files(under: ban.under) where !ban.except.contains(file.name) {
+        #expect(!file.text.contains(ban.text), "\(file.name): \(ban.because)")
+    }
+}
+
+/// What each target may import of ours; everything else points the wrong way.
+private let mayImport: [(target: String, modules: Set<String>)] = [
+    ("TokenCore", []),
+    ("TokenEngine", ["TokenCore"]),
+    ("TokenAdapters", ["TokenCore", "TokenEngine", "CCurl", "CLinux", "CSystemd"]),
+    ("evertokend", ["TokenCore", "TokenEngine", "TokenAdapters"]),
+    ("evertoken", ["TokenCore", "TokenAdapters"]),
+]
+
+@Test("dependencies point one way: core ← engine ← adapters ← programs")
+func dependencies() throws {
+    let ours = Set(mayImport.map(\.target)).union(["CCurl", "CLinux", "CSystemd"])
+    for (target, allowed) in mayImport {
+        for file in try files(under: "Sources/\(target)") {
+            for line in file.text.split(separator: "\n") where line.contains("import ") {
+                let words = line.split(separator: " ")
+                guard let at = words.firstIndex(of: "import"), at + 1 < words.count, at <= 2 else {
+                    continue
+                }
+                let module = String(words[at + 1])
+                if ours.contains(module) {
+                    #expect(allowed.contains(module), "\(target)/\(file.name) imports \(module)")
+                }
+            }
+        }
+    }
+}
+
+@Test("no line over 100 columns, no file over 300 lines", arguments: ["Sources", "Tests"])
+func sizes(folder: String) throws {
+    for file in try files(under: folder) {
+        let lines = file.text.split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(lines.count <= 301, "\(file.name) has \(lines.count) lines")
+        for (number, line) in lines.enumerated() where line.count > 100 {
+            Issue.record("\(file.name):\(number + 1) has \(line.count) columns")
+        }
+    }
+}
+
+@Test("every profile file is shipped, and every shipped one is named after its file")
+func profiles() throws {
+    let names = try files(under: "Sources/TokenCore/Profiles", "json").map {
+        String($0.name.dropLast(".json".count))
+    }
+    let list = try String(
+        contentsOf: root.appending(path: "Sources/TokenCore/Profile/BuiltInProfiles.swift"),
+        encoding: .utf8)
+    for name in names { #expect(list.contains("(\"\(name)\", PackageResources."), "\(name)") }
+}
+
+@Test("the top level holds what it may hold, and nothing else")
+func topLevel() throws {
+    let allowed: Set<String> = [
+        "Package.swift", "Sources", "Tests", "systemd", "config", "README.md", "LICENSE",
+        "Package.resolved",
+    ]
+    for name in try FileManager.default.contentsOfDirectory(atPath: root.path) {
+        #expect(name.hasPrefix(".") || allowed.contains(name), "\(name)")
+    }
+}

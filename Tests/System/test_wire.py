@@ -1,0 +1,271 @@
+"""What leaves the daemon's sockets when a token endpoint misbehaves: each request once, and only to
+the address that the configuration names.
+
+Silent repetition is the worst a client can do to a refresh token that is good for one use, and
+libraries for HTTP are fond of it. So the servers here are bare sockets that record every byte
+(Tests/Support/raw_server.py), and the tests count connections and requests.
+
+`WireCase` is what the other test_wire_*.py share.
+"""
+
+import json
+import os
+import subprocess
+import time
+import unittest
+import unittest.mock
+import urllib.parse
+import urllib.request
+
+from basics import BIN, at_end, temporary_directory, wait_until
+from harness import Daemon
+from raw_server import RawServer, answer, hanging_up, replying, resetting
+
+QUICK = {"min_interval": "0.5s", "timeout": "5s"}
+
+
+def granting(number, lifetime=3600, **more):
+    """The body of an RFC 6749 answer with access token at-NUMBER and refresh token rt-NUMBER."""
+    fields = {"access_token": f"at-{number}", "token_type": "Bearer", "expires_in": lifetime,
+              "refresh_token": f"rt-{number}"} | more
+    return json.dumps(fields).encode()
+
+
+def form(request):
+    """The parameters of a form body; a name given twice is an error."""
+    pairs = urllib.parse.parse_qsl(request.body.decode("ascii"), keep_blank_values=True,
+                                   strict_parsing=True)
+    if len(dict(pairs)) != len(pairs):
+        raise AssertionError(f"a parameter stands twice: {request.body!r}")
+    return dict(pairs)
+
+
+class WireCase(unittest.TestCase):
+    """A daemon, its servers and how to look at both."""
+
+    daemon: Daemon
+
+    def serve(self, *scripts, context=None):
+        server = RawServer(*scripts, context=context).start()
+        at_end(self, server.stop)
+        return server
+
+    @staticmethod
+    def provider(server, *, scheme="http", path="/token", **request):
+        """An RFC 6749 provider at this server."""
+        url = f"{scheme}://127.0.0.1:{server.port}{path}"
+        return {"request": {"url": url, "client_auth": "client_secret_basic"} | request}
+
+    @staticmethod
+    def credential(provider, **more):
+        return {"provider": provider, "client_id": "client", "client_secret": "secret",
+                "refresh_token": f"seed-{provider}", "refresh": QUICK} | more
+
+    def start(self, providers, credentials=None, **more):
+        """Starts the daemon; without `credentials` each provider has one of the same name."""
+        credentials = credentials or {name: self.credential(name) for name in providers}
+        config = {"providers": providers, "credentials": credentials} | more
+        self.daemon = Daemon(self, temporary_directory(self), config).start()
+        return self.daemon
+
+    def status(self, name):
+        return self.daemon.credentials()[name]
+
+    def wait_for(self, name, condition, what, timeout=10.0):
+        """Waits until `condition(status of the credential)` holds; returns that status."""
+        def look():
+            status = self.status(name)
+            return status if condition(status) else None
+
+        return wait_until(look, timeout, f"{name}: {what}", self.daemon, pause=0.02)
+
+    def wait_state(self, name, state, timeout=10.0):
+        return self.wait_for(name, lambda s: s["state"] == state, f"state {state}", timeout)
+
+    def wait_error(self, name, failure_class, timeout=10.0):
+        """Waits for a last error of this class."""
+        return self.wait_for(
+            name, lambda s: s["last_error"] and s["last_error"]["class"] == failure_class,
+            f"an error of class {failure_class}", timeout)
+
+    def wait_connections(self, server, count, timeout=10.0):
+        """Waits until the server has seen this many, the last with a whole request."""
+        wait_until(lambda: len(server.connections) >= count and server.connections[count - 1]
+                   .asked_at, timeout, f"connection {count}", self.daemon, pause=0.01)
+        return server.connections[count - 1]
+
+    def refresh(self, name):
+        code, reply = self.daemon.request("POST", f"/v1/credentials/{name}/refresh")
+        self.assertLess(code, 300, reply)
+
+    def output(self, name, file="token"):
+        """What other programs read; None while it is not there."""
+        path = self.daemon.tokens / name / file
+        return path.read_text() if path.exists() else None
+
+    def assert_stays(self, condition, seconds, what):
+        """Watches that a condition holds all the time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.assertTrue(condition(), f"{what}\n{self.daemon.report()}")
+            time.sleep(0.05)
+
+    def assert_one_request_each(self, server):
+        """No connection ever carries a second request, or half of one."""
+        for connection in server.connections:
+            self.assertEqual(len(connection.requests), 1, bytes(connection.plain))
+
+    def command(self, *arguments):
+        """Runs the command line against the daemon."""
+        return subprocess.run([BIN / "evertoken", *arguments, "--socket", self.daemon.socket],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=60, check=False)
+
+
+def breaking_off(data):
+    """Reads the request, says this much, closes."""
+    def script(connection):
+        connection.read_request()
+        connection.send(data)
+    return script
+
+
+ENDINGS = {
+    "closed": hanging_up,
+    "closed-at-once": lambda connection: None,
+    "reset": resetting,
+    "not-http": breaking_off(b"SSH-2.0-OpenSSH_9.2p1\r\n"),
+    "cut-in-the-status": breaking_off(b"HTTP/1.1 20"),
+    "cut-in-the-head": breaking_off(b"HTTP/1.1 200 OK\r\nContent-Ty"),
+    "cut-after-100": breaking_off(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "cut-in-the-body": breaking_off(answer(200, granting(9))[:-80]),
+}
+
+
+class NoSilentRetryTest(WireCase):
+    def test_a_request_without_an_answer_is_seen_as_ambiguous_and_tried_once_more_only(self):
+        servers = {name: self.serve(replying(200, granting(1)), ending)
+                   for name, ending in ENDINGS.items()}
+        self.start({name: self.provider(server) for name, server in servers.items()})
+        for name, server in servers.items():
+            with self.subTest(name):
+                self.wait_state(name, "fresh")
+                self.refresh(name)
+                first = self.wait_connections(server, 2)
+                status = self.wait_error(name, "ambiguous", timeout=1)
+                self.assertEqual(len(server.connections), 2, "sent again before it was noted")
+                self.assertEqual(status["state"], "retrying")
+                self.assertNotIn("URL", status["last_error"]["problem"])
+                second = self.wait_connections(server, 3)
+                self.assertLessEqual(second.opened_at - first.asked_at, 2)
+        for name, server in servers.items():
+            with self.subTest(name):
+                self.assert_stays(lambda: len(server.connections) == 3, 1, "a third request")
+                self.assert_one_request_each(server)
+                sent = [form(request)["refresh_token"] for request in server.requests]
+                self.assertEqual(sent, [f"seed-{name}", "rt-1", "rt-1"])
+                status = self.status(name)
+                left = status["expires_at"] - status["next_refresh_at"]
+                self.assertTrue(300 <= left <= 400, f"the third is due {left} s before the end")
+                self.assertEqual(self.output(name), "at-1")
+
+    def test_the_third_request_comes_when_little_is_left_of_the_token(self):
+        server = self.serve(replying(200, granting(1, lifetime=8)), hanging_up)
+        self.start({"short": self.provider(server)})
+        first = self.wait_connections(server, 1)
+        self.wait_state("short", "fresh")
+        self.refresh("short")
+        self.wait_connections(server, 3)
+        third = self.wait_connections(server, 4)
+        self.assertGreaterEqual(third.opened_at - first.asked_at, 3.9)  # half of it is "little"
+        self.assertLess(third.opened_at - first.asked_at, 8)
+        self.assert_one_request_each(server)
+
+    def test_an_authorization_code_is_sent_once_whatever_becomes_of_its_answer(self):
+        server = self.serve(replying(200, granting(1)), hanging_up, replying(200, granting(2)))
+        self.start({"signed": self.provider(server)})
+        self.wait_state("signed", "fresh")
+        done = self.command("login", "signed", "--code", "only-once")
+        self.assertNotEqual(done.returncode, 0)
+        self.assert_stays(lambda: len(server.connections) == 2, 2, "the code was sent again")
+        self.assertEqual(form(server.requests[1])["code"], "only-once")
+        self.assertEqual(self.status("signed")["state"], "fresh")
+        self.refresh("signed")
+        self.wait_connections(server, 3)
+        self.assertEqual(form(server.requests[2])["refresh_token"], "rt-1")
+
+    def test_a_refused_connection_is_no_ambiguity(self):
+        server = self.serve(replying(200, granting(1)))
+        provider = self.provider(server)
+        server.stop()
+        self.start({"away": provider})
+        status = self.wait_error("away", "transient")
+        self.assertIn("does not accept connections", status["last_error"]["problem"])
+
+    def test_no_connection_is_ever_used_twice(self):
+        number = iter(range(1, 100))
+
+        def keeping_alive(connection):
+            while connection.read_request() is not None:
+                connection.send(answer(200, granting(next(number), lifetime=2), [
+                    ("Connection", "keep-alive"), ("Keep-Alive", "timeout=60")]))
+            connection.ended_at = time.monotonic()
+
+        server = self.serve(keeping_alive)
+        self.start({"eager": self.provider(server)})
+        self.wait_connections(server, 5, timeout=20)
+        self.assert_one_request_each(server)
+        for connection in server.connections[:4]:
+            self.assertEqual(connection.requests[0].header("Connection"), "close")
+            self.assertLess(connection.ended_at - connection.asked_at, 1)
+        server.plan(hanging_up)
+        before = len(server.connections)
+        self.wait_error("eager", "ambiguous")
+        self.assertEqual(len(server.connections), before + 1)
+        self.assert_one_request_each(server)
+
+
+class RedirectTest(WireCase):
+    def test_a_redirect_is_never_followed(self):
+        elsewhere = self.serve(replying(200, granting("stolen")))
+        location = ("Location", f"http://127.0.0.1:{elsewhere.port}/token")
+        servers = {f"r{code}": self.serve(
+            replying(code, b"<a>moved</a>", [location, ("Content-Type", "text/html")]))
+            for code in (301, 302, 303, 307, 308)}
+        self.start({name: self.provider(server) for name, server in servers.items()})
+        for name, server in servers.items():
+            with self.subTest(name):
+                status = self.wait_state(name, "misconfigured")
+                self.assertEqual(status["last_error"]["class"], "config")
+                self.assertEqual(status["last_error"]["http_status"], int(name[1:]))
+                self.assertIn("redirect", status["last_error"]["problem"])
+                self.assertEqual(len(server.connections), 1)
+                server.plan(replying(200, granting(2)))
+                self.refresh(name)
+                self.wait_state(name, "fresh")
+                self.assertEqual(form(server.requests[-1])["refresh_token"], f"seed-{name}")
+        self.assertEqual(elsewhere.connections, [])
+
+
+class ProxyTest(WireCase):
+    def test_proxy_variables_of_the_environment_are_ignored(self):
+        proxy = self.serve(replying(200, granting("by-proxy")))
+        server = self.serve(replying(200, granting("direct")))
+        names = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
+        settings = {key: f"http://127.0.0.1:{proxy.port}"
+                    for name in names for key in (name, name.upper())}
+        settings |= {"no_proxy": "", "NO_PROXY": ""}
+        with unittest.mock.patch.dict(os.environ, settings):
+            # That the variables work at all: another program is led by them.
+            url = f"http://127.0.0.1:{server.port}/control"
+            with urllib.request.urlopen(url, timeout=10) as reply:
+                self.assertIn(b"by-proxy", reply.read())
+            self.start({"plain": self.provider(server)})
+        self.wait_state("plain", "fresh")
+        self.assertEqual(self.output("plain"), "at-direct")
+        self.assertEqual([one.target for one in proxy.requests], [url])
+        self.assertEqual([one.target for one in server.requests], ["/token"])
+
+
+if __name__ == "__main__":
+    unittest.main()

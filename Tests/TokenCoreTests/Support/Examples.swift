@@ -1,0 +1,49 @@
+@testable import TokenCore
+
+/// Configurations and answers that many tests share.
+enum Examples {
+    /// A credential of a configuration whose `providers` and `credentials` are given as JSON text.
+    static func credential(
+        provider: String = "as", providers: String = rfc, extra: String = ""
+    ) throws -> CredentialConfiguration {
+        let text = """
+            {"providers": {\(providers)},
+             "credentials": {"mail": {"provider": "\(provider)", "client_id": "id",
+               "client_secret": "client-secret-value"\(extra)}}}
+            """
+        let configuration = try Configuration.read(
+            main: ConfigurationFile(path: "test.json", bytes: Array(text.utf8), mode: 0o600))
+        return configuration.credentials[0]
+    }
+
+    static let rfc = #""as": {"request": {"url": "https://id.example/token"}}"#
+
+    static func rfc(lifecycle: String) -> String {
+        #""as": {"request": {"url": "https://id.example/token"}, "lifecycle": "# + lifecycle + "}"
+    }
+
+    static func answer(
+        _ status: Int, _ body: String, headers: [(String, String)] = []
+    ) -> RawAnswer {
+        RawAnswer(
+            status: status, headers: headers.map { HeaderField($0.0, $0.1) },
+            body: Array(body.utf8))
+    }
+
+    static let noon = Moment(
+        uptime: Uptime(.seconds(43_200)), wall: WallTime(epochSeconds: 1_795_000_000),
+        bootID: "boot-1")
+
+    static func nonce(_ uuid: String = "11111111-2222-4333-8444-555555555555") -> RequestNonce {
+        RequestNonce(
+            uuid: uuid, random: String(repeating: "r", count: 64),
+            now: WallTime(epochSeconds: 1_795_000_000))
+    }
+}
+
+extension AnswerReading {
+    var token: TokenAnswer? { try? result.get() }
+    var failure: Refusal? {
+        if case .failure(let refusal) = result { refusal } else { nil }
+    }
+}
