@@ -8,7 +8,7 @@ public import TokenEngine
 public final class OutputDirectory: OutputPublisher, Sendable {
     private let path: String
     private let directory: Int32
-    private let work = BlockingWork(label: "outputs", width: 4)
+    private let work = BlockingWork(label: "outputs")
 
     /// Opens the token directory, creating it (0755) where it is not there.
     public init(path: String) throws(StorageFailure) {

@@ -6,7 +6,7 @@ public import TokenEngine
 public struct SecretResolver: SecretReader {
     private static let limit = 64 * 1024
     private let base: String
-    private let work = BlockingWork(label: "secrets", width: 4)
+    private let work = BlockingWork(label: "secrets")
 
     /// - Parameter base: The directory of the configuration file; relative paths start there.
     public init(base: String) { self.base = base }
@@ -28,7 +28,8 @@ public struct SecretResolver: SecretReader {
             }
             return try await read(file: String(cString: directory) + "/" + name)
         case .command(let arguments):
-            return try await work.run(key: arguments[0]) { () throws(SecretFailure) in
+            return try await work.run(key: arguments.joined(separator: "\0")) {
+                () throws(SecretFailure) in
                 try Self.output(of: arguments)
             }
         }
@@ -95,7 +96,7 @@ public struct SecretResolver: SecretReader {
 /// `EVERTOKEN_PROVIDER`, `EVERTOKEN_EXPIRES_AT` and `EVERTOKEN_FILES`; no token is handed over.
 public struct HookProcesses: HookRunner {
     private let journal: any Journal
-    private let work = BlockingWork(label: "hooks", width: 2)
+    private let work = BlockingWork(label: "hooks")
 
     public init(journal: any Journal) { self.journal = journal }
 

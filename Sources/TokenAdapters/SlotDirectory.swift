@@ -9,7 +9,7 @@ public final class SlotDirectory: SlotStore, Sendable {
     private let path: String
     private let directory: Int32
     private let lock: Int32
-    private let work = BlockingWork(label: "slots", width: 8)
+    private let work = BlockingWork(label: "slots")
 
     /// Opens and locks the directory, creating it (0700) where it is not there.
     ///

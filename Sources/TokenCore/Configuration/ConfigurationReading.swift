@@ -35,7 +35,7 @@ extension Configuration {
 /// files first, because either may name the other whichever file it stands in.
 final class ConfigurationReading {
     private(set) var documents: [ConfigurationDocument] = []
-    private var configuration = Configuration()
+    fileprivate var configuration = Configuration()
     private var defaults = CredentialDefaults()
     private var providers: [String: ProviderSource] = [:]
     private var credentials: [(name: String, field: FieldReader)] = []
@@ -70,7 +70,7 @@ final class ConfigurationReading {
     private func collect(_ object: ObjectReader) {
         for (name, key, value) in object.take("providers")?.object()?.takeAll() ?? [] {
             guard isNew("provider", name, key) else { continue }
-            if BuiltInProfiles.baseNames.contains(name) {
+            if BuiltInProfiles.parameters(ofBase: name) != nil {
                 key.mistake("is the name of a built-in base", "choose another name")
             }
             providers[name] = ProviderSource(node: value.node, field: value)
@@ -101,7 +101,7 @@ final class ConfigurationReading {
         configuration.tokenDirectory = object.take("token_dir")?.path("/run/evertoken")
         configuration.stateDirectory = object.take("state_dir")?.path("/var/lib/evertoken")
         configuration.controlSocket = object.take("control_socket")?
-            .path("/run/evertoken/control.sock")
+            .socketPath()
         if let control = object.take("control")?.object() {
             configuration.control = readControl(control)
         }
@@ -173,7 +173,8 @@ final class ConfigurationReading {
             credential.caFile = credential.profile.refresh.request.caFile ?? configuration.caFile
             credential.proxy = configuration.proxy
             for output in credential.outputs {
-                if let other = outputs.updateValue(name, forKey: output.path) {
+                let place = placeOf(output)
+                if let other = outputs.updateValue(name, forKey: place) {
                     field.mistake(
                         "output \"\(output.path)\" is already written for \"\(other)\"",
                         "give each output a path of its own")
@@ -182,6 +183,16 @@ final class ConfigurationReading {
             configuration.credentials.append(credential)
         }
         return configuration
+    }
+}
+
+extension ConfigurationReading {
+    /// One name for a file, whether it is written relative to the token directory or absolute.
+    private func placeOf(_ output: OutputSpecification) -> String {
+        guard let root = configuration.tokenDirectory, output.path.hasPrefix(root + "/") else {
+            return output.path
+        }
+        return String(output.path.dropFirst(root.count + 1))
     }
 }
 

@@ -7,7 +7,7 @@ struct CredentialChecks {
         requireVariables()
         requireClient()
         requireRefreshToken()
-        checkURL()
+        checkURLs()
         checkPatterns()
     }
 
@@ -57,22 +57,29 @@ struct CredentialChecks {
         }
     }
 
+    private func checkURLs() {
+        let profile = credential.profile
+        for exchange in [profile.refresh, profile.acquire].compactMap({ $0 }) {
+            guard let problem = problem(of: exchange.request) else { continue }
+            field.mistake("the token URL \(problem.problem)", problem.remedy)
+        }
+    }
+
     /// The URL can be judged now when no part of it is a secret read later.
-    private func checkURL() {
+    private func problem(of request: RequestSpecification) -> RequestError? {
         var context = TemplateContext(nonce: RequestNonce.placeholder)
-        for name in credential.profile.refresh.request.url.variables {
+        for name in request.url.variables {
             switch credential.variables[name] {
             case .literal(let node): context.values[name] = node
-            case .secret: return
+            case .secret: return nil
             case nil:
-                guard let value = credential.profile.variables[name]?.defaultValue else { return }
+                guard let value = credential.profile.variables[name]?.defaultValue else {
+                    return nil
+                }
                 context.values[name] = value
             }
         }
-        guard let url = credential.profile.refresh.request.renderURL(in: context) else { return }
-        if let problem = EndpointURL.problem(of: url) {
-            field.mistake("the token URL \(problem.problem)", problem.remedy)
-        }
+        return request.renderURL(in: context).flatMap(EndpointURL.problem(of:))
     }
 
     private func checkPatterns() {

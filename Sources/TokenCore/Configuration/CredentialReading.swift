@@ -83,6 +83,7 @@ struct CredentialReading {
             if ContextVariable(rawValue: name) != nil {
                 key.mistake("is set by the daemon itself", "use the credential's own key")
             }
+            key.requireIdentifier(name)
             switch value.node.kind {
             case .string, .number, .bool: variables[name] = .literal(value.node)
             case .object: variables[name] = value.secret().map(VariableSource.secret)
@@ -159,7 +160,7 @@ extension FieldReader {
         guard let text = path("crm/token") else { return nil }
         let names = text.split(separator: "/", omittingEmptySubsequences: false)
             .dropFirst(text.hasPrefix("/") ? 1 : 0)
-        guard names.allSatisfy({ !$0.isEmpty }), names.last?.hasPrefix(".") == false,
+        guard names.allSatisfy({ !$0.isEmpty && $0 != "." }), names.last?.hasPrefix(".") == false,
             text.hasPrefix("/") || names.first?.hasPrefix(".") == false
         else {
             mistake(

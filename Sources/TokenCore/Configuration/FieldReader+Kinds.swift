@@ -64,9 +64,23 @@ extension FieldReader {
 
     /// A user or group: a name, or a number.
     func accountName() -> String? {
-        if let number = node.integer, number >= 0, number < 1 << 32 { return String(number) }
+        if let number = node.integer, number >= 0,
+            number < UInt32.max
+        {
+            return String(number)
+        }
         guard let text = node.text, !text.isEmpty else {
             return wrongType("a name or a numeric id")
+        }
+        return text
+    }
+
+    /// A Unix socket's path: the kernel takes 107 bytes (unix(7)).
+    func socketPath() -> String? {
+        guard let text = path("/run/evertoken/control.sock") else { return nil }
+        guard text.utf8.count <= 107 else {
+            mistake("is longer than 107 bytes", "choose a shorter path")
+            return nil
         }
         return text
     }

@@ -203,7 +203,12 @@ public struct CredentialLifecycle: Sendable {
     private mutating func configured(
         _ new: CredentialConfiguration, now: Moment
     ) -> [LifecycleAction] {
-        guard new != configuration else { return [] }
+        guard new != configuration else {
+            // What its secrets read from may have been mended although nothing is spelled anew.
+            let isStuck = grant.attempts.isMisconfigured || grant.attempts.isLoginRequired
+            if isStuck, !isAttempting { dueAt = now.uptime }
+            return []
+        }
         let outputsChanged =
             new.outputs != configuration.outputs || new.hooks != configuration.hooks
         configuration = new

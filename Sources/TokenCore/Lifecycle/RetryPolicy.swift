@@ -72,9 +72,9 @@ public struct RetryPolicy: Sendable {
     /// The same refresh token again after a lost answer (durability.md section 3).
     ///
     /// With a grace known: at +1, 2, 4, 8 s, the first inside half of it. Without: one prompt
-    /// retry, for if the first request was not processed it wins; then none while the published token has
-    /// more than a little life left, for if it was processed a retry can only shorten that life;
-    /// then ordinary backoff.
+    /// retry, for if the first request was not processed it wins; then none while the published
+    /// token has more than a little life left, for if it was processed a retry can only shorten
+    /// that life; then ordinary backoff.
     private func afterAmbiguity(
         _ history: AttemptHistory, remaining: Remaining?, backoff: Duration
     ) -> Duration {

@@ -95,8 +95,9 @@ struct ProfileReading {
 
     private func readVariables(_ field: FieldReader?) -> [String: ProfileVariable] {
         var variables: [String: ProfileVariable] = [:]
-        for (name, _, value) in field?.object()?.takeAll() ?? [] {
+        for (name, key, value) in field?.object()?.takeAll() ?? [] {
             guard let object = value.object() else { continue }
+            key.requireIdentifier(name)
             var variable = ProfileVariable()
             variable.isRequired = object.take("required")?.bool() ?? false
             variable.isSecret = object.take("secret")?.bool() ?? false

@@ -51,6 +51,9 @@ struct RequestReading {
                 key.mistake("is no header name", "use letters, digits and '-'")
                 return nil
             }
+            if value.node.text?.contains(where: \.isNewline) == true {
+                value.mistake("holds a line break", "write the header's value alone")
+            }
             return value.template().map {
                 NamedTemplate(name: name, value: .template($0))
             }
@@ -90,7 +93,7 @@ extension FieldReader {
         let parts = node.text?.split(separator: "/", omittingEmptySubsequences: false) ?? []
         guard parts.count == 2, let count = Int(parts[0]), count > 0, let unit = parts[1].last,
             let period = parseDuration(parts[1].count == 1 ? "1\(unit)" : String(parts[1])),
-            period > .zero, "smhd".contains(unit)
+            period > .zero, "smhd".contains(unit), !parts[1].hasSuffix("ms")
         else { return wrongType("a count and a time, such as \"10/10m\"") }
         return RateLimit(count: count, period: period)
     }

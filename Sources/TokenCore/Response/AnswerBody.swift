@@ -117,7 +117,7 @@ struct ReadableAnswer {
         if let exists = condition.exists, exists != (value != nil) { return false }
         let tested = condition.isIn != nil || condition.notIn != nil || condition.matches != nil
         guard tested else { return true }
-        guard let text = value?.canonicalText else { return false }
+        guard let text = value?.conditionText else { return false }
         if let isIn = condition.isIn, !isIn.contains(text) { return false }
         if let notIn = condition.notIn, notIn.contains(text) { return false }
         if let pattern = condition.matches, !pattern.matches(text) { return false }

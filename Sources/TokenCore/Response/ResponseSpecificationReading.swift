@@ -26,6 +26,7 @@ struct ResponseSpecificationReading {
             if reservedNames.contains(name) {
                 key.mistake("is a key of token.json itself", "choose another name")
             }
+            key.requireIdentifier(name)
             return value.selector().map { NamedSelector(name: name, selector: $0) }
         }
         object.finish()
@@ -44,7 +45,24 @@ struct ResponseSpecificationReading {
     ]
 }
 
+extension JSONNode {
+    /// What conditions compare: `null` has a name there.
+    var conditionText: String? { isNull ? "null" : canonicalText }
+}
+
 extension FieldReader {
+    /// Templates name it, so it must look like a name to them.
+    func requireIdentifier(_ name: String) {
+        let isLetter = { (byte: UInt8) in
+            byte == 0x5F || (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A)
+        }
+        guard let first = name.utf8.first, isLetter(first),
+            name.utf8.allSatisfy({ isLetter($0) || isDigit($0) })
+        else {
+            return mistake("is no name that templates can use", "use letters, digits and _")
+        }
+    }
+
     func pointer() -> JSONPointer? {
         guard let text = string("\"/access_token\"") else { return nil }
         guard let pointer = JSONPointer(text) else {
@@ -96,7 +114,7 @@ extension FieldReader {
     func condition() -> ResponseCondition? {
         guard let object = object() else { return nil }
         var condition = ResponseCondition()
-        if let status = object.take("status")?.array() {
+        if let status = object.take("status")?.nonEmptyArray() {
             condition.status = status.compactMap { $0.status() }
         }
         condition.path = object.take("path")?.selector()
@@ -132,8 +150,8 @@ extension FieldReader {
     }
 
     private func canonicalTexts() -> [String]? {
-        array()?.compactMap { element in
-            if let text = element.node.canonicalText { return text }
+        nonEmptyArray()?.compactMap { element in
+            if let text = element.node.conditionText { return text }
             return element.wrongType("a text, number or boolean")
         }
     }

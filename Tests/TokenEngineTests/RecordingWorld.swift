@@ -1,0 +1,201 @@
+import Synchronization
+import TokenCore
+
+@testable import TokenEngine
+
+/// What the engine did to the world, in order.
+enum Deed: Equatable, Sendable {
+    case opened(String)
+    case wrote(String, offset: Int)
+    case sent(String)
+    case published(String)
+    case hooked
+    case ready, stopping, watchdog, reloading
+}
+
+/// Emulated ports that record the order of everything; the disk is memory, the network a script.
+final class RecordingWorld: Sendable {
+    struct State {
+        var deeds: [Deed] = []
+        var slots: [String: [[UInt8]]] = [:]
+        var answers: [WireResult] = []
+        var requests: [RenderedRequest] = []
+        var inFlight = 0
+        var mostInFlight = 0
+        var failingWrites: Set<Int> = []
+        var writes = 0
+        var journal: [JournalEntry] = []
+        var statuses: [String] = []
+        var uptime: Duration = .seconds(1000)
+    }
+    let state = Mutex(State())
+    /// Set to let an answer wait.
+    let gate = Mutex<CheckedContinuation<Void, Never>?>(nil)
+    let holdsAnswers = Mutex(false)
+
+    func note(_ deed: Deed) { state.withLock { $0.deeds.append(deed) } }
+    var deeds: [Deed] { state.withLock { $0.deeds } }
+
+    func script(_ answers: [WireResult]) { state.withLock { $0.answers = answers } }
+
+    static func token(_ number: Int, lifetime: Int = 3600) -> WireResult {
+        .answered(
+            RawAnswer(
+                status: 200,
+                body: Array(
+                    """
+                    {"access_token":"AT-\(number)","refresh_token":"RT-\(number)",\
+                    "expires_in":\(lifetime)}
+                    """.utf8)))
+    }
+
+    static func configuration(_ extra: String = "", names: [String] = ["mail"]) throws
+        -> Configuration
+    {
+        let credentials = names.map {
+            """
+            "\($0)": {"provider": "as", "client_id": "id", "client_secret": "s",
+              "refresh_token": "RT-0-\($0)"\(extra)}
+            """
+        }
+        let text = """
+            {"providers": {"as": {"request": {"url": "https://id.example/token"}}},
+             "credentials": {\(credentials.joined(separator: ","))}}
+            """
+        return try Configuration.read(
+            main: ConfigurationFile(path: "test.json", bytes: Array(text.utf8), mode: 0o600))
+    }
+
+    /// Runs an engine over this world while `body` looks at it, then stops it.
+    func run(
+        _ configuration: Configuration, _ body: @escaping @Sendable (Engine) async throws -> Void
+    ) async throws {
+        let engine = Engine(world: ports(loading: configuration))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await engine.run(configuration: configuration) }
+            try await body(engine)
+            engine.inbox.yield(.stop)
+            try await group.waitForAll()
+        }
+    }
+
+    /// Waits, at most five seconds, until the deeds satisfy something.
+    func wait(_ what: String, until condition: @Sendable ([Deed]) -> Bool) async throws {
+        for _ in 0..<500 {
+            if condition(deeds) { return }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        throw Waited(what: what, deeds: deeds)
+    }
+    struct Waited: Error { var what: String, deeds: [Deed] }
+
+    private func ports(loading configuration: Configuration) -> World {
+        World(
+            clock: self, timer: self, slots: self, endpoint: self, secrets: self, outputs: self,
+            hooks: self, journal: self, supervisor: self, random: self,
+            loadConfiguration: { .success(configuration) })
+    }
+}
+
+extension RecordingWorld: MomentClock, WakeTimer, RandomBytes {
+    func now() -> Moment {
+        let uptime = state.withLock { $0.uptime }
+        return Moment(
+            uptime: Uptime(uptime), wall: WallTime(.seconds(1_795_000_000) + uptime), bootID: "b")
+    }
+    func arm(at deadline: Uptime?) {}
+    func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: 0...255) } }
+}
+
+extension RecordingWorld: SlotStore {
+    var slotSize: Int { 65_536 }
+
+    func pair(_ name: String) -> SlotPair {
+        let bytes = state.withLock { $0.slots[name] ?? [[], []] }
+        let states = bytes.map { SlotPair.state(of: $0, credential: name) }
+        return SlotPair(a: states[0], b: states[1])
+    }
+
+    func read(_ credential: String) async throws(StorageFailure) -> SlotPair { pair(credential) }
+
+    func open(_ credential: String) async throws(StorageFailure) -> any OpenSlots {
+        note(.opened(credential))
+        return RecordedSlots(world: self, name: credential)
+    }
+}
+
+final class RecordedSlots: OpenSlots {
+    let world: RecordingWorld
+    let name: String
+    init(world: RecordingWorld, name: String) { (self.world, self.name) = (world, name) }
+
+    func read() async throws(StorageFailure) -> SlotPair { world.pair(name) }
+
+    func write(
+        _ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index
+    ) async throws(StorageFailure) {
+        let fails = world.state.withLock { state in
+            state.writes += 1
+            if state.failingWrites.contains(state.writes) { return true }
+            var both = state.slots[name] ?? [[], []]
+            if both[slot.rawValue].isEmpty {
+                both[slot.rawValue] = [UInt8](repeating: 0, count: 65_536)
+            }
+            both[slot.rawValue].replaceSubrange(offset..<offset + bytes.count, with: bytes)
+            state.slots[name] = both
+            return false
+        }
+        if fails { throw StorageFailure("emulated: Input/output error") }
+        world.note(.wrote(name, offset: offset))
+    }
+    func close() {}
+}
+
+extension RecordingWorld: TokenEndpoint, SecretReader, OutputPublisher, HookRunner {
+    func send(_ request: WireRequest) async -> WireResult {
+        let body = String(decoding: request.request.body ?? [], as: UTF8.self)
+        let token = body.split(separator: "&").first { $0.hasPrefix("refresh_token=") } ?? ""
+        note(.sent(String(token.dropFirst("refresh_token=".count))))
+        let answer = state.withLock { state -> WireResult in
+            state.requests.append(request.request)
+            state.inFlight += 1
+            state.mostInFlight = max(state.mostInFlight, state.inFlight)
+            return state.answers.isEmpty
+                ? .notSent(problem: "nothing scripted") : state.answers.removeFirst()
+        }
+        if holdsAnswers.withLock({ $0 }) {
+            await withCheckedContinuation { continuation in gate.withLock { $0 = continuation } }
+        }
+        state.withLock { $0.inFlight -= 1 }
+        return answer
+    }
+
+    func letGo() { gate.withLock { $0 }?.resume() }
+
+    func read(_ source: SecretSource) async throws(SecretFailure) -> Secret {
+        if case .inline(let secret) = source { return secret }
+        throw SecretFailure("not there")
+    }
+    func read(file path: String) async throws(SecretFailure) -> Secret {
+        throw SecretFailure("not there")
+    }
+    func publish(
+        _ token: PublishedToken, to outputs: [OutputSpecification]
+    ) async -> PublicationReport {
+        note(.published(token.access.token.reveal()))
+        return .complete
+    }
+    func remove(_ outputs: [OutputSpecification], of credential: String) async {}
+    func run(_ hooks: [HookSpecification], token: PublishedToken, paths: [String]) {
+        note(.hooked)
+    }
+}
+
+extension RecordingWorld: Journal, Supervisor {
+    func write(_ entry: JournalEntry) { state.withLock { $0.journal.append(entry) } }
+    func ready(status: String) { note(.ready) }
+    func status(_ text: String) { state.withLock { $0.statuses.append(text) } }
+    func reloading() { note(.reloading) }
+    func stopping() { note(.stopping) }
+    func watchdog() {}
+}
