@@ -27,6 +27,11 @@ final class BlockingWork: Sendable {
         return try result.get()
     }
 
+    /// Starts `body`; nobody waits for it.
+    func start(key: String, _ body: @escaping @Sendable () -> Void) {
+        queue(for: key).async(execute: body)
+    }
+
     private func queue(for key: String) -> DispatchQueue {
         queues.withLock { queues in
             if let queue = queues[key] { return queue }

@@ -35,8 +35,42 @@ public final class ControlServer: Sendable {
     public func stop() { server.stop() }
 }
 
+/// The optional loopback listener: `/metrics` and `/healthz`, nothing else, for anybody who can
+/// reach it.
+public final class MetricsServer: Sendable {
+    private let server: HTTPServer
+
+    /// - Parameter address: `127.0.0.1:PORT`, `[::1]:PORT` or `localhost:PORT`, already checked.
+    public init(
+        address: String,
+        submit:
+            @escaping @Sendable (
+                ControlRequest, @escaping @Sendable (ControlReply) -> Void
+            ) -> Void
+    ) throws(StorageFailure) {
+        let port = address.split(separator: ":").last.flatMap { UInt16($0) } ?? 0
+        let isIPv6 = address.hasPrefix("[")
+        server = try HTTPServer.loopback(port: port, isIPv6: isIPv6) { request, _, respond in
+            switch (request.method, request.path) {
+            case ("GET", "/metrics"): submit(.metrics) { respond(HTTPResponse($0)) }
+            case ("GET", "/healthz"): submit(.health) { respond(HTTPResponse($0)) }
+            default: respond(HTTPResponse(404, body: []))
+            }
+        }
+    }
+
+    public func stop() { server.stop() }
+}
+
 extension HTTPResponse {
     init(_ reply: ControlReply) {
+        if let metrics = reply.metrics {
+            self.init(
+                reply.status,
+                contentType: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                body: Array(metrics.utf8))
+            return
+        }
         self.init(
             reply.status,
             contentType: reply.status >= 400 ? "application/problem+json" : "application/json",
@@ -57,6 +91,7 @@ enum ControlRoute {
         let parts = request.path.split(separator: "/").map(String.init)
         switch (request.method, parts.count) {
         case ("GET", 1) where parts[0] == "healthz": return .success(.health)
+        case ("GET", 1) where parts[0] == "metrics": return .success(.metrics)
         case ("GET", 2) where parts == ["v1", "status"]: return .success(.status)
         case ("POST", 2) where parts == ["v1", "reload"]: return .success(.reload)
         case (_, 3...) where parts[0] == "v1" && parts[1] == "credentials":
@@ -131,7 +166,7 @@ struct ControlAccess: Sendable {
         guard let peer else { return false }
         if peer.uid == 0 || peer.uid == geteuid() { return true }
         switch request {
-        case .status, .credential, .health: return true
+        case .status, .credential, .health, .metrics: return true
         case .token, .refresh, .order, .reload: return isNamed(peer)
         }
     }

@@ -197,6 +197,7 @@ final class CurlTransfer {
         case CURLE_SSL_CACERT_BADFILE: return "the CA file cannot be read"
         case CURLE_GOT_NOTHING: return "the connection was closed without an answer"
         case CURLE_RECV_ERROR, CURLE_SEND_ERROR: return "the connection broke"
+        case CURLE_UNSUPPORTED_PROTOCOL where isSent: return "the answer is not HTTP"
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: return "the token URL is not valid"
         default: return "libcurl error \(code.rawValue)"
         }
@@ -212,7 +213,8 @@ final class CurlTransfer {
         case 18: return ": it is self-signed"
         case 19, 20, 21: return ": its issuer is unknown"
         case 23: return ": it was revoked"
-        case 0: return ": it is for another host"
+        // libcurl leaves 1 there when only the name does not fit.
+        case 0, 1: return ": it is for another host"
         default: return " (X.509 error \(result))"
         }
     }

@@ -24,7 +24,6 @@ public final class HTTPServer: Sendable {
     private let listener: Int32
     private nonisolated(unsafe) let source: any DispatchSourceRead
     private let connections = Mutex(0)
-    private let queue = DispatchQueue(label: "evertoken.http", attributes: .concurrent)
     private let handler: Handler
     /// The TCP port; 0 for a Unix socket.
     public let port: UInt16
@@ -82,36 +81,46 @@ public final class HTTPServer: Sendable {
         return chmod(path, mode) == 0
     }
 
-    /// Listens on 127.0.0.1.
+    /// Listens on 127.0.0.1, or on ::1.
     /// - Parameter port: 0 for any free one.
     public static func loopback(
-        port: UInt16, handler: @escaping Handler
+        port: UInt16, isIPv6: Bool = false, handler: @escaping Handler
     ) throws(StorageFailure) -> HTTPServer {
         let listener = socket(
-            AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue),
-            0)
+            isIPv6 ? AF_INET6 : AF_INET,
+            Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard listener >= 0 else { throw StorageFailure(SystemError("make a socket").text) }
         var yes: Int32 = 1
         setsockopt(
             listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) {
+        guard let bound = bindLoopback(listener, port: port, isIPv6: isIPv6) else {
+            let failure = StorageFailure(SystemError("listen on loopback port \(port)").text)
+            close(listener)
+            throw failure
+        }
+        return HTTPServer(listener: listener, port: bound, handler: handler)
+    }
+
+    private static func bindLoopback(_ listener: Int32, port: UInt16, isIPv6: Bool) -> UInt16? {
+        // Ports stand at the same place in both address families.
+        var address = sockaddr_in6()
+        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        address.sin6_port = port.bigEndian
+        if isIPv6 {
+            address.sin6_family = sa_family_t(AF_INET6)
+            address.sin6_addr = in6addr_loopback
+        } else {
+            address.sin6_family = sa_family_t(AF_INET)
+            address.sin6_flowinfo = UInt32(0x7F00_0001).bigEndian
+            length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        }
+        let isBound = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(listener, $0, length) == 0 && listen(listener, 64) == 0
                     && getsockname(listener, $0, &length) == 0
             }
         }
-        guard bound else {
-            let failure = StorageFailure(SystemError("listen on 127.0.0.1:\(port)").text)
-            close(listener)
-            throw failure
-        }
-        return HTTPServer(
-            listener: listener, port: UInt16(bigEndian: address.sin_port), handler: handler)
+        return isBound ? UInt16(bigEndian: address.sin6_port) : nil
     }
 
     public func stop() { source.cancel() }
@@ -133,11 +142,14 @@ public final class HTTPServer: Sendable {
                 close(connection)
                 continue
             }
-            queue.async { self.serve(connection) }
+            // A queue each: they block, and a concurrent queue's threads are watched by libdispatch
+            // once a second for ever (LoopExecutor).
+            let queue = DispatchQueue(label: "evertoken.http")
+            queue.async { self.serve(connection, on: queue) }
         }
     }
 
-    private func serve(_ connection: Int32) {
+    private func serve(_ connection: Int32, on queue: DispatchQueue) {
         var limit = timeval(tv_sec: 1, tv_usec: 0)
         let size = socklen_t(MemoryLayout<timeval>.size)
         setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
@@ -151,7 +163,7 @@ public final class HTTPServer: Sendable {
         switch receive(connection) {
         case .complete(let request):
             handler(request, peer) { response in
-                self.queue.async { self.send(response, connection) }
+                queue.async { self.send(response, connection) }
             }
         case .refused(let status):
             send(HTTPResponse(status, body: []), connection)

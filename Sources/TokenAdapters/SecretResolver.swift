@@ -109,16 +109,12 @@ public struct HookProcesses: HookRunner {
         if let end = token.access.expiresAt {
             environment.append("EVERTOKEN_EXPIRES_AT=\(end.epochSeconds)")
         }
-        let (work, journal, name) = (self.work, self.journal, token.credential)
-        Task { [environment] in
+        let (journal, name) = (self.journal, token.credential)
+        work.start(key: name) { [environment] in
             for hook in hooks {
                 let child = ChildProcess(
                     arguments: hook.arguments, environment: environment, timeout: hook.timeout)
-                do throws(ChildProcess.Failure) {
-                    _ = try await work.run(key: name) { () throws(ChildProcess.Failure) in
-                        try child.run()
-                    }
-                } catch {
+                do throws(ChildProcess.Failure) { _ = try child.run() } catch {
                     journal.write(
                         JournalEntry(
                             .warning, "An on_change program failed",

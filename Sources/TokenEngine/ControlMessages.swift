@@ -12,12 +12,16 @@ public enum ControlRequest: Sendable {
     case order(String, AttemptOrder)
     case reload
     case health
+    case metrics
 }
 
 /// An answer: an HTTP status with a JSON body.
 public struct ControlReply: Sendable, Equatable {
     public var status: Int
     public var body: JSONNode
+
+    /// OpenMetrics instead of the body.
+    public var metrics: String?
 
     public init(_ status: Int, _ body: JSONNode) { (self.status, self.body) = (status, body) }
 

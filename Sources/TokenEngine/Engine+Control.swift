@@ -27,6 +27,12 @@ extension EngineLoop {
             let report = fleet.statusReport(
                 isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes)
             reply(ControlReply(200, report.json))
+        case .metrics:
+            let report = fleet.statusReport(
+                isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes)
+            var done = ControlReply(200, nil)
+            done.metrics = report.openMetrics
+            reply(done)
         case .health:
             let expired = fleet.all.filter { $0.state == .expired }.map(\.name)
             reply(

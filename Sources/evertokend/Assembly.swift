@@ -75,7 +75,12 @@ struct Assembly {
         let control = try ControlServer(
             path: directories.controlSocket, policy: configuration.control,
             submit: { inbox.yield(.request($0, reply: $1)) })
+        let metrics = try configuration.metricsListen.map { address throws(StorageFailure) in
+            try MetricsServer(
+                address: address, submit: { inbox.yield(.request($0, reply: $1)) })
+        }
         await engine.run(configuration: configuration)
+        metrics?.stop()
         control.stop()
         unlink(directories.controlSocket)
         withExtendedLifetime((signals, steps)) {}

@@ -38,10 +38,10 @@ struct EvertokenDaemon: AsyncParsableCommand {
     }
 
     mutating func run() async throws {
-        let status = await Assembly(
+        let assembly = Assembly(
             config: config, stateOverride: stateDir, tokenOverride: tokenDir,
-            logLevel: logLevel.flatMap(LogLevel.init(named:))
-        ).run()
+            logLevel: logLevel.flatMap(LogLevel.init(named:)))
+        let status = await Task(executorPreference: LoopExecutor()) { await assembly.run() }.value
         throw ExitCode(status)
     }
 }

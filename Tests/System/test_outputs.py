@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import pwd
+import random
 import stat
 import subprocess
 import sys
@@ -19,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from harness import SUPPORT, at_end, wait_until  # noqa: E402
 from programs import PLAIN_ENVIRONMENT, ProgramCase, timed, token_json  # noqa: E402
-from token_server import boot_time  # noqa: E402
+from token_server import Answer, boot_time  # noqa: E402
 
 NAME = "crm-main.1"
 TEMPLATE = "Token: ${access_token}; until ${expires_at}; ${upper(token_type)}: $x {y} \\ \"z\"\n"
@@ -202,6 +203,36 @@ class ExpiryTest(ProgramCase):
         token = self.server.exchanges()[-1].access_token
         wait_until(lambda: daemon.file("crm/gone") == token == daemon.file("crm/kept"), 3,
                    "both outputs to hold the new token", daemon)
+
+
+class ExpiryRaceTest(ProgramCase):
+    """Answers that come just as the token before them ends."""
+
+    lifetime = 1
+    #: Looks in a row; a file may rightly be away for the moment between two tokens.
+    too_many = 4
+
+    def test_a_new_token_s_file_is_not_removed_for_the_end_of_the_one_before(self):
+        chance, names = random.Random(1), ["crm-%02d" % number for number in range(30)]
+        for name in names:
+            self.server.plan(name, *(Answer(delay=chance.uniform(0.47, 0.53))
+                                     for _ in range(100)))
+        daemon = self.daemon({name: self.credential(name, outputs=[
+            {"path": name + "/token", "on_expiry": "remove"}]) for name in names})
+        self.server.wait_for(lambda seen: len(seen) > 2 * len(names))
+        missing = dict.fromkeys(names, (0, None))  # looks in a row, with the same token
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            for name, entry in daemon.credentials().items():
+                looks, token = missing[name]
+                is_gone = entry["state"] in ("fresh", "refreshing") and not daemon.file(
+                    name + "/token")
+                same = looks + 1 if token == entry["refreshes"] else 1
+                missing[name] = (same if is_gone else 0, entry["refreshes"])
+                if missing[name][0] >= self.too_many:
+                    self.fail("%s has a valid token and no file:\n%s\n%s" % (
+                        name, entry, daemon.credentials()[name]))
+            time.sleep(0.02)  # between looks, not for anything
 
 
 if __name__ == "__main__":

@@ -140,24 +140,28 @@ class FailureTest(ProgramCase):
             with self.subTest(name):
                 self.assert_misconfigured(daemon, *words, name=name)
 
+    def hanging_program(self, *lines):
+        """The arguments of a shell script of these lines, which is gone after the test."""
+        notes = self.directory / "pid"
+        self.addCleanup(end_noted_groups, notes)
+        script = write_program(self.directory / "hang", "#!/bin/sh", 'echo $$ > "$1"', *lines)
+        return [str(script), str(notes)]
+
     def test_a_command_that_hangs_is_given_up_and_holds_up_no_other_credential(self):
         """Whatever the others, with a command of their own each, share with the one that hangs."""
-        entries = {"crm": self.machine("crm", client_secret={"command": ["/bin/sleep", "600"]})}
+        hanging = self.hanging_program("exec sleep 600")
+        entries = {"crm": self.machine("crm", client_secret={"command": hanging})}
         for name in ("other-%d" % number for number in range(10)):
             program = write_program(self.directory / name, "#!/bin/sh", "echo secret-of-" + name)
             entries[name] = self.machine(name, client_secret={"command": [str(program)]})
         daemon = self.daemon(entries)
         for name in list(entries)[1:]:
             daemon.wait_for(name, "fresh", timeout=5)
-        self.assert_misconfigured(daemon, "/bin/sleep", "10 s")
+        self.assert_misconfigured(daemon, hanging[0], "10 s")
 
     def test_a_command_that_closes_its_output_and_hangs_is_given_up_as_well(self):
-        notes = self.directory / "pid"
-        self.addCleanup(end_noted_groups, notes)
-        program = write_program(self.directory / "give", "#!/bin/sh", 'echo $$ > "$1"',
-                                "exec >&-", "exec sleep 600")
-        daemon = self.daemon({"crm": self.machine(
-            "crm", client_secret={"command": [str(program), str(notes)]})})
+        hanging = self.hanging_program("exec >&-", "exec sleep 600")
+        daemon = self.daemon({"crm": self.machine("crm", client_secret={"command": hanging})})
         wait_until(lambda: daemon.credentials()["crm"]["last_error"], 15, "an account of it",
                    daemon)
 

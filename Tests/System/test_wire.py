@@ -155,7 +155,6 @@ class NoSilentRetryTest(WireCase):
                 status = self.wait_error(name, "ambiguous", timeout=1)
                 self.assertEqual(len(server.connections), 2, "sent again before it was noted")
                 self.assertEqual(status["state"], "retrying")
-                self.assertNotIn("URL", status["last_error"]["problem"])
                 second = self.wait_connections(server, 3)
                 self.assertLessEqual(second.opened_at - first.asked_at, 2)
         for name, server in servers.items():
@@ -168,6 +167,7 @@ class NoSilentRetryTest(WireCase):
                 left = status["expires_at"] - status["next_refresh_at"]
                 self.assertTrue(300 <= left <= 400, f"the third is due {left} s before the end")
                 self.assertEqual(self.output(name), "at-1")
+                self.assertNotIn("URL", status["last_error"]["problem"])  # it was right
 
     def test_the_third_request_comes_when_little_is_left_of_the_token(self):
         server = self.serve(replying(200, granting(1, lifetime=8)), hanging_up)
@@ -245,6 +245,16 @@ class RedirectTest(WireCase):
                 self.wait_state(name, "fresh")
                 self.assertEqual(form(server.requests[-1])["refresh_token"], f"seed-{name}")
         self.assertEqual(elsewhere.connections, [])
+
+    def test_a_redirect_is_one_whatever_its_body_says(self):
+        for error in ("invalid_grant", "temporarily_unavailable"):
+            with self.subTest(error):
+                body = json.dumps({"error": error}).encode()
+                server = self.serve(replying(302, body, [("Location", "http://127.0.0.1:1/")]))
+                self.start({"moved": self.provider(server)})
+                self.wait_for("moved", lambda s: s["last_error"], "an error")
+                self.assertEqual(self.status("moved")["last_error"]["class"], "config")
+                self.daemon.close()
 
 
 class ProxyTest(WireCase):

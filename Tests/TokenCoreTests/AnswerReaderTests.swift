@@ -108,7 +108,8 @@ import Testing
             (401, #"{"error":"temporarily_unavailable"}"#, .transient), (429, "{}", .rateLimited),
             (503, "<html>", .transient), (500, "", .transient), (408, "", .transient),
             (400, "", .reauth), (401, "<html>", .reauth), (403, "", .reauth), (404, "{}", .config),
-            (404, "", .config), (302, "", .config), (200, "<html>login</html>", .ambiguous),
+            (404, "", .config), (302, "", .config), (302, #"{"error":"invalid_grant"}"#, .config),
+            (200, "<html>login</html>", .ambiguous),
             (200, "", .ambiguous), (200, "[]", .ambiguous), (200, "null", .ambiguous),
             (204, "", .ambiguous), (200, "{}", .ambiguous),
         ])

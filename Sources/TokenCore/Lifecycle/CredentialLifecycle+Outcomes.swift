@@ -138,7 +138,11 @@ extension CredentialLifecycle {
         let wasLoginRequired = grant.attempts.isLoginRequired
         let wasMisconfigured = grant.attempts.isMisconfigured
         let oldGeneration = grant.generation
-        if let new = report.grant { grant = new }
+        if let new = report.grant {
+            grant = new
+            // That nobody ever signed in stands in no slot.
+            if case .signInFailed = report.end { grant.attempts.isLoginRequired = wasLoginRequired }
+        }
         let isStorage = report.end.failureClass == .storage
         if !isStorage {
             storageFailures = 0

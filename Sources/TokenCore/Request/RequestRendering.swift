@@ -4,6 +4,10 @@ public struct RenderedRequest: Sendable, Equatable {
     public var url: String
     public var headers: [HeaderField]
     public var body: [UInt8]?
+
+    public init(method: String, url: String, headers: [HeaderField], body: [UInt8]?) {
+        (self.method, self.url, self.headers, self.body) = (method, url, headers, body)
+    }
 }
 
 public struct HeaderField: Sendable, Equatable {

@@ -42,6 +42,8 @@ extension AnswerReader {
         let isOwn = index.map { $0 < ownRules } ?? false
         var failureClass =
             rule?.failureClass ?? ([3, 4].contains(status / 100) ? .config : .transient)
+        // Nothing that a redirect says about tokens is worth believing.
+        if !isOwn, status / 100 == 3 { failureClass = .config }
         // A dead refresh token is all that an empty 400 can tell (contract section 3).
         if !isOwn, spendsGrant, [400, 401, 403].contains(status), answer.body.node == nil {
             failureClass = .reauth

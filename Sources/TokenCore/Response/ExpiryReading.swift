@@ -22,34 +22,35 @@ struct ExpiryReading {
     /// How far apart the first two usable ones are, if that is worth a note. A few seconds are the
     /// time the answer took.
     func disagreement(of specifications: [ExpirySpecification]) -> Duration? {
-        let found = specifications.compactMap(read)
+        let found = specifications.compactMap { read($0, isPastFine: true) }
         guard found.count > 1 else { return nil }
         let difference = found[0].lifetime - found[1].lifetime
         let magnitude = difference < .zero ? .zero - difference : difference
         return magnitude > .seconds(5) ? magnitude : nil
     }
 
-    func read(_ specification: ExpirySpecification) -> Found? {
+    /// - Parameter isPastFine: For comparing; a token is never granted for a time that has passed.
+    func read(_ specification: ExpirySpecification, isPastFine: Bool = false) -> Found? {
         guard let node = answer.select(specification.from, root: root) else { return nil }
         switch specification.encoding {
         case .seconds: return relative(node, scale: 1)
         case .milliseconds: return relative(node, scale: 0.001)
         case .minutes: return relative(node, scale: 60)
         case .hours: return relative(node, scale: 3600)
-        case .epochSeconds: return number(node).flatMap { absolute($0) }
-        case .epochMilliseconds: return number(node).flatMap { absolute($0 / 1000) }
+        case .epochSeconds: return number(node).flatMap { absolute($0, isPastFine) }
+        case .epochMilliseconds: return number(node).flatMap { absolute($0 / 1000, isPastFine) }
         case .rfc3339:
             return node.text.flatMap(CivilTime.epochSeconds(rfc3339:))
-                .flatMap { absolute(Double($0)) }
+                .flatMap { absolute(Double($0), isPastFine) }
         case .auto:
             guard let value = number(node) else {
                 let text = node.text ?? ""
                 let time =
                     CivilTime.epochSeconds(rfc3339: text) ?? CivilTime.epochSeconds(httpDate: text)
-                return time.flatMap { absolute(Double($0)) }
+                return time.flatMap { absolute(Double($0), isPastFine) }
             }
             if value < 1e9 { return relative(node, scale: 1) }
-            return absolute(value < 1e11 ? value : value / 1000)
+            return absolute(value < 1e11 ? value : value / 1000, isPastFine)
         }
     }
 
@@ -74,11 +75,11 @@ struct ExpiryReading {
             lifetime: .milliseconds(Int64(value * scale * 1000)), isZero: value * scale < 1)
     }
 
-    private func absolute(_ epochSeconds: Double) -> Found? {
+    private func absolute(_ epochSeconds: Double, _ isPastFine: Bool) -> Found? {
         if epochSeconds == 0 { return Found(lifetime: .zero, isZero: true) }
         guard epochSeconds > 0, epochSeconds < 1e12 else { return nil }
         let lifetime = now.duration(to: WallTime(.milliseconds(Int64(epochSeconds * 1000))))
-        return lifetime > .zero && lifetime < .seconds(1_000_000_000)
+        return (isPastFine || lifetime > .zero) && lifetime < .seconds(1_000_000_000)
             ? Found(lifetime: lifetime, isZero: false) : nil
     }
 }
