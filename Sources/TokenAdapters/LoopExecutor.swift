@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Synchronization
 
 /// Runs all of the daemon's tasks on one serial queue.
 ///
@@ -14,4 +15,25 @@ public final class LoopExecutor: TaskExecutor {
         let job = UnownedJob(job)
         queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
+
+    /// Runs `body` on an executor of its own and blocks this thread until it has ended. An `async`
+    /// main would start on Swift's own threads, and with them the timer.
+    public static func run<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) -> Value
+    {
+        let done = DispatchSemaphore(value: 0)
+        let result = ResultBox<Value>()
+        Task(executorPreference: LoopExecutor()) {
+            let value = await body()
+            result.value.withLock { $0 = value }
+            done.signal()
+        }
+        while true {
+            done.wait()
+            if let value = result.value.withLock({ $0 }) { return value }
+        }
+    }
+}
+
+private final class ResultBox<Value: Sendable>: Sendable {
+    let value = Mutex<Value?>(nil)
 }

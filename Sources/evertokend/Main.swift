@@ -4,7 +4,7 @@ import TokenCore
 
 /// The daemon's command line.
 @main
-struct EvertokenDaemon: AsyncParsableCommand {
+struct EvertokenDaemon: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evertokend",
         abstract: "Keeps access tokens fresh and hands them out as files.",
@@ -37,11 +37,11 @@ struct EvertokenDaemon: AsyncParsableCommand {
         }
     }
 
-    mutating func run() async throws {
+    func run() throws {
         let assembly = Assembly(
             config: config, stateOverride: stateDir, tokenOverride: tokenDir,
             logLevel: logLevel.flatMap(LogLevel.init(named:)))
-        let status = await Task(executorPreference: LoopExecutor()) { await assembly.run() }.value
+        let status = LoopExecutor.run { await assembly.run() }
         throw ExitCode(status)
     }
 }
