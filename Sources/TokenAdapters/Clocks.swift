@@ -130,11 +130,14 @@ public enum ProcessHardening {
     }
 }
 
-/// Lets the timer exist before the loop it wakes.
-public final class WakeRelay: Sendable {
-    private let target = Mutex<(@Sendable () -> Void)?>(nil)
+/// Lets one end exist before the other: the timer before the loop it wakes, the engine before the
+/// server that a reload changes.
+public final class Relay<Value: Sendable>: Sendable {
+    private let target = Mutex<(@Sendable (Value) -> Void)?>(nil)
 
     public init() {}
-    public func connect(_ wake: @escaping @Sendable () -> Void) { target.withLock { $0 = wake } }
-    public func wake() { target.withLock { $0 }?() }
+    public func connect(_ target: @escaping @Sendable (Value) -> Void) {
+        self.target.withLock { $0 = target }
+    }
+    public func pass(_ value: Value) { target.withLock { $0 }?(value) }
 }

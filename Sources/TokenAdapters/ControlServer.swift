@@ -1,10 +1,12 @@
 internal import Glibc
+internal import Synchronization
 public import TokenCore
 public import TokenEngine
 
 /// The control socket's API (contract section 6): who may ask what, and how questions are spelled.
 public final class ControlServer: Sendable {
     private let server: HTTPServer
+    private let access: ControlAccess
 
     public init(
         path: String, policy: ControlPolicy,
@@ -13,7 +15,8 @@ public final class ControlServer: Sendable {
                 ControlRequest, @escaping @Sendable (ControlReply) -> Void
             ) -> Void
     ) throws(StorageFailure) {
-        let access = ControlAccess(policy: policy)
+        let access = ControlAccess(policy)
+        self.access = access
         server = try HTTPServer.unix(path: path, mode: policy.mode, group: policy.group) {
             request, peer, respond in
             let answer: @Sendable (ControlReply) -> Void = { respond(HTTPResponse($0)) }
@@ -31,6 +34,9 @@ public final class ControlServer: Sendable {
             }
         }
     }
+
+    /// Who may do what from now on; mode and group of the socket stay as they are until a restart.
+    public func update(_ policy: ControlPolicy) { access.update(policy) }
 
     public func stop() { server.stop() }
 }
@@ -159,8 +165,12 @@ enum ControlRoute {
 
 /// Root and the daemon's own user may do all, whoever can open the socket may read status; tokens
 /// and changes are for those named in `control.allow`.
-struct ControlAccess: Sendable {
-    let policy: ControlPolicy
+final class ControlAccess: Sendable {
+    private let policy: Mutex<ControlPolicy>
+
+    init(_ policy: ControlPolicy) { self.policy = Mutex(policy) }
+
+    func update(_ new: ControlPolicy) { policy.withLock { $0 = new } }
 
     func allows(_ request: ControlRequest, to peer: Peer?) -> Bool {
         guard let peer else { return false }
@@ -172,7 +182,7 @@ struct ControlAccess: Sendable {
     }
 
     private func isNamed(_ peer: Peer) -> Bool {
-        policy.allow.contains { entry in
+        policy.withLock { $0.allow }.contains { entry in
             switch entry {
             case .user(let name): Accounts.user(name) == peer.uid
             case .group(let name):

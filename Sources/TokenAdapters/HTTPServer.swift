@@ -17,13 +17,17 @@ public final class HTTPServer: Sendable {
     public typealias Handler =
         @Sendable (HTTPRequest, Peer?, @escaping @Sendable (HTTPResponse) -> Void) -> Void
 
-    private static let maximumConnections = 32
+    /// Connections whose request is still coming: each holds a thread, for five seconds at most.
+    private static let maximumReceiving = 32
+    /// Connections that wait for an answer: they hold a descriptor and nothing else. Forty units may
+    /// start together and wait for one token.
+    private static let maximumWaiting = 1000
     /// For the whole request, however it drips.
     private static let requestTime = DispatchTimeInterval.seconds(5)
 
     private let listener: Int32
     private nonisolated(unsafe) let source: any DispatchSourceRead
-    private let connections = Mutex(0)
+    private let connections = Mutex((receiving: 0, waiting: 0))
     private let handler: Handler
     /// The TCP port; 0 for a Unix socket.
     public let port: UInt16
@@ -134,8 +138,8 @@ public final class HTTPServer: Sendable {
                 return
             }
             let hasRoom = connections.withLock { open in
-                guard open < Self.maximumConnections else { return false }
-                open += 1
+                guard open.receiving < Self.maximumReceiving else { return false }
+                open.receiving += 1
                 return true
             }
             guard hasRoom else {
@@ -160,11 +164,23 @@ public final class HTTPServer: Sendable {
         if port == 0, clinux_peer_credentials(connection, &pid, &uid, &gid) == 0 {
             peer = Peer(pid: pid, uid: uid, gid: gid)
         }
-        switch receive(connection) {
+        let received = receive(connection)
+        let hasRoom = connections.withLock { open in
+            open.receiving -= 1
+            open.waiting += 1
+            return open.waiting <= Self.maximumWaiting
+        }
+        guard hasRoom else { return send(HTTPResponse(503, body: []), connection) }
+        switch received {
         case .complete(let request):
-            handler(request, peer) { response in
-                queue.async { self.send(response, connection) }
+            let waiting = WaitingConnection(connection, on: queue) { response in
+                if let response {
+                    self.send(response, connection)
+                } else {
+                    self.finish(connection)
+                }
             }
+            handler(request, peer) { waiting.answer($0) }
         case .refused(let status):
             send(HTTPResponse(status, body: []), connection)
         case .incomplete: finish(connection)
@@ -207,6 +223,6 @@ public final class HTTPServer: Sendable {
     private func finish(_ connection: Int32) {
         shutdown(connection, Int32(SHUT_WR))
         close(connection)
-        connections.withLock { $0 -= 1 }
+        connections.withLock { $0.waiting -= 1 }
     }
 }

@@ -143,6 +143,8 @@ public struct World: Sendable {
     public var supervisor: any Supervisor
     public var random: any RandomBytes
     public var loadConfiguration: @Sendable () -> Result<Configuration, ConfigurationMistakes>
+    /// Told of every configuration that a reload puts in force.
+    public var applied: @Sendable (Configuration) -> Void = { _ in }
 
     public init(
         clock: any MomentClock, timer: any WakeTimer, slots: any SlotStore,

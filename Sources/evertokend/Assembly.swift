@@ -54,18 +54,20 @@ struct Assembly {
         let outputs = try OutputDirectory(path: directories.token)
         let clock = SystemClock()
         let supervisor = SystemdSupervisor()
-        let wakes = WakeRelay()
+        let wakes = Relay<Void>()
         let cap = min(.seconds(60), supervisor.watchdogPeriod ?? .seconds(60))
-        let engine = Engine(
-            world: World(
-                clock: clock,
-                timer: DispatchWakeTimer(clock: clock, cap: cap, wake: { wakes.wake() }),
-                slots: slots, endpoint: CurlEndpoint(),
-                secrets: SecretResolver(base: loader.directory), outputs: outputs,
-                hooks: HookProcesses(journal: journal), journal: journal, supervisor: supervisor,
-                random: SystemRandom(), loadConfiguration: { loader.load() }))
+        let policies = Relay<ControlPolicy>()
+        var world = World(
+            clock: clock,
+            timer: DispatchWakeTimer(clock: clock, cap: cap, wake: { wakes.pass(()) }),
+            slots: slots, endpoint: CurlEndpoint(),
+            secrets: SecretResolver(base: loader.directory), outputs: outputs,
+            hooks: HookProcesses(journal: journal), journal: journal, supervisor: supervisor,
+            random: SystemRandom(), loadConfiguration: { loader.load() })
+        world.applied = { policies.pass($0.control) }
+        let engine = Engine(world: world)
         let inbox = engine.inbox
-        wakes.connect { inbox.yield(.woke) }
+        wakes.connect { _ in inbox.yield(.woke) }
         let signals = SignalWatch([
             (SIGTERM, { @Sendable in inbox.yield(.stop) }),
             (SIGINT, { @Sendable in inbox.yield(.stop) }),
@@ -75,6 +77,7 @@ struct Assembly {
         let control = try ControlServer(
             path: directories.controlSocket, policy: configuration.control,
             submit: { inbox.yield(.request($0, reply: $1)) })
+        policies.connect { control.update($0) }
         let metrics = try configuration.metricsListen.map { address throws(StorageFailure) in
             try MetricsServer(
                 address: address, submit: { inbox.yield(.request($0, reply: $1)) })

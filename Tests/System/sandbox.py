@@ -111,6 +111,7 @@ def _boot(case, method, programs):
         files[pathlib.Path(shutil.which("true"))] = "/usr/bin/evertokend"
     command = [SUPPORT / "with-systemd.sh", "--boot-timeout", "60", "--timeout", "150"]
     command += ["--unit", UNIT_FILES / "evertoken.service"]
+    files[ROOT / "README.md"] = f"{ROOT_INSIDE}/README.md"
     for source, target in files.items():
         command += ["--file", f"{source}:{target}"]
     for folder in (ROOT / "Tests", UNIT_FILES):

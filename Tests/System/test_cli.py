@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from harness import BIN, wait_until  # noqa: E402
 from programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase  # noqa: E402
 from programs import evertoken, timed, token_json  # noqa: E402
-from token_server import Answer, TokenServer  # noqa: E402
+from token_server import Answer  # noqa: E402
 
 LONG_NAME = "a-name-of-twenty-chr"
 

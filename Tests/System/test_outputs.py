@@ -5,7 +5,6 @@ Needs root (owners and groups are set) and curl."""
 import grp
 import http.server
 import json
-import os
 import pathlib
 import pwd
 import random

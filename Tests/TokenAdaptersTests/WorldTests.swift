@@ -71,10 +71,10 @@ import TokenEngine
     func timer() async throws {
         let clock = SystemClock()
         let wakes = Mutex(0)
-        let relay = WakeRelay()
-        relay.connect { wakes.withLock { $0 += 1 } }
+        let relay = Relay<Void>()
+        relay.connect { _ in wakes.withLock { $0 += 1 } }
         let timer = DispatchWakeTimer(
-            clock: clock, cap: .milliseconds(200), wake: { relay.wake() })
+            clock: clock, cap: .milliseconds(200), wake: { relay.pass(()) })
         timer.arm(at: clock.now().uptime.advanced(by: .milliseconds(50)))
         try await Task.sleep(for: .milliseconds(120))
         #expect(wakes.withLock { $0 } == 1)

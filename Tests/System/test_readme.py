@@ -1,0 +1,77 @@
+"""The README's commands, run as they stand there: the set-up in a real systemd of its own, with one
+change: the endpoint that nobody has, id.acme.example, becomes a token server on loopback."""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from harness import ROOT  # noqa: E402
+from sandbox import ROOT_INSIDE, InSystemdCase, in_systemd  # noqa: E402
+
+README = ROOT / "README.md"
+
+
+def block(name):
+    """The shell block that follows `<!-- run: NAME -->`, without its indentation."""
+    text = README.read_text(encoding="utf-8")
+    found = re.search(rf"( *)<!-- run: {name} -->\n *```sh\n(.*?)\n *```", text, re.DOTALL)
+    assert found, f"the README has no block {name}"
+    return "\n".join(line.removeprefix(found[1]) for line in found[2].split("\n"))
+
+
+class ReadmeTest(InSystemdCase):
+    def shell(self, text, **environment):
+        """Runs a block; sudo is not needed here, and building has been done."""
+        preamble = 'set -eu\nsudo() { "$@"; }\nswift() { :; }\n'
+        done = subprocess.run(
+            ["/bin/bash", "-c", preamble + text], cwd=ROOT_INSIDE, timeout=90, text=True,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **environment},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            check=False)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    @in_systemd()
+    def test_the_five_minute_set_up_ends_with_a_token(self):
+        built = ROOT / ".build" / "release"
+        built.mkdir(parents=True)
+        for name in ("evertokend", "evertoken"):
+            shutil.move(f"/usr/bin/{name}", built / name)
+        self.shell(block("install"))
+        seed = self.server.grant("my-client", "a-client-secret")
+        configure = block("configure").replace(
+            "https://id.acme.example/oauth2/token", self.server.url)
+        checked = self.shell(configure, CLIENT_SECRET="a-client-secret", REFRESH_TOKEN=seed)
+        self.assertIn("ok, 1 credential", checked)
+        said = self.shell(block("start"))
+        token = self.server.exchanges()[-1].access_token
+        self.assertIn("fresh", said)
+        self.assertIn(token, said)
+        self.assertIn(f"Authorization: Bearer {token}", said)
+
+
+class TextTest(unittest.TestCase):
+    def test_every_path_it_names_is_there(self):
+        text = README.read_text(encoding="utf-8")
+        names = re.findall(r"(?<![/\w])((?:Tests|Sources|config|systemd)/[\w./+-]*\w)`?", text)
+        self.assertGreater(len(names), 10)
+        for name in names:
+            self.assertTrue((ROOT / name).exists(), f"the README names {name}")
+
+    def test_xee_is_printed_as_it_is_shipped(self):
+        shipped = json.loads((ROOT / "Sources/TokenCore/Profiles/xee.json").read_text())
+        printed = re.search(r"Xee, whole:\n\n```json\n(.*?)\n```", README.read_text(), re.DOTALL)
+        expected = {key: shipped[key] for key in shipped if key not in ("name", "docs")}
+        for rule in expected["errors"]:
+            rule.pop("note", None)
+        self.assertEqual(json.loads(printed[1]), expected)
+
+
+if __name__ == "__main__":
+    unittest.main()
