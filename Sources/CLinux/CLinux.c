@@ -8,7 +8,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -93,4 +92,6 @@ int clinux_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC,
 
 int clinux_accept(int listener) { return accept4(listener, 0, 0, SOCK_CLOEXEC); }
 
-int clinux_close_from(unsigned first) { return (int)syscall(SYS_close_range, first, ~0U, 0); }
+int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}

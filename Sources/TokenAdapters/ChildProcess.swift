@@ -60,7 +60,7 @@ struct ChildProcess {
             var status: Int32 = 0
             let hasEnded = waitpid(process, &status, WNOHANG) == process
             // After its end only what is already in the pipe is read.
-            while isOpen {
+            while isOpen, DispatchTime.now() < end {
                 var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
                 guard poll(&wait, 1, hasEnded ? 0 : 20) > 0 else { break }
                 isOpen = take(descriptor, into: &output)
@@ -86,6 +86,8 @@ struct ChildProcess {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, standardOutput, 1)
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        // Libraries open descriptors without O_CLOEXEC.
+        clinux_spawn_close_from(&actions, 3)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

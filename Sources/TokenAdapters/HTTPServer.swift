@@ -19,8 +19,8 @@ public final class HTTPServer: Sendable {
 
     /// Connections whose request is still coming: each holds a thread, for five seconds at most.
     private static let maximumReceiving = 32
-    /// Connections that wait for an answer: they hold a descriptor and nothing else. Forty units may
-    /// start together and wait for one token.
+    /// Connections that wait for an answer: they hold a descriptor and nothing else. Forty units
+    /// may start together and wait for one token.
     private static let maximumWaiting = 1000
     /// For the whole request, however it drips.
     private static let requestTime = DispatchTimeInterval.seconds(5)
@@ -56,7 +56,17 @@ public final class HTTPServer: Sendable {
             AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue),
             0)
         guard listener >= 0 else { throw StorageFailure(SystemError("make a socket").text) }
-        // The state lock says that no other daemon lives: what is there is left over.
+        // A socket that nobody listens on is left over; one that answers is another daemon's.
+        let isTaken = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
+        }
+        guard !isTaken else {
+            close(listener)
+            throw StorageFailure(
+                "another daemon listens on \(path); give this one its own control_socket")
+        }
         unlink(path)
         let old = umask(0o177)
         let bound = withUnsafePointer(to: &address) {
@@ -170,7 +180,7 @@ public final class HTTPServer: Sendable {
             open.waiting += 1
             return open.waiting <= Self.maximumWaiting
         }
-        guard hasRoom else { return send(HTTPResponse(503, body: []), connection) }
+        guard hasRoom else { return send(Self.refusal(503), connection) }
         switch received {
         case .complete(let request):
             let waiting = WaitingConnection(connection, on: queue) { response in
@@ -182,9 +192,14 @@ public final class HTTPServer: Sendable {
             }
             handler(request, peer) { waiting.answer($0) }
         case .refused(let status):
-            send(HTTPResponse(status, body: []), connection)
+            send(Self.refusal(status), connection)
         case .incomplete: finish(connection)
         }
+    }
+
+    private static func refusal(_ status: Int) -> HTTPResponse {
+        HTTPResponse(
+            .problem(status, "the request cannot be served", remedy: "Send less, or later"))
     }
 
     private func receive(_ connection: Int32) -> HTTPRequestParser.Progress {

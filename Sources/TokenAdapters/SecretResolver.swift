@@ -96,15 +96,19 @@ public struct SecretResolver: SecretReader {
 /// `EVERTOKEN_PROVIDER`, `EVERTOKEN_EXPIRES_AT` and `EVERTOKEN_FILES`; no token is handed over.
 public struct HookProcesses: HookRunner {
     private let journal: any Journal
+    private let tokenDirectory: String
     private let work = BlockingWork(label: "hooks")
 
-    public init(journal: any Journal) { self.journal = journal }
+    public init(journal: any Journal, tokenDirectory: String) {
+        (self.journal, self.tokenDirectory) = (journal, tokenDirectory)
+    }
 
     public func run(_ hooks: [HookSpecification], token: PublishedToken, paths: [String]) {
+        let files = paths.map { $0.hasPrefix("/") ? $0 : "\(tokenDirectory)/\($0)" }
         var environment = [
             "PATH=/usr/local/bin:/usr/bin:/bin", "EVERTOKEN_CREDENTIAL=\(token.credential)",
             "EVERTOKEN_PROVIDER=\(token.provider)",
-            "EVERTOKEN_FILES=\(paths.joined(separator: ":"))",
+            "EVERTOKEN_FILES=\(files.joined(separator: ":"))",
         ]
         if let end = token.access.expiresAt {
             environment.append("EVERTOKEN_EXPIRES_AT=\(end.epochSeconds)")

@@ -14,14 +14,14 @@ final class WaitingConnection: Sendable {
     /// Dispatch sources may be used from any thread (dispatch_source_create(3)).
     private nonisolated(unsafe) let watch: any DispatchSourceRead
 
-    /// - Parameter end: Called once, on the queue: with the answer, or with `nil` when nobody waits.
+    /// - Parameter end: Called once, on the queue: with the answer, or `nil` when nobody waits.
     init(
         _ connection: Int32, on queue: DispatchQueue,
         end: @escaping @Sendable (HTTPResponse?) -> Void
     ) {
         watch = DispatchSource.makeReadSource(fileDescriptor: connection, queue: queue)
         watch.setEventHandler { [weak self] in self?.look(at: connection) }
-        // The source holds on to this object until it is cancelled, which happens exactly once.
+        // The source holds on to this object until it is cancelled: exactly once.
         watch.setCancelHandler { end(self.state.withLock { $0.response }) }
         watch.activate()
     }

@@ -49,7 +49,10 @@ extension EngineLoop {
             reload(&group)
             reply(
                 mistakes.isEmpty
-                    ? ControlReply(200, .object([("reloaded", true)]))
+                    ? ControlReply(
+                        200,
+                        .object(
+                            lastReload.map { ($0.0, .array($0.1.map { .string($0) })) }))
                     : .problem(
                         422, "the new configuration has mistakes; the old one stays",
                         remedy: mistakes.joined(separator: "\n")))

@@ -30,24 +30,28 @@ extension EngineLoop {
             perform(orders, &group)
             withdrawAbandonedOutputs(of: old, &group)
             answerOrders(ofRemoved: removed.map(\.name))
+            lastReload = changes(old, new)
             world.journal.write(
                 JournalEntry(
-                    .info, "Configuration reloaded", fields: reloadFields(old, new)))
+                    .info, "Configuration reloaded",
+                    fields: lastReload.map {
+                        HeaderField($0.0.uppercased(), $0.1.joined(separator: " "))
+                    }))
         }
     }
 
-    private func reloadFields(_ old: Configuration, _ new: Configuration) -> [HeaderField] {
+    /// Names of the credentials that are `added`, `removed` and `changed`.
+    private func changes(_ old: Configuration, _ new: Configuration) -> [(String, [String])] {
         let before = Dictionary(uniqueKeysWithValues: old.credentials.map { ($0.name, $0) })
         let after = Dictionary(uniqueKeysWithValues: new.credentials.map { ($0.name, $0) })
-        func list(_ names: [String]) -> String { names.sorted().joined(separator: " ") }
         return [
-            HeaderField("ADDED", list(after.keys.filter { before[$0] == nil })),
-            HeaderField("REMOVED", list(before.keys.filter { after[$0] == nil })),
-            HeaderField(
-                "CHANGED",
-                list(
-                    after.keys.filter { name in before[name] != nil && before[name] != after[name] }
-                )),
+            ("added", after.keys.filter { before[$0] == nil }.sorted()),
+            ("removed", before.keys.filter { after[$0] == nil }.sorted()),
+            (
+                "changed",
+                after.keys.filter { name in before[name] != nil && before[name] != after[name] }
+                    .sorted()
+            ),
         ]
     }
 

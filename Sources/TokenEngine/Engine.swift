@@ -45,6 +45,7 @@ struct EngineLoop {
     var isReady = false
     var lastStatus = ""
     var mistakes: [String] = []
+    var lastReload: [(String, [String])] = []
     var waiters: [TokenWaiter] = []
     /// Replies to orders, in the order in which the lifecycle will carry them out.
     var orderReplies: [String: [@Sendable (ControlReply) -> Void]] = [:]

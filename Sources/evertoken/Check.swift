@@ -34,7 +34,10 @@ struct UnitHints {
             guard !output.path.hasPrefix(root + "/") else { return nil }
             return output.path.lastIndex(of: "/").map { String(output.path[..<$0]) }
         }
-        let groups = Set(outputs.compactMap(\.group)).sorted()
+        let groups = Set(
+            outputs.compactMap(\.group) + [configuration.control.group].compactMap { $0 }
+        )
+        .sorted()
         let hasOwner = outputs.contains { $0.owner != nil }
         var settings: [String] = []
         if !folders.isEmpty {

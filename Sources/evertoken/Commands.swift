@@ -19,7 +19,7 @@ struct Status: ParsableCommand {
     @OptionGroup var daemon: DaemonOptions
 
     func run() throws {
-        let target = name.map { "/v1/credentials/\($0)" } ?? "/v1/status"
+        let target = try name.map { try credentialPath($0) } ?? "/v1/status"
         let reply = try daemon.client().successful("GET", target)
         let status: JSONNode =
             name == nil ? reply.body : .object([("credentials", .array([reply.body]))])
@@ -60,7 +60,7 @@ struct Token: ParsableCommand {
 
     func run() throws {
         let reply = try daemon.client()
-            .successful("GET", "/v1/credentials/\(name)/token?min_ttl=\(minTtl)")
+            .successful("GET", "\(try credentialPath(name))/token?min_ttl=\(minTtl)")
         if json {
             print(reply.text, terminator: "")
             return
@@ -104,7 +104,7 @@ struct Refresh: ParsableCommand {
         var worst: ExitCode?
         for name in names {
             let reply = try client.request(
-                "POST", "/v1/credentials/\(name)/refresh\(query)", timeout: 120)
+                "POST", "\(try credentialPath(name))/refresh\(query)", timeout: 120)
             if reply.status / 100 == 2 {
                 print(wait ? "\(name): refreshed" : "\(name): asked for")
             } else {
@@ -125,8 +125,18 @@ struct Reload: ParsableCommand {
     @OptionGroup var daemon: DaemonOptions
 
     func run() throws {
-        _ = try daemon.client().successful("POST", "/v1/reload")
-        print("reloaded")
+        let client = try daemon.client()
+        let reply = try client.request("POST", "/v1/reload")
+        if reply.status == 422 {
+            _ = client.failure(reply)
+            throw ExitCode(EX_CONFIG)
+        }
+        guard reply.status / 100 == 2 else { throw client.failure(reply) }
+        let changes = ["added", "removed", "changed"].flatMap { kind in
+            (reply.body[kind]?.elements ?? []).map { "\(kind): \($0.text ?? "")" }
+        }
+        for change in changes { print(change) }
+        if changes.isEmpty { print("reloaded; nothing changed") }
     }
 }
 
@@ -149,7 +159,7 @@ struct Login: ParsableCommand {
             ("code", .string(code)), ("redirect_uri", redirectUri.map { .string($0) }),
         ])
         _ = try daemon.client().successful(
-            "POST", "/v1/credentials/\(name)/login", body: body.serialized(), timeout: 120)
+            "POST", "\(try credentialPath(name))/login", body: body.serialized(), timeout: 120)
         print("\(name): signed in")
     }
 }
@@ -180,7 +190,7 @@ struct Import: ParsableCommand {
             _ = try ImportedTokens.read(body, now: SystemClock().now().wall)
         } catch { throw fail(EX_DATAERR, "\(error.problem); \(error.remedy)") }
         _ = try daemon.client().successful(
-            "POST", "/v1/credentials/\(name)/import", body: body, timeout: 120)
+            "POST", "\(try credentialPath(name))/import", body: body, timeout: 120)
         print("\(name): imported")
     }
 }
@@ -208,7 +218,7 @@ struct Wait: ParsableCommand {
         let end = SystemClock().now().uptime.advanced(by: parseDuration(timeout) ?? .seconds(60))
         while true {
             // The daemon may not listen yet: this command is for start-up.
-            let reply = try? client.quietRequest("GET", "/v1/credentials/\(name)")
+            let reply = try? client.quietRequest("GET", "\(try credentialPath(name))")
             if let reply, reply.status == 404 { throw client.failure(reply) }
             if let state = reply?.body["state"]?.text,
                 CredentialState(rawValue: state)?.isHealthy == true
@@ -216,6 +226,8 @@ struct Wait: ParsableCommand {
                 return
             }
             guard SystemClock().now().uptime < end else {
+                // Says who cannot be reached, if that is all there is to say.
+                if reply == nil { _ = try client.request("GET", "/v1/status") }
                 throw fail(EX_TEMPFAIL, "\(name) has no valid token; see evertoken status \(name)")
             }
             usleep(100_000)

@@ -17,7 +17,9 @@ struct Demo: ParsableCommand {
     @Option(help: "End after this many seconds, with a verdict.") var seconds: Int?
 
     func validate() throws {
-        if let seconds, seconds < 1 { throw ValidationError("--seconds must be 1 or more.") }
+        if let seconds, seconds < 10 {
+            throw ValidationError("--seconds must be 10 or more: each token is refreshed twice.")
+        }
     }
 
     func run() throws {

@@ -37,13 +37,23 @@ struct DaemonOptions: ParsableArguments {
 
     private func socketPath() throws -> String {
         if let socket { return socket }
-        if let variable = getenv("EVERTOKEN_SOCKET") { return String(cString: variable) }
+        if let variable = getenv("EVERTOKEN_SOCKET"), variable.pointee != 0 {
+            return String(cString: variable)
+        }
         if let config {
             let (configuration, loader) = try loadConfiguration(config)
             return daemonSocket(configuration, base: loader.directory)
         }
         return "/run/evertoken/control.sock"
     }
+}
+
+/// The resource of a credential. A name that could not be one would ask for something else.
+func credentialPath(_ name: String) throws -> String {
+    guard isConfiguredName(name) else {
+        throw fail(EX_DATAERR, "'\(name)' cannot be the name of a credential; see evertoken status")
+    }
+    return "/v1/credentials/\(name)"
 }
 
 /// Prints to standard error and ends with a status of sysexits(3).

@@ -62,7 +62,8 @@ struct Assembly {
             timer: DispatchWakeTimer(clock: clock, cap: cap, wake: { wakes.pass(()) }),
             slots: slots, endpoint: CurlEndpoint(),
             secrets: SecretResolver(base: loader.directory), outputs: outputs,
-            hooks: HookProcesses(journal: journal), journal: journal, supervisor: supervisor,
+            hooks: HookProcesses(journal: journal, tokenDirectory: directories.token),
+            journal: journal, supervisor: supervisor,
             random: SystemRandom(), loadConfiguration: { loader.load() })
         world.applied = { policies.pass($0.control) }
         let engine = Engine(world: world)

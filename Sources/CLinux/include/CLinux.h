@@ -1,5 +1,6 @@
 #ifndef CLINUX_H
 #define CLINUX_H
+#include <spawn.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -36,6 +37,6 @@ int clinux_duplicate(int descriptor);
 /* accept4(2) with SOCK_CLOEXEC, a GNU extension. */
 int clinux_accept(int listener);
 
-/* Closes every descriptor from `first` on. */
-int clinux_close_from(unsigned first);
+/* Has the child close every descriptor from `first` on; a GNU extension. */
+int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 #endif

@@ -25,7 +25,11 @@ extension Configuration {
             reading.addFile(file, isMain: index == 0)
         }
         let configuration = reading.finish()
-        let mistakes = reading.documents.flatMap(\.mistakes)
+        // A provider that several credentials use is read more than once.
+        var mistakes: [ConfigurationMistake] = []
+        for mistake in reading.documents.flatMap(\.mistakes) where !mistakes.contains(mistake) {
+            mistakes.append(mistake)
+        }
         if !mistakes.isEmpty { throw ConfigurationMistakes(mistakes) }
         return configuration
     }
@@ -197,7 +201,7 @@ extension ConfigurationReading {
 }
 
 /// `[a-z0-9][a-z0-9_.-]{0,63}`
-func isConfiguredName(_ name: String) -> Bool {
+public func isConfiguredName(_ name: String) -> Bool {
     let isPlain = { (byte: UInt8) in isDigit(byte) || (byte >= 0x61 && byte <= 0x7A) }
     guard (1...64).contains(name.utf8.count), let first = name.utf8.first, isPlain(first) else {
         return false

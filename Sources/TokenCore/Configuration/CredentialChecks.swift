@@ -9,6 +9,7 @@ struct CredentialChecks {
         requireRefreshToken()
         checkURLs()
         checkPatterns()
+        checkTemplates()
     }
 
     private func requireVariables() {
@@ -34,13 +35,13 @@ struct CredentialChecks {
         let needsClient =
             authentications.contains { $0 == .basic || $0 == .basicRaw }
             || names.contains(ContextVariable.clientID.rawValue)
-        if needsClient, credential.clientID == nil {
+        if needsClient, field.node["client_id"] == nil {
             field.mistake("\"client_id\" is missing", "add the id the provider gave you")
         }
         let needsSecret =
             authentications.contains { $0 == .basic || $0 == .basicRaw }
             || names.contains(ContextVariable.clientSecret.rawValue)
-        if needsSecret, credential.clientSecret == nil {
+        if needsSecret, field.node["client_secret"] == nil {
             field.mistake(
                 "\"client_secret\" is missing",
                 "add it, such as {\"credential\": \"\(credential.name)-secret\"}")
@@ -80,6 +81,25 @@ struct CredentialChecks {
             }
         }
         return request.renderURL(in: context).flatMap(EndpointURL.problem(of:))
+    }
+
+    /// An output that names what no token has could never be written.
+    private func checkTemplates() {
+        let own: [ContextVariable] = [.accessToken, .tokenType, .expiresAt, .scope]
+        let exchanges =
+            [credential.profile.refresh] + [credential.profile.acquire].compactMap { $0 }
+        let kept = exchanges.flatMap { $0.response.keep.map { "keep." + $0.name } }
+        let known = Set(own.map(\.rawValue) + kept)
+        for output in credential.outputs {
+            guard case .template(let template) = output.format else { continue }
+            for name in template.variables.subtracting(known).sorted() {
+                let near = nearest(name, among: known.sorted())
+                field.mistake(
+                    "the template of \"\(output.path)\" names ${\(name)}, which no token has",
+                    near.map { "write ${\($0)}" }
+                        ?? "use one of \(known.sorted().joined(separator: ", "))")
+            }
+        }
     }
 
     private func checkPatterns() {

@@ -45,7 +45,12 @@ struct FieldReader {
 
     func integer(in range: ClosedRange<Int>) -> Int? {
         guard let value = node.integer, let number = Int(exactly: value), range ~= number else {
-            return wrongType("a whole number from \(range.lowerBound) to \(range.upperBound)")
+            let expected = "a whole number from \(range.lowerBound) to \(range.upperBound)"
+            if case .number = node.kind {
+                mistake("is out of range", "write \(expected)")
+                return nil
+            }
+            return wrongType(expected)
         }
         return number
     }

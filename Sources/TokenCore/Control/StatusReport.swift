@@ -41,7 +41,6 @@ public struct CredentialStatus: Sendable, Equatable {
     public var lastError: StoredError?
     public var consecutiveFailures: Int
     public var refreshes: Int64
-    public var generation: Int64
     public var outputs: [String]
 
     public init(_ lifecycle: CredentialLifecycle, now: Moment) {
@@ -56,7 +55,6 @@ public struct CredentialStatus: Sendable, Equatable {
         lastError = lifecycle.standingError
         consecutiveFailures = lifecycle.failures
         refreshes = lifecycle.grant.attempts.successes
-        generation = lifecycle.grant.generation
         outputs = lifecycle.configuration.outputs.map(\.path)
     }
 
@@ -72,7 +70,7 @@ public struct CredentialStatus: Sendable, Equatable {
                 lastError?.statusJSON(credential: name, state: state) ?? JSONNode(.null)
             ),
             ("consecutive_failures", .integer(Int64(consecutiveFailures))),
-            ("refreshes", .integer(refreshes)), ("generation", .integer(generation)),
+            ("refreshes", .integer(refreshes)),
             ("outputs", .array(outputs.map { .string($0) })),
         ])
     }

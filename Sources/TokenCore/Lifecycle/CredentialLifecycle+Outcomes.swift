@@ -156,6 +156,11 @@ extension CredentialLifecycle {
         case .needsLogin:
             isRetryPending = false
             grant.attempts.isLoginRequired = true
+            if grant.attempts.lastError == nil {
+                grant.attempts.lastError = StoredError(
+                    failureClass: .reauth, problem: "there is no refresh token to begin with",
+                    at: now.wall)
+            }
             dueAt = now.uptime.advanced(by: RetryPolicy.seedCheckInterval)
             return wasLoginRequired
                 ? [] : [.report(.loginRequired(grant.attempts.lastError))]
