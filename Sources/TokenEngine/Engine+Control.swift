@@ -3,7 +3,8 @@ internal import TokenCore
 /// Somebody who waits for a token that lasts, or for a refresh to end.
 struct TokenWaiter {
     enum Wish {
-        case token(minimumLife: Duration)
+        /// Any token newer than this generation will do: a fresh one lasts as long as it lasts.
+        case token(minimumLife: Duration, newerThan: Int64)
         /// An attempt that ended after this many.
         case refresh(afterAttempts: Int)
     }
@@ -60,8 +61,10 @@ extension EngineLoop {
             guard let lifecycle = known(name, reply) else { return }
             reply(ControlReply(200, CredentialStatus(lifecycle, now: now).json))
         case .token(let name, let life):
-            guard known(name, reply) != nil else { return }
-            wait(name, .token(minimumLife: life), for: Self.longestTokenWait, reply, &group)
+            guard let lifecycle = known(name, reply) else { return }
+            let wish = TokenWaiter.Wish.token(
+                minimumLife: life, newerThan: lifecycle.publishedGeneration ?? 0)
+            wait(name, wish, for: Self.longestTokenWait, reply, &group)
         case .refresh(let name, let duration):
             guard let lifecycle = known(name, reply) else { return }
             let before = lifecycle.attemptsEnded
@@ -132,13 +135,15 @@ extension EngineLoop {
                 return failure(lifecycle, error.problem)
             }
             return ControlReply(200, CredentialStatus(lifecycle, now: now).json)
-        case .token(let life):
+        case .token(let life, let generation):
             if let live = lifecycle.liveAccess(now: now) {
                 let left = live.expiresAt.map { now.uptime.duration(to: $0) }
-                // A token that never lived this long must do (contract section 5, --min-ttl).
-                let wanted = min(life, (live.access.lifetime ?? life) / 2)
+                // Where no token ever lives this long, half a life must do.
+                let whole = live.access.lifetime ?? life
+                let wanted = life < whole ? life : whole / 2
                 let isNewest = lifecycle.publishedGeneration == lifecycle.grant.generation
-                if isNewest, left.map({ $0 >= wanted }) ?? true || isLate {
+                let isNewer = (lifecycle.publishedGeneration ?? 0) > generation
+                if isNewest, isNewer || left.map({ $0 >= wanted }) ?? true || isLate {
                     let token = PublishedToken(
                         credential: lifecycle.name,
                         provider: lifecycle.configuration.profile.name, access: live.access)

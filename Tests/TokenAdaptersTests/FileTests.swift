@@ -98,6 +98,46 @@ final class Folder {
         #expect(names == ["token"], "a temporary file was left")
     }
 
+    @Test(
+        "I15: readers at full speed see one whole generation after another, never an older one",
+        .timeLimit(.minutes(1)))
+    func readers() async throws {
+        let folder = try Folder()
+        let outputs = try OutputDirectory(path: folder.path + "/run")
+        let output = OutputSpecification(path: "mail/token", format: .raw)
+        let path = folder.path + "/run/mail/token"
+        let last = 300
+        // Sizes differ, so that a mix of two generations would show.
+        func text(_ generation: Int) -> String {
+            "\(generation) " + String(repeating: "x", count: generation * 37 % 5000)
+        }
+        _ = await outputs.publish(token(text(0)), to: [output])
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<3 {
+                group.addTask {
+                    var (seen, reads) = (0, 0)
+                    while seen < last {
+                        let found = try String(contentsOfFile: path, encoding: .utf8)
+                        let number = try #require(
+                            found.split(separator: " ").first.flatMap { Int($0) })
+                        #expect(found == text(number))
+                        #expect(number >= seen)
+                        (seen, reads) = (number, reads + 1)
+                        await Task.yield()
+                    }
+                    return reads
+                }
+            }
+            group.addTask {
+                for generation in 1...last {
+                    _ = await outputs.publish(token(text(generation)), to: [output])
+                }
+                return last
+            }
+            for try await reads in group { #expect(reads > 10) }
+        }
+    }
+
     @Test("a file that is already right is left alone, so that its readers are not woken")
     func unchanged() async throws {
         let folder = try Folder()

@@ -93,6 +93,19 @@ import Testing
         #expect(grant.renewalKind(profile: profile) == .acquire)
     }
 
+    @Test("after a lost answer a profile that can acquire does, unless it knows a grace")
+    func acquireAfterAmbiguity() throws {
+        for (lifecycle, kind) in [
+            ("{}", ExchangeKind.acquire), (#"{"reuse_grace": "60s"}"#, .refresh),
+        ] {
+            let profile = try profile(lifecycle, acquire: true)
+            var grant = held
+            refuse(&grant, .ambiguous, profile: profile)
+            #expect(grant.renewalKind(profile: profile) == kind)
+            #expect(grant.refreshToken == Secret("RT"))
+        }
+    }
+
     @Test("any refusal after the refresh token's life has passed is reauth")
     func pastItsLife() throws {
         let profile = try profile(#"{"refresh_token_lifetime": "60d"}"#)

@@ -18,6 +18,11 @@ public struct ConfigurationMistake: Error, Sendable, Equatable, CustomStringConv
         (self.problem, self.remedy) = (problem, remedy)
     }
 
+    func isSamePlace(as other: ConfigurationMistake) -> Bool {
+        file == other.file && line == other.line && column == other.column
+            && problem == other.problem
+    }
+
     /// `FILE:LINE:COLUMN: JSON.PATH: what is wrong; what to write instead`
     public var description: String {
         let place = line == 0 ? file : "\(file):\(line):\(column)"

@@ -27,7 +27,8 @@ extension Configuration {
         let configuration = reading.finish()
         // A provider that several credentials use is read more than once.
         var mistakes: [ConfigurationMistake] = []
-        for mistake in reading.documents.flatMap(\.mistakes) where !mistakes.contains(mistake) {
+        for mistake in reading.documents.flatMap(\.mistakes)
+        where !mistakes.contains(where: { $0.isSamePlace(as: mistake) }) {
             mistakes.append(mistake)
         }
         if !mistakes.isEmpty { throw ConfigurationMistakes(mistakes) }

@@ -9,7 +9,6 @@ struct CredentialChecks {
         requireRefreshToken()
         checkURLs()
         checkPatterns()
-        checkTemplates()
     }
 
     private func requireVariables() {
@@ -81,25 +80,6 @@ struct CredentialChecks {
             }
         }
         return request.renderURL(in: context).flatMap(EndpointURL.problem(of:))
-    }
-
-    /// An output that names what no token has could never be written.
-    private func checkTemplates() {
-        let own: [ContextVariable] = [.accessToken, .tokenType, .expiresAt, .scope]
-        let exchanges =
-            [credential.profile.refresh] + [credential.profile.acquire].compactMap { $0 }
-        let kept = exchanges.flatMap { $0.response.keep.map { "keep." + $0.name } }
-        let known = Set(own.map(\.rawValue) + kept)
-        for output in credential.outputs {
-            guard case .template(let template) = output.format else { continue }
-            for name in template.variables.subtracting(known).sorted() {
-                let near = nearest(name, among: known.sorted())
-                field.mistake(
-                    "the template of \"\(output.path)\" names ${\(name)}, which no token has",
-                    near.map { "write ${\($0)}" }
-                        ?? "use one of \(known.sorted().joined(separator: ", "))")
-            }
-        }
     }
 
     private func checkPatterns() {

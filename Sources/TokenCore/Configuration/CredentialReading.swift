@@ -65,7 +65,7 @@ struct CredentialReading {
         let variables = readVariables(object.take("variables"))
         var refresh = defaults.refresh
         if let given = object.take("refresh")?.object() { refresh.read(given) }
-        let outputs = readOutputs(object.take("outputs"))
+        let outputs = readOutputs(object.take("outputs"), profile: profile)
         let hooks = (object.take("on_change")?.array() ?? []).compactMap(readHook)
         object.finish()
         guard let profile else { return nil }
@@ -95,12 +95,14 @@ struct CredentialReading {
         return variables
     }
 
-    private func readOutputs(_ field: FieldReader?) -> [OutputSpecification] {
+    private func readOutputs(
+        _ field: FieldReader?, profile: ProviderProfile?
+    ) -> [OutputSpecification] {
         guard let field else {
             return [("token", OutputSpecification.Format.raw), ("token.json", .json)]
                 .map { withDefaults(OutputSpecification(path: "\(name)/\($0.0)", format: $0.1)) }
         }
-        return (field.nonEmptyArray() ?? []).compactMap(readOutput)
+        return (field.nonEmptyArray() ?? []).compactMap { readOutput($0, profile: profile) }
     }
 
     private func withDefaults(_ output: OutputSpecification) -> OutputSpecification {
@@ -110,7 +112,9 @@ struct CredentialReading {
         return output
     }
 
-    private func readOutput(_ field: FieldReader) -> OutputSpecification? {
+    private func readOutput(
+        _ field: FieldReader, profile: ProviderProfile?
+    ) -> OutputSpecification? {
         guard let object = field.object() else { return nil }
         let path = object.require("path", "\"\(name)/token\"")?.outputPath()
         let template = object.take("template")
@@ -125,8 +129,9 @@ struct CredentialReading {
         case "env": output.format = .env
         case "curl": output.format = .curl
         case "template":
-            if let template = template?.template() {
+            if let field = template, let template = field.template() {
                 output.format = .template(template)
+                if let profile { field.requireKnown(template, of: profile) }
             } else if object.field.node["template"] == nil {
                 field.mistake("\"template\" is missing", "add \"template\": \"${access_token}\"")
             }
@@ -168,6 +173,21 @@ extension FieldReader {
             return nil
         }
         return text
+    }
+
+    /// An output that names what no token has could never be written.
+    func requireKnown(_ template: Template, of profile: ProviderProfile) {
+        let own: [ContextVariable] = [.accessToken, .tokenType, .expiresAt, .scope]
+        let exchanges = [profile.refresh] + [profile.acquire].compactMap { $0 }
+        let kept = exchanges.flatMap { $0.response.keep.map { "keep." + $0.name } }
+        let known = Set(own.map(\.rawValue) + kept)
+        for name in template.variables.subtracting(known).sorted() {
+            let near = nearest(name, among: known.sorted())
+            mistake(
+                "names ${\(name)}, which no token has",
+                near.map { "write ${\($0)}" }
+                    ?? "use one of \(known.sorted().joined(separator: ", "))")
+        }
     }
 
     func template() -> Template? {

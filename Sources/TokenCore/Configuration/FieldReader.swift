@@ -14,7 +14,9 @@ struct FieldReader {
         self.fallbackOffset = node.offset >= 0 ? node.offset : fallbackOffset
     }
 
+    /// An inherited value is its own profile's mistake, and is recorded where that one is read.
     func mistake(_ problem: String, _ remedy: String) {
+        if node.offset < 0 { return }
         document.record(at: fallbackOffset, path: path, problem, remedy)
     }
 
@@ -147,7 +149,9 @@ final class ObjectReader {
 
     func require(_ key: String, _ example: String) -> FieldReader? {
         if let found = take(key) { return found }
-        field.mistake("\"\(key)\" is missing", "add it, such as \(example)")
+        field.document.record(
+            at: field.fallbackOffset, path: field.path, "\"\(key)\" is missing",
+            "add it, such as \(example)")
         return nil
     }
 

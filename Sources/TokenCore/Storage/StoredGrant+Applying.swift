@@ -67,7 +67,12 @@ extension StoredGrant {
             retryAfter: refusal.retryAfter)
         attempts.isMisconfigured = effective == .config
         switch effective {
-        case .ambiguous: attempts.ambiguousAttempts += 1
+        case .ambiguous:
+            attempts.ambiguousAttempts += 1
+            // Starting over is safer than a token that may be spent, unless a grace is known.
+            if profile.acquire != nil, profile.lifecycle.reuseGrace == nil {
+                isRefreshTokenRefused = true
+            }
         case .reacquire: isRefreshTokenRefused = true
         case .reauth:
             attempts.reauthAnswers += 1
