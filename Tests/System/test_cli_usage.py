@@ -181,8 +181,10 @@ class DemoTest(ProgramCase):
             self.assertRegex(verdict, name + r" [2-9]\b")
             self.assertRegex(done.stdout, r"(?m)^%s +(fresh|refreshing) " % name)
 
-    def test_a_demo_that_is_too_short_to_judge_is_no_failure_and_leaves_nothing(self):
-        self.assert_exit(self.demo(3), 0)
+    def test_a_demo_that_is_too_short_to_judge_says_so_and_leaves_nothing(self):
+        done = self.demo(3)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("too short", done.stdout)
 
 
 if __name__ == "__main__":
