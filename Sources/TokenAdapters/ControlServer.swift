@@ -84,8 +84,6 @@ extension HTTPResponse {
     }
 }
 
-struct ControlRouteProblem: Error {}
-
 /// Paths and methods.
 enum ControlRoute {
     enum Outcome {

@@ -113,9 +113,7 @@ private final class WatchedSocket {
     ) {
         if reading, reader == nil, let copy = duplicate() {
             let source = DispatchSource.makeReadSource(fileDescriptor: copy, queue: queue)
-            source.setEventHandler { act(CURL_CSELECT_IN) }
-            source.setCancelHandler { close(copy) }
-            source.activate()
+            start(source, on: copy) { act(CURL_CSELECT_IN) }
             reader = source
         } else if !reading {
             reader?.cancel()
@@ -123,14 +121,20 @@ private final class WatchedSocket {
         }
         if writing, writer == nil, let copy = duplicate() {
             let source = DispatchSource.makeWriteSource(fileDescriptor: copy, queue: queue)
-            source.setEventHandler { act(CURL_CSELECT_OUT) }
-            source.setCancelHandler { close(copy) }
-            source.activate()
+            start(source, on: copy) { act(CURL_CSELECT_OUT) }
             writer = source
         } else if !writing {
             writer?.cancel()
             writer = nil
         }
+    }
+
+    private func start(
+        _ source: any DispatchSourceProtocol, on copy: Int32, handler: @escaping () -> Void
+    ) {
+        source.setEventHandler(handler: handler)
+        source.setCancelHandler { close(copy) }
+        source.activate()
     }
 
     /// Without a descriptor to spare the transfer runs into its own timeout, as a failure.

@@ -25,14 +25,10 @@ extension EngineLoop {
         let now = self.now
         switch request {
         case .status:
-            let report = fleet.statusReport(
-                isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes)
-            reply(ControlReply(200, report.json))
+            reply(ControlReply(200, statusReport(now: now).json))
         case .metrics:
-            let report = fleet.statusReport(
-                isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes)
             var done = ControlReply(200, nil)
-            done.metrics = report.openMetrics
+            done.metrics = statusReport(now: now).openMetrics
             reply(done)
         case .health:
             let expired = fleet.all.filter { $0.state == .expired }.map(\.name)
@@ -79,6 +75,11 @@ extension EngineLoop {
             orderReplies[name, default: []].append(reply)
             perform(fleet.handle(.orderGiven(order), for: name, now: now), &group)
         }
+    }
+
+    private func statusReport(now: Moment) -> StatusReport {
+        fleet.statusReport(
+            isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes)
     }
 
     private func known(

@@ -21,8 +21,7 @@ extension CredentialLifecycle {
             if hasLiveToken(now: now) { return publish(access) }
             // Its end came while nobody looked.
             published = Published(
-                generation: grant.generation, expiresAt: now.uptime, lifetime: access.lifetime,
-                isDead: true)
+                generation: grant.generation, expiresAt: now.uptime, isDead: true)
             return [.withdrawExpired]
         }
     }
@@ -65,11 +64,7 @@ extension CredentialLifecycle {
             dueAt = isPrompt ? due : max(floor, due)
             return
         }
-        guard let access = grant.access else {
-            dueAt = floor
-            return
-        }
-        guard let elapsed = now.elapsed(since: access.sentAt) else {
+        guard let access = grant.access, let elapsed = now.elapsed(since: access.sentAt) else {
             dueAt = floor
             return
         }
@@ -221,8 +216,9 @@ extension CredentialLifecycle {
         return actions
     }
 
-    /// Nothing was sent, or it could not be saved: memory remembers until the disk can.
-    private mutating func noteStorageProblem(_ problem: String, now: Moment) {
+    /// Nothing was sent, or an answer waits for a disk that does not take it: memory remembers
+    /// until the disk can, and it is visible at once (I36).
+    mutating func noteStorageProblem(_ problem: String, now: Moment) {
         storageFailures += 1
         storageError = StoredError(failureClass: .storage, problem: problem, at: now.wall)
     }
@@ -231,9 +227,7 @@ extension CredentialLifecycle {
         _ report: PublicationReport, now: Moment, using random: inout RandomSource
     ) -> [LifecycleAction] {
         if report.isAnyWritten, let access = grant.access {
-            published = Published(
-                generation: grant.generation, expiresAt: expiry(of: access, now: now),
-                lifetime: access.lifetime)
+            notePublished(access, now: now)
         }
         let isChanged = isOutputChangePending
         isOutputChangePending = false

@@ -44,16 +44,15 @@ extension CredentialLifecycle {
         return (access, end)
     }
 
-    /// An answer waits in memory for a disk that does not take it: visible at once (I36).
-    mutating func noteUnsaved(problem: String, now: Moment) {
-        storageFailures += 1
-        storageError = StoredError(failureClass: .storage, problem: problem, at: now.wall)
-    }
-
+    /// The token of an answer that no disk holds yet is in the files.
     mutating func notePublishedUnsaved(_ access: GrantedAccess, now: Moment) {
         grant.access = access
+        notePublished(access, now: now)
+    }
+
+    /// Other programs can read this token from now on.
+    mutating func notePublished(_ access: GrantedAccess, now: Moment) {
         published = Published(
-            generation: grant.generation, expiresAt: expiry(of: access, now: now),
-            lifetime: access.lifetime)
+            generation: grant.generation, expiresAt: expiry(of: access, now: now))
     }
 }

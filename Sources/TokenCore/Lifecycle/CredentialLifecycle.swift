@@ -16,7 +16,6 @@ public struct CredentialLifecycle: Sendable {
         var generation: Int64
         /// `nil` when it never expires.
         var expiresAt: Uptime?
-        var lifetime: Duration?
         /// Its end has been noticed.
         var isDead = false
     }

@@ -96,7 +96,7 @@ public struct Fleet: Sendable {
 
     public mutating func noteUnsaved(_ name: String, problem: String, now: Moment) {
         guard let index = indices[name] else { return }
-        lifecycles[index]?.noteUnsaved(problem: problem, now: now)
+        lifecycles[index]?.noteStorageProblem(problem, now: now)
     }
 
     public mutating func notePublishedUnsaved(
