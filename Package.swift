@@ -27,7 +27,10 @@ let package = Package(
         .target(name: "CLinux"),
         .target(
             name: "TokenCore",
-            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            dependencies: [
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ],
             resources: [.embedInCode("Profiles")],
             swiftSettings: house),
         .target(name: "TokenEngine", dependencies: ["TokenCore"], swiftSettings: house),
@@ -50,8 +53,12 @@ let package = Package(
             ],
             swiftSettings: house),
         .testTarget(
-            name: "TokenCoreTests", dependencies: ["TokenCore"], exclude: ["Fixtures"],
-            swiftSettings: house),
+            name: "TokenCoreTests",
+            dependencies: [
+                "TokenCore", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ],
+            exclude: ["Fixtures"], swiftSettings: house),
         .testTarget(
             name: "TokenEngineTests", dependencies: ["TokenEngine", "TokenCore"],
             swiftSettings: house),

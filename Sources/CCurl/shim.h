@@ -12,6 +12,11 @@ static inline CURLcode ccurl_set_string(CURL *h, CURLoption o, const char *v) {
 static inline CURLcode ccurl_set_pointer(CURL *h, CURLoption o, void *v) {
     return curl_easy_setopt(h, o, v);
 }
+/* libcurl takes a copy. */
+static inline CURLcode ccurl_set_blob(CURL *h, CURLoption o, const void *data, size_t size) {
+    struct curl_blob blob = {(void *)data, size, CURL_BLOB_COPY};
+    return curl_easy_setopt(h, o, &blob);
+}
 typedef size_t (*ccurl_data_callback)(char *, size_t, size_t, void *);
 static inline CURLcode ccurl_set_data_callback(CURL *h, CURLoption o, ccurl_data_callback f) {
     return curl_easy_setopt(h, o, f);

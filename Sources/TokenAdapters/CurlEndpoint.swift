@@ -13,12 +13,16 @@ public import TokenEngine
 /// libcurl would silently send a request again that the server may have carried out (I13).
 public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
     private let queue = DispatchQueue(label: "evertoken.curl")
+    private let base: String
     private let multi: UnsafeMutableRawPointer
     private let timer: any DispatchSourceTimer
     private var sockets: [Int32: WatchedSocket] = [:]
     private var transfers: [UnsafeMutableRawPointer: CurlTransfer] = [:]
 
-    public init() {
+    /// - Parameter base: The directory of the configuration file; relative paths of certificates
+    ///   start there.
+    public init(base: String) {
+        self.base = base
         // Once for the process; libcurl counts (curl_global_init(3)).
         curl_global_init(Int(CURL_GLOBAL_DEFAULT))
         guard let multi = curl_multi_init() else {
@@ -56,7 +60,7 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
             queue.async {
                 guard
                     let transfer = CurlTransfer(
-                        request, done: { continuation.resume(returning: $0) })
+                        request, base: self.base, done: { continuation.resume(returning: $0) })
                 else {
                     continuation.resume(returning: .notSent(problem: "out of memory"))
                     return

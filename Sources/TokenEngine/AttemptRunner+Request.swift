@@ -24,36 +24,32 @@ extension AttemptRunner {
             let rendered = try attempt.exchange.request.render(in: context)
             return WireRequest(
                 request: rendered, timeout: credential.refresh.timeout,
-                connectTimeout: credential.refresh.connectTimeout, caFile: credential.caFile,
+                connectTimeout: credential.refresh.connectTimeout,
+                caFile: attempt.exchange.request.caFile ?? credential.caFile,
                 proxy: credential.proxy)
         } catch { throw AttemptStop(.config, "\(error.problem); \(error.remedy)") }
     }
 
     private func context(of attempt: Attempt) async throws(AttemptStop) -> TemplateContext {
         let credential = attempt.credential
-        var context = TemplateContext(nonce: nonce(at: attempt.record.sentAt.wall))
-        for (name, variable) in credential.profile.variables {
-            context.values[name] = variable.defaultValue
-        }
+        var values = CredentialValues(scope: credential.scope)
         for (name, source) in credential.variables {
-            context.values[name] = try await value(
+            values.variables[name] = try await value(
                 of: source, variable: credential.profile.variables[name], named: name)
         }
-        context.set(.scope, credential.scope ?? context.values["scope"]?.canonicalText)
         if let source = credential.clientID {
-            context.set(.clientID, try await secret(source).reveal())
+            values.clientID = try await secret(source).reveal()
         }
         if let source = credential.clientSecret {
-            context.set(.clientSecret, try await secret(source).reveal())
+            values.clientSecret = try await secret(source).reveal()
         }
-        switch attempt.order {
-        case .login(let code):
+        var context = TemplateContext(
+            values, profile: credential.profile, record: attempt.record,
+            nonce: RequestNonce(random: world.random.bytes, now: attempt.record.sentAt.wall))
+        if case .login(let code) = attempt.order {
             context.set(.code, code.code.reveal())
-            context.set(.redirectURI, code.redirectURI)
+            if let redirectURI = code.redirectURI { context.set(.redirectURI, redirectURI) }
             context.set(.codeVerifier, code.codeVerifier?.reveal())
-        case .renew, .adopt:
-            context.set(.refreshToken, attempt.record.grant.refreshToken?.reveal())
-            context.set(.accessToken, attempt.record.grant.access?.token.reveal())
         }
         return context
     }
@@ -85,46 +81,17 @@ extension AttemptRunner {
             throw AttemptStop(.config, error.problem)
         }
     }
-
-    /// RFC 9562 section 5.4 for the UUID; rejection-free letters for `random()` are good enough for
-    /// a nonce (the alphabet has 62 characters, a byte 256 values: some are a little likelier).
-    private func nonce(at now: WallTime) -> RequestNonce {
-        var id = world.random.bytes(16)
-        id[6] = id[6] & 0x0F | 0x40
-        id[8] = id[8] & 0x3F | 0x80
-        let text = Array(hexadecimal(id))
-        let groups = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(text[$0]) }
-        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
-        let letters = world.random.bytes(64).map { alphabet[Int($0) % alphabet.count] }
-        return RequestNonce(
-            uuid: groups.joined(separator: "-"), random: String(letters), now: now)
-    }
 }
 
 extension TokenExchange {
     /// Headers of an answer that are worth keeping: those that its reading looks at.
     func headersOfInterest(_ profile: ProviderProfile) -> Set<String> {
-        var selectors = [response.accessToken, response.refreshToken, response.tokenType]
-        selectors.append(response.scope)
-        selectors += (response.expires + response.refreshExpires).map(\.from)
-        selectors += response.keep.map(\.selector)
-        selectors += response.success.map(\.path)
+        var selectors = response.selectors.map(Optional.some)
         for rule in profile.errors {
             selectors += rule.conditions.map(\.path)
             selectors.append(rule.retryAfter?.from)
         }
-        let named = selectors.compactMap { $0 }.flatMap(\.headerNames)
+        let named = selectors.compactMap { $0 }.flatMap(\.parts).compactMap(\.headerName)
         return Set(named).union(["retry-after", "date", "content-type"])
-    }
-}
-
-extension ResponseSelector {
-    /// Lower case.
-    fileprivate var headerNames: [String] {
-        switch self {
-        case .header(let name, _): [name.lowercased()]
-        case .firstOf(let parts): parts.flatMap(\.headerNames)
-        case .pointer, .matching, .value: []
-        }
     }
 }

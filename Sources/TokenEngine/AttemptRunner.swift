@@ -57,20 +57,27 @@ struct AttemptRunner: Sendable {
                 grant = record.grant
                 return ended(.granted([]))
             case .send(let record, let index):
-                let attempt = Attempt(
+                var attempt = Attempt(
                     credential: credential, order: order, record: record, index: index,
                     slots: slots)
-                let (after, end) = try await send(attempt)
-                grant = after
-                return ended(end)
+                while true {
+                    let (after, end) = try await send(attempt)
+                    grant = after
+                    guard case .granted = end,
+                        let next = attempt.record.next(
+                            grant: after, profile: credential.profile, now: world.clock.now())
+                    else { return ended(end) }
+                    // What the step gave is on the disk; the next one goes to the other slot.
+                    (attempt.record, attempt.index) = (next, attempt.index.other)
+                }
             }
         } catch {
             // A failure that no record holds: the grant is as the disk has it.
             if error.refusal.failureClass == .config, !order.isLogin {
                 var changed = grant ?? StoredGrant()
                 changed.fail(
-                    error.refusal, kind: .refresh, at: world.clock.now(),
-                    profile: credential.profile)
+                    error.refusal, spends: credential.profile.usesRefreshToken,
+                    at: world.clock.now(), profile: credential.profile)
                 grant = changed
             }
             return ended(order.isLogin ? .signInFailed(error.refusal) : .refused(error.refusal))
@@ -83,21 +90,24 @@ struct AttemptRunner: Sendable {
     ) async throws(AttemptStop) -> (StoredGrant, AttemptReport.End) {
         let credential = attempt.credential
         // Everything that can go wrong without the network goes wrong before the intent.
+        var attempt = attempt
         let wire = try await wireRequest(attempt)
+        attempt.record.host = EndpointURL.host(of: wire.request.url)
         try await claimRefreshToken(attempt, wire)
         try await write(attempt.record, to: attempt.index, of: attempt.slots, credential.name)
         let start = world.clock.now()
         let result = await world.endpoint.send(wire)
         let roundTrip = start.uptime.duration(to: world.clock.now().uptime)
         switch result {
-        case .notSent(let problem): return try await notSent(attempt, problem: problem)
+        case .notSent(let problem):
+            return try await notSent(attempt, Refusal(.transient, problem: problem))
+        case .unusable(let problem):
+            return try await notSent(attempt, Refusal(.config, problem: problem))
         case .unanswered(let problem):
             var grant = attempt.record.grant
             let refusal = Refusal(.ambiguous, problem: problem)
-            grant.fail(
-                refusal, kind: attempt.record.kind, at: attempt.record.sentAt,
-                profile: credential.profile)
-            return (grant, attempt.order.isLogin ? .signInFailed(refusal) : .refused(refusal))
+            grant.fail(refusal, of: attempt.record, profile: credential.profile)
+            return (grant, attempt.isSignIn ? .signInFailed(refusal) : .refused(refusal))
         case .answered(let raw):
             let names = attempt.exchange.headersOfInterest(credential.profile)
             let kept = raw.keepable(headers: names)
@@ -112,30 +122,27 @@ struct AttemptRunner: Sendable {
     ) -> (StoredGrant, AttemptReport.End) {
         let profile = attempt.credential.profile
         let record = attempt.record
-        let reading = AnswerReader(profile: profile, kind: record.kind)
-            .read(raw, sentAt: record.sentAt.wall)
+        let reader = AnswerReader(
+            profile: profile, kind: record.kind, step: record.step, steps: record.grant.steps)
+        let reading = reader.read(raw, sentAt: record.sentAt.wall)
         var grant = record.grant
         grant.apply(reading, to: record, roundTrip: roundTrip, profile: profile)
         switch reading.result {
         case .success: return (grant, .granted(reading.notes))
         case .failure(let refusal):
-            return (grant, attempt.order.isLogin ? .signInFailed(refusal) : .refused(refusal))
+            return (grant, attempt.isSignIn ? .signInFailed(refusal) : .refused(refusal))
         }
     }
 
     /// Step 2 failed: the intent is cleared, for nothing left this host.
     private func notSent(
-        _ attempt: Attempt, problem: String
+        _ attempt: Attempt, _ refusal: Refusal
     ) async throws(AttemptStop) -> (StoredGrant, AttemptReport.End) {
-        let refusal = Refusal(.transient, problem: problem)
         var cleared = attempt.record
         cleared.state = .settled
-        cleared.grant.fail(
-            refusal, kind: cleared.kind, at: cleared.sentAt, profile: attempt.credential.profile)
+        cleared.grant.fail(refusal, of: cleared, profile: attempt.credential.profile)
         try await write(cleared, to: attempt.index, of: attempt.slots, attempt.credential.name)
-        return (
-            cleared.grant, attempt.order.isLogin ? .signInFailed(refusal) : .refused(refusal)
-        )
+        return (cleared.grant, attempt.isSignIn ? .signInFailed(refusal) : .refused(refusal))
     }
 
     /// Step 4, the commit point. An answer that cannot be saved is held and tried again until the
@@ -172,6 +179,7 @@ struct AttemptRunner: Sendable {
     private func urgentToken(
         _ raw: RawAnswer, of attempt: Attempt, roundTrip: Duration
     ) -> GrantedAccess? {
+        guard attempt.isLast else { return nil }
         let now = world.clock.now()
         if let old = attempt.record.grant.access {
             guard let lifetime = old.lifetime, let age = now.elapsed(since: old.sentAt),
@@ -219,7 +227,7 @@ struct AttemptRunner: Sendable {
         _ attempt: Attempt, _ wire: WireRequest
     ) async throws(AttemptStop) {
         guard attempt.record.kind == .refresh, let token = attempt.record.grant.refreshToken,
-            attempt.credential.profile.usesRefreshToken
+            attempt.exchange.spendsGrant
         else { return }
         let identity = hexadecimal(
             SHA256.hash(
@@ -239,7 +247,15 @@ struct Attempt: Sendable {
     var index: SlotPair.Index
     var slots: any OpenSlots
 
-    var exchange: TokenExchange { credential.profile.exchange(record.kind) }
+    var exchange: TokenExchange {
+        credential.profile.exchange(record.kind, step: record.step)
+    }
+
+    /// Whether its answer holds the credential's own token.
+    var isLast: Bool { credential.profile.isLast(record.step, of: record.kind) }
+
+    /// An authorization code is being exchanged: a failure says nothing about the tokens there are.
+    var isSignIn: Bool { record.kind == .authorizationCode }
 }
 
 /// Why an attempt ended before anything was sent.

@@ -60,7 +60,7 @@ struct Assembly {
         var world = World(
             clock: clock,
             timer: DispatchWakeTimer(clock: clock, cap: cap, wake: { wakes.pass(()) }),
-            slots: slots, endpoint: CurlEndpoint(),
+            slots: slots, endpoint: CurlEndpoint(base: loader.directory),
             secrets: SecretResolver(base: loader.directory), outputs: outputs,
             hooks: HookProcesses(journal: journal, tokenDirectory: directories.token),
             journal: journal, supervisor: supervisor,

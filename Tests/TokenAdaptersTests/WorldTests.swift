@@ -112,7 +112,7 @@ import TokenEngine
         let server = try HTTPServer.loopback(port: 0) { request, _, respond in
             respond(HTTPResponse(200, body: request.body))
         }
-        let curl = CurlEndpoint()
+        let curl = CurlEndpoint(base: ".")
         await withTaskGroup(of: Void.self) { group in
             for lane in 0..<8 {
                 group.addTask {
@@ -138,7 +138,7 @@ import TokenEngine
         let port = server.port
         server.stop()
         try await Task.sleep(for: .milliseconds(100))
-        guard case .notSent = await CurlEndpoint().send(request(port)) else {
+        guard case .notSent = await CurlEndpoint(base: ".").send(request(port)) else {
             Issue.record("it counts as sent")
             return
         }

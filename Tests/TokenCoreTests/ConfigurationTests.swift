@@ -114,8 +114,8 @@ import Testing
                "client_secret": {"env": "S"}}}}
             """
         let profile = try Self.read(text).get().credentials[0].profile
-        #expect(profile.refresh.request.clientAuthentication == .post)
-        #expect(profile.refresh.response.expires.count == 2)
+        #expect(profile.refresh[0].request.clientAuthentication == .post)
+        #expect(profile.refresh[0].response.expires.count == 2)
         #expect(profile.lifecycle.refreshToken == .rotating)
         let circle = Self.mistakes(
             #"{"providers": {"a": {"extends": "b"}, "b": {"extends": "a"}}}"#)
@@ -130,7 +130,7 @@ import Testing
             """
         let profile = try Self.read(text).get().credentials[0].profile
         #expect(!profile.usesRefreshToken)
-        #expect(profile.refresh.response.root == JSONPointer("/data"))
+        #expect(profile.refresh[0].response.root == JSONPointer("/data"))
     }
 
     // MARK: The table that the schema is held to as well (Tests/System/test_schema.py)

@@ -18,8 +18,8 @@ import Testing
         isBare: Bool = false, profile: ProviderProfile
     ) {
         grant.fail(
-            Refusal(failureClass, httpStatus: 400, problem: "p", isBare: isBare), kind: .refresh,
-            at: moment, profile: profile)
+            Refusal(failureClass, httpStatus: 400, problem: "p", isBare: isBare),
+            spends: profile.usesRefreshToken, at: moment, profile: profile)
     }
 
     private var held: StoredGrant {

@@ -57,9 +57,19 @@ import Testing
         rules.maxInterval = .seconds(60)
         #expect(delay(.seconds(7200), rules: rules) == .seconds(60))
         #expect(delay(nil, rules: rules) == .seconds(60))
+        // A floor never lies beyond the token's end: nobody would refuse a request then.
         rules = LifecycleRules()
+        rules.minAge = .days(1)
+        #expect(delay(.seconds(61), rules: rules) == .seconds(61))
+    }
+
+    @Test("a rate limit paces what follows a restart; otherwise the fleet counts requests")
+    func restart() {
+        var rules = LifecycleRules()
         rules.rateLimit = RateLimit(count: 10, period: .seconds(600))
-        #expect(delay(.seconds(61), rules: rules) == .seconds(60))
+        let schedule = RefreshSchedule(policy: RefreshPolicy(), rules: rules)
+        #expect(schedule.restartInterval(lifetime: .seconds(3600)) == .seconds(60))
+        #expect(schedule.minimumInterval(lifetime: .seconds(3600)) == .seconds(10))
     }
 
     @Test("a token without an end is never due") func never() { #expect(delay(nil) == nil) }

@@ -48,7 +48,7 @@ extension SimulatedWorld {
             var cleared = pending.record
             cleared.state = .settled
             let refusal = Refusal(.transient, problem: "outage")
-            cleared.grant.fail(refusal, kind: .refresh, at: cleared.sentAt, profile: profile)
+            cleared.grant.fail(refusal, of: cleared, profile: profile)
             if let bytes = SlotLayout.encode(cleared, credential: name, slotSize: 65_536) {
                 write(bytes, at: 0, to: pending.index, name)
             }
@@ -63,7 +63,7 @@ extension SimulatedWorld {
             accounts[name]?.lostInFlight = true
             var grant = pending.record.grant
             let refusal = Refusal(.ambiguous, problem: "no answer")
-            grant.fail(refusal, kind: .refresh, at: pending.record.sentAt, profile: profile)
+            grant.fail(refusal, of: pending.record, profile: profile)
             end(name, pending.ticket, grant, .refused(refusal))
             return
         }
@@ -115,7 +115,7 @@ extension SimulatedWorld {
     }
 
     var lifetime: Duration {
-        if case .duration(let duration)? = profile.refresh.response.defaultLifetime {
+        if case .duration(let duration)? = profile.refresh[0].response.defaultLifetime {
             return duration
         }
         return .zero

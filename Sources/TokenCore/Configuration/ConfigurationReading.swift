@@ -175,7 +175,7 @@ final class ConfigurationReading {
         for (name, field) in credentials.sorted(by: { $0.name < $1.name }) {
             let reading = CredentialReading(name: name, field: field, defaults: defaults)
             guard var credential = reading.read(profiles: profiles) else { continue }
-            credential.caFile = credential.profile.refresh.request.caFile ?? configuration.caFile
+            credential.caFile = configuration.caFile
             credential.proxy = configuration.proxy
             for output in credential.outputs {
                 let place = placeOf(output)

@@ -13,33 +13,42 @@ struct CredentialChecks {
 
     private func requireVariables() {
         for (name, variable) in credential.profile.variables.sorted(by: { $0.key < $1.key })
-        where variable.isRequired && variable.defaultValue == nil {
-            // `scope` and the client's names have keys of their own.
-            let isSet =
-                credential.variables[name] != nil
-                || (name == "scope" && credential.scope != nil)
-            if !isSet {
-                field.mistake(
-                    "provider \"\(credential.profile.name)\" needs the variable \"\(name)\"",
-                    "add \"variables\": {\"\(name)\": …}")
-            }
+        where variable.isRequired && variable.defaultValue == nil && !isSet(name) {
+            field.mistake(
+                "provider \"\(credential.profile.name)\" needs the variable \"\(name)\"",
+                "add \"variables\": {\"\(name)\": …}")
+        }
+        // A key, or a certificate, has no other place to come from.
+        let requests = credential.profile.renewals.map(\.request)
+        let keyTemplates =
+            requests.flatMap(\.assertions.values).map(\.key)
+            + requests.flatMap { [$0.certificate, $0.privateKey].compactMap { $0 } }
+        let keys = keyTemplates.reduce(into: Set<String>()) { $0.formUnion($1.variables) }
+        for name in keys.sorted()
+        where credential.profile.variables[name] == nil && !isSet(name)
+            && ContextVariable(rawValue: name) == nil
+        {
+            field.mistake(
+                "the variable \"\(name)\", a key or certificate, is missing",
+                "add \"variables\": {\"\(name)\": {\"file\": \"/etc/evertoken/key.pem\"}}")
         }
     }
 
+    /// `scope` and the client's names have keys of their own.
+    private func isSet(_ name: String) -> Bool {
+        credential.variables[name] != nil || (name == "scope" && credential.scope != nil)
+    }
+
     private func requireClient() {
-        let exchanges =
-            [credential.profile.refresh] + [credential.profile.acquire].compactMap { $0 }
-        let authentications = exchanges.map(\.request.clientAuthentication)
+        let exchanges = credential.profile.renewals
         let names = exchanges.reduce(into: Set<String>()) { $0.formUnion($1.request.variables) }
-        let needsClient =
-            authentications.contains { $0 == .basic || $0 == .basicRaw }
-            || names.contains(ContextVariable.clientID.rawValue)
+        let isBasic = exchanges.contains { $0.request.clientAuthentication.isBasic }
+        let isTLS = exchanges.contains { $0.request.clientAuthentication == .tls }
+        let needsClient = isBasic || isTLS || names.contains(ContextVariable.clientID.rawValue)
         if needsClient, field.node["client_id"] == nil {
             field.mistake("\"client_id\" is missing", "add the id the provider gave you")
         }
-        let needsSecret =
-            authentications.contains { $0 == .basic || $0 == .basicRaw }
-            || names.contains(ContextVariable.clientSecret.rawValue)
+        let needsSecret = isBasic || names.contains(ContextVariable.clientSecret.rawValue)
         if needsSecret, field.node["client_secret"] == nil {
             field.mistake(
                 "\"client_secret\" is missing",
@@ -48,9 +57,7 @@ struct CredentialChecks {
     }
 
     private func requireRefreshToken() {
-        if !credential.profile.usesRefreshToken, credential.refreshToken != nil,
-            credential.profile.lifecycle.refreshToken != .accessToken
-        {
+        if !credential.profile.usesRefreshToken, credential.refreshToken != nil {
             field.mistake(
                 "\"refresh_token\" is never sent by this grant",
                 "remove it, or choose a provider that refreshes")
@@ -58,8 +65,9 @@ struct CredentialChecks {
     }
 
     private func checkURLs() {
-        let profile = credential.profile
-        for exchange in [profile.refresh, profile.acquire].compactMap({ $0 }) {
+        var seen: [Template] = []
+        for exchange in credential.profile.allExchanges where !seen.contains(exchange.request.url) {
+            seen.append(exchange.request.url)
             guard let problem = problem(of: exchange.request) else { continue }
             field.mistake("the token URL \(problem.problem)", problem.remedy)
         }
@@ -83,7 +91,7 @@ struct CredentialChecks {
     }
 
     private func checkPatterns() {
-        for (name, variable) in credential.profile.variables {
+        for (name, variable) in credential.profile.variables.sorted(by: { $0.key < $1.key }) {
             guard let pattern = variable.pattern.flatMap(Pattern.init),
                 case .literal(let node)? = credential.variables[name],
                 let text = node.canonicalText, !pattern.matchesWhole(text)
@@ -93,11 +101,4 @@ struct CredentialChecks {
                 "write a value the provider knows")
         }
     }
-}
-
-extension RequestNonce {
-    /// For looking at a request that is never sent.
-    static let placeholder = RequestNonce(
-        uuid: "00000000-0000-4000-8000-000000000000",
-        random: String(repeating: "0", count: 64), now: WallTime(epochSeconds: 0))
 }

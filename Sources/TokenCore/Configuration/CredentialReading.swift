@@ -80,7 +80,8 @@ struct CredentialReading {
     private func readVariables(_ field: FieldReader?) -> [String: VariableSource] {
         var variables: [String: VariableSource] = [:]
         for (name, key, value) in field?.object()?.takeAll() ?? [] {
-            if ContextVariable(rawValue: name) != nil {
+            // Some providers want the app's redirect URI at every refresh.
+            if let own = ContextVariable(rawValue: name), own != .redirectURI {
                 key.mistake("is set by the daemon itself", "use the credential's own key")
             }
             key.requireIdentifier(name)
@@ -178,8 +179,7 @@ extension FieldReader {
     /// An output that names what no token has could never be written.
     func requireKnown(_ template: Template, of profile: ProviderProfile) {
         let own: [ContextVariable] = [.accessToken, .tokenType, .expiresAt, .scope]
-        let exchanges = [profile.refresh] + [profile.acquire].compactMap { $0 }
-        let kept = exchanges.flatMap { $0.response.keep.map { "keep." + $0.name } }
+        let kept = profile.renewals.flatMap { $0.response.keep.map { "keep." + $0.name } }
         let known = Set(own.map(\.rawValue) + kept)
         for name in template.variables.subtracting(known).sorted() {
             let near = nearest(name, among: known.sorted())
@@ -188,6 +188,11 @@ extension FieldReader {
                 near.map { "write ${\($0)}" }
                     ?? "use one of \(known.sorted().joined(separator: ", "))")
         }
+    }
+
+    /// For a template that must say something.
+    func nonEmptyTemplate(_ example: String) -> Template? {
+        nonEmptyString(example).flatMap { _ in template() }
     }
 
     func template() -> Template? {

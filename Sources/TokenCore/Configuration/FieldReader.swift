@@ -20,6 +20,11 @@ struct FieldReader {
         document.record(at: fallbackOffset, path: path, problem, remedy)
     }
 
+    /// The same place with another value.
+    func replaced(by node: JSONNode) -> FieldReader {
+        FieldReader(node, path: path, fallbackOffset: fallbackOffset, document: document)
+    }
+
     func child(_ node: JSONNode, _ suffix: String) -> FieldReader {
         FieldReader(
             node, path: path.isEmpty ? suffix : path + suffix, fallbackOffset: fallbackOffset,

@@ -23,6 +23,11 @@ public struct JSONPointer: Sendable, Equatable {
         self.tokens = tokens
     }
 
+    /// As RFC 6901 writes it.
+    public var text: String {
+        tokens.map { "/" + $0.replacing("~", with: "~0").replacing("/", with: "~1") }.joined()
+    }
+
     /// The value it points to, or `nil` if it does not resolve.
     public func resolve(in root: JSONNode) -> JSONNode? {
         var node = root

@@ -78,7 +78,7 @@ extension CredentialLifecycle {
             return now.uptime
         }
         let floor = RefreshSchedule(policy: configuration.refresh, rules: rules)
-            .minimumInterval(lifetime: grant.access?.lifetime)
+            .restartInterval(lifetime: grant.access?.lifetime)
         return now.uptime.advanced(by: max(.zero, floor - elapsed))
     }
 

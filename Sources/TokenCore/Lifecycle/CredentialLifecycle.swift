@@ -97,6 +97,11 @@ public struct CredentialLifecycle: Sendable {
         return dueAt.map { $0 <= now } ?? false
     }
 
+    /// Whether the next attempt asks the provider; adopting tokens does not.
+    var sendsNext: Bool {
+        if case .adopt? = orders.first { false } else { true }
+    }
+
     public var isAttempting: Bool {
         if case .attempting = job { true } else { false }
     }

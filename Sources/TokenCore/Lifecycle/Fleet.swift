@@ -12,6 +12,7 @@ public struct Fleet: Sendable {
     /// Due, and waiting for room; first come, first served.
     private var waiting: [Int] = []
     private var inFlight = 0
+    private var windows: [String: RateWindow] = [:]
     private var random: RandomSource
     public private(set) var maxInFlight: Int
     /// No attempt starts any more.
@@ -122,15 +123,38 @@ public struct Fleet: Sendable {
     ) -> [Order] {
         guard var lifecycle = lifecycles[index] else { return [] }
         let wasAttempting = lifecycle.isAttempting
-        let mayAttempt = inFlight < maxInFlight && !isStopping
+        let hasRoom = inFlight < maxInFlight && !isStopping
+        let freeAt = lifecycle.sendsNext ? self.freeAt(lifecycle, now: now.uptime) : now.uptime
+        let mayAttempt = hasRoom && freeAt <= now.uptime
         let actions = lifecycle.handle(event, now: now, mayAttempt: mayAttempt, using: &random)
         if wasAttempting, !lifecycle.isAttempting { inFlight -= 1 }
-        if !wasAttempting, lifecycle.isAttempting { inFlight += 1 }
+        if !wasAttempting, lifecycle.isAttempting {
+            inFlight += 1
+            if let group = lifecycle.configuration.rateLimitGroup {
+                windows[group]?.note(now.uptime)
+            }
+        }
         lifecycles[index] = lifecycle
         let isHeldBack = !mayAttempt && lifecycle.wantsAttempt(at: now.uptime)
-        if isHeldBack, !waiting.contains(index) { waiting.append(index) }
-        // One that waits for room is woken by room, or by its token's end.
-        heap.set(index, to: isHeldBack ? lifecycle.expiryAt : lifecycle.wakeAt)
+        if isHeldBack, !hasRoom, !waiting.contains(index) { waiting.append(index) }
+        // One that waits for room is woken by room, one that a rate limit holds by its end; either
+        // by its token's end.
+        let held = [hasRoom ? freeAt : nil, lifecycle.expiryAt, lifecycle.publishDueAt]
+            .compactMap { $0 }.min()
+        heap.set(index, to: isHeldBack ? held : lifecycle.wakeAt)
         return actions.map { Order(credential: lifecycle.name, action: $0) }
+    }
+
+    /// When a rate limit lets this credential ask again.
+    private mutating func freeAt(_ lifecycle: CredentialLifecycle, now: Uptime) -> Uptime {
+        guard let limit = lifecycle.rules.rateLimit,
+            let group = lifecycle.configuration.rateLimitGroup
+        else { return now }
+        var window = windows[group] ?? RateWindow(limit)
+        // Profiles may share a group and differ in the limit, or a reload changed it.
+        if window.limit != limit { window = RateWindow(limit) }
+        let free = window.freeAt(now)
+        windows[group] = window
+        return free
     }
 }

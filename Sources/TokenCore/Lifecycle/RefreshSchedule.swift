@@ -40,12 +40,18 @@ public struct RefreshSchedule: Sendable {
     }
 
     /// Floor between two refreshes: lowered to a quarter of a very short life, never below half a
-    /// second; a profile's own floor stands.
+    /// second; a profile's own floor stands, though not beyond the token's end.
     public func minimumInterval(lifetime: Duration?) -> Duration {
         var floor = policy.minInterval
         if let lifetime { floor = min(floor, lifetime / 4) }
         floor = max(floor, .milliseconds(500))
-        if let limit = rules.rateLimit { floor = max(floor, limit.period / limit.count) }
-        return max(floor, rules.minInterval ?? .zero, rules.minAge ?? .zero)
+        let own = max(rules.minInterval ?? .zero, rules.minAge ?? .zero)
+        return max(floor, lifetime.map { min(own, $0) } ?? own)
+    }
+
+    /// Floor after a restart, which has forgotten what a rate limit has counted: an even pace.
+    public func restartInterval(lifetime: Duration?) -> Duration {
+        let floor = minimumInterval(lifetime: lifetime)
+        return rules.rateLimit.map { max(floor, $0.period / $0.count) } ?? floor
     }
 }

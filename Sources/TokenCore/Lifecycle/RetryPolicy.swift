@@ -28,17 +28,6 @@ public struct RetryPolicy: Sendable {
         after failureClass: FailureClass, history: AttemptHistory, remaining: Remaining?,
         isRotating: Bool, using random: inout RandomSource
     ) -> Duration {
-        let wait = plainDelay(
-            after: failureClass, history: history, remaining: remaining, isRotating: isRotating,
-            &random)
-        guard let limit = rules.rateLimit, failureClass != .output else { return wait }
-        return max(wait, limit.period / limit.count)
-    }
-
-    private func plainDelay(
-        after failureClass: FailureClass, history: AttemptHistory, remaining: Remaining?,
-        isRotating: Bool, _ random: inout RandomSource
-    ) -> Duration {
         let backoff = self.backoff(failures: history.failures, remaining: remaining, &random)
         let asked = history.lastError?.retryAfter ?? .zero
         switch failureClass {
@@ -74,7 +63,8 @@ public struct RetryPolicy: Sendable {
     /// With a grace known: at +1, 2, 4, 8 s, the first inside half of it. Without: one prompt
     /// retry, for if the first request was not processed it wins; then none while the published
     /// token has more than a little life left, for if it was processed a retry can only shorten
-    /// that life; then ordinary backoff.
+    /// that life; then ordinary backoff. Where a refresh ends the published token anyway, its life
+    /// is no reason to wait beyond the overlap that the provider gives.
     private func afterAmbiguity(
         _ history: AttemptHistory, remaining: Remaining?, backoff: Duration
     ) -> Duration {
@@ -84,6 +74,9 @@ public struct RetryPolicy: Sendable {
         }
         if attempt == 1 { return .seconds(1) }
         guard let remaining else { return backoff }
+        if rules.revokesPreviousAccessToken {
+            return max(backoff, min(rules.overlap ?? .zero, remaining.life) / 2)
+        }
         let little = max(
             remaining.lifetime * 0.1, min(.seconds(300), remaining.lifetime / 2))
         return max(backoff, remaining.life - little)

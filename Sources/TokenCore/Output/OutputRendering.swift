@@ -35,7 +35,8 @@ public struct PublishedToken: Sendable, Equatable {
             ("issued_at", .integer(access.sentAt.wall.epochSeconds)),
             ("credential", .string(credential)), ("provider", .string(provider)),
         ]
-        members += access.keep.map { ($0.key, $0.value) }
+        members += access.keep.filter { kept in !members.contains { $0.0 == kept.key } }
+            .map { ($0.key, $0.value) }
         return .object(members)
     }
 

@@ -6,24 +6,37 @@ public enum BuiltInProfiles {
     /// Shipped profiles, in name order. The files stand in `Profiles/`.
     public static let shippedNames = shipped.map(\.name)
 
-    private static let shipped: [(name: String, bytes: [UInt8])] = [
-        ("febbox", PackageResources.febbox_json),
-        ("fxiaoke", PackageResources.fxiaoke_json),
-        ("xee", PackageResources.xee_json),
-    ]
+    private static let shipped = ShippedProfiles.files
 
+    /// The name that a slip of the pen probably meant.
+    public static func nearestName(to name: String) -> String? {
+        let name = name.lowercased()
+        if shippedNames.contains(name) { return name }
+        return name.isEmpty ? nil : nearest(name, among: shippedNames)
+    }
+
+    /// Parsed when first named: most programs use a few.
     static func json(named name: String) -> JSONNode? {
         shipped.first { $0.name == name }.flatMap { try? JSONReader.read($0.bytes) }
     }
 
     /// A shipped profile, read by itself.
     public static func profile(named name: String) -> ProviderProfile? {
-        guard let file = shipped.first(where: { $0.name == name }) else { return nil }
-        let document = ConfigurationDocument(file: name, bytes: file.bytes)
-        let field = FieldReader(
-            JSONNode(.string(name)), path: "", fallbackOffset: 0, document: document)
-        let profile = ProfileCatalogue(configured: [:]).profile(named: name, usedBy: field)
-        return document.mistakes.isEmpty ? profile : nil
+        let (profile, mistakes) = reading(of: name)
+        return mistakes.isEmpty ? profile : nil
+    }
+
+    /// A shipped profile with what is wrong with it; a test demands that nothing is.
+    static func reading(of name: String) -> (ProviderProfile?, [ConfigurationMistake]) {
+        guard let file = shipped.first(where: { $0.name == name }),
+            let node = json(named: name)
+        else { return (nil, []) }
+        let document = ConfigurationDocument(file: "\(name).json", bytes: file.bytes)
+        let field = FieldReader(node, path: "", fallbackOffset: 0, document: document)
+        // As if the configuration held it: then its own places are known.
+        let catalogue = ProfileCatalogue(
+            configured: [name: ProviderSource(node: node, field: field)])
+        return (catalogue.profile(named: name, usedBy: field), document.mistakes)
     }
 
     static func base(named name: String) -> JSONNode? {

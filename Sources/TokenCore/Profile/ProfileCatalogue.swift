@@ -31,11 +31,13 @@ final class ProfileCatalogue {
         }
         let source = configured[name]
         let place = source?.field ?? field
-        let profile = merged(name, root: root, seen: [], at: place).flatMap { merged in
+        let profile = merged(name, root: root, seen: [], at: place).flatMap { node in
             let reader = FieldReader(
-                merged.node, path: place.path, fallbackOffset: place.fallbackOffset,
+                node, path: place.path, fallbackOffset: place.fallbackOffset,
                 document: place.document)
-            return ProfileReading(name: name, base: merged.root, field: reader).read()
+            return ProfileReading(name: name, field: reader) { base, place in
+                self.merged(base, root: nil, seen: [name], at: place)
+            }.read()
         }
         cache[key] = .some(profile)
         return profile
@@ -45,11 +47,11 @@ final class ProfileCatalogue {
         (BuiltInProfiles.shippedNames + configured.keys).sorted()
     }
 
-    /// The profile's JSON over all its bases, and the name of the built-in base below them.
+    /// The profile's JSON over all its bases.
     private func merged(_ name: String, root: String?, seen: [String], at place: FieldReader)
-        -> (node: JSONNode, root: String)?
+        -> JSONNode?
     {
-        if let base = BuiltInProfiles.base(named: name) { return (base, name) }
+        if let base = BuiltInProfiles.base(named: name) { return base }
         let chain = seen + [name]
         guard !seen.contains(name) else {
             place.mistake(
@@ -75,11 +77,43 @@ final class ProfileCatalogue {
         else { return nil }
         // Positions of another document would mislead: only this profile's own are kept.
         let own = configured[name]?.field.document === place.document && seen.isEmpty
-        let over = own ? patch : withoutPositions(patch)
+        let over = own ? patch : patch.withoutPositions
         // A name is not inherited.
-        let inherited = mergePatch(below.node, ["name": nil])
-        return (mergePatch(withoutPositions(inherited), over), below.root)
+        let inherited = mergePatch(below, ["name": nil])
+        return keepingPatches(of: inherited.withoutPositions, and: over)
     }
+
+    /// A profile holds patches of its own, which apply later to its request and response: of those
+    /// the nulls must stay.
+    private func keepingPatches(of below: JSONNode, and over: JSONNode) -> JSONNode {
+        var merged = mergePatch(below, over)
+        for path in [
+            ["acquire"], ["authorization", "request"], ["authorization", "response"],
+            ["assertions", "client"],
+        ] {
+            let find = { (node: JSONNode) in
+                path.reduce(node as JSONNode?) { $0?[$1] }
+            }
+            guard let patch = find(over), patch.members != nil else { continue }
+            merged.replace(path[...], by: composed(find(below), with: patch))
+        }
+        return merged
+    }
+}
+
+/// Two patches as one: what the second says last holds, `null` included.
+private func composed(_ first: JSONNode?, with second: JSONNode) -> JSONNode {
+    guard let changes = second.members else { return second }
+    var members = first?.members ?? []
+    for change in changes {
+        if let index = members.firstIndex(where: { $0.key == change.key }) {
+            members[index].value = composed(members[index].value, with: change.value)
+            members[index].keyOffset = change.keyOffset
+        } else {
+            members.append(change)
+        }
+    }
+    return JSONNode(.object(members), offset: second.offset)
 }
 
 /// RFC 7396: objects merge member by member, `null` deletes, anything else replaces.
@@ -103,15 +137,31 @@ func mergePatch(_ target: JSONNode, _ patch: JSONNode) -> JSONNode {
     return JSONNode(.object(members), offset: patch.offset)
 }
 
-private func withoutPositions(_ node: JSONNode) -> JSONNode {
-    switch node.kind {
-    case .array(let elements):
-        JSONNode(.array(elements.map(withoutPositions)), offset: -1)
-    case .object(let members):
-        JSONNode(
-            .object(
-                members.map { JSONMember($0.key, withoutPositions($0.value), keyOffset: -1) }),
-            offset: -1)
-    default: JSONNode(node.kind, offset: -1)
+extension JSONNode {
+    /// Puts a value where the keys lead, if there is something there.
+    fileprivate mutating func replace(_ path: ArraySlice<String>, by node: JSONNode) {
+        guard let key = path.first else {
+            self = node
+            return
+        }
+        guard case .object(var members) = kind,
+            let index = members.firstIndex(where: { $0.key == key })
+        else { return }
+        members[index].value.replace(path.dropFirst(), by: node)
+        kind = .object(members)
+    }
+
+    /// For values whose place is in another document, or in none.
+    var withoutPositions: JSONNode {
+        switch kind {
+        case .array(let elements):
+            JSONNode(.array(elements.map(\.withoutPositions)), offset: -1)
+        case .object(let members):
+            JSONNode(
+                .object(
+                    members.map { JSONMember($0.key, $0.value.withoutPositions, keyOffset: -1) }),
+                offset: -1)
+        default: JSONNode(kind, offset: -1)
+        }
     }
 }

@@ -4,16 +4,20 @@ public struct ProviderProfile: Sendable, Equatable {
     /// The provider's own page.
     public var docs: String?
     public var variables: [String: ProfileVariable] = [:]
+    /// How a person signs in the first time.
+    public var authorization: AuthorizationSpecification?
     /// How a token is renewed: RFC 6749 section 6, or 4.4 when the base is `client_credentials`.
-    public var refresh: TokenExchange
+    /// One exchange, or the profile's steps in order; never empty.
+    public var refresh: [TokenExchange]
     /// How to start over without a person when there is no live refresh token.
-    public var acquire: TokenExchange?
+    public var acquire: [TokenExchange]?
     /// How an authorization code becomes the first tokens (RFC 6749 section 4.1.3).
-    public var authorizationCode: TokenExchange
+    public var authorizationCode: [TokenExchange]
     /// The profile's own rules; ``ErrorRule/builtIn`` follow them.
     public var errors: [ErrorRule] = []
     public var lifecycle = LifecycleRules()
-    /// Whether ``refresh`` spends a refresh token. False for client credentials.
+    /// Whether ``refresh`` spends something that a person's sign-in began: a refresh token, or the
+    /// access token itself. False for client credentials.
     public var usesRefreshToken: Bool
 }
 
@@ -25,14 +29,42 @@ public struct ProfileVariable: Sendable, Equatable {
     public var pattern: String?
     /// Re-read from the file it names at every use.
     public var isFromFile = false
+    /// What it is and where to find it, for people.
+    public var description: String?
+    /// A value of the right shape.
+    public var example: JSONNode?
 
     public init() {}
 }
 
+/// Where a person signs in, and what the authorization request must say to yield a refresh token
+/// (RFC 6749 section 4.1.1, RFC 8628 section 3.1).
+public struct AuthorizationSpecification: Sendable, Equatable {
+    public var url: Template?
+    /// The device authorization endpoint.
+    public var deviceURL: Template?
+    /// The scope without which there is no refresh token.
+    public var scope: String?
+    public var scopeSeparator = " "
+    public var parameters: [NamedTemplate] = []
+    public var parameterNames: [String: String] = [:]
+    /// Whether RFC 7636 is accepted.
+    public var acceptsPKCE = true
+}
+
 /// One request and how to read its answer.
 public struct TokenExchange: Sendable, Equatable {
+    /// The step's name; empty for the only exchange of a profile without steps.
+    public var id = ""
     public var request: RequestSpecification
     public var response: ResponseSpecification
+    /// Its result is used again until it expires.
+    public var isCached = false
+    /// Whether it spends a refresh token, an access token that is its own refresh credential, or
+    /// an authorization code: a lost answer then leaves in doubt whether that still works.
+    public var spendsGrant = false
+    /// What later steps read of this one's answer, beside its tokens and `keep`.
+    public var laterPointers: [JSONPointer] = []
 }
 
 /// Which exchange an attempt makes; stored with it, for the answer must be read the same way.
@@ -43,117 +75,25 @@ public enum ExchangeKind: String, Sendable, Equatable, CaseIterable {
 }
 
 extension ProviderProfile {
-    public func exchange(_ kind: ExchangeKind) -> TokenExchange {
+    /// The exchanges of a kind in order; never empty.
+    public func exchanges(_ kind: ExchangeKind) -> [TokenExchange] {
         switch kind {
         case .refresh: refresh
         case .acquire: acquire ?? refresh
         case .authorizationCode: authorizationCode
         }
     }
-}
 
-/// RFC 7591 / IANA token endpoint authentication methods, plus Basic without the form-encoding
-/// that RFC 6749 section 2.3.1 asks for and many servers do not undo.
-public enum ClientAuthentication: String, Sendable, CaseIterable {
-    case none
-    case post = "client_secret_post"
-    case basic = "client_secret_basic"
-    case basicRaw = "client_secret_basic_raw"
-}
-
-public struct RequestSpecification: Sendable, Equatable {
-    public enum Encoding: String, Sendable, CaseIterable { case form, json, query, none }
-
-    public var method = "POST"
-    public var url: Template
-    public var clientAuthentication = ClientAuthentication.post
-    public var encoding = Encoding.form
-    /// Wire names by RFC name.
-    public var parameterNames: [String: String] = [:]
-    public var parameters: [NamedTemplate] = []
-    public var query: [NamedTemplate] = []
-    public var headers: [NamedTemplate] = []
-    public var caFile: String?
-}
-
-/// A parameter, query field or header.
-public struct NamedTemplate: Sendable, Equatable {
-    public var name: String
-    public var value: TemplatedValue
-}
-
-/// A JSON value with templates for strings.
-public indirect enum TemplatedValue: Sendable, Equatable {
-    case literal(JSONNode)
-    case template(Template)
-    case array([TemplatedValue])
-    case object([TemplatedMember])
-
-    /// `nil` when a template's variable is unset; inside arrays and objects the part is left out.
-    public func value(in context: TemplateContext) -> JSONNode? {
-        switch self {
-        case .literal(let node): node
-        case .template(let template): template.value(in: context)
-        case .array(let parts): .array(parts.compactMap { $0.value(in: context) })
-        case .object(let members):
-            .object(members.map { ($0.key, $0.value.value(in: context)) })
-        }
+    /// A step by its name. A profile that changed meanwhile may not have it any more: then its
+    /// first exchange, which read the same kind of answer before.
+    public func exchange(_ kind: ExchangeKind, step: String = "") -> TokenExchange {
+        let exchanges = exchanges(kind)
+        return exchanges.first { $0.id == step } ?? exchanges[0]
     }
 
-    var variables: Set<String> {
-        switch self {
-        case .literal: []
-        case .template(let template): template.variables
-        case .array(let parts): parts.reduce(into: []) { $0.formUnion($1.variables) }
-        case .object(let members): members.reduce(into: []) { $0.formUnion($1.value.variables) }
-        }
-    }
-}
+    /// Every exchange the profile can make.
+    var allExchanges: [TokenExchange] { refresh + (acquire ?? []) + authorizationCode }
 
-public struct TemplatedMember: Sendable, Equatable {
-    public var key: String
-    public var value: TemplatedValue
-}
-
-/// What drives scheduling, not parsing (rule 9).
-public struct LifecycleRules: Sendable, Equatable {
-    public enum RefreshTokenKind: String, Sendable, CaseIterable {
-        case auto, rotating
-        case fixed = "static"
-        case none
-        case accessToken = "access_token"
-    }
-    public enum RefreshTokenExpiry: String, Sendable, CaseIterable {
-        case fixed, sliding, inherited
-    }
-    public enum RateLimitKey: String, Sendable, CaseIterable {
-        case client
-        case refreshToken = "refresh_token"
-        case account
-    }
-    public var refreshToken = RefreshTokenKind.auto
-    /// How long the old refresh token still works after a rotation.
-    public var reuseGrace: Duration?
-    public var burnedOnFailure = false
-    public var revokesPreviousAccessToken = false
-    public var overlap: Duration?
-    /// The provider issues a new token only this long before expiry.
-    public var refreshWindow: Duration?
-    public var sameTokenIsFine = false
-    public var minInterval: Duration?
-    public var maxInterval: Duration?
-    public var minAge: Duration?
-    /// So many requests in so long a time.
-    public var rateLimit: RateLimit?
-    public var rateLimitKey = RateLimitKey.refreshToken
-    public var refreshTokenLifetime: Duration?
-    public var refreshTokenExpiry: RefreshTokenExpiry?
-    public var mustRefreshBeforeExpiry = false
-
-    public init() {}
-}
-
-public struct RateLimit: Sendable, Equatable {
-    public var count: Int
-    public var period: Duration
+    /// Those that renew a token without a person.
+    var renewals: [TokenExchange] { refresh + (acquire ?? []) }
 }

@@ -59,6 +59,41 @@ public struct Template: Sendable, Equatable {
         return result
     }
 
+    /// The text, if nothing is interpolated.
+    var constant: String? {
+        switch segments.first {
+        case nil: ""
+        case .text(let text)? where segments.count == 1: text
+        default: nil
+        }
+    }
+
+    /// The function that cannot take what its arguments are now: unlike an unset variable that is
+    /// no reason to leave the value out.
+    func failure(in context: TemplateContext) -> TemplateFunction? {
+        for case .expression(let expression) in segments {
+            if let failed = expression.failure(in: context) { return failed }
+        }
+        return nil
+    }
+
+    /// The variables that form the text up to where `isPast` says that it has all it needs.
+    func leadingVariables(
+        in context: TemplateContext, until isPast: (_ soFar: String) -> Bool
+    ) -> Set<String> {
+        var soFar = ""
+        var names: Set<String> = []
+        for segment in segments where !isPast(soFar) {
+            switch segment {
+            case .text(let text): soFar += text
+            case .expression(let expression):
+                names.formUnion(expression.variables)
+                soFar += expression.value(in: context)?.canonicalText ?? ""
+            }
+        }
+        return names
+    }
+
     /// Every variable the template names, such as `client_id` or `keep.instance_url`.
     public var variables: Set<String> {
         segments.reduce(into: []) { names, segment in
@@ -84,8 +119,23 @@ indirect enum TemplateExpression: Sendable, Equatable {
                 guard let text = argument.value(in: context)?.canonicalText else { return nil }
                 values.append(text)
             }
+            if let mask = context.mask, function != .concat,
+                let masked = mask.result(of: values)
+            {
+                return .string(masked)
+            }
             return function.apply(values, context.nonce)
         }
+    }
+
+    /// The function that cannot take what its arguments are now, if there is one.
+    func failure(in context: TemplateContext) -> TemplateFunction? {
+        guard case .call(let function, let arguments) = self else { return nil }
+        for argument in arguments {
+            if let failed = argument.failure(in: context) { return failed }
+        }
+        let areSet = arguments.allSatisfy { $0.value(in: context)?.canonicalText != nil }
+        return areSet && value(in: context) == nil ? function : nil
     }
 
     var variables: Set<String> {
@@ -148,6 +198,16 @@ private struct TemplateParser {
         guard function.argumentCounts ~= arguments.count else {
             throw TemplateError(
                 problem: "gives \(word) \(arguments.count) arguments", remedy: function.usage)
+        }
+        let fixed = arguments.map { argument -> String? in
+            switch argument {
+            case .literal(let text): text
+            case .number(let number): String(number)
+            case .variable, .call: nil
+            }
+        }
+        if let remedy = function.mistake(in: fixed) {
+            throw TemplateError(problem: "gives \(word) what it cannot take", remedy: remedy)
         }
         return .call(function, arguments)
     }

@@ -12,10 +12,31 @@ public struct RequestNonce: Sendable, Equatable {
     }
 }
 
+extension RequestNonce {
+    /// - Parameter random: So many unpredictable bytes.
+    public init(random: (_ count: Int) -> [UInt8], now: WallTime) {
+        // RFC 9562 section 5.4.
+        var id = random(16)
+        id[6] = id[6] & 0x0F | 0x40
+        id[8] = id[8] & 0x3F | 0x80
+        let text = Array(hexadecimal(id))
+        let groups = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(text[$0]) }
+        // The alphabet has 62 characters, a byte 256 values: some are a little likelier, which is
+        // good enough for a nonce.
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+        let letters = random(64).map { alphabet[Int($0) % alphabet.count] }
+        self.init(uuid: groups.joined(separator: "-"), random: String(letters), now: now)
+    }
+}
+
 /// The values a template can name.
 public struct TemplateContext: Sendable {
     public var values: [String: JSONNode]
     public var nonce: RequestNonce
+    /// Set for a request that is only shown.
+    var mask: RequestMask?
+    /// By name: what a value that came from an answer must satisfy before it may be a URL's host.
+    var hostRules: [String: HostRule] = [:]
 
     public init(values: [String: JSONNode] = [:], nonce: RequestNonce) {
         (self.values, self.nonce) = (values, nonce)
@@ -24,9 +45,31 @@ public struct TemplateContext: Sendable {
     public mutating func set(_ variable: ContextVariable, _ text: String?) {
         values[variable.rawValue] = text.map { .string($0) }
     }
+
+    /// Makes the results of earlier steps known as `steps.ID.NAME`.
+    public mutating func set(_ steps: [StepResult], of exchanges: [TokenExchange]) {
+        for step in steps {
+            let kept = exchanges.first { $0.id == step.id }?.response.keep ?? []
+            for value in step.values {
+                let name = "steps.\(step.id).\(value.key)"
+                values[name] = value.value
+                let isChecked = kept.contains { $0.name == value.key && $0.selector.isAnchored }
+                hostRules[name] = isChecked ? .checked : .sameSite(as: step.host)
+            }
+        }
+    }
 }
 
-/// The variables that the daemon itself sets. RFC 6749 names.
+/// Where a host from an answer may lie: otherwise a forged answer would be sent the client's
+/// secret (profiles.md section 2, rule 4).
+enum HostRule: Sendable, Equatable {
+    /// The profile's own anchored pattern let it pass.
+    case checked
+    /// Under the same registrable domain as the host that answered.
+    case sameSite(as: String)
+}
+
+/// The variables that the daemon itself sets. RFC 6749 and RFC 8414 names.
 public enum ContextVariable: String, Sendable, CaseIterable {
     case clientID = "client_id"
     case clientSecret = "client_secret"
@@ -38,4 +81,6 @@ public enum ContextVariable: String, Sendable, CaseIterable {
     case codeVerifier = "code_verifier"
     case tokenType = "token_type"
     case expiresAt = "expires_at"
+    /// The request's own URL without its query.
+    case tokenEndpoint = "token_endpoint"
 }

@@ -35,7 +35,35 @@ enum TemplateFunction: String, CaseIterable, Sendable {
         }
     }
 
-    /// `nil` when an argument makes no sense, as an unset variable would.
+    static let hashes = ["md5", "sha1", "sha256", "sha384", "sha512"]
+
+    /// What to write instead, where a literal argument (`nil` for others) can never do.
+    func mistake(in literals: [String?]) -> String? {
+        switch self {
+        case .hash, .hashBase64, .hmac, .hmacBase64:
+            if let name = literals[0], !Self.hashes.contains(name) {
+                return "use one of " + Self.hashes.joined(separator: ", ")
+            }
+        case .now:
+            if let format = literals[0], !["epoch_seconds", "epoch_milliseconds"].contains(format),
+                DateTimePattern(format) == nil
+            {
+                return "write now('epoch_seconds') or a date such as now('yyyy-MM-dd')"
+            }
+            if literals.count == 2, let zone = literals[1], DateTimePattern.offset(of: zone) == nil
+            {
+                return "write the zone as 'UTC' or '+08:00'"
+            }
+        case .random:
+            if let count = literals[0], !(1...64).contains(Int(count) ?? 0) {
+                return "write random(1) to random(64)"
+            }
+        default: break
+        }
+        return nil
+    }
+
+    /// `nil` when an argument makes no sense.
     func apply(_ arguments: [String], _ nonce: RequestNonce) -> JSONNode? {
         switch self {
         case .concat: return .string(arguments.joined())
@@ -56,9 +84,7 @@ enum TemplateFunction: String, CaseIterable, Sendable {
             return Int(arguments[0]).flatMap {
                 1...64 ~= $0 ? .string(String(nonce.random.prefix($0))) : nil
             }
-        case .now:
-            if arguments.count == 2, arguments[1] != "UTC" { return nil }
-            return formatTime(nonce.now, arguments[0])
+        case .now: return formatTime(nonce.now, arguments)
         }
     }
 
@@ -109,35 +135,15 @@ private func asciiCased(_ text: String, upper: Bool) -> String {
     return String(decoding: bytes, as: UTF8.self)
 }
 
-/// `epoch_seconds`, `epoch_milliseconds`, or a pattern of `yyyy MM dd HH mm ss SSS` with quoted
-/// text (`'T'`), always in UTC.
-private func formatTime(_ time: WallTime, _ format: String) -> JSONNode? {
-    let milliseconds = time.sinceEpoch.nanoseconds / 1_000_000
-    switch format {
+/// `epoch_seconds`, `epoch_milliseconds`, or a ``DateTimePattern`` in a zone (`UTC` unless said).
+private func formatTime(_ time: WallTime, _ arguments: [String]) -> JSONNode? {
+    switch arguments[0] {
     case "epoch_seconds": return .integer(time.epochSeconds)
-    case "epoch_milliseconds": return .integer(milliseconds)
+    case "epoch_milliseconds": return .integer(time.sinceEpoch.nanoseconds / 1_000_000)
     default: break
     }
-    let date = CivilTime(epochSeconds: time.epochSeconds)
-    let fields: [(String, Int, Int)] = [
-        ("yyyy", date.year, 4), ("MM", date.month, 2), ("dd", date.day, 2), ("HH", date.hour, 2),
-        ("mm", date.minute, 2), ("SSS", Int(milliseconds % 1000), 3), ("ss", date.second, 2),
-    ]
-    var result = ""
-    var rest = Substring(format)
-    var isQuoted = false
-    while let character = rest.first {
-        if character == "'" {
-            isQuoted.toggle()
-            rest.removeFirst()
-        } else if !isQuoted, let field = fields.first(where: { rest.hasPrefix($0.0) }) {
-            let digits = String(field.1)
-            result += String(repeating: "0", count: max(0, field.2 - digits.count)) + digits
-            rest.removeFirst(field.0.count)
-        } else {
-            result.append(character)
-            rest.removeFirst()
-        }
-    }
-    return .string(result)
+    guard let pattern = DateTimePattern(arguments[0]),
+        let offset = DateTimePattern.offset(of: arguments.count == 2 ? arguments[1] : "UTC")
+    else { return nil }
+    return .string(pattern.text(of: time, offset: offset))
 }

@@ -17,11 +17,8 @@ struct RequestReading {
         let parameters = readValues(object.take("params"))
         let query = readValues(object.take("query"), scalarsOnly: true)
         let headers = readHeaders(object.take("headers"))
-        var caFile: String?
-        if let tls = object.take("tls")?.object() {
-            caFile = tls.take("ca_file")?.path("/etc/evertoken/ca.pem")
-            tls.finish()
-        }
+        let tls = readTLS(object.take("tls"))
+        checkTLS(object.field.node["tls"], authentication)
         object.finish()
         if method == "GET", encoding == .form || encoding == .json {
             object.field.mistake(
@@ -31,7 +28,36 @@ struct RequestReading {
         return RequestSpecification(
             method: method ?? "POST", url: url, clientAuthentication: authentication ?? .post,
             encoding: encoding ?? .form, parameterNames: names, parameters: parameters,
-            query: query, headers: headers, caFile: caFile)
+            query: query, headers: headers, certificate: tls.certificate,
+            privateKey: tls.privateKey, caFile: tls.caFile)
+    }
+
+    private struct TLS {
+        var certificate: Template?
+        var privateKey: Template?
+        var caFile: String?
+    }
+
+    private func readTLS(_ field: FieldReader?) -> TLS {
+        guard let tls = field?.object() else { return TLS() }
+        let read = TLS(
+            certificate: tls.take("certificate")?
+                .nonEmptyTemplate("\"/etc/evertoken/client.crt\""),
+            privateKey: tls.take("private_key")?
+                .nonEmptyTemplate("\"/etc/evertoken/client.key\""),
+            caFile: tls.take("ca_file")?.path("/etc/evertoken/ca.pem"))
+        tls.finish()
+        return read
+    }
+
+    private func checkTLS(_ tls: JSONNode?, _ authentication: ClientAuthentication?) {
+        let given = ["certificate", "private_key"].count { tls?[$0] != nil }
+        if given == 1 || (given == 0 && authentication == .tls) {
+            object.field.mistake(
+                "a client certificate needs both \"certificate\" and \"private_key\"",
+                "write \"tls\": {\"certificate\": \"/etc/evertoken/client.crt\", "
+                    + "\"private_key\": \"/etc/evertoken/client.key\"}")
+        }
     }
 
     private func readValues(_ field: FieldReader?, scalarsOnly: Bool = false) -> [NamedTemplate] {

@@ -4,10 +4,18 @@ public struct RenderedRequest: Sendable, Equatable {
     public var url: String
     public var headers: [HeaderField]
     public var body: [UInt8]?
+    /// For TLS client authentication.
+    public var certificate: ClientCertificate?
 
     public init(method: String, url: String, headers: [HeaderField], body: [UInt8]?) {
         (self.method, self.url, self.headers, self.body) = (method, url, headers, body)
     }
+}
+
+/// A certificate and its private key, each a path or the PEM text itself.
+public struct ClientCertificate: Sendable, Equatable {
+    public var certificate: Secret
+    public var privateKey: Secret
 }
 
 public struct HeaderField: Sendable, Equatable {
@@ -23,78 +31,17 @@ public struct RequestError: Error, Equatable, Sendable {
     public var remedy: String
 }
 
-/// Where a token request may go: https, or http on this host's loopback.
-public enum EndpointURL {
-    /// What is wrong with a rendered URL, or `nil`.
-    static func problem(of url: String) -> RequestError? {
-        let isSecure = url.hasPrefix("https://")
-        guard isSecure || url.hasPrefix("http://") else {
-            return RequestError(problem: "has no https scheme", remedy: "start it with https://")
-        }
-        guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            return RequestError(
-                problem: "has a character that no URL may have", remedy: "percent-encode it")
-        }
-        let rest = url.dropFirst(isSecure ? 8 : 7)
-        let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-        guard !authority.isEmpty, !authority.contains("@"), !url.contains("#") else {
-            return RequestError(
-                problem: "has no host, a user or a fragment", remedy: "write https://host/path")
-        }
-        let isPlainHost = authority.utf8.allSatisfy {
-            isDigit($0) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A)
-                || [0x2E, 0x2D, 0x3A, 0x5B, 0x5D].contains($0)
-        }
-        guard isPlainHost else {
-            return RequestError(
-                problem: "has a host with odd characters", remedy: "write a DNS name or address")
-        }
-        guard isSecure || isLoopback(authority) else {
-            return RequestError(
-                problem: "would send secrets over plain http",
-                remedy: "write https:// (http is only for this host's loopback)")
-        }
-        return nil
-    }
-
-    private static func isLoopback(_ authority: Substring) -> Bool {
-        if authority.hasPrefix("[::1]") {
-            return ["", ":"].contains(authority.dropFirst(5).prefix(1))
-        }
-        let host = authority.prefix { $0 != ":" }
-        if host == "localhost" { return true }
-        let octets = host.split(separator: ".", omittingEmptySubsequences: false)
-        return octets.count == 4 && octets[0] == "127" && octets.allSatisfy { UInt8($0) != nil }
-    }
-}
-
 extension RequestSpecification {
-    /// The URL without ``query``; `nil` when a variable is unset.
-    ///
-    /// An interpolation that forms scheme or authority is used as it is, a later one is
-    /// percent-encoded (rule 4).
-    func renderURL(in context: TemplateContext) -> String? {
-        url.text(in: context) { soFar, value in
-            guard let scheme = soFar.firstRange(of: "://") else { return value }
-            let hasPath = soFar[scheme.upperBound...].contains { "/?".contains($0) }
-            return hasPath ? percentEncoded(value) : value
-        }
-    }
-
     /// The request for these values.
     ///
-    /// - Throws: ``RequestError`` when the URL cannot be formed or is not allowed.
+    /// - Throws: ``RequestError`` when the URL cannot be formed or is not allowed, or a key or a
+    ///   header cannot be used.
     public func render(in context: TemplateContext) throws(RequestError) -> RenderedRequest {
-        guard var target = renderURL(in: context) else {
-            let missing = url.variables.filter { context.values[$0] == nil }.sorted()
-            throw RequestError(
-                problem: "the URL needs \(missing.joined(separator: ", "))",
-                remedy: "set it under \"variables\"")
-        }
-        if let problem = EndpointURL.problem(of: target) {
-            throw RequestError(
-                problem: "the token URL \(problem.problem)", remedy: problem.remedy)
-        }
+        var context = context
+        var target = try checkedURL(in: context)
+        context.set(.tokenEndpoint, String(target.prefix { $0 != "?" }))
+        try sign(in: &context)
+        try checkFunctions(in: context)
         let parameters = try self.parameters(in: context)
         var queryPairs = try flattened(
             query.compactMap { part in part.value.value(in: context).map { (part.name, $0) } })
@@ -124,7 +71,10 @@ extension RequestSpecification {
                 problem: "header \(header.name) would hold a byte that no header may hold",
                 remedy: "check the variables it is made of")
         }
-        return RenderedRequest(method: method, url: target, headers: headers, body: body)
+        var request = RenderedRequest(
+            method: method, url: target, headers: headers, body: body)
+        request.certificate = try clientCertificate(in: context)
+        return request
     }
 
     /// Unless the profile names its own.
@@ -142,7 +92,7 @@ extension RequestSpecification {
         return fields
     }
 
-    /// The grant's parameters and, for client_secret_post, the client's, under their wire names.
+    /// The grant's parameters and the client's, under their wire names.
     private func parameters(
         in context: TemplateContext
     ) throws(RequestError) -> [(String, JSONNode)] {
@@ -151,27 +101,35 @@ extension RequestSpecification {
             guard let value = part.value.value(in: context) else { continue }
             named.append((part.name, value))
         }
-        if clientAuthentication == .post || clientAuthentication == .none {
-            let position = named.first?.0 == "grant_type" ? 1 : 0
-            var client: [(String, JSONNode)] = []
-            for variable in [ContextVariable.clientID, .clientSecret] {
-                let name = variable.rawValue
-                if variable == .clientSecret, clientAuthentication == .none { continue }
-                // Without authentication only a profile that says so sends the client's id.
-                if clientAuthentication == .none, !sendsPublicClientID { continue }
-                guard !named.contains(where: { $0.0 == name }), let value = context.values[name]
-                else { continue }
-                client.append((name, value))
-            }
-            named.insert(contentsOf: client, at: position)
-        }
+        let client = clientParameters(in: context)
+            .filter { added in !named.contains { $0.0 == added.0 } }
+        named.insert(contentsOf: client, at: named.first?.0 == "grant_type" ? 1 : 0)
         return named.map { (parameterNames[$0.0] ?? $0.0, $0.1) }
     }
 
-    /// A public client identifies itself by `client_id` (RFC 6749 section 3.2.1); profiles over
-    /// `none` list their parameters themselves.
-    private var sendsPublicClientID: Bool {
-        parameters.contains { $0.name == "grant_type" }
+    private func clientParameters(in context: TemplateContext) -> [(String, JSONNode)] {
+        let value = { (variable: ContextVariable) in
+            context.values[variable.rawValue].map { (variable.rawValue, $0) }
+        }
+        switch clientAuthentication {
+        case .basic, .basicRaw: return []
+        // A public client identifies itself by client_id (RFC 6749 section 3.2.1); what has another
+        // grant lists its parameters itself.
+        case .none: return sendsPublicClientID ? [value(.clientID)].compactMap { $0 } : []
+        case .post: return [value(.clientID), value(.clientSecret)].compactMap { $0 }
+        // RFC 8705 section 2.
+        case .tls: return [value(.clientID)].compactMap { $0 }
+        case .secretJWT, .privateKeyJWT:
+            // RFC 7523 section 2.2.
+            let type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+            let assertion = context.values["assertions.client"].map { ("client_assertion", $0) }
+            return [("client_assertion_type", .string(type)), assertion].compactMap { $0 }
+        }
+    }
+
+    var sendsPublicClientID: Bool {
+        let grant = parameters.first { $0.name == "grant_type" }?.value.constant
+        return ["refresh_token", "authorization_code"].contains(grant)
             && !parameters.contains { $0.value.variables.contains("client_id") }
     }
 
@@ -195,9 +153,7 @@ extension RequestSpecification {
     }
 
     private func basicCredentials(in context: TemplateContext) throws(RequestError) -> String? {
-        guard clientAuthentication == .basic || clientAuthentication == .basicRaw else {
-            return nil
-        }
+        guard clientAuthentication.isBasic else { return nil }
         guard let id = context.values["client_id"]?.canonicalText,
             let secret = context.values["client_secret"]?.canonicalText
         else {
@@ -205,9 +161,49 @@ extension RequestSpecification {
                 problem: "Basic authentication needs client_id and client_secret",
                 remedy: "set both in the credential")
         }
+        if let mask = context.mask { return mask.secret }
         let pair =
             clientAuthentication == .basicRaw
             ? "\(id):\(secret)" : "\(formEncoded(id)):\(formEncoded(secret))"
         return base64(Array(pair.utf8))
+    }
+
+    private func checkFunctions(in context: TemplateContext) throws(RequestError) {
+        let values = (parameters + query + headers).map(\.value)
+        for template in values.flatMap(\.templates) + [url] {
+            guard let function = template.failure(in: context) else { continue }
+            let names = template.variables.sorted().joined(separator: ", ")
+            throw RequestError(
+                problem: "\(function.rawValue)() cannot take the value of \(names)",
+                remedy: function == .int ? "write a whole number" : function.usage)
+        }
+    }
+
+    /// Makes the assertions known as `assertions.NAME`.
+    private func sign(in context: inout TemplateContext) throws(RequestError) {
+        for (name, assertion) in assertions.sorted(by: { $0.key < $1.key }) {
+            if let mask = context.mask {
+                context.values["assertions.\(name)"] = .string(mask.secret)
+            } else {
+                let text = try assertion.signed(in: context, name: name)
+                context.values["assertions.\(name)"] = .string(text)
+            }
+        }
+    }
+
+    private func clientCertificate(
+        in context: TemplateContext
+    ) throws(RequestError) -> ClientCertificate? {
+        guard let certificate, let privateKey else { return nil }
+        guard let certificate = certificate.text(in: context),
+            let key = privateKey.text(in: context)
+        else {
+            let names = certificate.variables.union(privateKey.variables)
+                .filter { context.values[$0] == nil }
+            throw RequestError(
+                problem: "the client certificate needs \(names.sorted().joined(separator: ", "))",
+                remedy: "set it under \"variables\"")
+        }
+        return ClientCertificate(certificate: Secret(certificate), privateKey: Secret(key))
     }
 }

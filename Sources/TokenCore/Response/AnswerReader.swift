@@ -11,21 +11,28 @@ public struct AnswerReader: Sendable {
     let rules: [ErrorRule]
     /// How many of the rules are the profile's own.
     let ownRules: Int
-    /// Whether a refusal may mean that the refresh token is dead.
-    let spendsGrant: Bool
+    /// What earlier steps of the same exchange gave.
+    let steps: [StepResult]
 
-    public init(profile: ProviderProfile, kind: ExchangeKind) {
-        exchange = profile.exchange(kind)
+    /// Whether a refusal may mean that the refresh token is dead.
+    var spendsGrant: Bool { exchange.spendsGrant }
+
+    /// - Parameters:
+    ///   - step: Which of the profile's steps was answered.
+    ///   - steps: What the steps before it gave.
+    public init(
+        profile: ProviderProfile, kind: ExchangeKind, step: String = "", steps: [StepResult] = []
+    ) {
+        exchange = profile.exchange(kind, step: step)
         rules = profile.errors + ErrorRule.builtIn
         ownRules = profile.errors.count
-        spendsGrant = kind == .authorizationCode || (kind == .refresh && profile.usesRefreshToken)
+        self.steps = steps
     }
 
     /// - Parameter sentAt: The wall clock when the request was sent. An absolute expiry is measured
     ///   against the answer's own `Date`, so that a wrong clock here does no harm (I22).
     public func read(_ raw: RawAnswer, sentAt: WallTime) -> AnswerReading {
-        let answer = ReadableAnswer(
-            raw: raw, body: AnswerBody(raw, format: exchange.response.format))
+        let answer = readable(raw)
         guard isSuccess(answer) else {
             // A refusal that was cut says nothing for sure, least of all that a token is dead.
             if raw.isTruncated {
@@ -37,8 +44,11 @@ public struct AnswerReader: Sendable {
         let refreshToken = response.refreshToken.flatMap {
             keepableToken(answer.select($0, root: response.root))
         }
-        let token = answer.select(response.accessToken, root: response.root)?.text ?? ""
-        guard isUsableToken(token) else {
+        let token =
+            response.accessToken.flatMap { answer.select($0, root: response.root)?.text } ?? ""
+        // A step may give something else than a token.
+        let isTokenless = response.accessToken == nil && answer.body.node != nil
+        guard isUsableToken(token) || isTokenless else {
             return withoutToken(answer, isEmpty: token.isEmpty, refreshToken: refreshToken)
         }
         let clock = date(of: answer) ?? sentAt
@@ -57,9 +67,17 @@ public struct AnswerReader: Sendable {
             keep: response.keep.compactMap { kept in
                 answer.select(kept.selector, root: response.root)
                     .map { JSONMember(kept.name, $0) }
+            },
+            pointed: exchange.laterPointers.compactMap { pointer in
+                answer.body.node.flatMap(pointer.resolve)
+                    .map { JSONMember(pointer.text, $0) }
             })
         return AnswerReading(
             result: .success(granted), refreshToken: refreshToken, notes: notes)
+    }
+
+    func readable(_ raw: RawAnswer) -> ReadableAnswer {
+        ReadableAnswer(raw, response: exchange.response, steps: steps)
     }
 
     private func text(_ selector: ResponseSelector?, _ answer: ReadableAnswer) -> String? {
@@ -159,13 +177,11 @@ func keepableToken(_ node: JSONNode?) -> Secret? {
     return Secret(text)
 }
 
-/// The `exp` claim of a JWT (RFC 7519 section 4.1.4), not verified: it only schedules.
+/// By the `exp` claim of a JWT (RFC 7519 section 4.1.4).
 private func jwtLifetime(_ token: String, clock: WallTime) -> Duration? {
-    let parts = token.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 3, let payload = bytes(base64URL: parts[1]),
-        let claims = try? JSONReader.read(payload), let expiry = claims["exp"]?.integer,
-        expiry > 0, expiry < 1 << 40
-    else { return nil }
+    guard let expiry = jwtClaims(of: token)?["exp"]?.integer, expiry > 0, expiry < 1 << 40 else {
+        return nil
+    }
     let lifetime = clock.duration(to: WallTime(epochSeconds: expiry))
     return lifetime > .zero ? min(lifetime, AnswerReader.maximumLifetime) : nil
 }

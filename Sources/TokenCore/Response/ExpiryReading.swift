@@ -42,6 +42,13 @@ struct ExpiryReading {
         case .rfc3339:
             return node.text.flatMap(CivilTime.epochSeconds(rfc3339:))
                 .flatMap { absolute(Double($0), isPastFine) }
+        case .iso8601Duration: return node.text.flatMap(DurationText.iso8601).map(found)
+        case .textDuration: return node.text.flatMap(DurationText.words).map(found)
+        case .daysHoursMinutes:
+            return node.text.flatMap(DurationText.daysHoursMinutes).map(found)
+        case .dateTime(let pattern, let zone):
+            return node.canonicalText.flatMap { pattern.epochSeconds(of: $0, offset: zone) }
+                .flatMap { absolute(Double($0), isPastFine) }
         case .auto:
             guard let value = number(node) else {
                 let text = node.text ?? ""
@@ -52,6 +59,11 @@ struct ExpiryReading {
             if value < 1e9 { return relative(node, scale: 1) }
             return absolute(value < 1e11 ? value : value / 1000, isPastFine)
         }
+    }
+
+    /// Less than a second is no life that anybody could use.
+    private func found(_ lifetime: Duration) -> Found {
+        Found(lifetime: lifetime, isZero: lifetime < .seconds(1))
     }
 
     /// A JSON number, or a string of digits.
@@ -70,9 +82,7 @@ struct ExpiryReading {
     /// Seconds from 10^9 on look like an absolute time and are refused (rule 6).
     private func relative(_ node: JSONNode, scale: Double) -> Found? {
         guard let value = number(node), value >= 0, value * scale < 1e9 else { return nil }
-        // Less than a second is no life that anybody could use.
-        return Found(
-            lifetime: .milliseconds(Int64(value * scale * 1000)), isZero: value * scale < 1)
+        return found(.milliseconds(Int64(value * scale * 1000)))
     }
 
     private func absolute(_ epochSeconds: Double, _ isPastFine: Bool) -> Found? {

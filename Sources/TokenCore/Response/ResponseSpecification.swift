@@ -12,7 +12,8 @@ public struct ResponseSpecification: Sendable, Equatable {
     public var success: [ResponseCondition] = []
     /// Where the fields below start.
     public var root: JSONPointer?
-    public var accessToken: ResponseSelector
+    /// `nil` only for a step that gives none.
+    public var accessToken: ResponseSelector?
     public var refreshToken: ResponseSelector?
     public var tokenType: ResponseSelector?
     public var scope: ResponseSelector?
@@ -36,17 +37,72 @@ public indirect enum ResponseSelector: Sendable, Equatable {
     case firstOf([ResponseSelector])
     case header(name: String, pattern: Pattern?)
     case matching(JSONPointer, Pattern)
-    /// A constant.
-    case value(String)
+    /// A constant, or what earlier steps gave.
+    case value(Template)
+    /// In the answer of an earlier step.
+    case step(String, JSONPointer)
+    /// A claim of a JWT, by its name or by a JSON Pointer; of the access token if nothing is said.
+    /// The signature is not checked: what it says schedules, and grants nothing.
+    case jwtClaim(JSONPointer, of: ResponseSelector?)
+}
+
+extension ResponseSelector {
+    /// Whether it lets only texts pass that its pattern describes from end to end.
+    var isAnchored: Bool {
+        switch self {
+        case .matching(_, let pattern), .header(_, let pattern?):
+            pattern.isAnchored
+        default: false
+        }
+    }
+
+    /// The header it reads, in lower case.
+    public var headerName: String? {
+        if case .header(let name, _) = self { name.lowercased() } else { nil }
+    }
+
+    var stepPointer: (step: String, pointer: JSONPointer)? {
+        if case .step(let id, let pointer) = self { (id, pointer) } else { nil }
+    }
+
+    /// Itself and the selectors inside it.
+    public var parts: [ResponseSelector] {
+        switch self {
+        case .firstOf(let parts): [self] + parts.flatMap(\.parts)
+        case .jwtClaim(_, let of?): [self] + of.parts
+        default: [self]
+        }
+    }
+}
+
+extension ResponseSpecification {
+    /// All of them, those inside others too.
+    public var selectors: [ResponseSelector] {
+        let single = [accessToken, refreshToken, tokenType, scope] + success.map(\.path)
+        let all = single.compactMap { $0 } + (expires + refreshExpires).map(\.from)
+        return (all + keep.map(\.selector)).flatMap(\.parts)
+    }
+
+    /// What it reads of earlier steps' answers.
+    var stepPointers: [(step: String, pointer: JSONPointer)] {
+        selectors.compactMap(\.stepPointer)
+    }
+
+    var templateVariables: Set<String> {
+        selectors.reduce(into: []) { names, part in
+            if case .value(let template) = part { names.formUnion(template.variables) }
+        }
+    }
 }
 
 /// When an answer says something expires.
 public struct ExpirySpecification: Sendable, Equatable {
-    public enum Encoding: String, Sendable, CaseIterable {
+    public enum Encoding: Sendable, Equatable {
         case seconds, milliseconds, minutes, hours
-        case epochSeconds = "epoch_seconds"
-        case epochMilliseconds = "epoch_milliseconds"
-        case rfc3339, auto
+        case epochSeconds, epochMilliseconds
+        case rfc3339, iso8601Duration, textDuration, daysHoursMinutes, auto
+        /// By a pattern, in this zone (seconds east of UTC) where the text does not say.
+        case dateTime(DateTimePattern, zone: Int)
     }
     public var from: ResponseSelector
     public var encoding = Encoding.seconds
@@ -89,6 +145,30 @@ public struct Pattern: Sendable, Equatable {
         return captured.substring.map(String.init)
     }
 
+    /// Whether it describes a text from end to end: `^…$` without a choice outside of groups.
+    var isAnchored: Bool {
+        guard text.hasPrefix("^"), text.hasSuffix("$"), !text.hasSuffix("\\$") else { return false }
+        var depth = 0
+        var isInClass = false
+        var isEscaped = false
+        for character in text {
+            if isEscaped {
+                isEscaped = false
+                continue
+            }
+            switch character {
+            case "\\": isEscaped = true
+            case "[": isInClass = true
+            case "]": isInClass = false
+            case "(" where !isInClass: depth += 1
+            case ")" where !isInClass: depth -= 1
+            case "|" where !isInClass && depth == 0: return false
+            default: break
+            }
+        }
+        return true
+    }
+
     public func matches(_ subject: String) -> Bool { firstMatch(in: subject) != nil }
 
     public func matchesWhole(_ subject: String) -> Bool {
@@ -120,4 +200,10 @@ public struct ErrorRule: Sendable, Equatable {
     public var conditions: [ResponseCondition]
     public var failureClass: FailureClass
     public var retryAfter: ExpirySpecification?
+
+    /// What it looks at in earlier steps' answers.
+    var stepPointers: [(step: String, pointer: JSONPointer)] {
+        (conditions.compactMap(\.path) + [retryAfter?.from].compactMap { $0 }).flatMap(\.parts)
+            .compactMap(\.stepPointer)
+    }
 }

@@ -1,15 +1,20 @@
 /// Reads a profile's `response`.
 struct ResponseSpecificationReading {
     let object: ObjectReader
+    /// Whether its access token becomes the credential's own.
+    let isLast: Bool
 
-    init(_ object: ObjectReader) { self.object = object }
+    init(_ object: ObjectReader, isLast: Bool) { (self.object, self.isLast) = (object, isLast) }
 
     func read() -> ResponseSpecification? {
         let format = object.take("format")?
             .choice(ResponseSpecification.Format.allCases.map { ($0.rawValue, $0) })
         let success = (object.take("success")?.array() ?? []).compactMap { $0.condition() }
         let root = object.take("root")?.pointer()
-        let accessToken = object.require("access_token", "\"/access_token\"")?.selector()
+        let token =
+            isLast
+            ? object.require("access_token", "\"/access_token\"") : object.take("access_token")
+        let accessToken = token?.selector()
         let refreshToken = object.take("refresh_token")?.selector()
         let tokenType = object.take("token_type")?.selector()
         let scope = object.take("scope")?.selector()
@@ -30,7 +35,7 @@ struct ResponseSpecificationReading {
             return value.selector().map { NamedSelector(name: name, selector: $0) }
         }
         object.finish()
-        guard let accessToken else { return nil }
+        guard accessToken != nil || (!isLast && token == nil) else { return nil }
         return ResponseSpecification(
             format: format ?? .auto, success: success, root: root, accessToken: accessToken,
             refreshToken: refreshToken, tokenType: tokenType, scope: scope, expires: expires,
@@ -38,9 +43,10 @@ struct ResponseSpecificationReading {
             zeroLifetime: zero ?? .unknown, keep: keep)
     }
 
-    /// `keep` stands beside these in `token.json`.
+    /// `keep` stands beside these in `token.json`. There `issued_at` is always the daemon's own; a
+    /// provider's can be kept for templates.
     private let reservedNames: Set<String> = [
-        "access_token", "token_type", "scope", "expires_at", "issued_at", "credential", "provider",
+        "access_token", "token_type", "scope", "expires_at", "credential", "provider",
         "refresh_token",
     ]
 }
@@ -87,7 +93,14 @@ extension FieldReader {
                 return name.map { .header(name: $0, pattern: pattern) }
             }
             if members.contains(where: { $0.key == "value" }) {
-                return object.take("value")?.string("\"0\"").map(ResponseSelector.value)
+                return object.take("value")?.template().map(ResponseSelector.value)
+            }
+            if members.contains(where: { $0.key == "jwt_claim" }) { return jwtClaim(object) }
+            if members.contains(where: { $0.key == "step" }) {
+                let step = object.take("step")?.nonEmptyString("\"token\"")
+                let pointer = object.require("path", "\"/instance_url\"")?.pointer()
+                guard let step, let pointer else { return nil }
+                return .step(step, pointer)
             }
             let pointer = object.require("path", "\"/message\"")?.pointer()
             let pattern = object.require("regex", "\"([0-9]+)\"")?.pattern()
@@ -97,13 +110,61 @@ extension FieldReader {
         }
     }
 
+    /// `exp`, or `/a/b` for a claim inside another.
+    private func jwtClaim(_ object: ObjectReader) -> ResponseSelector? {
+        let claim = object.take("jwt_claim")
+        let text = claim?.nonEmptyString("\"exp\"")
+        let of = object.take("of")?.selector()
+        guard let text else { return nil }
+        guard let pointer = JSONPointer(text.hasPrefix("/") ? text : "/" + text) else {
+            claim?.mistake("is no JSON Pointer (RFC 6901)", "write \"exp\" or \"/a/b\"")
+            return nil
+        }
+        return .jwtClaim(pointer, of: of)
+    }
+
     func expiry() -> ExpirySpecification? {
         guard let object = object() else { return nil }
         let from = object.require("from", "\"/expires_in\"")?.selector()
-        let encoding = object.take("as")?
-            .choice(ExpirySpecification.Encoding.allCases.map { ($0.rawValue, $0) })
+        let place = object.take("zone")
+        let zone = place?.zone()
+        let encoding = object.take("as")?.expiryEncoding(zone: zone ?? 0)
+        if let encoding, case .dateTime = encoding {
+        } else if let place, zone != nil {
+            place.mistake("is only for dates", "remove it, or write \"as\": \"datetime:…\"")
+        }
         object.finish()
         return from.map { ExpirySpecification(from: $0, encoding: encoding ?? .seconds) }
+    }
+
+    private func expiryEncoding(zone: Int) -> ExpirySpecification.Encoding? {
+        let choices: [(String, ExpirySpecification.Encoding)] = [
+            ("seconds", .seconds), ("milliseconds", .milliseconds), ("minutes", .minutes),
+            ("hours", .hours), ("epoch_seconds", .epochSeconds),
+            ("epoch_milliseconds", .epochMilliseconds), ("rfc3339", .rfc3339),
+            ("iso8601_duration", .iso8601Duration), ("text_duration", .textDuration),
+            ("days_hh_mm", .daysHoursMinutes), ("auto", .auto),
+        ]
+        guard let text = node.text, text.hasPrefix("datetime:") else {
+            return choice(choices + [("datetime:yyyy-MM-dd HH:mm:ss", .auto)])
+        }
+        guard let pattern = DateTimePattern(String(text.dropFirst("datetime:".count))) else {
+            mistake(
+                "is no date pattern that is known",
+                "write it with yyyy M MM MMM d dd H HH h hh a m mm s ss SSS Z X XXX z EEE and "
+                    + "'text', such as \"datetime:yyyyMMddHHmmssZ\"")
+            return nil
+        }
+        return .dateTime(pattern, zone: zone)
+    }
+
+    private func zone() -> Int? {
+        guard let text = string("\"+08:00\"") else { return nil }
+        guard let offset = DateTimePattern.offset(of: text) else {
+            mistake("is no offset from UTC", "write \"UTC\" or an offset such as \"+08:00\"")
+            return nil
+        }
+        return offset
     }
 
     func expiries() -> [ExpirySpecification] {

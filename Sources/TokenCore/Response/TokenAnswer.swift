@@ -30,6 +30,7 @@ public enum TokenLifetime: Sendable, Equatable {
 
 /// What a successful answer granted.
 public struct TokenAnswer: Sendable, Equatable {
+    /// Empty only in the answer to a step that gives none.
     public var accessToken: Secret
     public var tokenType: String?
     public var scope: String?
@@ -38,6 +39,8 @@ public struct TokenAnswer: Sendable, Equatable {
     public var refreshLifetime: Duration?
     /// In the profile's order.
     public var keep: [JSONMember]
+    /// What later steps read of this answer, by JSON Pointer.
+    public var pointed: [JSONMember] = []
 }
 
 /// Why there is no token, for code and for people.

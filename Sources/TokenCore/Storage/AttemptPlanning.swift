@@ -73,7 +73,43 @@ public enum AttemptPlan: Sendable, Equatable {
             record.kind = kind
         }
         record.grant.attempts.lastAttemptAt = now
+        // What an interrupted exchange left is not gone on with: only cached steps are.
+        let exchanges = profile.exchanges(record.kind)
+        let cached = exchanges.filter(\.isCached).map(\.id)
+        record.grant.steps.removeAll { !cached.contains($0.id) || !$0.isFresh(at: now) }
+        record.step = record.grant.nextStep(of: exchanges).id
         return .send(record, to: target)
+    }
+}
+
+extension StoredGrant {
+    /// The first step whose result is not there.
+    func nextStep(of exchanges: [TokenExchange]) -> TokenExchange {
+        exchanges.dropLast().first { exchange in !steps.contains { $0.id == exchange.id } }
+            ?? exchanges[exchanges.count - 1]
+    }
+}
+
+extension ProviderProfile {
+    /// Whether a step's token is the credential's own.
+    public func isLast(_ step: String, of kind: ExchangeKind) -> Bool {
+        exchange(kind, step: step).id == exchanges(kind).last?.id
+    }
+}
+
+extension SlotRecord {
+    /// The record of the step after this one, whose answer has been applied to `grant`; `nil` after
+    /// the last. It goes to the other slot: until it is there, this one with its answer stays.
+    public func next(grant: StoredGrant, profile: ProviderProfile, now: Moment) -> SlotRecord? {
+        guard !profile.isLast(step, of: kind) else { return nil }
+        let following = grant.nextStep(of: profile.exchanges(kind)).id
+        // Once a code or another grant has become tokens, the rest is as in any refresh.
+        let hasGrant = profile.exchange(kind, step: step).spendsGrant || kind == .acquire
+        return SlotRecord(
+            sequence: sequence + 1, state: .intent,
+            // An answer is told by its attempt: that of an earlier step may still lie in the slot.
+            attemptID: String(attemptID.prefix { $0 != "." }) + "." + following,
+            kind: hasGrant ? .refresh : kind, step: following, sentAt: now, grant: grant)
     }
 }
 
@@ -84,14 +120,15 @@ extension SlotContents {
         var grant = record.grant
         guard record.state == .intent else { return grant }
         if let answer {
-            let reading = AnswerReader(profile: profile, kind: record.kind)
-                .read(answer.raw, sentAt: record.sentAt.wall)
+            let reader = AnswerReader(
+                profile: profile, kind: record.kind, step: record.step, steps: record.grant.steps)
+            let reading = reader.read(answer.raw, sentAt: record.sentAt.wall)
             grant.apply(reading, to: record, roundTrip: answer.roundTrip, profile: profile)
         } else {
             let refusal = Refusal(
                 .ambiguous,
                 problem: "a request was interrupted before its answer could be saved")
-            grant.fail(refusal, kind: record.kind, at: record.sentAt, profile: profile)
+            grant.fail(refusal, of: record, profile: profile)
         }
         return grant
     }
@@ -100,10 +137,7 @@ extension SlotContents {
 extension StoredGrant {
     /// Which exchange renews the token now; `nil` if only a person can.
     func renewalKind(profile: ProviderProfile) -> ExchangeKind? {
-        guard profile.usesRefreshToken else {
-            let needsOld = profile.lifecycle.refreshToken == .accessToken
-            return needsOld && access == nil ? nil : .refresh
-        }
+        guard profile.usesRefreshToken else { return .refresh }
         if refreshToken != nil, !isRefreshTokenRefused { return .refresh }
         return profile.acquire == nil ? nil : .acquire
     }
@@ -119,7 +153,9 @@ extension StoredGrant {
     }
 
     mutating func adopt(_ tokens: ImportedTokens, at now: Moment, profile: ProviderProfile) {
-        if let refreshToken = tokens.refreshToken {
+        // Where the access token is its own refresh credential either will do.
+        let isOwn = profile.lifecycle.refreshToken == .accessToken
+        if let refreshToken = tokens.refreshToken ?? (isOwn ? tokens.accessToken : nil) {
             remember(Self.fingerprint(of: refreshToken))
             replaceRefreshToken(refreshToken, at: now, profile: profile)
         }
@@ -128,6 +164,7 @@ extension StoredGrant {
                 token: token, tokenType: tokens.tokenType, scope: tokens.scope, sentAt: now,
                 lifetime: tokens.lifetime)
             generation += 1
+            if isOwn { refreshTokenLifetime = tokens.lifetime }
         }
     }
 

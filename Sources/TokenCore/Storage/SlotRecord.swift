@@ -15,15 +15,19 @@ public struct SlotRecord: Sendable, Equatable {
     /// 16 random bytes as base 16; ties an answer to its request.
     public var attemptID: String
     public var kind: ExchangeKind
+    /// The step's name; empty where the exchange is one request.
+    public var step: String
+    /// The host that was asked.
+    public var host = ""
     public var sentAt: Moment
     public var grant: StoredGrant
 
     public init(
-        sequence: UInt64, state: State, attemptID: String, kind: ExchangeKind, sentAt: Moment,
-        grant: StoredGrant
+        sequence: UInt64, state: State, attemptID: String, kind: ExchangeKind, step: String = "",
+        sentAt: Moment, grant: StoredGrant
     ) {
         (self.sequence, self.state, self.attemptID) = (sequence, state, attemptID)
-        (self.kind, self.sentAt, self.grant) = (kind, sentAt, grant)
+        (self.kind, self.step, self.sentAt, self.grant) = (kind, step, sentAt, grant)
     }
 }
 
@@ -56,6 +60,8 @@ public enum SlotLayout {
             ("sequence", .integer(Int64(record.sequence))),
             ("state", .integer(Int64(record.state.rawValue))),
             ("attempt", .string(record.attemptID)), ("kind", .string(record.kind.rawValue)),
+            ("step", record.step.isEmpty ? nil : .string(record.step)),
+            ("host", record.host.isEmpty ? nil : .string(record.host)),
             ("sent_at", record.sentAt.json), ("grant", record.grant.json()),
             ("answer_at", .integer(Int64(answerOffset(slotSize: slotSize)))),
         ]).serialized()
@@ -168,7 +174,8 @@ public struct SlotContents: Sendable, Equatable {
         else { return nil }
         record = SlotRecord(
             sequence: UInt64(sequence), state: state, attemptID: attempt, kind: kind,
-            sentAt: sentAt, grant: grant)
+            step: node["step"]?.text ?? "", sentAt: sentAt, grant: grant)
+        record.host = node["host"]?.text ?? ""
         // A later slot_size moves only later answers.
         let offset = node["answer_at"]?.integer.flatMap { Int(exactly: $0) } ?? -1
         answer =

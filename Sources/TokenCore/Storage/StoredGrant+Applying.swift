@@ -12,11 +12,18 @@ extension StoredGrant {
     ) {
         keep(reading, record: record, profile: profile)
         switch reading.result {
+        case .success(let answer) where !profile.isLast(record.step, of: record.kind):
+            keep(answer, ofStep: record, profile: profile)
         case .success(let answer):
+            let exchanges = profile.exchanges(record.kind)
+            let kept = keptValues(answer, of: exchanges)
+            steps.removeAll { step in
+                !exchanges.contains { $0.id == step.id && $0.isCached }
+            }
             access = GrantedAccess(
                 token: answer.accessToken, tokenType: answer.tokenType, scope: answer.scope,
                 sentAt: record.sentAt, lifetime: answer.lifetime.duration, roundTrip: roundTrip,
-                keep: answer.keep)
+                keep: kept)
             generation += 1
             let successes = attempts.successes + 1
             let lastAttemptAt = attempts.lastAttemptAt
@@ -26,8 +33,44 @@ extension StoredGrant {
             attempts.lastSuccessAt = record.sentAt
         case .failure(let refusal):
             if reading.refreshToken != nil { attempts.ambiguousAttempts = 0 }
-            fail(refusal, kind: record.kind, at: record.sentAt, profile: profile)
+            fail(refusal, of: record, profile: profile)
         }
+    }
+
+    /// What every step of the exchange keeps; of one name the last one's.
+    private func keptValues(_ last: TokenAnswer, of exchanges: [TokenExchange]) -> [JSONMember] {
+        var kept: [JSONMember] = []
+        for exchange in exchanges {
+            let names = exchange.response.keep.map(\.name)
+            kept +=
+                steps.first { $0.id == exchange.id }?.values
+                .filter { names.contains($0.key) } ?? []
+        }
+        return kept.filter { old in !last.keep.contains { $0.key == old.key } } + last.keep
+    }
+
+    /// What a step that is not the last one gives to those after it.
+    private mutating func keep(
+        _ answer: TokenAnswer, ofStep record: SlotRecord, profile: ProviderProfile
+    ) {
+        let text = { (key: String, text: String?) in text.map { JSONMember(key, .string($0)) } }
+        let token = answer.accessToken.reveal()
+        var values = [
+            text("access_token", token.isEmpty ? nil : token), text("token_type", answer.tokenType),
+            text("scope", answer.scope),
+        ].compactMap { $0 }
+        values += answer.keep
+        if profile.exchange(record.kind, step: record.step).spendsGrant {
+            // The refresh token is in no doubt any more, whatever the later steps bring.
+            attempts.ambiguousAttempts = 0
+            (attempts.reauthAnswers, attempts.firstReauthAt) = (0, nil)
+            attempts.isLoginRequired = false
+        }
+        steps.removeAll { $0.id == record.step }
+        steps.append(
+            StepResult(
+                id: record.step, values: values, pointed: answer.pointed, host: record.host,
+                sentAt: record.sentAt, lifetime: answer.lifetime.duration))
     }
 
     private mutating func keep(
@@ -43,23 +86,51 @@ extension StoredGrant {
             refreshToken = new
             isRefreshTokenRefused = false
             isKnownStatic = false
-        } else if answered != nil, record.kind == .refresh, refreshToken != nil {
+        } else if answered != nil, record.kind == .refresh, refreshToken != nil,
+            profile.exchange(record.kind, step: record.step).spendsGrant
+        {
             isKnownStatic = true
             if rules.refreshTokenExpiry == .sliding { refreshTokenSince = record.sentAt }
         }
-        if let said = answered?.refreshLifetime {
+        let isOwn = rules.refreshToken == .accessToken
+        if let said = answered?.refreshLifetime ?? (isOwn ? answered?.lifetime.duration : nil) {
             refreshTokenSince = record.sentAt
             refreshTokenLifetime = said
         }
     }
 
     /// Notes a failed attempt.
-    public mutating func fail(
-        _ refusal: Refusal, kind: ExchangeKind, at moment: Moment, profile: ProviderProfile
-    ) {
+    public mutating func fail(_ refusal: Refusal, of record: SlotRecord, profile: ProviderProfile) {
         // A bad code says nothing about the tokens there are; whoever gave it hears of it.
-        guard kind != .authorizationCode else { return }
-        let effective = effectiveClass(of: refusal, kind: kind, at: moment, profile: profile)
+        guard record.kind != .authorizationCode else { return }
+        let spends =
+            record.kind == .refresh
+            && profile.exchange(record.kind, step: record.step).spendsGrant
+        var refusal = refusal
+        if !spends, usedCachedStep, [.config, .reauth, .reacquire].contains(refusal.failureClass) {
+            // What a former exchange left may be what is refused: ask for it anew before
+            // anything else is blamed.
+            refusal.failureClass = .transient
+            steps = []
+        }
+        fail(refusal, spends: spends, at: record.sentAt, profile: profile)
+    }
+
+    /// Whether a step's result is older than the attempt that uses it.
+    private var usedCachedStep: Bool {
+        guard let start = attempts.lastAttemptAt else { return false }
+        return steps.contains { step in
+            step.sentAt.bootID != start.bootID || step.sentAt.uptime < start.uptime
+        }
+    }
+
+    /// - Parameter spends: Whether the request spent the refresh token.
+    public mutating func fail(
+        _ refusal: Refusal, spends: Bool, at moment: Moment, profile: ProviderProfile
+    ) {
+        let effective = effectiveClass(of: refusal, spends: spends, at: moment, profile: profile)
+        // What earlier steps gave may be what is refused.
+        if [.config, .reauth, .reacquire].contains(effective) { steps = [] }
         attempts.failures += 1
         attempts.lastError = StoredError(
             failureClass: effective, httpStatus: refusal.httpStatus,
@@ -77,29 +148,38 @@ extension StoredGrant {
         case .reauth:
             attempts.reauthAnswers += 1
             if attempts.firstReauthAt == nil { attempts.firstReauthAt = moment }
-            attempts.isLoginRequired = attempts.isLoginRequired || isLoginDue(at: moment)
+            attempts.isLoginRequired =
+                attempts.isLoginRequired || isLoginDue(at: moment, profile: profile)
         case .config, .tooEarly, .rateLimited, .transient, .storage, .output: break
         }
     }
 
     /// Three answers over min(10 min, the token's lifetime); at once after an attempt whose answer
     /// never came, for then the refresh token is probably spent (contract section 3).
-    private func isLoginDue(at moment: Moment) -> Bool {
-        if attempts.ambiguousAttempts > 0 { return true }
+    private func isLoginDue(at moment: Moment, profile: ProviderProfile) -> Bool {
+        if attempts.ambiguousAttempts > 0 || profile.lifecycle.burnedOnFailure { return true }
+        if profile.lifecycle.mustRefreshBeforeExpiry, isRefreshTokenPastItsLife(at: moment) {
+            return true
+        }
         let span = min(.seconds(600), access?.lifetime ?? .zero)
         let first = attempts.firstReauthAt ?? moment
         return attempts.reauthAnswers >= 3 && (moment.elapsed(since: first) ?? span) >= span
     }
 
     private func effectiveClass(
-        of refusal: Refusal, kind: ExchangeKind, at moment: Moment, profile: ProviderProfile
+        of refusal: Refusal, spends: Bool, at moment: Moment, profile: ProviderProfile
     ) -> FailureClass {
-        let spends = kind == .refresh && profile.usesRefreshToken
+        let isAnswer = refusal.httpStatus != nil
         switch refusal.failureClass {
         case .config where spends && isRefreshTokenPastItsLife(at: moment):
             return afterDeath(profile)
         case .config where spends && refusal.isBare && attempts.ambiguousAttempts > 0:
             return afterDeath(profile)
+        // Whatever was wrong: the refresh token that was sent is dead now.
+        case .config where spends && isAnswer && profile.lifecycle.burnedOnFailure:
+            return afterDeath(profile)
+        case .transient where spends && isAnswer && profile.lifecycle.burnedOnFailure:
+            return .ambiguous
         case .reauth, .reacquire: return spends ? afterDeath(profile) : .config
         case .ambiguous where !spends: return .transient
         default: return refusal.failureClass

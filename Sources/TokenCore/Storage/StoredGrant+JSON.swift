@@ -10,6 +10,7 @@ extension StoredGrant {
             ("static", isKnownStatic ? true : nil),
             ("access", access?.json()),
             ("generation", .integer(generation)),
+            ("steps", steps.isEmpty ? nil : .array(steps.map { $0.json() })),
             ("seeds", .array(seedFingerprints.map { .string($0) })),
             ("attempts", attempts.json()),
         ])
@@ -25,6 +26,7 @@ extension StoredGrant {
         refreshTokenLifetime = node["refresh_token_lifetime"].flatMap(Duration.init(json:))
         isKnownStatic = node["static"]?.flag ?? false
         access = node["access"].flatMap(GrantedAccess.init(json:))
+        steps = (node["steps"]?.elements ?? []).compactMap(StepResult.init(json:))
         seedFingerprints = (node["seeds"]?.elements ?? []).compactMap(\.text)
         attempts = node["attempts"].map(AttemptHistory.init(json:)) ?? AttemptHistory()
     }

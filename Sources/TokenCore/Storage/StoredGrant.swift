@@ -16,6 +16,9 @@ public struct StoredGrant: Sendable, Equatable {
     /// Counts grants; a published file never goes back to a smaller one (I15).
     public var generation: Int64 = 0
 
+    /// What finished steps of an exchange under way gave, and cached ones of former exchanges.
+    public var steps: [StepResult] = []
+
     /// SHA-256 of the seeds that were adopted, newest last. A seed is never adopted twice (§3).
     public var seedFingerprints: [String] = []
 

@@ -1,0 +1,42 @@
+/// Reads a profile's `authorization`.
+enum AuthorizationReading {
+    static func read(_ field: FieldReader) -> AuthorizationSpecification? {
+        guard let object = field.object() else { return nil }
+        var read = AuthorizationSpecification()
+        read.url = object.take("url")?.endpointTemplate()
+        read.deviceURL = object.take("device_url")?.endpointTemplate()
+        read.scope = object.take("scope")?.nonEmptyString("\"offline_access\"")
+        read.scopeSeparator =
+            object.take("scope_separator")?.nonEmptyString("\",\"") ?? read.scopeSeparator
+        read.parameters = (object.take("params")?.object()?.takeAll() ?? [])
+            .compactMap { name, _, value in
+                value.templatedValue().map { NamedTemplate(name: name, value: $0) }
+            }
+        for (name, _, value) in object.take("param_names")?.object()?.takeAll() ?? [] {
+            read.parameterNames[name] = value.nonEmptyString("\"appid\"")
+        }
+        read.acceptsPKCE = object.take("pkce")?.bool() ?? true
+        // Merge patches over the code's exchange: read with it.
+        _ = object.take("request")?.object()
+        _ = object.take("response")?.object()
+        object.finish()
+        if field.node["url"] == nil, field.node["device_url"] == nil {
+            field.mistake(
+                "has no \"url\"",
+                "add the authorization endpoint, or \"device_url\" for the device flow")
+        }
+        return read
+    }
+}
+
+extension FieldReader {
+    /// A URL whose scheme is spelled out, or comes from a variable.
+    fileprivate func endpointTemplate() -> Template? {
+        let example = "\"https://id.example/authorize\""
+        guard let text = nonEmptyString(example) else { return nil }
+        guard ["https://", "http://", "${"].contains(where: text.hasPrefix) else {
+            return wrongType("an https URL, such as \(example)")
+        }
+        return template()
+    }
+}

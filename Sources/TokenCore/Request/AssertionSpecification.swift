@@ -1,0 +1,84 @@
+/// A JWT that the daemon signs itself (RFC 7519, RFC 7523).
+public struct AssertionSpecification: Sendable, Equatable {
+    /// JSON Web Algorithms (RFC 7518 section 3.1, RFC 8037 section 3.1).
+    public enum Algorithm: String, Sendable, CaseIterable {
+        case rs256 = "RS256"
+        case rs384 = "RS384"
+        case rs512 = "RS512"
+        case ps256 = "PS256"
+        case ps384 = "PS384"
+        case ps512 = "PS512"
+        case es256 = "ES256"
+        case es384 = "ES384"
+        case es512 = "ES512"
+        case hs256 = "HS256"
+        case hs384 = "HS384"
+        case hs512 = "HS512"
+        case edDSA = "EdDSA"
+    }
+    /// How the key is written. `nil` tells by its looks: PEM, a JWK, else the text itself.
+    public enum KeyEncoding: String, Sendable, CaseIterable { case pem, jwk, utf8, hex, base64 }
+
+    /// `nil`: what fits the key.
+    public var algorithm: Algorithm?
+    public var key: Template
+    public var keyEncoding: KeyEncoding?
+    public var header: [NamedTemplate] = []
+    public var claims: [NamedTemplate] = []
+    public var lifetime: Duration = .seconds(300)
+
+    /// Every variable it names.
+    var variables: Set<String> {
+        (header + claims).reduce(into: key.variables) { $0.formUnion($1.value.variables) }
+    }
+
+    /// Seconds that `iat` lies in the past: a host whose clock is a little ahead is not refused.
+    var issuedAgo: Int64 { min(30, lifetime.components.seconds / 2) }
+
+    /// The header and claims as JSON. Parts whose variable is unset are left out; `iat` and `exp`
+    /// are added unless the profile gives them.
+    func content(
+        in context: TemplateContext, algorithm: Algorithm
+    ) -> (header: JSONNode, claims: JSONNode) {
+        var header: [(String, JSONNode?)] = [
+            ("alg", .string(algorithm.rawValue)), ("typ", .string("JWT")),
+        ]
+        for part in self.header {
+            header.removeAll { $0.0 == part.name }
+            header.append((part.name, part.value.value(in: context)))
+        }
+        var claims = self.claims.map { ($0.name, $0.value.value(in: context)) }
+        let issued = context.nonce.now.epochSeconds - issuedAgo
+        if !claims.contains(where: { $0.0 == "iat" }) { claims.append(("iat", .integer(issued))) }
+        if !claims.contains(where: { $0.0 == "exp" }) {
+            claims.append(("exp", .integer(issued + lifetime.components.seconds)))
+        }
+        return (.object(header), .object(claims))
+    }
+
+    /// The compact serialization (RFC 7515 section 7.1).
+    ///
+    /// - Throws: ``RequestError`` when the key is missing or is none for the algorithm.
+    func signed(in context: TemplateContext, name: String) throws(RequestError) -> String {
+        guard let text = key.text(in: context) else {
+            let missing = key.variables.filter { context.values[$0] == nil }.sorted()
+            throw RequestError(
+                problem: "assertion \"\(name)\" needs \(missing.joined(separator: ", "))",
+                remedy: "set it under \"variables\"")
+        }
+        let key: SigningKey
+        let signature: [UInt8]
+        do throws(SigningKey.Failure) {
+            key = try SigningKey(text, encoding: keyEncoding)
+            let algorithm = try key.algorithm(asked: algorithm)
+            let (header, claims) = content(in: context, algorithm: algorithm)
+            let input = [header, claims].map { base64($0.serialized(), urlSafe: true) }
+                .joined(separator: ".")
+            signature = try key.signature(of: Array(input.utf8), algorithm: algorithm)
+            return input + "." + base64(signature, urlSafe: true)
+        } catch {
+            throw RequestError(
+                problem: "the key of assertion \"\(name)\" \(error.problem)", remedy: error.remedy)
+        }
+    }
+}

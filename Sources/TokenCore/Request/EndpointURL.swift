@@ -1,0 +1,118 @@
+/// Where a token request may go: https, or http on this host's loopback.
+public enum EndpointURL {
+    /// What is wrong with a rendered URL, or `nil`.
+    static func problem(of url: String) -> RequestError? {
+        let isSecure = url.hasPrefix("https://")
+        guard isSecure || url.hasPrefix("http://") else {
+            return RequestError(problem: "has no https scheme", remedy: "start it with https://")
+        }
+        guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            return RequestError(
+                problem: "has a character that no URL may have", remedy: "percent-encode it")
+        }
+        let authority = authority(of: url)
+        guard !authority.isEmpty, !authority.contains("@"), !url.contains("#") else {
+            return RequestError(
+                problem: "has no host, a user or a fragment", remedy: "write https://host/path")
+        }
+        let isPlainHost = authority.utf8.allSatisfy {
+            isDigit($0) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A)
+                || [0x2E, 0x2D, 0x3A, 0x5B, 0x5D].contains($0)
+        }
+        guard isPlainHost else {
+            return RequestError(
+                problem: "has a host with odd characters", remedy: "write a DNS name or address")
+        }
+        guard isSecure || isLoopback(authority) else {
+            return RequestError(
+                problem: "would send secrets over plain http",
+                remedy: "write https:// (http is only for this host's loopback)")
+        }
+        return nil
+    }
+
+    private static func authority(of url: String) -> Substring {
+        guard let scheme = url.firstRange(of: "://") else { return "" }
+        return url[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+    }
+
+    /// The host in lower case, without its port.
+    public static func host(of url: String) -> String {
+        let authority = authority(of: url).lowercased()
+        if authority.hasPrefix("[") {
+            return authority.split(separator: "]").first.map { $0 + "]" } ?? authority
+        }
+        return String(authority.prefix { $0 != ":" })
+    }
+
+    /// Whether two hosts belong to the same owner, as far as names can tell without the public
+    /// suffix list: the last two labels are the same, three where the last two look like a
+    /// registry's (`co.uk`, `com.cn`). Addresses must be equal.
+    static func isSameSite(_ left: String, _ right: String) -> Bool {
+        if left == right { return true }
+        let (leftLabels, rightLabels) = (labels(left), labels(right))
+        guard let last = leftLabels.last, !last.utf8.allSatisfy(isDigit), !left.hasPrefix("["),
+            leftLabels.count >= 2, rightLabels.count >= 2
+        else { return false }
+        let second = leftLabels[leftLabels.count - 2]
+        let depth = last.utf8.count == 2 && second.utf8.count <= 3 ? 3 : 2
+        guard leftLabels.count >= depth else { return false }
+        return leftLabels.suffix(depth) == rightLabels.suffix(depth)
+    }
+
+    private static func labels(_ host: String) -> [Substring] {
+        host.split(separator: ".", omittingEmptySubsequences: false)
+    }
+
+    private static func isLoopback(_ authority: Substring) -> Bool {
+        if authority.hasPrefix("[::1]") {
+            return ["", ":"].contains(authority.dropFirst(5).prefix(1))
+        }
+        let host = authority.prefix { $0 != ":" }
+        if host == "localhost" { return true }
+        let octets = host.split(separator: ".", omittingEmptySubsequences: false)
+        return octets.count == 4 && octets[0] == "127" && octets.allSatisfy { UInt8($0) != nil }
+    }
+}
+
+extension RequestSpecification {
+    /// The URL without ``query``; `nil` when a variable is unset.
+    ///
+    /// An interpolation that forms scheme or authority is used as it is, a later one is
+    /// percent-encoded (rule 4).
+    func renderURL(in context: TemplateContext) -> String? {
+        url.text(in: context) { soFar, value in hasAuthority(soFar) ? percentEncoded(value) : value
+        }
+    }
+
+    private func hasAuthority(_ soFar: String) -> Bool {
+        guard let scheme = soFar.firstRange(of: "://") else { return false }
+        return soFar[scheme.upperBound...].contains { "/?".contains($0) }
+    }
+
+    /// The URL to send to, judged.
+    func checkedURL(in context: TemplateContext) throws(RequestError) -> String {
+        guard let target = renderURL(in: context) else {
+            let missing = url.variables.filter { context.values[$0] == nil }.sorted()
+            throw RequestError(
+                problem: "the URL needs \(missing.joined(separator: ", "))",
+                remedy: "set it under \"variables\"")
+        }
+        // Only shown, with a host that an answer will tell.
+        if let mask = context.mask, mask.isIn(target) { return target }
+        if let problem = EndpointURL.problem(of: target) {
+            throw RequestError(
+                problem: "the token URL \(problem.problem)", remedy: problem.remedy)
+        }
+        let host = EndpointURL.host(of: target)
+        for name in url.leadingVariables(in: context, until: hasAuthority).sorted() {
+            guard case .sameSite(let origin)? = context.hostRules[name] else { continue }
+            guard EndpointURL.isSameSite(host, origin) else {
+                throw RequestError(
+                    problem: "${\(name)} of an answer names a host outside \(origin)'s domain",
+                    remedy: "if that is right, keep it with an anchored \"regex\"")
+            }
+        }
+        return target
+    }
+}

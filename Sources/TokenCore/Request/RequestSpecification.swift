@@ -1,0 +1,94 @@
+/// RFC 7591 / IANA token endpoint authentication methods, plus Basic without the form-encoding
+/// that RFC 6749 section 2.3.1 asks for and many servers do not undo.
+public enum ClientAuthentication: String, Sendable, CaseIterable {
+    case none
+    case post = "client_secret_post"
+    case basic = "client_secret_basic"
+    case basicRaw = "client_secret_basic_raw"
+    /// RFC 7523 section 2.2, with the client's secret as key (OpenID Connect Core section 9).
+    case secretJWT = "client_secret_jwt"
+    /// RFC 7523 section 2.2.
+    case privateKeyJWT = "private_key_jwt"
+    /// RFC 8705 section 2.1.
+    case tls = "tls_client_auth"
+
+    var sendsAssertion: Bool { self == .secretJWT || self == .privateKeyJWT }
+    var isBasic: Bool { self == .basic || self == .basicRaw }
+}
+
+public struct RequestSpecification: Sendable, Equatable {
+    public enum Encoding: String, Sendable, CaseIterable { case form, json, query, none }
+
+    public var method = "POST"
+    public var url: Template
+    public var clientAuthentication = ClientAuthentication.post
+    public var encoding = Encoding.form
+    /// Wire names by RFC name.
+    public var parameterNames: [String: String] = [:]
+    public var parameters: [NamedTemplate] = []
+    public var query: [NamedTemplate] = []
+    public var headers: [NamedTemplate] = []
+    /// The signed assertions it names, `client` among them where the client authenticates by one.
+    public var assertions: [String: AssertionSpecification] = [:]
+    /// The client's certificate and its key: a path, or the PEM text itself.
+    public var certificate: Template?
+    public var privateKey: Template?
+    public var caFile: String?
+}
+
+/// A parameter, query field or header.
+public struct NamedTemplate: Sendable, Equatable {
+    public var name: String
+    public var value: TemplatedValue
+}
+
+/// A JSON value with templates for strings.
+public indirect enum TemplatedValue: Sendable, Equatable {
+    case literal(JSONNode)
+    case template(Template)
+    case array([TemplatedValue])
+    case object([TemplatedMember])
+
+    /// `nil` when a template's variable is unset; inside arrays and objects the part is left out.
+    public func value(in context: TemplateContext) -> JSONNode? {
+        switch self {
+        case .literal(let node): node
+        case .template(let template): template.value(in: context)
+        case .array(let parts): .array(parts.compactMap { $0.value(in: context) })
+        case .object(let members):
+            .object(members.map { ($0.key, $0.value.value(in: context)) })
+        }
+    }
+
+    /// The text, where it is one that never changes.
+    var constant: String? {
+        switch self {
+        case .literal(let node): node.text
+        case .template(let template): template.constant
+        case .array, .object: nil
+        }
+    }
+
+    var templates: [Template] {
+        switch self {
+        case .literal: []
+        case .template(let template): [template]
+        case .array(let parts): parts.flatMap(\.templates)
+        case .object(let members): members.flatMap(\.value.templates)
+        }
+    }
+
+    var variables: Set<String> {
+        switch self {
+        case .literal: []
+        case .template(let template): template.variables
+        case .array(let parts): parts.reduce(into: []) { $0.formUnion($1.variables) }
+        case .object(let members): members.reduce(into: []) { $0.formUnion($1.value.variables) }
+        }
+    }
+}
+
+public struct TemplatedMember: Sendable, Equatable {
+    public var key: String
+    public var value: TemplatedValue
+}

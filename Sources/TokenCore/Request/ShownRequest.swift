@@ -1,0 +1,130 @@
+/// Stands for what must not or cannot be shown in a request that is only shown. It survives every
+/// encoding, and a function of it is a secret.
+struct RequestMask: Sendable {
+    private static let opening = "EVTK~"
+    private static let closing = "~KTVE"
+
+    var secret: String { name("secret") }
+    func name(_ name: String) -> String { Self.opening + name + Self.closing }
+    func isIn(_ text: String) -> Bool { text.contains(Self.opening) }
+
+    /// What a function makes of these: a secret if one of them holds a secret, a value that is not
+    /// known if one is not known, `nil` if all are known.
+    func result(of values: [String]) -> String? {
+        if values.contains(where: { $0.contains(secret) }) { return secret }
+        return values.first(where: isIn)
+    }
+
+    /// `«secret»` where the mask stood.
+    func shown(_ text: String) -> String {
+        text.replacing(Self.opening, with: "«").replacing(Self.closing, with: "»")
+    }
+}
+
+/// The exact requests a credential would send, secrets as `«secret»`, for `evertoken check NAME
+/// --show-request`. Reads no secret and sends nothing.
+public struct ShownRequests: Sendable {
+    /// One request under its heading.
+    public struct Part: Sendable, Equatable {
+        public var heading: String
+        public var text: String
+    }
+    public let parts: [Part]
+
+    public init(_ credential: CredentialConfiguration, nonce: RequestNonce) {
+        let profile = credential.profile
+        let start = profile.usesRefreshToken ? "with the refresh token" : "at every refresh"
+        var parts = Self.parts(credential, .refresh, heading: start, nonce: nonce)
+        if profile.acquire != nil {
+            parts += Self.parts(
+                credential, .acquire, heading: "without a refresh token", nonce: nonce)
+        }
+        self.parts = parts
+    }
+
+    private static func parts(
+        _ credential: CredentialConfiguration, _ kind: ExchangeKind, heading: String,
+        nonce: RequestNonce
+    ) -> [Part] {
+        let exchanges = credential.profile.exchanges(kind)
+        let mask = RequestMask()
+        return exchanges.enumerated().map { index, exchange in
+            let context = context(credential, kind, mask: mask, nonce: nonce)
+            var title = heading
+            if exchanges.count > 1 {
+                title += ", step \(index + 1) of \(exchanges.count): \(exchange.id)"
+            }
+            return Part(
+                heading: title, text: mask.shown(text(of: exchange.request, in: context)))
+        }
+    }
+
+    private static func context(
+        _ credential: CredentialConfiguration, _ kind: ExchangeKind, mask: RequestMask,
+        nonce: RequestNonce
+    ) -> TemplateContext {
+        var values = CredentialValues(scope: credential.scope)
+        for (name, source) in credential.variables {
+            let variable = credential.profile.variables[name] ?? ProfileVariable()
+            switch source {
+            case _ where variable.isSecret: values.variables[name] = .string(mask.secret)
+            case .literal(let node) where !variable.isFromFile: values.variables[name] = node
+            // No secret, but not known without looking there.
+            case .literal, .secret: values.variables[name] = .string(mask.name(name))
+            }
+        }
+        values.clientID = credential.clientID.map { source in
+            if case .inline(let id) = source { id.reveal() } else { mask.name("client_id") }
+        }
+        values.clientSecret = credential.clientSecret.map { _ in mask.secret }
+        var grant = StoredGrant()
+        grant.refreshToken = Secret(mask.secret)
+        let now = Moment(uptime: Uptime(.zero), wall: nonce.now, bootID: "")
+        grant.access = GrantedAccess(token: Secret(mask.secret), sentAt: now, lifetime: nil)
+        let record = SlotRecord(
+            sequence: 0, state: .settled, attemptID: "", kind: kind, sentAt: now, grant: grant)
+        var context = TemplateContext(
+            values, profile: credential.profile, record: record, nonce: nonce)
+        context.mask = mask
+        for exchange in credential.profile.exchanges(kind) {
+            let prefix = "steps.\(exchange.id)."
+            for name in ["access_token", "refresh_token"] {
+                context.values[prefix + name] = .string(mask.secret)
+            }
+            for name in ["token_type", "scope"] + exchange.response.keep.map(\.name) {
+                context.values[prefix + name] = .string(mask.name(prefix + name))
+            }
+        }
+        return context
+    }
+
+    private static func text(of request: RequestSpecification, in context: TemplateContext)
+        -> String
+    {
+        let rendered: RenderedRequest
+        do throws(RequestError) { rendered = try request.render(in: context) } catch {
+            return "cannot be made: \(error.problem); \(error.remedy)"
+        }
+        var lines = ["\(rendered.method) \(rendered.url)"]
+        lines += rendered.headers.map { "\($0.name): \($0.value)" }
+        if let body = rendered.body {
+            lines += ["", String(decoding: body, as: UTF8.self)]
+        }
+        var inside = context
+        inside.set(.tokenEndpoint, String(rendered.url.prefix { $0 != "?" }))
+        for (name, assertion) in request.assertions.sorted(by: { $0.key < $1.key }) {
+            let content = assertion.content(
+                in: inside, algorithm: assertion.algorithm ?? .rs256)
+            var header = content.header
+            if assertion.algorithm == nil {
+                header = mergePatch(header, ["alg": "«what fits the key»"])
+            }
+            let shown = { (node: JSONNode) in String(decoding: node.serialized(), as: UTF8.self) }
+            lines += ["", "assertion \(name)", "  \(shown(header))", "  \(shown(content.claims))"]
+        }
+        if rendered.certificate != nil {
+            lines += ["", "over TLS with a client certificate"]
+        }
+        return lines.joined(separator: "\n")
+    }
+}

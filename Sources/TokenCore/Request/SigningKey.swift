@@ -1,0 +1,179 @@
+import Crypto
+import CryptoExtras
+import FoundationEssentials
+
+/// A key that can sign a JWT. ECDSA and RSASSA-PSS draw randomness of their own (BoringSSL's); all
+/// else here is a pure function.
+enum SigningKey {
+    case rsa(_RSA.Signing.PrivateKey)
+    case p256(P256.Signing.PrivateKey)
+    case p384(P384.Signing.PrivateKey)
+    case p521(P521.Signing.PrivateKey)
+    case ed25519(Curve25519.Signing.PrivateKey)
+    case symmetric(SymmetricKey)
+
+    typealias Algorithm = AssertionSpecification.Algorithm
+
+    /// Never holds any of the key.
+    struct Failure: Error {
+        var problem: String
+        var remedy: String
+    }
+
+    init(
+        _ text: String, encoding: AssertionSpecification.KeyEncoding?
+    ) throws(Failure) {
+        // Keys out of JSON files and environment variables come with their line breaks spelled.
+        let text =
+            text.contains("-----BEGIN") ? text.replacing("\\n", with: "\n") : text
+        let looks: AssertionSpecification.KeyEncoding =
+            text.contains("-----BEGIN") ? .pem : text.hasPrefix("{") ? .jwk : .utf8
+        switch encoding ?? looks {
+        case .pem: self = try Self.pem(text)
+        case .jwk: self = try Self.jwk(text)
+        case .utf8: self = .symmetric(SymmetricKey(data: Array(text.utf8)))
+        case .hex: self = try Self.raw(bytes(hexadecimal: text), "base 16")
+        case .base64:
+            let plain = text.prefix { $0 != "=" }
+            self = try Self.raw(bytes(base64URL: plain), "base 64")
+        }
+    }
+
+    private static func raw(_ bytes: [UInt8]?, _ name: String) throws(Failure) -> SigningKey {
+        guard let bytes, !bytes.isEmpty else {
+            throw Failure(problem: "is no \(name) text", remedy: "correct it, or \"key_encoding\"")
+        }
+        return .symmetric(SymmetricKey(data: bytes))
+    }
+
+    private static let plainPEM = "write it as plain PEM: openssl pkey -in KEY -out PLAIN"
+
+    /// PKCS#8, PKCS#1 (RSA) or SEC 1 (EC); other blocks of the text are passed over.
+    private static func pem(_ text: String) throws(Failure) -> SigningKey {
+        guard !text.contains("ENCRYPTED") else {
+            throw Failure(problem: "is encrypted", remedy: plainPEM)
+        }
+        let marker = "PRIVATE KEY-----"
+        guard let first = text.firstRange(of: marker),
+            let start = text[..<first.lowerBound].ranges(of: "-----BEGIN ").last,
+            let end = text[first.upperBound...].firstRange(of: marker)
+        else {
+            throw Failure(problem: "holds no PEM private key", remedy: plainPEM)
+        }
+        let block = String(text[start.lowerBound..<end.upperBound])
+        if let key = try? P256.Signing.PrivateKey(pemRepresentation: block) { return .p256(key) }
+        if let key = try? P384.Signing.PrivateKey(pemRepresentation: block) { return .p384(key) }
+        if let key = try? P521.Signing.PrivateKey(pemRepresentation: block) { return .p521(key) }
+        if let key = try? _RSA.Signing.PrivateKey(pemRepresentation: block) { return .rsa(key) }
+        if let key = ed25519(pkcs8: block) { return .ed25519(key) }
+        throw Failure(
+            problem: "is no RSA key of 2048 bits or more, P-256, P-384, P-521 or Ed25519 key",
+            remedy: plainPEM)
+    }
+
+    /// RFC 8410 section 7: always these 16 bytes, then the key's 32.
+    private static func ed25519(pkcs8 block: String) -> Curve25519.Signing.PrivateKey? {
+        let body = block.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("-----") }
+            .joined().prefix { $0 != "=" }
+        let prefix: [UInt8] = [
+            0x30, 0x2E, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x04, 0x22,
+            0x04, 0x20,
+        ]
+        guard let der = bytes(base64URL: body), der.starts(with: prefix), der.count == 48 else {
+            return nil
+        }
+        return try? Curve25519.Signing.PrivateKey(rawRepresentation: der.dropFirst(16))
+    }
+
+    /// RFC 7517, RFC 7518 section 6, RFC 8037 section 2.
+    private static func jwk(_ text: String) throws(Failure) -> SigningKey {
+        let remedy = "write the private JWK of an RSA, EC, OKP or oct key"
+        guard let node = try? JSONReader.read(Array(text.utf8)) else {
+            throw Failure(problem: "is no JWK", remedy: remedy)
+        }
+        let part = { (name: String) in node[name]?.text.flatMap { bytes(base64URL: $0) } ?? [] }
+        let d = part("d")
+        do {
+            switch (node["kty"]?.text, node["crv"]?.text) {
+            case ("RSA", _):
+                return .rsa(
+                    try _RSA.Signing.PrivateKey(
+                        n: part("n"), e: part("e"), d: d, p: part("p"), q: part("q")))
+            case ("EC", "P-256"): return .p256(try P256.Signing.PrivateKey(rawRepresentation: d))
+            case ("EC", "P-384"): return .p384(try P384.Signing.PrivateKey(rawRepresentation: d))
+            case ("EC", "P-521"): return .p521(try P521.Signing.PrivateKey(rawRepresentation: d))
+            case ("OKP", "Ed25519"):
+                return .ed25519(try Curve25519.Signing.PrivateKey(rawRepresentation: d))
+            case ("oct", _) where !part("k").isEmpty:
+                return .symmetric(SymmetricKey(data: part("k")))
+            default: break
+            }
+        } catch { throw Failure(problem: "is a JWK with wrong parts", remedy: remedy) }
+        throw Failure(problem: "is no private JWK of a known type", remedy: remedy)
+    }
+
+    /// The algorithm asked for, if it fits, or the one that this kind of key signs with.
+    func algorithm(asked: Algorithm?) throws(Failure) -> Algorithm {
+        let fitting: [Algorithm] =
+            switch self {
+            case .rsa: [.rs256, .rs384, .rs512, .ps256, .ps384, .ps512]
+            case .p256: [.es256]
+            case .p384: [.es384]
+            case .p521: [.es512]
+            case .ed25519: [.edDSA]
+            case .symmetric(let key):
+                key.bitCount == 256
+                    ? [.hs256, .hs384, .hs512, .edDSA] : [.hs256, .hs384, .hs512]
+            }
+        guard let asked else { return fitting[0] }
+        guard fitting.contains(asked) else {
+            throw Failure(
+                problem: "cannot sign \(asked.rawValue)",
+                remedy: "write \"alg\": \"\(fitting[0].rawValue)\", or give another key")
+        }
+        return asked
+    }
+
+    func signature(of data: [UInt8], algorithm: Algorithm) throws(Failure) -> [UInt8] {
+        do {
+            switch self {
+            case .rsa(let key): return try Self.rsa(key, data, algorithm)
+            case .p256(let key): return Array(try key.signature(for: data).rawRepresentation)
+            case .p384(let key): return Array(try key.signature(for: data).rawRepresentation)
+            case .p521(let key): return Array(try key.signature(for: data).rawRepresentation)
+            case .ed25519(let key): return Array(try key.signature(for: data))
+            case .symmetric(let key): return try Self.symmetric(key, data, algorithm)
+            }
+        } catch {
+            throw Failure(problem: "cannot be used", remedy: "give another key")
+        }
+    }
+
+    private static func rsa(
+        _ key: _RSA.Signing.PrivateKey, _ data: [UInt8], _ algorithm: Algorithm
+    ) throws -> [UInt8] {
+        let padding: _RSA.Signing.Padding =
+            [.ps256, .ps384, .ps512].contains(algorithm) ? .PSS : .insecurePKCS1v1_5
+        let signature =
+            switch algorithm {
+            case .rs384, .ps384: try key.signature(for: SHA384.hash(data: data), padding: padding)
+            case .rs512, .ps512: try key.signature(for: SHA512.hash(data: data), padding: padding)
+            default: try key.signature(for: SHA256.hash(data: data), padding: padding)
+            }
+        return Array(signature.rawRepresentation)
+    }
+
+    private static func symmetric(
+        _ key: SymmetricKey, _ data: [UInt8], _ algorithm: Algorithm
+    ) throws -> [UInt8] {
+        switch algorithm {
+        case .hs384: return Array(HMAC<SHA384>.authenticationCode(for: data, using: key))
+        case .hs512: return Array(HMAC<SHA512>.authenticationCode(for: data, using: key))
+        case .edDSA:
+            let raw = key.withUnsafeBytes { Array($0) }
+            return Array(
+                try Curve25519.Signing.PrivateKey(rawRepresentation: raw).signature(for: data))
+        default: return Array(HMAC<SHA256>.authenticationCode(for: data, using: key))
+        }
+    }
+}

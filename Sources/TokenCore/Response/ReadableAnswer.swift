@@ -1,0 +1,98 @@
+/// An answer with its body understood: what selectors and conditions look at.
+struct ReadableAnswer {
+    let raw: RawAnswer
+    let body: AnswerBody
+    /// What a `jwt_claim` is of when it does not say.
+    let accessToken: ResponseSelector?
+    /// What earlier steps gave.
+    let steps: [StepResult]
+
+    init(_ raw: RawAnswer, response: ResponseSpecification, steps: [StepResult]) {
+        (self.raw, self.steps, accessToken) = (raw, steps, response.accessToken)
+        body = AnswerBody(raw, format: response.format)
+    }
+
+    /// - Parameter root: Where pointers start; error rules look at the whole body.
+    func select(_ selector: ResponseSelector, root: JSONPointer? = nil) -> JSONNode? {
+        switch selector {
+        case .pointer(let pointer):
+            guard let start = start(root) else { return nil }
+            return pointer.resolve(in: start)
+        case .firstOf(let parts):
+            for part in parts {
+                if let found = select(part, root: root) { return found }
+            }
+            return nil
+        case .header(let name, let pattern):
+            guard let value = raw.header(name) else { return nil }
+            guard let pattern else { return .string(value) }
+            return pattern.firstMatch(in: value).map { .string($0) }
+        case .matching(let pointer, let pattern):
+            guard let start = start(root),
+                let text = pointer.resolve(in: start)?.canonicalText
+            else { return nil }
+            return pattern.firstMatch(in: text).map { .string($0) }
+        case .value(let template):
+            var context = TemplateContext(nonce: .placeholder)
+            context.set(steps, of: [])
+            return template.value(in: context)
+        case .step(let id, let pointer):
+            return steps.first { $0.id == id }?.pointed.first { $0.key == pointer.text }?.value
+        case .jwtClaim(let claim, let of):
+            // A claim of a claim would need a token inside a token: nothing does that.
+            guard let token = of ?? accessToken, token.parts.allSatisfy({ !$0.isJWTClaim }),
+                let text = select(token, root: root)?.text
+            else { return nil }
+            return jwtClaims(of: text).flatMap(claim.resolve)
+        }
+    }
+
+    private func start(_ root: JSONPointer?) -> JSONNode? {
+        guard let node = body.node, let root else { return body.node }
+        return root.resolve(in: node)
+    }
+
+    /// A path that does not resolve makes a condition false, `not_in` too; `exists: false` is then
+    /// true (rule 1).
+    func holds(_ condition: ResponseCondition) -> Bool {
+        if let status = condition.status {
+            let matches = status.contains { wanted in
+                switch wanted {
+                case .exactly(let code): raw.status == code
+                case .hundred(let hundred): raw.status / 100 == hundred
+                }
+            }
+            if !matches { return false }
+        }
+        guard let path = condition.path else { return true }
+        let value = select(path)
+        if let exists = condition.exists, exists != (value != nil) { return false }
+        let tested = condition.isIn != nil || condition.notIn != nil || condition.matches != nil
+        guard tested else { return true }
+        guard let text = value?.conditionText else { return false }
+        if let isIn = condition.isIn, !isIn.contains(text) { return false }
+        if let notIn = condition.notIn, notIn.contains(text) { return false }
+        if let pattern = condition.matches, !pattern.matches(text) { return false }
+        return true
+    }
+}
+
+extension ResponseSelector {
+    fileprivate var isJWTClaim: Bool {
+        if case .jwtClaim = self { true } else { false }
+    }
+}
+
+/// The claims of a JWT (RFC 7519 section 4), not verified: they only schedule.
+func jwtClaims(of token: String) -> JSONNode? {
+    let parts = token.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count == 3, let payload = bytes(base64URL: parts[1]) else { return nil }
+    return try? JSONReader.read(payload)
+}
+
+extension RequestNonce {
+    /// For looking at a request that is never sent.
+    static let placeholder = RequestNonce(
+        uuid: "00000000-0000-4000-8000-000000000000",
+        random: String(repeating: "0", count: 64), now: WallTime(epochSeconds: 0))
+}

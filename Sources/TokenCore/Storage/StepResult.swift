@@ -1,0 +1,41 @@
+/// What one step of an exchange left for the later ones: kept in the slots, for recovery must read
+/// a later answer as the daemon would have.
+public struct StepResult: Sendable, Equatable {
+    public var id: String
+    /// `access_token`, `token_type`, `scope` and the step's `keep`, as templates name them.
+    public var values: [JSONMember]
+    /// What later selectors read of its answer, by JSON Pointer.
+    public var pointed: [JSONMember]
+    /// The host that answered.
+    public var host: String
+    public var sentAt: Moment
+    /// Of its token; `nil` when it does not expire.
+    public var lifetime: Duration?
+
+    /// Whether a cached step need not run: its token has more than a little of its life left.
+    func isFresh(at now: Moment) -> Bool {
+        guard let lifetime else { return true }
+        guard let age = now.elapsed(since: sentAt) else { return false }
+        return age < lifetime - min(.seconds(60), lifetime / 4)
+    }
+}
+
+extension StepResult {
+    func json() -> JSONNode {
+        .object([
+            ("id", .string(id)), ("values", JSONNode(.object(values))),
+            ("pointed", pointed.isEmpty ? nil : JSONNode(.object(pointed))),
+            ("host", .string(host)), ("sent_at", sentAt.json), ("lifetime", lifetime?.json),
+        ])
+    }
+
+    init?(json node: JSONNode) {
+        guard let id = node["id"]?.text, let host = node["host"]?.text,
+            let sentAt = node["sent_at"].flatMap(Moment.init(json:))
+        else { return nil }
+        self.init(
+            id: id, values: node["values"]?.members ?? [],
+            pointed: node["pointed"]?.members ?? [], host: host, sentAt: sentAt,
+            lifetime: node["lifetime"].flatMap(Duration.init(json:)))
+    }
+}
