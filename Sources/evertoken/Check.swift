@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import TokenAdapters
 import TokenCore
 
 struct Check: ParsableCommand {
@@ -9,17 +10,44 @@ struct Check: ParsableCommand {
             Prints every mistake as FILE:LINE:COLUMN: path: what is wrong; what to write, and \
             exits 78 if there is one.
 
+            With --show-request it prints the exact request that a credential would send, secrets \
+            as «secret»; none of them is read.
+
               evertoken check --config ./evertoken.json
+              evertoken check crm --show-request
             """)
+
+    @Argument(help: "Look at one credential of it.")
+    var name: String?
+
+    @Flag(help: "Print the requests the credential would send.")
+    var showRequest = false
 
     @Option(help: ArgumentHelp("The configuration file.", valueName: "path"))
     var config = "/etc/evertoken/evertoken.json"
 
     func run() throws {
         let (configuration, _) = try loadConfiguration(config)
+        if let name {
+            guard let credential = configuration.credentials.first(where: { $0.name == name })
+            else {
+                throw fail(EX_DATAERR, "there is no credential '\(name)' in \(config)")
+            }
+            print("\(name): ok, provider \(credential.profile.name)")
+            if showRequest { show(credential) }
+            return
+        }
+        if showRequest { throw ValidationError("--show-request needs a credential's NAME") }
         let count = configuration.credentials.count
         print("\(config): ok, \(count) credential\(count == 1 ? "" : "s")")
         for hint in UnitHints(configuration).lines { print(hint) }
+    }
+
+    private func show(_ credential: CredentialConfiguration) {
+        let nonce = RequestNonce(random: SystemRandom().bytes, now: SystemClock().now().wall)
+        for part in ShownRequests(credential, nonce: nonce).parts {
+            print("\n# \(part.heading)\n\n\(part.text)")
+        }
     }
 }
 
@@ -57,20 +85,5 @@ struct UnitHints {
         lines =
             ["under systemd, run `systemctl edit evertoken` and add:", "", "  [Service]"]
             + settings.map { "  " + $0 }
-    }
-}
-
-struct Providers: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "List the shipped provider profiles.",
-        discussion: """
-              evertoken providers
-            """)
-
-    func run() throws {
-        for name in BuiltInProfiles.shippedNames {
-            let docs = BuiltInProfiles.profile(named: name)?.docs ?? ""
-            print(docs.isEmpty ? name : "\(name)  \(docs)")
-        }
     }
 }
