@@ -7,21 +7,29 @@ import http.client
 import json
 import os
 import socket
+import ssl
 import subprocess
 import urllib.parse
-from typing import Any
+from typing import Any, Optional
 
 from basics import SUPPORT, at_end, temporary_directory
 
 
-def post_form(url: str, fields: dict[str, str], client: tuple[str, str]) -> tuple[int, bytes]:
-    """A form POST with client_secret_basic, to loopback, by no proxy."""
+def post_form(url: str, fields: dict[str, str], client: Optional[tuple[str, str]] = None,
+              context: Optional[ssl.SSLContext] = None) -> tuple[int, bytes]:
+    """A form POST to loopback, by no proxy: with client_secret_basic where there is a `client`,
+    over TLS where there is a `context`."""
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=15)
+    if context is not None:
+        connection = http.client.HTTPSConnection(
+            parts.hostname or "", parts.port, timeout=15, context=context)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    if client is not None:
+        pair = ":".join(map(urllib.parse.quote_plus, client))
+        headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
     try:
-        basic = base64.b64encode(":".join(map(urllib.parse.quote_plus, client)).encode()).decode()
-        connection.request("POST", parts.path, urllib.parse.urlencode(fields), {
-            "Authorization": "Basic " + basic, "Content-Type": "application/x-www-form-urlencoded"})
+        connection.request("POST", parts.path, urllib.parse.urlencode(fields), headers)
         response = connection.getresponse()
         return response.status, response.read()
     finally:
@@ -89,12 +97,15 @@ class AuthorizationServer:
 
 
 class Glewlwyd(AuthorizationServer):
-    """Issuers rotate, static, expiring, long, dpop: paths /api/ISSUER/token of one server."""
+    """Issuers rotate, static, expiring, long, dpop: paths /api/ISSUER/token of one server. With
+    `tls` it serves https by an authority of its own and takes client certificates of that."""
 
     script, flag = "glewlwyd.sh", "--plugin"
 
-    def __init__(self, case: Any, access_ttl: int, refresh_ttl: int = 20) -> None:
-        super().__init__(case, "--access-ttl", str(access_ttl), "--refresh-ttl", str(refresh_ttl))
+    def __init__(self, case: Any, access_ttl: int, refresh_ttl: int = 20,
+                 tls: bool = False) -> None:
+        super().__init__(case, "--access-ttl", str(access_ttl), "--refresh-ttl", str(refresh_ttl),
+                         *(["--tls"] if tls else []))
         self.base = self.facts["BASE"]
 
     def introspection_url(self, issuer: str) -> str:
