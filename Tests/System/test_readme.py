@@ -11,7 +11,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from harness import ROOT  # noqa: E402
+from harness import BIN, ROOT, temporary_directory  # noqa: E402
 from sandbox import ROOT_INSIDE, InSystemdCase, in_systemd  # noqa: E402
 
 README = ROOT / "README.md"
@@ -71,6 +71,27 @@ class TextTest(unittest.TestCase):
         for rule in expected["errors"]:
             rule.pop("note", None)
         self.assertEqual(json.loads(printed[1]), expected)
+
+    def test_it_counts_the_shipped_profiles_right(self):
+        count = len(list((ROOT / "Sources/TokenCore/Profiles").glob("*.json")))
+        text = README.read_text(encoding="utf-8")
+        self.assertEqual(set(re.findall(r"([0-9]+) (?:shipped )?providers", text)), {str(count)})
+
+    def test_the_profile_of_the_walk_through_passes_and_sends_what_is_printed(self):
+        text = README.read_text(encoding="utf-8")
+        found = re.search(r"<!-- run: profile -->\n```json\n(.*?)\n```\n\n```sh\n(.*?)\n```\n\n"
+                          r"```text\n(.*?)\n```", text, re.DOTALL)
+        self.assertIsNotNone(found)
+        folder = temporary_directory(self)
+        (folder / "evertoken.json").write_text(found[1], encoding="utf-8")
+        commands = found[2].split("\n")
+        self.assertEqual(len(commands), 2)
+        for command, expected in zip(commands, ["evertoken.json: ok, 1 credential", found[3]]):
+            words = command.split()
+            done = subprocess.run([BIN / words[0], *words[1:]], cwd=folder, text=True,
+                                  capture_output=True, timeout=30, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(done.stdout.strip(), expected)
 
 
 if __name__ == "__main__":
