@@ -1,8 +1,4 @@
-"""Writes an input for each documented answer of each profile: `seeds.py DIRECTORY`.
-
-The layout is ProfileProperties.check's: profile, kind, the texts of the request (none), then of each
-answer its status, Retry-After, Date, cut, and the body.
-"""
+"""Writes the inputs a fuzzer starts from: `seeds.py TARGET DIRECTORY`."""
 
 import json
 import pathlib
@@ -12,23 +8,53 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 STATUSES = [200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 429, 500, 503]
 
 
-def body_bytes(body: object) -> bytes:
+def body_bytes(body):
     return body.encode() if isinstance(body, str) else json.dumps(body).encode()
 
 
-def main() -> None:
-    folder = pathlib.Path(sys.argv[1])
+def profiles():
+    """Every documented answer, in the layout of ProfileProperties.check: profile, kind, the texts of
+    the request (none), then of each answer its status, Retry-After, Date, cut, and the body."""
     names = sorted(p.stem for p in (ROOT / "Sources/TokenCore/Profiles").glob("*.json"))
     for index, name in enumerate(names):
         profile = json.loads((ROOT / f"Sources/TokenCore/Profiles/{name}.json").read_text())
         fixture = json.loads((ROOT / f"Tests/Fixtures/Profiles/{name}.json").read_text())
-        texts = 2 + len(profile.get("variables", {})) + 2
-        head = bytes([index, 0]) + bytes(texts)
-        answers = [exchange["answer"] for exchange in fixture["exchanges"]] + fixture["errors"]
-        for number, answer in enumerate(answers):
+        head = bytes([index, 0]) + bytes(4 + len(profile.get("variables", {})))
+        for answer in [one["answer"] for one in fixture["exchanges"]] + fixture["errors"]:
             status = answer["status"] if answer["status"] in STATUSES else 400
-            tail = bytes([STATUSES.index(status), 0, 0, 1]) + body_bytes(answer["body"])
-            (folder / f"{name}-{number}").write_bytes(head + tail)
+            yield head + bytes([STATUSES.index(status), 0, 0, 1]) + body_bytes(answer["body"])
+
+
+def configuration():
+    """Documents that loader and schema are held to, and the profiles as a configuration's own."""
+    table = json.loads((ROOT / "Tests/TokenCoreTests/Fixtures/documents.json").read_text())
+    for entries in table.values():
+        for entry in entries:
+            yield json.dumps(entry["document"], ensure_ascii=False).encode()
+    for file in (ROOT / "Sources/TokenCore/Profiles").glob("*.json"):
+        yield b'{"providers": {"' + file.stem.encode() + b'": ' + file.read_bytes() + b"}}"
+
+
+def slots():
+    for place in range(0, 60, 4):
+        yield bytes([0, place]) + b"\x01"
+        yield bytes([1, place]) + b"\x80\x00\x00"
+
+
+def control():
+    body = b'{"refresh_token": "CANARY7", "expires_in": 60}'
+    for line in (b"GET /v1/status", b"POST /v1/credentials/a/import", b"POST /v1/reload",
+                 b"GET /v1/credentials/a/token?min_ttl=300"):
+        yield b"\x10" + line + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        yield b"\x28" + line + b" HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def main():
+    folder = pathlib.Path(sys.argv[2])
+    makers = {"profiles": profiles, "configuration": configuration, "slots": slots,
+              "control": control}
+    for number, seed in enumerate(makers[sys.argv[1]]()):
+        (folder / f"{number:04}").write_bytes(seed)
 
 
 main()

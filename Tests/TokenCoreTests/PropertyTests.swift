@@ -50,4 +50,21 @@ import Testing
         }
         #expect(problems == [])
     }
+
+    @Test("any bytes for a configuration or a slot", arguments: [1, 2] as [UInt64])
+    func readers(seed: UInt64) {
+        var random = RandomSource(seed: seed)
+        var problems: Set<String> = []
+        let properties = ReaderProperties { problems.insert($0) }
+        let documents = ConfigurationTests.documents
+        for _ in 0..<300 {
+            var bytes = Array(documents[Int(random.next() % UInt64(documents.count))].text.utf8)
+            for _ in 0..<random.next() % 3 {
+                bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(random.next() % 256)
+            }
+            properties.checkConfiguration(bytes)
+            properties.checkSlot((0..<8).map { _ in UInt8(random.next() % 256) })
+        }
+        #expect(problems == [], "seed \(seed)")
+    }
 }

@@ -1,0 +1,51 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// libFuzzer's entry (LLVM documentation): one input, every property of the target that
+/// `EVERTOKEN_FUZZ` names.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
+    let bytes = Array(UnsafeBufferPointer(start: data, count: size))
+    let broken: (String) -> Void = { problem in fatalError(problem) }
+    switch target {
+    case "profiles": ProfileProperties(broken: broken).check(bytes)
+    case "configuration": ReaderProperties(broken: broken).checkConfiguration(bytes)
+    case "slots": ReaderProperties(broken: broken).checkSlot(bytes)
+    case "control": checkControlRequest(bytes, broken)
+    default: fatalError("EVERTOKEN_FUZZ names no target")
+    }
+    return 0
+}
+
+private let target = getenv("EVERTOKEN_FUZZ").map { String(cString: $0) } ?? ""
+
+/// A request on the control socket is the same however its bytes arrive, and within its bounds; an
+/// import quotes nothing of what it refuses.
+private func checkControlRequest(_ bytes: [UInt8], _ broken: (String) -> Void) {
+    let cut = Int(bytes.first ?? 0) % 64
+    let message = Array(bytes.dropFirst())
+    var whole = HTTPRequestParser()
+    var pieces = HTTPRequestParser()
+    let atOnce = whole.take(message)
+    _ = pieces.take(message.prefix(cut))
+    let later = pieces.take(message.dropFirst(cut))
+    switch (atOnce, later) {
+    case (.complete(let one), .complete(let other)):
+        if one.path != other.path || one.body != other.body || one.query != other.query {
+            broken("the pieces of a request make another one")
+        }
+        if one.body.count > HTTPRequestParser.maximumBody { broken("a body over its bound") }
+        do throws(RequestError) {
+            let tokens = try ImportedTokens.read(one.body, now: WallTime(epochSeconds: 0))
+            if tokens.accessToken == nil, tokens.refreshToken == nil { broken("nothing imported") }
+        } catch {
+            if (error.problem + error.remedy).contains("CANARY7") {
+                broken("a refusal that quotes")
+            }
+        }
+    case (.refused, .refused), (.incomplete, .incomplete): break
+    // A head that ends in the first piece may be refused before the rest is seen.
+    case (.complete, _), (.refused, _), (.incomplete, _): broken("the pieces fare otherwise")
+    }
+}
