@@ -127,4 +127,32 @@ import Testing
             }
         }
     }
+
+    @Test(
+        "where a page shows how a code is exchanged, that is what is sent",
+        arguments: CatalogueFixture.names)
+    func codes(name: String) throws {
+        let fixture = try CatalogueFixture(name)
+        guard let code = fixture.json["code"] else { return }
+        let profile = try #require(BuiltInProfiles.profile(named: name))
+        let order = AttemptOrder.login(AuthorizationCode(code: Secret("")))
+        let plan = AttemptPlan.make(
+            order: order, slots: SlotPair(a: .empty, b: .empty), seed: nil, profile: profile,
+            attemptID: "a", now: CatalogueFixture.now)
+        guard case .send(let record, to: _) = plan else {
+            Issue.record("nothing is sent: \(plan)")
+            return
+        }
+        var context = TemplateContext(
+            fixture.values, profile: profile, record: record, nonce: CatalogueFixture.nonce)
+        for member in code["values"]?.members ?? [] { context.values[member.key] = member.value }
+        let exchange = profile.exchange(record.kind, step: record.step)
+        try RequestComparison(
+            expected: code, request: exchange.request.render(in: context)
+        ).run()
+        let reading = AnswerReader(profile: profile, kind: record.kind, step: record.step)
+            .read(CatalogueFixture.answer(code["answer"]), sentAt: record.sentAt.wall)
+        #expect(reading.token?.accessToken.reveal() == code["token"]?["access_token"]?.text)
+        #expect(reading.refreshToken?.reveal() == code["token"]?["refresh_token"]?.text)
+    }
 }
