@@ -94,15 +94,20 @@ public final class ClockStepWatch: Sendable {
 public final class SignalWatch: Sendable {
     private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
 
+    /// Returns when the signals are watched: one that came between would be lost, and a reload or a
+    /// stop right after READY with it.
     public init(_ handlers: [(signal: Int32, handler: @Sendable () -> Void)]) {
         let queue = DispatchQueue(label: "evertoken.signals")
+        let registered = DispatchSemaphore(value: 0)
         sources = handlers.map { number, handler in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler(handler: handler)
+            source.setRegistrationHandler { registered.signal() }
             source.activate()
             return source
         }
+        for _ in sources { _ = registered.wait(timeout: .now() + .seconds(5)) }
     }
 
     deinit { for source in sources { source.cancel() } }

@@ -72,7 +72,11 @@ struct AttemptRunner: Sendable {
                 }
             }
         } catch {
-            // A failure that no record holds: the grant is as the disk has it.
+            // A failure that no record holds: the grant is as the disk has it, but for results that
+            // a step may have given wrong: those are asked for again.
+            if error.refusal.failureClass == .config, grant?.steps.isEmpty == false {
+                await forgetSteps(slots, credential)
+            }
             if error.refusal.failureClass == .config, !order.isLogin {
                 var changed = grant ?? StoredGrant()
                 changed.fail(
@@ -112,12 +116,14 @@ struct AttemptRunner: Sendable {
             let names = attempt.exchange.headersOfInterest(credential.profile)
             let kept = raw.keepable(headers: names)
             await save(kept, of: attempt, roundTrip: roundTrip)
-            return read(kept, of: attempt, roundTrip: roundTrip)
+            let (grant, end) = read(kept, of: attempt, roundTrip: roundTrip)
+            await settle(grant, after: attempt)
+            return (grant, end)
         }
     }
 
     /// Step 5, a pure function of what is now on the disk.
-    private func read(
+    func read(
         _ raw: RawAnswer, of attempt: Attempt, roundTrip: Duration
     ) -> (StoredGrant, AttemptReport.End) {
         let profile = attempt.credential.profile
@@ -143,76 +149,6 @@ struct AttemptRunner: Sendable {
         cleared.grant.fail(refusal, of: cleared, profile: attempt.credential.profile)
         try await write(cleared, to: attempt.index, of: attempt.slots, attempt.credential.name)
         return (cleared.grant, attempt.isSignIn ? .signInFailed(refusal) : .refused(refusal))
-    }
-
-    /// Step 4, the commit point. An answer that cannot be saved is held and tried again until the
-    /// disk takes it: asking the server again could only lose it (I6).
-    private func save(_ raw: RawAnswer, of attempt: Attempt, roundTrip: Duration) async {
-        let size = world.slots.slotSize
-        let bytes = SlotLayout.encode(
-            raw, attemptID: attempt.record.attemptID, roundTrip: roundTrip,
-            credential: attempt.credential.name, slotSize: size)
-        let offset = SlotLayout.answerOffset(slotSize: size)
-        var slots = attempt.slots
-        var isPublished = false
-        while true {
-            do throws(StorageFailure) {
-                try await slots.write(bytes, at: offset, to: attempt.index)
-                if slots as AnyObject !== attempt.slots as AnyObject { slots.close() }
-                return
-            } catch {
-                let token = isPublished ? nil : urgentToken(raw, of: attempt, roundTrip: roundTrip)
-                if token != nil { isPublished = true }
-                onUnsaved(attempt.credential.name, error.problem, token)
-                try? await Task.sleep(for: .seconds(1), clock: .continuous)
-                // The same pages are no proof after an error (I5): through a new descriptor.
-                if let fresh = try? await world.slots.open(attempt.credential.name) {
-                    if slots as AnyObject !== attempt.slots as AnyObject { slots.close() }
-                    slots = fresh
-                }
-            }
-        }
-    }
-
-    /// The token of an answer that no disk holds, when the one before it ends within seconds: then
-    /// other programs are better off with it.
-    private func urgentToken(
-        _ raw: RawAnswer, of attempt: Attempt, roundTrip: Duration
-    ) -> GrantedAccess? {
-        guard attempt.isLast else { return nil }
-        let now = world.clock.now()
-        if let old = attempt.record.grant.access {
-            guard let lifetime = old.lifetime, let age = now.elapsed(since: old.sentAt),
-                lifetime - age < min(.seconds(3), max(lifetime / 4, .milliseconds(1200)))
-            else { return nil }
-        }
-        let (grant, end) = read(raw, of: attempt, roundTrip: roundTrip)
-        guard case .granted = end else { return nil }
-        return grant.access
-    }
-
-    private func write(
-        _ record: SlotRecord, to index: SlotPair.Index, of slots: any OpenSlots, _ name: String
-    ) async throws(AttemptStop) {
-        let size = world.slots.slotSize
-        var record = record
-        var bytes = SlotLayout.encode(record, credential: name, slotSize: size)
-        if bytes == nil {
-            // The access token can be had again; the refresh token cannot.
-            record.grant.access = nil
-            bytes = SlotLayout.encode(record, credential: name, slotSize: size)
-        }
-        guard let bytes else {
-            throw AttemptStop(
-                .storage, "the refresh token does not fit its slot; raise slot_size")
-        }
-        do throws(StorageFailure) {
-            try await slots.write(bytes, at: 0, to: index)
-            await distrusted.trust(name)
-        } catch {
-            await distrusted.distrust(index, of: name)
-            throw AttemptStop(.storage, error.problem)
-        }
     }
 
     private func storage<Value>(

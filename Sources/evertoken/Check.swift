@@ -34,7 +34,7 @@ struct Check: ParsableCommand {
                 throw fail(EX_DATAERR, "there is no credential '\(name)' in \(config)")
             }
             print("\(name): ok, provider \(credential.profile.name)")
-            if showRequest { show(credential) }
+            if showRequest { try show(credential) }
             return
         }
         if showRequest { throw ValidationError("--show-request needs a credential's NAME") }
@@ -43,11 +43,17 @@ struct Check: ParsableCommand {
         for hint in UnitHints(configuration).lines { print(hint) }
     }
 
-    private func show(_ credential: CredentialConfiguration) {
+    private func show(_ credential: CredentialConfiguration) throws {
         let nonce = RequestNonce(random: SystemRandom().bytes, now: SystemClock().now().wall)
-        for part in ShownRequests(credential, nonce: nonce).parts {
+        let requests = ShownRequests(credential, nonce: nonce)
+        for part in requests.parts {
             print("\n# \(part.heading)\n\n\(part.text)")
+            if !part.notes.isEmpty { print("\n" + part.notes.joined(separator: "\n")) }
         }
+        for name in requests.unused {
+            print("\nnot used: the variable \(name), which no request names")
+        }
+        if requests.parts.contains(where: { $0.problem != nil }) { throw ExitCode(EX_CONFIG) }
     }
 }
 

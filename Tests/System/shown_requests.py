@@ -68,7 +68,8 @@ def parts_of(output):
 
 
 def _part(heading, text):
-    head, *sections = text.strip("\n").split("\n\n")
+    head, *sections = [part for part in text.strip("\n").split("\n\n")
+                       if not part.startswith(("left out: ", "not used: "))]
     (method, url), *headers = [line.split(" ", 1) for line in head.split("\n")]
     part = Part(heading, method, url, [(k.removesuffix(":"), v) for k, v in headers], "", {})
     for section in sections:

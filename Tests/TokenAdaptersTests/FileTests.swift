@@ -100,7 +100,7 @@ final class Folder {
 
     @Test(
         "I15: readers at full speed see one whole generation after another, never an older one",
-        .timeLimit(.minutes(1)))
+        .timeLimit(.minutes(5)))
     func readers() async throws {
         let folder = try Folder()
         let outputs = try OutputDirectory(path: folder.path + "/run")

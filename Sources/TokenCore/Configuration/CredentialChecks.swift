@@ -44,7 +44,13 @@ struct CredentialChecks {
         let names = exchanges.reduce(into: Set<String>()) { $0.formUnion($1.request.variables) }
         let isBasic = exchanges.contains { $0.request.clientAuthentication.isBasic }
         let isTLS = exchanges.contains { $0.request.clientAuthentication == .tls }
-        let needsClient = isBasic || isTLS || names.contains(ContextVariable.clientID.rawValue)
+        let isMachine = exchanges.contains {
+            !$0.spendsGrant && !$0.request.isListedInFull
+                && $0.request.clientAuthentication == .post
+        }
+        let needsClient =
+            isBasic || isTLS || (isMachine && !credential.profile.usesRefreshToken)
+            || names.contains(ContextVariable.clientID.rawValue)
         if needsClient, field.node["client_id"] == nil {
             field.mistake("\"client_id\" is missing", "add the id the provider gave you")
         }
@@ -64,7 +70,24 @@ struct CredentialChecks {
         }
     }
 
+    /// What forms a URL cannot be left out of it.
+    private func requireURLVariables() {
+        for request in credential.profile.renewals.map(\.request) {
+            for name in request.url.variables.sorted()
+            where !name.hasPrefix("steps.") && !isSet(name)
+                && credential.profile.variables[name]?.defaultValue == nil
+                && credential.profile.variables[name]?.isRequired != true
+                && ContextVariable(rawValue: name) == nil
+            {
+                field.mistake(
+                    "the token URL needs the variable \"\(name)\"",
+                    "add \"variables\": {\"\(name)\": …}")
+            }
+        }
+    }
+
     private func checkURLs() {
+        requireURLVariables()
         var seen: [Template] = []
         for exchange in credential.profile.allExchanges where !seen.contains(exchange.request.url) {
             seen.append(exchange.request.url)

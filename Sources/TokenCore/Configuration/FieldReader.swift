@@ -181,7 +181,7 @@ final class ObjectReader {
 func nearest(_ word: String, among candidates: [String]) -> String? {
     let limit = max(1, word.count / 3)
     return candidates.map { ($0, editDistance(word, $0)) }
-        .filter { $0.1 <= limit }
+        .filter { $0.1 <= limit && $0.1 < word.count }
         .min { $0.1 < $1.1 }?.0
 }
 

@@ -101,12 +101,20 @@ extension StoredError {
         switch failureClass {
         case .reauth, .reacquire:
             return "Wait: it is tried again before anybody has to sign in"
+        case .config where httpStatus == nil:
+            return "Correct what it says, then run: evertoken reload (or refresh \(credential))"
         case .config:
             return "Check client_id, client_secret and the provider's settings, then run: "
                 + "evertoken refresh \(credential)"
         case .tooEarly: return "Wait: the provider renews this token only near its end"
         case .rateLimited: return "Wait: the next try comes when the provider allows it"
+        case .transient where httpStatus.map { 200...299 ~= $0 } ?? false:
+            return "See what the provider answers: the profile's \"response\" takes it for no "
+                + "success, and no rule of its \"errors\" knows it; it is tried again"
         case .transient: return "Wait: it is tried again; if it lasts, see the provider's status"
+        case .ambiguous where httpStatus != nil:
+            return "See what the provider answers, and the profile's \"response\"; the same "
+                + "refresh token is tried again"
         case .ambiguous:
             return "Wait: the answer was lost, and the same refresh token is tried again"
         case .storage:

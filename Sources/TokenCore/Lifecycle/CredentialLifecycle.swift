@@ -215,6 +215,9 @@ public struct CredentialLifecycle: Sendable {
         }
         let outputsChanged =
             new.outputs != configuration.outputs || new.hooks != configuration.hooks
+        var sameOutputs = new
+        (sameOutputs.outputs, sameOutputs.hooks) = (configuration.outputs, configuration.hooks)
+        let requestChanged = sameOutputs != configuration
         configuration = new
         if outputsChanged, grant.access != nil, published?.isDead != true {
             publishDueAt = now.uptime
@@ -222,6 +225,9 @@ public struct CredentialLifecycle: Sendable {
         }
         let isHealthy =
             grant.attempts.failures == 0 && storageFailures == 0 && grant.access != nil
+        // A new place for the token is no reason to ask again, least of all with a refresh token
+        // that may be spent.
+        guard requestChanged else { return [] }
         if isAttempting {
             isRetryPending = true
         } else if !isHealthy, !isQuarantined {

@@ -70,6 +70,7 @@ public struct Fleet: Sendable {
         }
         if gone.isAttempting { inFlight -= 1 }
         lifecycles[index] = nil
+        if let group = gone.configuration.rateLimitGroup { windows[group]?.release(index) }
         heap.set(index, to: nil)
         waiting.removeAll { $0 == index }
         return gone.configuration
@@ -124,20 +125,24 @@ public struct Fleet: Sendable {
         guard var lifecycle = lifecycles[index] else { return [] }
         let wasAttempting = lifecycle.isAttempting
         let hasRoom = inFlight < maxInFlight && !isStopping
-        let freeAt = lifecycle.sendsNext ? self.freeAt(lifecycle, now: now.uptime) : now.uptime
+        // What was sent before a restart counts too.
+        if case .recovered(.grant(let grant)) = event {
+            noteFormerLife(grant, lifecycle, index, now)
+        }
+        var freeAt = self.freeAt(lifecycle, index, now: now.uptime)
         let mayAttempt = hasRoom && freeAt <= now.uptime
         let actions = lifecycle.handle(event, now: now, mayAttempt: mayAttempt, using: &random)
         if wasAttempting, !lifecycle.isAttempting { inFlight -= 1 }
         if !wasAttempting, lifecycle.isAttempting {
             inFlight += 1
-            if let group = lifecycle.configuration.rateLimitGroup {
-                windows[group]?.note(now.uptime)
-            }
+            noteAttempt(actions, lifecycle, index, now: now.uptime)
         }
         lifecycles[index] = lifecycle
-        let isHeldBack = !mayAttempt && lifecycle.wantsAttempt(at: now.uptime)
+        freeAt = self.freeAt(lifecycle, index, now: now.uptime)
+        let isHeldBack =
+            lifecycle.wantsAttempt(at: now.uptime) && !(hasRoom && freeAt <= now.uptime)
         if isHeldBack, !hasRoom, !waiting.contains(index) { waiting.append(index) }
-        // One that waits for room is woken by room, one that a rate limit holds by its end; either
+        // One that waits for room is woken by room, one that a rate limit holds at its time; either
         // by its token's end.
         let held = [hasRoom ? freeAt : nil, lifecycle.expiryAt, lifecycle.publishDueAt]
             .compactMap { $0 }.min()
@@ -145,16 +150,43 @@ public struct Fleet: Sendable {
         return actions.map { Order(credential: lifecycle.name, action: $0) }
     }
 
-    /// When a rate limit lets this credential ask again.
-    private mutating func freeAt(_ lifecycle: CredentialLifecycle, now: Uptime) -> Uptime {
+    /// When a rate limit lets this credential ask, if it wants to.
+    private mutating func freeAt(
+        _ lifecycle: CredentialLifecycle, _ index: Int, now: Uptime
+    ) -> Uptime {
         guard let limit = lifecycle.rules.rateLimit,
             let group = lifecycle.configuration.rateLimitGroup
         else { return now }
-        var window = windows[group] ?? RateWindow(limit)
-        // Profiles may share a group and differ in the limit, or a reload changed it.
-        if window.limit != limit { window = RateWindow(limit) }
-        let free = window.freeAt(now)
-        windows[group] = window
-        return free
+        guard lifecycle.wantsAttempt(at: now), lifecycle.sendsNext else {
+            windows[group]?.release(index)
+            return now
+        }
+        windows[group, default: RateWindow(limit)].apply(limit)
+        return windows[group]?.freeAt(now, for: index) ?? now
+    }
+
+    private mutating func noteAttempt(
+        _ actions: [LifecycleAction], _ lifecycle: CredentialLifecycle, _ index: Int, now: Uptime
+    ) {
+        guard let limit = lifecycle.rules.rateLimit,
+            let group = lifecycle.configuration.rateLimitGroup
+        else { return }
+        for case .attempt(_, let order) in actions {
+            if case .adopt = order { continue }
+            let requests = lifecycle.configuration.profile.refresh.count
+            windows[group, default: RateWindow(limit)].note(now, by: index, requests: requests)
+        }
+    }
+
+    private mutating func noteFormerLife(
+        _ grant: StoredGrant, _ lifecycle: CredentialLifecycle, _ index: Int, _ now: Moment
+    ) {
+        guard let limit = lifecycle.rules.rateLimit, let last = grant.attempts.lastAttemptAt,
+            let group = lifecycle.configuration.rateLimitGroup,
+            let elapsed = now.elapsed(since: last), elapsed < limit.period
+        else { return }
+        windows[group, default: RateWindow(limit)].note(
+            Uptime(now.uptime.sinceBoot - elapsed), by: index,
+            requests: lifecycle.configuration.profile.refresh.count)
     }
 }

@@ -1,26 +1,42 @@
-/// The requests of the last while, against what a provider allows (`rate_limit`).
+/// The requests of the last while, against what a provider allows (`rate_limit`), and who waits.
 ///
-/// Counted from when each was sent: never more than the limit in any period.
+/// Counted from when each was sent: never more than the limit in any period. Whoever is held back
+/// has a time of its own, in the order of asking: nobody starves.
 struct RateWindow: Sendable {
-    let limit: RateLimit
+    private(set) var limit: RateLimit
+    /// In order of time.
     private var sent: [Uptime] = []
-    /// Of `sent`, the oldest that still counts.
-    private var oldest = 0
+    /// Who may ask when, in order of time.
+    private var reserved: [(index: Int, at: Uptime)] = []
 
     init(_ limit: RateLimit) { self.limit = limit }
 
-    /// When the next request may go; now or earlier if there is room.
-    mutating func freeAt(_ now: Uptime) -> Uptime {
-        while oldest < sent.count, sent[oldest].advanced(by: limit.period) <= now { oldest += 1 }
-        if oldest > 1024 {
-            sent.removeFirst(oldest)
-            oldest = 0
-        }
-        guard sent.count - oldest >= limit.count else { return now }
-        return sent[sent.count - limit.count].advanced(by: limit.period)
+    /// A reload may change the limit; what was sent counts all the same.
+    mutating func apply(_ new: RateLimit) {
+        if limit != new { (limit, reserved) = (new, []) }
     }
 
-    mutating func note(_ now: Uptime) { sent.append(now) }
+    /// When this one may ask: now or earlier if there is room, else the time that is kept for it.
+    mutating func freeAt(_ now: Uptime, for index: Int) -> Uptime {
+        sent.removeAll { $0.advanced(by: limit.period) <= now }
+        if let own = reserved.first(where: { $0.index == index }) { return own.at }
+        let times = sent + reserved.map(\.at)
+        guard times.count >= limit.count else { return now }
+        let free = max(now, times[times.count - limit.count].advanced(by: limit.period))
+        reserved.append((index, free))
+        return free
+    }
+
+    /// - Parameter requests: How many one exchange makes.
+    mutating func note(_ now: Uptime, by index: Int, requests: Int) {
+        release(index)
+        // What an earlier life sent may lie before; times stay in order.
+        let position = sent.firstIndex { now < $0 } ?? sent.count
+        sent.insert(contentsOf: Array(repeating: now, count: requests), at: position)
+    }
+
+    /// It does not want to ask any more.
+    mutating func release(_ index: Int) { reserved.removeAll { $0.index == index } }
 }
 
 extension CredentialConfiguration {

@@ -3,6 +3,9 @@
 struct ExchangeReading {
     let profile: FieldReader
     let base: (_ name: String, _ place: FieldReader) -> JSONNode?
+    /// The built-in base at the bottom of a profile's chain.
+    let rootOf: (_ name: String) -> String
+    let root: String
     let assertions: FieldReader?
     /// The access token is its own refresh credential.
     let isAccessTokenGrant: Bool
@@ -22,13 +25,17 @@ struct ExchangeReading {
         var isCached = false
         /// Whether its access token becomes the credential's.
         var isLast = true
+        /// Whether the built-in base below it is `none`.
+        var isListedInFull = false
     }
 
     func read(
         request: FieldReader?, response: FieldReader?, steps: FieldReader?, acquire: FieldReader?,
         signIn: FieldReader?
     ) -> Exchanges? {
-        var sources = [Source(request: request, response: response)]
+        var sources = [
+            Source(request: request, response: response, isListedInFull: root == "none")
+        ]
         if let steps {
             guard let read = self.sources(steps) else { return nil }
             sources = read
@@ -104,7 +111,7 @@ struct ExchangeReading {
             let part = { (key: String) in merged[key].map { element.child($0, "." + key) } }
             return Source(
                 id: id, request: part("request"), response: part("response"), isCached: isCached,
-                isLast: isLast)
+                isLast: isLast, isListedInFull: rootOf(parent) == "none")
         }
         // What is missing has been said; later steps would only seem wrong for it.
         return sources.count == elements.count ? sources : nil
@@ -122,6 +129,7 @@ struct ExchangeReading {
                 "leave the key out for what its base reads, or write what to read")
         }
         guard var request, var response else { return nil }
+        request.isListedInFull = source.isListedInFull
         if request.clientAuthentication.sendsAssertion {
             request.assertions[AssertionReading.client] =
                 assertions.clients[request.clientAuthentication]
@@ -137,7 +145,9 @@ struct ExchangeReading {
         }
         var exchange = TokenExchange(
             id: source.id, request: request, response: response, isCached: source.isCached)
-        exchange.spendsGrant = !spent.isDisjoint(with: request.variables)
+        exchange.spendsGrant = request.variables.contains { name in
+            spent.contains(name) || (name.hasPrefix("steps.") && name.hasSuffix(".refresh_token"))
+        }
         return exchange
     }
 
@@ -193,6 +203,7 @@ struct ExchangeReading {
                 fallbackOffset: place.fallbackOffset, document: document)
         }
         var source = own
+        if base == "none" || base == "client_credentials" { source.isListedInFull = base == "none" }
         source.request = part("request", JSONNode(.object(members), offset: request.node.offset))
         source.response = part("response", response.node)
         return source

@@ -35,12 +35,24 @@ final class ProfileCatalogue {
             let reader = FieldReader(
                 node, path: place.path, fallbackOffset: place.fallbackOffset,
                 document: place.document)
-            return ProfileReading(name: name, field: reader) { base, place in
-                self.merged(base, root: nil, seen: [name], at: place)
-            }.read()
+            return ProfileReading(
+                name: name, field: reader,
+                base: { self.merged($0, root: nil, seen: [name], at: $1) },
+                rootOf: { self.root(of: $0) }, root: root ?? self.root(of: name)
+            ).read()
         }
         cache[key] = .some(profile)
         return profile
+    }
+
+    /// The built-in base at the bottom of a chain; circles are found when it is merged.
+    private func root(of name: String) -> String {
+        var name = name
+        for _ in 0..<64 where !BuiltInProfiles.baseNames.contains(name) {
+            let node = configured[name]?.node ?? BuiltInProfiles.json(named: name)
+            name = node?["extends"]?.text ?? "refresh_token"
+        }
+        return name
     }
 
     private var knownNames: [String] {

@@ -60,7 +60,10 @@ public struct ProfileDescription: Sendable {
 
     private var declared: [String: ProfileVariable] {
         // The daemon's own names have keys of their own.
-        var variables = profile.variables.filter { ContextVariable(rawValue: $0.key) == nil }
+        var variables = profile.variables.filter { name, _ in
+            ContextVariable(rawValue: name) == nil
+                || name == ContextVariable.redirectURI.rawValue
+        }
         let names = profile.renewals.reduce(into: Set<String>()) {
             $0.formUnion($1.request.variables)
         }

@@ -4,6 +4,10 @@ struct ProfileReading {
     let field: FieldReader
     /// The merged JSON of a base or profile, for steps that extend one.
     let base: (_ name: String, _ place: FieldReader) -> JSONNode?
+    /// The built-in base at the bottom of a profile's chain.
+    let rootOf: (_ name: String) -> String
+    /// Of this one; a credential's `grant_type` may have chosen it.
+    let root: String
 
     func read() -> ProviderProfile? {
         guard let object = field.object() else { return nil }
@@ -12,14 +16,21 @@ struct ProfileReading {
         }
         _ = object.take("$schema")?.string("\"profile.schema.json\"")
         let docs = object.take("docs")?.string("\"https://provider.example/docs\"")
-        _ = object.take("extends")?.string("\"refresh_token\"")
+        let parent = object.take("extends")
+        if parent?.string("\"refresh_token\"") != "none", field.node["steps"]?.offset ?? -1 >= 0,
+            BuiltInProfiles.baseNames.contains(parent?.node.text ?? "")
+        {
+            parent?.mistake(
+                "says nothing beside \"steps\"", "write \"extends\" in the step it is meant for")
+        }
         let variables = readVariables(object.take("variables"))
         let signIn = object.take("authorization")
         let authorization = signIn.flatMap(AuthorizationReading.read)
         let errors = (object.take("errors")?.array() ?? []).compactMap(Self.errorRule)
         let lifecycle = object.take("lifecycle")?.object().map(LifecycleRules.init(reading:))
         let exchanges = ExchangeReading(
-            profile: field, base: base, assertions: object.take("assertions"),
+            profile: field, base: base, rootOf: rootOf, root: root,
+            assertions: object.take("assertions"),
             isAccessTokenGrant: lifecycle?.refreshToken == .accessToken, errors: errors)
         let read = exchanges.read(
             request: object.take("request"), response: object.take("response"),

@@ -59,6 +59,11 @@ public struct Template: Sendable, Equatable {
         return result
     }
 
+    /// What stands outside of `${…}`.
+    var literalText: String {
+        segments.map { if case .text(let text) = $0 { text } else { "" } }.joined()
+    }
+
     /// The text, if nothing is interpolated.
     var constant: String? {
         switch segments.first {

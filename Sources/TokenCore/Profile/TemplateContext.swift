@@ -53,7 +53,11 @@ public struct TemplateContext: Sendable {
             for value in step.values {
                 let name = "steps.\(step.id).\(value.key)"
                 values[name] = value.value
-                let isChecked = kept.contains { $0.name == value.key && $0.selector.isAnchored }
+                // By the pattern as it is now: the value may be older than that.
+                let isChecked = kept.contains { part in
+                    part.name == value.key && part.selector.isAnchored
+                        && part.selector.lets(value.value.canonicalText ?? "")
+                }
                 hostRules[name] = isChecked ? .checked : .sameSite(as: step.host)
             }
         }

@@ -53,6 +53,7 @@ struct AssertionReading {
                     node, path: profile.path + ".assertions.client",
                     fallbackOffset: place.fallbackOffset, document: place.document),
                 isClient: true)
+            read.clients[method]?.isPrivateOnly = method == .privateKeyJWT
         }
         return read
     }

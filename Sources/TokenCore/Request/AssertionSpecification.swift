@@ -26,6 +26,8 @@ public struct AssertionSpecification: Sendable, Equatable {
     public var header: [NamedTemplate] = []
     public var claims: [NamedTemplate] = []
     public var lifetime: Duration = .seconds(300)
+    /// Whether only a private key will do.
+    public var isPrivateOnly = false
 
     /// Every variable it names.
     var variables: Set<String> {
@@ -70,7 +72,7 @@ public struct AssertionSpecification: Sendable, Equatable {
         let signature: [UInt8]
         do throws(SigningKey.Failure) {
             key = try SigningKey(text, encoding: keyEncoding)
-            let algorithm = try key.algorithm(asked: algorithm)
+            let algorithm = try key.algorithm(asked: algorithm, isPrivateOnly: isPrivateOnly)
             let (header, claims) = content(in: context, algorithm: algorithm)
             let input = [header, claims].map { base64($0.serialized(), urlSafe: true) }
                 .joined(separator: ".")

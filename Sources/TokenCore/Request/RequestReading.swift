@@ -20,6 +20,7 @@ struct RequestReading {
         let tls = readTLS(object.take("tls"))
         checkTLS(object.field.node["tls"], authentication)
         object.finish()
+        checkNesting(object.field.node["params"], encoding)
         if method == "GET", encoding == .form || encoding == .json {
             object.field.mistake(
                 "a GET has no body to encode", "write \"encoding\": \"query\"")
@@ -30,6 +31,18 @@ struct RequestReading {
             encoding: encoding ?? .form, parameterNames: names, parameters: parameters,
             query: query, headers: headers, certificate: tls.certificate,
             privateKey: tls.privateKey, caFile: tls.caFile)
+    }
+
+    /// Only JSON can nest.
+    private func checkNesting(
+        _ parameters: JSONNode?, _ encoding: RequestSpecification.Encoding?
+    ) {
+        guard encoding != .json else { return }
+        for member in parameters?.members ?? []
+        where member.value.members != nil || member.value.elements != nil {
+            object.field.child(member.value, ".params." + member.key).mistake(
+                "is \(member.value.typeName)", "write \"encoding\": \"json\", or a plain value")
+        }
     }
 
     private struct TLS {
@@ -77,11 +90,11 @@ struct RequestReading {
                 key.mistake("is no header name", "use letters, digits and '-'")
                 return nil
             }
-            if value.node.text?.contains(where: \.isNewline) == true {
-                value.mistake("holds a line break", "write the header's value alone")
-            }
-            return value.template().map {
-                NamedTemplate(name: name, value: .template($0))
+            return value.template().map { template in
+                if template.literalText.contains(where: \.isNewline) {
+                    value.mistake("holds a line break", "write the header's value alone")
+                }
+                return NamedTemplate(name: name, value: .template(template))
             }
         }
     }
@@ -108,7 +121,9 @@ extension FieldReader {
     func pattern() -> Pattern? {
         guard let text = string("\"^[a-z]+$\"") else { return nil }
         guard let pattern = Pattern(text) else {
-            mistake("is no valid regular expression", "correct the pattern")
+            mistake(
+                "is no pattern that is known",
+                "write it with . [a-z] \\d \\w \\s ( ) | * + ? {2,5} ^ $, and (?i) in front")
             return nil
         }
         return pattern

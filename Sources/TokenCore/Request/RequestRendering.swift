@@ -40,8 +40,8 @@ extension RequestSpecification {
         var context = context
         var target = try checkedURL(in: context)
         context.set(.tokenEndpoint, String(target.prefix { $0 != "?" }))
-        try sign(in: &context)
         try checkFunctions(in: context)
+        try sign(in: &context)
         let parameters = try self.parameters(in: context)
         var queryPairs = try flattened(
             query.compactMap { part in part.value.value(in: context).map { (part.name, $0) } })
@@ -113,8 +113,7 @@ extension RequestSpecification {
         }
         switch clientAuthentication {
         case .basic, .basicRaw: return []
-        // A public client identifies itself by client_id (RFC 6749 section 3.2.1); what has another
-        // grant lists its parameters itself.
+        // A public client identifies itself by client_id (RFC 6749 section 3.2.1).
         case .none: return sendsPublicClientID ? [value(.clientID)].compactMap { $0 } : []
         case .post: return [value(.clientID), value(.clientSecret)].compactMap { $0 }
         // RFC 8705 section 2.
@@ -128,8 +127,7 @@ extension RequestSpecification {
     }
 
     var sendsPublicClientID: Bool {
-        let grant = parameters.first { $0.name == "grant_type" }?.value.constant
-        return ["refresh_token", "authorization_code"].contains(grant)
+        clientAuthentication == .none && !isListedInFull
             && !parameters.contains { $0.value.variables.contains("client_id") }
     }
 
@@ -169,8 +167,10 @@ extension RequestSpecification {
     }
 
     private func checkFunctions(in context: TemplateContext) throws(RequestError) {
-        let values = (parameters + query + headers).map(\.value)
-        for template in values.flatMap(\.templates) + [url] {
+        let parts =
+            parameters + query + headers + assertions.values.flatMap { $0.header + $0.claims }
+        let templates = parts.flatMap(\.value.templates) + [url]
+        for template in templates + [certificate, privateKey].compactMap({ $0 }) {
             guard let function = template.failure(in: context) else { continue }
             let names = template.variables.sorted().joined(separator: ", ")
             throw RequestError(

@@ -22,6 +22,8 @@ public struct RequestSpecification: Sendable, Equatable {
     public var method = "POST"
     public var url: Template
     public var clientAuthentication = ClientAuthentication.post
+    /// Over the base `none` a profile lists all that it sends, the client's id too.
+    public var isListedInFull = false
     public var encoding = Encoding.form
     /// Wire names by RFC name.
     public var parameterNames: [String: String] = [:]

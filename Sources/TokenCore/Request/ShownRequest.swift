@@ -28,8 +28,15 @@ public struct ShownRequests: Sendable {
     public struct Part: Sendable, Equatable {
         public var heading: String
         public var text: String
+        /// What is left out because its variable is not set.
+        public var notes: [String]
+        /// Why the request cannot be made.
+        public var problem: String?
     }
     public let parts: [Part]
+
+    /// Variables of the credential that no request names.
+    public let unused: [String]
 
     public init(_ credential: CredentialConfiguration, nonce: RequestNonce) {
         let profile = credential.profile
@@ -40,6 +47,14 @@ public struct ShownRequests: Sendable {
                 credential, .acquire, heading: "without a refresh token", nonce: nonce)
         }
         self.parts = parts
+        let exchanges = profile.allExchanges.map(\.request)
+        let signIn = [profile.authorization?.url, profile.authorization?.deviceURL]
+        var used = exchanges.reduce(into: Set<String>()) { $0.formUnion($1.variables) }
+        for template in signIn.compactMap({ $0 }) { used.formUnion(template.variables) }
+        for part in profile.authorization?.parameters ?? [] { used.formUnion(part.value.variables) }
+        unused = credential.variables.keys.filter {
+            !used.contains($0) && profile.variables[$0] == nil
+        }.sorted()
     }
 
     private static func parts(
@@ -54,8 +69,15 @@ public struct ShownRequests: Sendable {
             if exchanges.count > 1 {
                 title += ", step \(index + 1) of \(exchanges.count): \(exchange.id)"
             }
-            return Part(
-                heading: title, text: mask.shown(text(of: exchange.request, in: context)))
+            do throws(RequestError) {
+                let text = try text(of: exchange.request, in: context)
+                return Part(
+                    heading: title, text: mask.shown(text),
+                    notes: omissions(in: exchange.request, context))
+            } catch {
+                let problem = "cannot be made: \(error.problem); \(error.remedy)"
+                return Part(heading: title, text: problem, notes: [], problem: problem)
+            }
         }
     }
 
@@ -72,6 +94,10 @@ public struct ShownRequests: Sendable {
             // No secret, but not known without looking there.
             case .literal, .secret: values.variables[name] = .string(mask.name(name))
             }
+        }
+        for (name, variable) in credential.profile.variables
+        where variable.isSecret && variable.defaultValue != nil {
+            values.variables[name] = .string(mask.secret)
         }
         values.clientID = credential.clientID.map { source in
             if case .inline(let id) = source { id.reveal() } else { mask.name("client_id") }
@@ -98,13 +124,25 @@ public struct ShownRequests: Sendable {
         return context
     }
 
-    private static func text(of request: RequestSpecification, in context: TemplateContext)
-        -> String
-    {
-        let rendered: RenderedRequest
-        do throws(RequestError) { rendered = try request.render(in: context) } catch {
-            return "cannot be made: \(error.problem); \(error.remedy)"
+    /// Names that the daemon itself sets are left out on purpose, such as a scope.
+    private static func omissions(
+        in request: RequestSpecification, _ context: TemplateContext
+    ) -> [String] {
+        (request.parameters + request.query + request.headers).compactMap { part in
+            guard part.value.value(in: context) == nil else { return nil }
+            let unset = part.value.variables.filter { name in
+                context.values[name] == nil && ContextVariable(rawValue: name) == nil
+                    && !name.hasPrefix("assertions.")
+            }
+            guard !unset.isEmpty else { return nil }
+            return "left out: \(part.name) (\(unset.sorted().joined(separator: ", ")) is not set)"
         }
+    }
+
+    private static func text(
+        of request: RequestSpecification, in context: TemplateContext
+    ) throws(RequestError) -> String {
+        let rendered = try request.render(in: context)
         var lines = ["\(rendered.method) \(rendered.url)"]
         lines += rendered.headers.map { "\($0.name): \($0.value)" }
         if let body = rendered.body {

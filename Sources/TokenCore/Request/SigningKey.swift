@@ -26,8 +26,9 @@ enum SigningKey {
         // Keys out of JSON files and environment variables come with their line breaks spelled.
         let text =
             text.contains("-----BEGIN") ? text.replacing("\\n", with: "\n") : text
+        let start = text.drop(while: \.isWhitespace)
         let looks: AssertionSpecification.KeyEncoding =
-            text.contains("-----BEGIN") ? .pem : text.hasPrefix("{") ? .jwk : .utf8
+            text.contains("-----BEGIN") ? .pem : start.hasPrefix("{") ? .jwk : .utf8
         switch encoding ?? looks {
         case .pem: self = try Self.pem(text)
         case .jwk: self = try Self.jwk(text)
@@ -113,7 +114,15 @@ enum SigningKey {
     }
 
     /// The algorithm asked for, if it fits, or the one that this kind of key signs with.
-    func algorithm(asked: Algorithm?) throws(Failure) -> Algorithm {
+    ///
+    /// - Parameter isPrivateOnly: For private_key_jwt: what is no private key would silently become
+    ///   an HMAC key.
+    func algorithm(
+        asked: Algorithm?, isPrivateOnly: Bool = false
+    ) throws(Failure) -> Algorithm {
+        if case .symmetric = self, isPrivateOnly, asked != .edDSA {
+            throw Failure(problem: "is no private key", remedy: Self.plainPEM)
+        }
         let fitting: [Algorithm] =
             switch self {
             case .rsa: [.rs256, .rs384, .rs512, .ps256, .ps384, .ps512]

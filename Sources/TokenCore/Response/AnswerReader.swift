@@ -66,7 +66,7 @@ public struct AnswerReader: Sendable {
             refreshLifetime: expiry.first(of: response.refreshExpires)?.lifetime,
             keep: response.keep.compactMap { kept in
                 answer.select(kept.selector, root: response.root)
-                    .map { JSONMember(kept.name, $0) }
+                    .flatMap { $0.isPrintable ? JSONMember(kept.name, $0) : nil }
             },
             pointed: exchange.laterPointers.compactMap { pointer in
                 answer.body.node.flatMap(pointer.resolve)
@@ -102,6 +102,10 @@ public struct AnswerReader: Sendable {
         _ answer: ReadableAnswer, isEmpty: Bool, refreshToken: Secret?
     ) -> AnswerReading {
         let status = answer.raw.status
+        // The profile's own rules know errors that look like success.
+        if refreshToken == nil, !answer.raw.isTruncated, hasOwnRule(for: answer) {
+            return AnswerReading(result: .failure(refusal(answer)), refreshToken: nil, notes: [])
+        }
         if status / 100 == 2, answer.body.node == nil,
             let salvaged = salvagedRefreshToken(answer.raw.body)
         {
@@ -169,9 +173,10 @@ func isUsableToken(_ token: String) -> Bool {
         && token.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7E }
 }
 
-/// A refresh token worth keeping: any text, however odd its bytes (I19), that fits its slot.
+/// A refresh token worth keeping: any text, however odd its bytes (I19).
 func keepableToken(_ node: JSONNode?) -> Secret? {
-    guard let text = node?.text, 1...AnswerReader.maximumTokenLength ~= text.utf8.count,
+    // Too long for its slot is no reason to forget it: the next attempt says so before it sends.
+    guard let text = node?.text, 1...SlotLayout.maximumBody ~= text.utf8.count,
         !text.unicodeScalars.contains("\u{FFFD}")
     else { return nil }
     return Secret(text)
@@ -179,19 +184,27 @@ func keepableToken(_ node: JSONNode?) -> Secret? {
 
 /// By the `exp` claim of a JWT (RFC 7519 section 4.1.4).
 private func jwtLifetime(_ token: String, clock: WallTime) -> Duration? {
-    guard let expiry = jwtClaims(of: token)?["exp"]?.integer, expiry > 0, expiry < 1 << 40 else {
-        return nil
-    }
-    let lifetime = clock.duration(to: WallTime(epochSeconds: expiry))
+    // A NumericDate may have a fraction (RFC 7519 section 2).
+    guard case .number(let literal)? = jwtClaims(of: token)?["exp"]?.kind,
+        let expiry = Double(literal), expiry > 0, expiry < 1e12
+    else { return nil }
+    let lifetime = clock.duration(to: WallTime(epochSeconds: Int64(expiry)))
     return lifetime > .zero ? min(lifetime, AnswerReader.maximumLifetime) : nil
 }
 
 extension AnswerReader {
     /// A complete `"refresh_token": "…"` of a body that is no whole JSON (durability.md section 3).
     private func salvagedRefreshToken(_ body: [UInt8]) -> Secret? {
-        guard case .pointer(let pointer)? = exchange.response.refreshToken,
-            let name = pointer.tokens.last
-        else { return nil }
+        let names = (exchange.response.refreshToken?.parts ?? []).compactMap { part in
+            if case .pointer(let pointer) = part { pointer.tokens.last } else { nil }
+        }
+        for name in names {
+            if let found = salvaged(name, in: body) { return found }
+        }
+        return nil
+    }
+
+    private func salvaged(_ name: String, in body: [UInt8]) -> Secret? {
         let marker = Array("\"\(name)\"".utf8)
         let bytes = body
         for start in bytes.indices where bytes[start...].starts(with: marker) {
@@ -208,5 +221,12 @@ extension AnswerReader {
             return keepableToken(value)
         }
         return nil
+    }
+}
+
+extension JSONNode {
+    /// Texts with control characters could end a line of an output that a template makes of them.
+    fileprivate var isPrintable: Bool {
+        text?.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F } ?? true
     }
 }

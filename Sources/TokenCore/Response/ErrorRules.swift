@@ -34,6 +34,11 @@ extension ErrorRule {
 extension AnswerReader {
     static let maximumRetryAfter: Duration = .seconds(3600)
 
+    /// Whether one of the profile's own rules knows this answer.
+    func hasOwnRule(for answer: ReadableAnswer) -> Bool {
+        rules.prefix(ownRules).contains { $0.conditions.allSatisfy(answer.holds) }
+    }
+
     /// The class of an answer that is no success. First matching rule wins.
     func refusal(_ answer: ReadableAnswer) -> Refusal {
         let status = answer.raw.status
@@ -67,8 +72,7 @@ extension AnswerReader {
         // Without the server's own clock an absolute time means nothing here.
         guard date != nil || isRelative else { return nil }
         let reading = ExpiryReading(answer: answer, root: nil, now: now)
-        guard let found = reading.read(specification), date != nil || found.lifetime < .days(365)
-        else { return nil }
+        guard let found = reading.read(specification) else { return nil }
         return min(found.lifetime, Self.maximumRetryAfter)
     }
 

@@ -56,6 +56,14 @@ extension ResponseSelector {
         }
     }
 
+    /// Whether its pattern, if it has one, describes a text.
+    func lets(_ text: String) -> Bool {
+        switch self {
+        case .matching(_, let pattern), .header(_, let pattern?): pattern.matches(text)
+        default: true
+        }
+    }
+
     /// The header it reads, in lower case.
     public var headerName: String? {
         if case .header(let name, _) = self { name.lowercased() } else { nil }
@@ -124,57 +132,6 @@ public struct ResponseCondition: Sendable, Equatable {
     public var exists: Bool?
 
     public init() {}
-}
-
-/// A regular expression with its text, so that it can be compared and sent between tasks.
-public struct Pattern: Sendable, Equatable {
-    public let text: String
-
-    /// `nil` unless the text is a valid regular expression.
-    public init?(_ text: String) {
-        guard (try? Regex<AnyRegexOutput>(text)) != nil else { return nil }
-        self.text = text
-    }
-
-    /// The first capture of the first match, or all of it; `nil` without a match.
-    public func firstMatch(in subject: String) -> String? {
-        guard let regex = try? Regex<AnyRegexOutput>(text),
-            let match = try? regex.firstMatch(in: subject)
-        else { return nil }
-        let captured = match.output.count > 1 ? match.output[1] : match.output[0]
-        return captured.substring.map(String.init)
-    }
-
-    /// Whether it describes a text from end to end: `^…$` without a choice outside of groups.
-    var isAnchored: Bool {
-        guard text.hasPrefix("^"), text.hasSuffix("$"), !text.hasSuffix("\\$") else { return false }
-        var depth = 0
-        var isInClass = false
-        var isEscaped = false
-        for character in text {
-            if isEscaped {
-                isEscaped = false
-                continue
-            }
-            switch character {
-            case "\\": isEscaped = true
-            case "[": isInClass = true
-            case "]": isInClass = false
-            case "(" where !isInClass: depth += 1
-            case ")" where !isInClass: depth -= 1
-            case "|" where !isInClass && depth == 0: return false
-            default: break
-            }
-        }
-        return true
-    }
-
-    public func matches(_ subject: String) -> Bool { firstMatch(in: subject) != nil }
-
-    public func matchesWhole(_ subject: String) -> Bool {
-        guard let regex = try? Regex<AnyRegexOutput>(text) else { return false }
-        return (try? regex.wholeMatch(in: subject)) != nil
-    }
 }
 
 /// What an answer that is no success means for the credential (contract section 3).

@@ -148,7 +148,9 @@ extension FieldReader {
         guard let text = node.text, text.hasPrefix("datetime:") else {
             return choice(choices + [("datetime:yyyy-MM-dd HH:mm:ss", .auto)])
         }
-        guard let pattern = DateTimePattern(String(text.dropFirst("datetime:".count))) else {
+        guard let pattern = DateTimePattern(String(text.dropFirst("datetime:".count))),
+            pattern.hasDate
+        else {
             mistake(
                 "is no date pattern that is known",
                 "write it with yyyy M MM MMM d dd H HH h hh a m mm s ss SSS Z X XXX z EEE and "

@@ -107,7 +107,7 @@ extension StoredGrant {
             record.kind == .refresh
             && profile.exchange(record.kind, step: record.step).spendsGrant
         var refusal = refusal
-        if !spends, usedCachedStep, [.config, .reauth, .reacquire].contains(refusal.failureClass) {
+        if usedCachedStep, [.config, .reauth, .reacquire].contains(refusal.failureClass) {
             // What a former exchange left may be what is refused: ask for it anew before
             // anything else is blamed.
             refusal.failureClass = .transient
@@ -170,9 +170,17 @@ extension StoredGrant {
         of refusal: Refusal, spends: Bool, at moment: Moment, profile: ProviderProfile
     ) -> FailureClass {
         let isAnswer = refusal.httpStatus != nil
+        let status = refusal.httpStatus ?? 500
+        let isOutage = status == 429 || status / 100 == 5
         switch refusal.failureClass {
-        case .config where spends && isRefreshTokenPastItsLife(at: moment):
-            return afterDeath(profile)
+        // Any refusal then (rule 8), though not what says nothing about the token.
+        case .config, .tooEarly, .rateLimited, .transient:
+            if spends, !isOutage, isRefreshTokenPastItsLife(at: moment) {
+                return afterDeath(profile)
+            }
+        default: break
+        }
+        switch refusal.failureClass {
         case .config where spends && refusal.isBare && attempts.ambiguousAttempts > 0:
             return afterDeath(profile)
         // Whatever was wrong: the refresh token that was sent is dead now.

@@ -46,6 +46,15 @@ public struct DateTimePattern: Sendable, Equatable {
         }
     }
 
+    /// Whether a text of this pattern tells the day.
+    var hasDate: Bool {
+        ["y", "M", "d"].allSatisfy { (wanted: Character) in
+            fields.contains { field in
+                if case .letters(let letter, _) = field { letter == wanted } else { false }
+            }
+        }
+    }
+
     static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]

@@ -1,0 +1,128 @@
+/// A regular expression as a little machine that runs in time proportional to the text: no pattern
+/// of a profile, and no text of a server, can hold anything up (Thompson's construction; Russ Cox,
+/// "Regular Expression Matching: the Virtual Machine Approach", 2009).
+struct PatternProgram: Sendable {
+    enum Instruction: Sendable {
+        case one(PatternSet)
+        case split(Int, Int)
+        case jump(Int)
+        /// Remembers the position: 0 and 1 of the whole match, 2 and 3 of the first group.
+        case save(Int)
+        case start
+        case end
+        case match
+    }
+    let instructions: [Instruction]
+
+    static let maximumSize = 1000
+    /// Scalars of the longest text that is looked at; nothing longer matches.
+    static let maximumText = 16 * 1024
+
+    /// `nil` for what is no pattern, what this machine does not know (look-around, references to
+    /// groups), and what grows too large by its counts.
+    init?(_ text: String) {
+        var compiler = PatternCompiler(text)
+        guard let instructions = compiler.compile() else { return nil }
+        self.instructions = instructions
+    }
+
+    /// The first match, by the usual priorities: its first group if there is one, else all of it.
+    ///
+    /// - Parameter isWhole: Only a match from end to end counts.
+    func firstMatch(in subject: String, isWhole: Bool = false) -> String? {
+        let text = Array(subject.unicodeScalars)
+        guard text.count <= Self.maximumText else { return nil }
+        var run = PatternRun(instructions, text: text, isWhole: isWhole)
+        guard let saved = run.saved() else { return nil }
+        let hasGroup = saved[2] >= 0 && saved[3] >= saved[2]
+        var view = String.UnicodeScalarView()
+        view.append(contentsOf: text[hasGroup ? saved[2]..<saved[3] : saved[0]..<saved[1]])
+        return String(view)
+    }
+}
+
+/// What one position may hold.
+struct PatternSet: Sendable {
+    var ranges: [ClosedRange<UInt32>] = []
+    var isNegated = false
+    var ignoresCase = false
+
+    func holds(_ scalar: Unicode.Scalar) -> Bool {
+        let value = scalar.value
+        var found = ranges.contains { $0.contains(value) }
+        // ASCII only: the same in every locale.
+        let isLetter = value | 0x20 >= 0x61 && value | 0x20 <= 0x7A
+        if !found, ignoresCase, isLetter { found = ranges.contains { $0.contains(value ^ 0x20) } }
+        return found != isNegated
+    }
+}
+
+/// One run over a text: all ways to match at once, best first.
+private struct PatternRun {
+    private struct Way {
+        var at: Int
+        var saved: [Int]
+    }
+    private let instructions: [PatternProgram.Instruction]
+    private let text: [Unicode.Scalar]
+    private let isWhole: Bool
+    /// The last position at which an instruction was reached.
+    private var reached: [Int]
+
+    init(_ instructions: [PatternProgram.Instruction], text: [Unicode.Scalar], isWhole: Bool) {
+        (self.instructions, self.text, self.isWhole) = (instructions, text, isWhole)
+        reached = Array(repeating: -1, count: instructions.count)
+    }
+
+    mutating func saved() -> [Int]? {
+        var best: [Int]?
+        var ways: [Way] = []
+        for position in 0...text.count {
+            if best == nil, !isWhole || position == 0 {
+                follow(Way(at: 0, saved: [-1, -1, -1, -1]), position, into: &ways)
+            }
+            if ways.isEmpty, best != nil || isWhole { break }
+            var next: [Way] = []
+            stepping: for way in ways {
+                switch instructions[way.at] {
+                case .one(let set):
+                    guard position < text.count, set.holds(text[position]) else { continue }
+                    follow(Way(at: way.at + 1, saved: way.saved), position + 1, into: &next)
+                case .match where !isWhole || position == text.count:
+                    best = way.saved
+                    // Those behind it are worse.
+                    break stepping
+                default: continue
+                }
+            }
+            ways = next
+        }
+        return best
+    }
+
+    /// Takes every step that needs no character. What was reached at a position before was reached
+    /// by a better way.
+    private mutating func follow(_ way: Way, _ position: Int, into ways: inout [Way]) {
+        guard reached[way.at] != position else { return }
+        reached[way.at] = position
+        switch instructions[way.at] {
+        case .one, .match: ways.append(way)
+        case .jump(let target): follow(Way(at: target, saved: way.saved), position, into: &ways)
+        case .split(let first, let second):
+            follow(Way(at: first, saved: way.saved), position, into: &ways)
+            follow(Way(at: second, saved: way.saved), position, into: &ways)
+        case .save(let slot):
+            var saved = way.saved
+            saved[slot] = position
+            follow(Way(at: way.at + 1, saved: saved), position, into: &ways)
+        case .start:
+            if position == 0 {
+                follow(Way(at: way.at + 1, saved: way.saved), position, into: &ways)
+            }
+        case .end:
+            if position == text.count {
+                follow(Way(at: way.at + 1, saved: way.saved), position, into: &ways)
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+internal import TokenCore
+
+// What an attempt writes, and in which order (durability.md section 3).
+extension AttemptRunner {
+    func forgetSteps(
+        _ slots: any OpenSlots, _ credential: CredentialConfiguration
+    ) async {
+        guard let pair = try? await slots.read(), let winner = pair.winner else { return }
+        var record = winner.contents.record
+        record.grant = winner.contents.grant(profile: credential.profile)
+        record.grant.steps = []
+        (record.sequence, record.state) = (record.sequence + 1, .settled)
+        try? await write(record, to: winner.index.other, of: slots, credential.name)
+    }
+
+    /// What was understood goes to the other slot: a profile that is changed later must not have to
+    /// understand an answer to the old one. Where nothing new was granted the answer stays the last
+    /// word, for a corrected profile may find more in it. Without this record recovery reads the
+    /// answer again, so a disk that does not take it costs nothing now.
+    func settle(_ grant: StoredGrant, after attempt: Attempt) async {
+        let before = attempt.record.grant
+        guard attempt.isLast,
+            grant.generation != before.generation || grant.refreshToken != before.refreshToken
+        else { return }
+        var record = attempt.record
+        (record.sequence, record.state, record.grant) = (record.sequence + 1, .settled, grant)
+        // Only whole: the answer beside it holds all that it says.
+        let size = world.slots.slotSize
+        let name = attempt.credential.name
+        guard SlotLayout.encode(record, credential: name, slotSize: size) != nil else { return }
+        try? await write(
+            record, to: attempt.index.other, of: attempt.slots, attempt.credential.name)
+    }
+
+    /// Step 4, the commit point. An answer that cannot be saved is held and tried again until the
+    /// disk takes it: asking the server again could only lose it (I6).
+    func save(_ raw: RawAnswer, of attempt: Attempt, roundTrip: Duration) async {
+        let size = world.slots.slotSize
+        let bytes = SlotLayout.encode(
+            raw, attemptID: attempt.record.attemptID, roundTrip: roundTrip,
+            credential: attempt.credential.name, slotSize: size)
+        let offset = SlotLayout.answerOffset(slotSize: size)
+        var slots = attempt.slots
+        var isPublished = false
+        while true {
+            do throws(StorageFailure) {
+                try await slots.write(bytes, at: offset, to: attempt.index)
+                if slots as AnyObject !== attempt.slots as AnyObject { slots.close() }
+                return
+            } catch {
+                let token = isPublished ? nil : urgentToken(raw, of: attempt, roundTrip: roundTrip)
+                if token != nil { isPublished = true }
+                onUnsaved(attempt.credential.name, error.problem, token)
+                try? await Task.sleep(for: .seconds(1), clock: .continuous)
+                // The same pages are no proof after an error (I5): through a new descriptor.
+                if let fresh = try? await world.slots.open(attempt.credential.name) {
+                    if slots as AnyObject !== attempt.slots as AnyObject { slots.close() }
+                    slots = fresh
+                }
+            }
+        }
+    }
+
+    /// The token of an answer that no disk holds, when the one before it ends within seconds: then
+    /// other programs are better off with it.
+    private func urgentToken(
+        _ raw: RawAnswer, of attempt: Attempt, roundTrip: Duration
+    ) -> GrantedAccess? {
+        guard attempt.isLast else { return nil }
+        let now = world.clock.now()
+        if let old = attempt.record.grant.access {
+            guard let lifetime = old.lifetime, let age = now.elapsed(since: old.sentAt),
+                lifetime - age < min(.seconds(3), max(lifetime / 4, .milliseconds(1200)))
+            else { return nil }
+        }
+        let (grant, end) = read(raw, of: attempt, roundTrip: roundTrip)
+        guard case .granted = end else { return nil }
+        return grant.access
+    }
+
+    func write(
+        _ record: SlotRecord, to index: SlotPair.Index, of slots: any OpenSlots, _ name: String
+    ) async throws(AttemptStop) {
+        let size = world.slots.slotSize
+        var record = record
+        var bytes = SlotLayout.encode(record, credential: name, slotSize: size)
+        if bytes == nil {
+            // What is kept beside the tokens goes first, then the access token, which can be had
+            // again; the refresh token cannot.
+            record.grant.access?.keep = []
+            bytes = SlotLayout.encode(record, credential: name, slotSize: size)
+            if bytes == nil {
+                record.grant.access = nil
+                bytes = SlotLayout.encode(record, credential: name, slotSize: size)
+            }
+        }
+        guard let bytes else {
+            throw AttemptStop(
+                .storage, "the refresh token does not fit its slot; raise slot_size")
+        }
+        do throws(StorageFailure) {
+            try await slots.write(bytes, at: 0, to: index)
+            await distrusted.trust(name)
+        } catch {
+            await distrusted.distrust(index, of: name)
+            throw AttemptStop(.storage, error.problem)
+        }
+    }
+}
