@@ -19,7 +19,11 @@ struct RateWindow: Sendable {
     /// When this one may ask: now or earlier if there is room, else the time that is kept for it.
     mutating func freeAt(_ now: Uptime, for index: Int) -> Uptime {
         sent.removeAll { $0.advanced(by: limit.period) <= now }
-        if let own = reserved.first(where: { $0.index == index }) { return own.at }
+        if let own = reserved.first(where: { $0.index == index }) {
+            // An exchange of several steps may have taken more than the one place kept for it.
+            if now < own.at || sent.count < limit.count { return own.at }
+            release(index)
+        }
         let times = sent + reserved.map(\.at)
         guard times.count >= limit.count else { return now }
         let free = max(now, times[times.count - limit.count].advanced(by: limit.period))
