@@ -190,8 +190,8 @@ final class CurlTransfer {
         var status = 0
         ccurl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
         guard isSent else {
-            let isOurs = [CURLE_SSL_CERTPROBLEM, CURLE_SSL_CACERT_BADFILE].contains(code)
-            done(isOurs ? .unusable(problem: problem(code)) : .notSent(problem: problem(code)))
+            // Files that cannot be used are tried again soon too: they may be changing just now.
+            done(.notSent(problem: problem(code)))
             return
         }
         let isWhole = code == CURLE_OK && !isOverLimit

@@ -105,8 +105,6 @@ struct AttemptRunner: Sendable {
         switch result {
         case .notSent(let problem):
             return try await notSent(attempt, Refusal(.transient, problem: problem))
-        case .unusable(let problem):
-            return try await notSent(attempt, Refusal(.config, problem: problem))
         case .unanswered(let problem):
             var grant = attempt.record.grant
             let refusal = Refusal(.ambiguous, problem: problem)

@@ -60,8 +60,6 @@ public enum WireResult: Sendable, Equatable {
     case answered(RawAnswer)
     /// Not one byte of the request left: names, connection or TLS failed.
     case notSent(problem: String)
-    /// Likewise, because of something configured here.
-    case unusable(problem: String)
     /// It was sent, and no answer can be read.
     case unanswered(problem: String)
 }
