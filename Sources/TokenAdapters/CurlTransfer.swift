@@ -117,10 +117,12 @@ final class CurlTransfer {
         path.hasPrefix("/") ? path : "\(base)/\(path)"
     }
 
+    private static func isPEM(_ text: String) -> Bool { text.contains("-----BEGIN") }
+
     /// A path, or the PEM text itself; either is read anew for every connection.
     private func setPEM(_ fileOption: CURLoption, _ blobOption: CURLoption, _ pem: Secret) {
         let text = pem.reveal()
-        guard text.contains("-----BEGIN") else { return set(fileOption, absolute(text)) }
+        guard Self.isPEM(text) else { return set(fileOption, absolute(text)) }
         Array(text.utf8).withUnsafeBytes { bytes in
             _ = ccurl_set_blob(handle, blobOption, bytes.baseAddress, bytes.count)
         }
@@ -229,7 +231,7 @@ final class CurlTransfer {
     private var certificateProblem: String {
         let client = request.request.certificate
         let paths = [client?.certificate, client?.privateKey].compactMap { $0?.reveal() }
-            .filter { !$0.contains("-----BEGIN") }
+            .filter { !Self.isPEM($0) }
         let places = paths.isEmpty ? "" : " (" + paths.joined(separator: ", ") + ")"
         return "the client certificate or its key\(places) cannot be used; give PEM files that "
             + "exist, fit together and are not encrypted"

@@ -6,10 +6,9 @@ extension AttemptRunner {
         _ slots: any OpenSlots, _ credential: CredentialConfiguration
     ) async {
         guard let pair = try? await slots.read(), let winner = pair.winner else { return }
-        var record = winner.contents.record
-        record.grant = winner.contents.grant(profile: credential.profile)
-        record.grant.steps = []
-        (record.sequence, record.state) = (record.sequence + 1, .settled)
+        var grant = winner.contents.grant(profile: credential.profile)
+        grant.steps = []
+        let record = winner.contents.record.settled(grant)
         try? await write(record, to: winner.index.other, of: slots, credential.name)
     }
 
@@ -22,14 +21,13 @@ extension AttemptRunner {
         guard attempt.isLast,
             grant.generation != before.generation || grant.refreshToken != before.refreshToken
         else { return }
-        var record = attempt.record
-        (record.sequence, record.state, record.grant) = (record.sequence + 1, .settled, grant)
         // Only whole: the answer beside it holds all that it says.
-        let size = world.slots.slotSize
         let name = attempt.credential.name
-        guard SlotLayout.encode(record, credential: name, slotSize: size) != nil else { return }
-        try? await write(
-            record, to: attempt.index.other, of: attempt.slots, attempt.credential.name)
+        guard
+            let bytes = SlotLayout.encode(
+                attempt.record.settled(grant), credential: name, slotSize: world.slots.slotSize)
+        else { return }
+        try? await write(bytes, to: attempt.index.other, of: attempt.slots, name)
     }
 
     /// Step 4, the commit point. An answer that cannot be saved is held and tried again until the
@@ -98,6 +96,12 @@ extension AttemptRunner {
             throw AttemptStop(
                 .storage, "the refresh token does not fit its slot; raise slot_size")
         }
+        try await write(bytes, to: index, of: slots, name)
+    }
+
+    private func write(
+        _ bytes: [UInt8], to index: SlotPair.Index, of slots: any OpenSlots, _ name: String
+    ) async throws(AttemptStop) {
         do throws(StorageFailure) {
             try await slots.write(bytes, at: 0, to: index)
             await distrusted.trust(name)

@@ -22,18 +22,10 @@ import Testing
             spends: profile.usesRefreshToken, at: moment, profile: profile)
     }
 
-    private var held: StoredGrant {
-        var grant = StoredGrant()
-        grant.refreshToken = Secret("RT")
-        grant.access = GrantedAccess(
-            token: Secret("AT"), sentAt: Examples.noon, lifetime: .seconds(3600))
-        return grant
-    }
-
     @Test("I8: no answer of any class erases a refresh token", arguments: FailureClass.allCases)
     func neverErased(failureClass: FailureClass) throws {
         for acquire in [true, false] {
-            var grant = held
+            var grant = Examples.held
             for _ in 0..<5 {
                 refuse(&grant, failureClass, profile: try profile(acquire: acquire))
             }
@@ -45,7 +37,7 @@ import Testing
     @Test("I34: reauth means login only after three answers over ten minutes")
     func threeAnswers() throws {
         let profile = try profile()
-        var grant = held
+        var grant = Examples.held
         refuse(&grant, .reauth, profile: profile)
         refuse(&grant, .reauth, at: Examples.noon.advanced(by: .seconds(300)), profile: profile)
         #expect(!grant.attempts.isLoginRequired)
@@ -58,7 +50,7 @@ import Testing
     @Test("a short-lived token shortens those ten minutes to its life")
     func shortLife() throws {
         let profile = try profile()
-        var grant = held
+        var grant = Examples.held
         grant.access?.lifetime = .seconds(5)
         for second in [0, 2, 5] {
             refuse(
@@ -71,13 +63,13 @@ import Testing
     func afterAmbiguity() throws {
         let profile = try profile()
         for (failureClass, isBare) in [(FailureClass.reauth, false), (.config, true)] {
-            var grant = held
+            var grant = Examples.held
             refuse(&grant, .ambiguous, profile: profile)
             refuse(&grant, failureClass, isBare: isBare, profile: profile)
             #expect(grant.attempts.isLoginRequired)
             #expect(grant.attempts.lastError?.problem.contains("interrupted") == true)
         }
-        var grant = held
+        var grant = Examples.held
         refuse(&grant, .ambiguous, profile: profile)
         refuse(&grant, .config, profile: profile)
         #expect(!grant.attempts.isLoginRequired)
@@ -86,7 +78,7 @@ import Testing
     @Test("where the profile can acquire, a dead refresh token needs nobody")
     func reacquire() throws {
         let profile = try profile(acquire: true)
-        var grant = held
+        var grant = Examples.held
         refuse(&grant, .reauth, profile: profile)
         #expect(grant.isRefreshTokenRefused)
         #expect(!grant.attempts.isLoginRequired)
@@ -99,7 +91,7 @@ import Testing
             ("{}", ExchangeKind.acquire), (#"{"reuse_grace": "60s"}"#, .refresh),
         ] {
             let profile = try profile(lifecycle, acquire: true)
-            var grant = held
+            var grant = Examples.held
             refuse(&grant, .ambiguous, profile: profile)
             #expect(grant.renewalKind(profile: profile) == kind)
             #expect(grant.refreshToken == Secret("RT"))
@@ -109,7 +101,7 @@ import Testing
     @Test("any refusal after the refresh token's life has passed is reauth")
     func pastItsLife() throws {
         let profile = try profile(#"{"refresh_token_lifetime": "60d"}"#)
-        var grant = held
+        var grant = Examples.held
         grant.refreshTokenSince = Examples.noon
         grant.refreshTokenLifetime = .days(60)
         refuse(&grant, .config, at: Examples.noon.advanced(by: .days(59)), profile: profile)
@@ -124,7 +116,7 @@ import Testing
         let reader = AnswerReader(profile: profile, kind: .refresh)
         let record = SlotTests.record(1, "RT")
         func apply(_ body: String) -> StoredGrant {
-            var grant = held
+            var grant = Examples.held
             grant.apply(
                 reader.read(Examples.answer(200, body), sentAt: Examples.noon.wall), to: record,
                 roundTrip: .zero, profile: profile)

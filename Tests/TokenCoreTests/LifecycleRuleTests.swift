@@ -8,21 +8,13 @@ import Testing
         try Examples.credential(providers: Examples.rfc(lifecycle: lifecycle)).profile
     }
 
-    private var held: StoredGrant {
-        var grant = StoredGrant()
-        grant.refreshToken = Secret("RT")
-        grant.access = GrantedAccess(
-            token: Secret("AT"), sentAt: Examples.noon, lifetime: .seconds(3600))
-        return grant
-    }
-
     @Test("burned_on_failure: one refusal ends the refresh token, an outage leaves it in doubt")
     func burned() throws {
         let profile = try profile(#"{"burned_on_failure": true}"#)
         for (failureClass, isDead) in [
             (FailureClass.reauth, true), (.config, true), (.transient, false),
         ] {
-            var grant = held
+            var grant = Examples.held
             grant.fail(
                 Refusal(failureClass, httpStatus: 400, problem: "p"), spends: true,
                 at: Examples.noon, profile: profile)
@@ -30,7 +22,7 @@ import Testing
             if !isDead { #expect(grant.attempts.ambiguousAttempts == 1) }
             #expect(grant.refreshToken == Secret("RT"))
         }
-        var unsent = held
+        var unsent = Examples.held
         unsent.fail(
             Refusal(.transient, problem: "no route"), spends: true, at: Examples.noon,
             profile: profile)
@@ -76,7 +68,7 @@ import Testing
     @Test("must_refresh_before_expiry: refused after its end, a person is asked at once")
     func mustRefresh() throws {
         let profile = try Examples.credential(providers: Self.own).profile
-        var grant = held
+        var grant = Examples.held
         grant.refreshTokenSince = Examples.noon
         grant.refreshTokenLifetime = .seconds(3600)
         grant.fail(

@@ -41,7 +41,7 @@ struct CredentialChecks {
 
     private func requireClient() {
         let exchanges = credential.profile.renewals
-        let names = exchanges.reduce(into: Set<String>()) { $0.formUnion($1.request.variables) }
+        let names = credential.profile.renewalVariables
         let isBasic = exchanges.contains { $0.request.clientAuthentication.isBasic }
         let isTLS = exchanges.contains { $0.request.clientAuthentication == .tls }
         let isMachine = exchanges.contains {

@@ -168,13 +168,9 @@ public struct Fleet: Sendable {
     private mutating func noteAttempt(
         _ actions: [LifecycleAction], _ lifecycle: CredentialLifecycle, _ index: Int, now: Uptime
     ) {
-        guard let limit = lifecycle.rules.rateLimit,
-            let group = lifecycle.configuration.rateLimitGroup
-        else { return }
         for case .attempt(_, let order) in actions {
             if case .adopt = order { continue }
-            let requests = lifecycle.configuration.profile.refresh.count
-            windows[group, default: RateWindow(limit)].note(now, by: index, requests: requests)
+            note(now, by: lifecycle, index)
         }
     }
 
@@ -182,11 +178,17 @@ public struct Fleet: Sendable {
         _ grant: StoredGrant, _ lifecycle: CredentialLifecycle, _ index: Int, _ now: Moment
     ) {
         guard let limit = lifecycle.rules.rateLimit, let last = grant.attempts.lastAttemptAt,
-            let group = lifecycle.configuration.rateLimitGroup,
             let elapsed = now.elapsed(since: last), elapsed < limit.period
         else { return }
+        note(Uptime(now.uptime.sinceBoot - elapsed), by: lifecycle, index)
+    }
+
+    /// One exchange, with all its requests, in the window of its group.
+    private mutating func note(_ at: Uptime, by lifecycle: CredentialLifecycle, _ index: Int) {
+        guard let limit = lifecycle.rules.rateLimit,
+            let group = lifecycle.configuration.rateLimitGroup
+        else { return }
         windows[group, default: RateWindow(limit)].note(
-            Uptime(now.uptime.sinceBoot - elapsed), by: index,
-            requests: lifecycle.configuration.profile.refresh.count)
+            at, by: index, requests: lifecycle.configuration.profile.refresh.count)
     }
 }

@@ -49,7 +49,8 @@ public struct RefreshSchedule: Sendable {
         return max(floor, lifetime.map { min(own, $0) } ?? own)
     }
 
-    /// Floor after a restart, which has forgotten what a rate limit has counted: an even pace.
+    /// Floor after a restart, which knows of each credential only the last of the requests that a
+    /// rate limit has counted: an even pace.
     public func restartInterval(lifetime: Duration?) -> Duration {
         let floor = minimumInterval(lifetime: lifetime)
         return rules.rateLimit.map { max(floor, $0.period / $0.count) } ?? floor

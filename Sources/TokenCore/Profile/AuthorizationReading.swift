@@ -8,10 +8,7 @@ enum AuthorizationReading {
         read.scope = object.take("scope")?.nonEmptyString("\"offline_access\"")
         read.scopeSeparator =
             object.take("scope_separator")?.nonEmptyString("\",\"") ?? read.scopeSeparator
-        read.parameters = (object.take("params")?.object()?.takeAll() ?? [])
-            .compactMap { name, _, value in
-                value.templatedValue().map { NamedTemplate(name: name, value: $0) }
-            }
+        read.parameters = object.take("params")?.namedTemplates() ?? []
         for (name, _, value) in object.take("param_names")?.object()?.takeAll() ?? [] {
             read.parameterNames[name] = value.nonEmptyString("\"appid\"")
         }

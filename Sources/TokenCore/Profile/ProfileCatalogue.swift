@@ -11,6 +11,7 @@ struct ProviderSource {
 final class ProfileCatalogue {
     private let configured: [String: ProviderSource]
     private var cache: [String: ProviderProfile?] = [:]
+    private var shipped: [String: JSONNode] = [:]
 
     init(configured: [String: ProviderSource]) { self.configured = configured }
 
@@ -21,7 +22,7 @@ final class ProfileCatalogue {
     {
         let key = "\(name) \(root ?? "")"
         if let cached = cache[key] { return cached }
-        guard configured[name] != nil || BuiltInProfiles.json(named: name) != nil else {
+        guard source(named: name) != nil else {
             let near = nearest(name, among: knownNames)
             field.mistake(
                 "there is no provider \"\(name)\"",
@@ -45,11 +46,18 @@ final class ProfileCatalogue {
         return profile
     }
 
+    /// A profile as it is written, here or in the catalogue, which is parsed once a name.
+    private func source(named name: String) -> JSONNode? {
+        if let own = configured[name] { return own.node }
+        if shipped[name] == nil { shipped[name] = BuiltInProfiles.json(named: name) }
+        return shipped[name]
+    }
+
     /// The built-in base at the bottom of a chain; circles are found when it is merged.
     private func root(of name: String) -> String {
         var name = name
         for _ in 0..<64 where !BuiltInProfiles.baseNames.contains(name) {
-            let node = configured[name]?.node ?? BuiltInProfiles.json(named: name)
+            let node = source(named: name)
             name = node?["extends"]?.text ?? "refresh_token"
         }
         return name
@@ -70,7 +78,7 @@ final class ProfileCatalogue {
                 "extends itself: \(chain.joined(separator: " → "))", "break the circle")
             return nil
         }
-        guard let patch = configured[name]?.node ?? BuiltInProfiles.json(named: name) else {
+        guard let patch = source(named: name) else {
             let near = nearest(name, among: knownNames + BuiltInProfiles.baseNames)
             place.mistake(
                 "extends \"\(name)\", which does not exist",

@@ -13,9 +13,7 @@ public struct ProfileDescription: Sendable {
 
     /// Keys of the credential itself, in the order people write them.
     public var keys: [String] {
-        let names = profile.renewals.reduce(into: Set<String>()) {
-            $0.formUnion($1.request.variables)
-        }
+        let names = profile.renewalVariables
         let methods = profile.renewals.map(\.request.clientAuthentication)
         let needsClient = methods.contains { $0 == .post || $0.isBasic || $0 == .tls }
         let needsSecret = methods.contains { $0 == .post || $0.isBasic || $0 == .secretJWT }
@@ -30,10 +28,7 @@ public struct ProfileDescription: Sendable {
 
     /// Keys that may be set too.
     public var optionalKeys: [String] {
-        let names = profile.renewals.reduce(into: Set<String>()) {
-            $0.formUnion($1.request.variables)
-        }
-        return names.contains("scope") && !keys.contains("scope") ? ["scope"] : []
+        profile.renewalVariables.contains("scope") && !keys.contains("scope") ? ["scope"] : []
     }
 
     /// What the profile says of a key, such as where to find it.
@@ -64,10 +59,7 @@ public struct ProfileDescription: Sendable {
             ContextVariable(rawValue: name) == nil
                 || name == ContextVariable.redirectURI.rawValue
         }
-        let names = profile.renewals.reduce(into: Set<String>()) {
-            $0.formUnion($1.request.variables)
-        }
-        if variables["redirect_uri"] == nil, names.contains("redirect_uri") {
+        if variables["redirect_uri"] == nil, profile.renewalVariables.contains("redirect_uri") {
             var variable = ProfileVariable()
             variable.description = "the redirect URI the app is registered with"
             variables["redirect_uri"] = variable

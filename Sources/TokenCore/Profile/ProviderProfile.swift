@@ -96,4 +96,9 @@ extension ProviderProfile {
 
     /// Those that renew a token without a person.
     var renewals: [TokenExchange] { refresh + (acquire ?? []) }
+
+    /// Every variable that a renewal names.
+    var renewalVariables: Set<String> {
+        renewals.reduce(into: []) { $0.formUnion($1.request.variables) }
+    }
 }

@@ -71,8 +71,9 @@ struct AssertionReading {
             .nonEmptyTemplate("\"${private_key}\"")
         let encoding = object.take("key_encoding")?
             .choice(AssertionSpecification.KeyEncoding.allCases.map { ($0.rawValue, $0) })
-        let header = named(object.take("header"))
-        let claims = named(object.require("claims", "{\"iss\": \"${client_id}\"}"))
+        let header = object.take("header")?.namedTemplates() ?? []
+        let claims =
+            object.require("claims", "{\"iss\": \"${client_id}\"}")?.namedTemplates() ?? []
         let lifetime = object.take("lifetime")?.duration()
         object.finish()
         if let lifetime, lifetime < .seconds(2) {
@@ -86,11 +87,5 @@ struct AssertionReading {
             field.mistake("names another assertion", "sign one thing at a time")
         }
         return assertion
-    }
-
-    private static func named(_ field: FieldReader?) -> [NamedTemplate] {
-        (field?.object()?.takeAll() ?? []).compactMap { name, _, value in
-            value.templatedValue().map { NamedTemplate(name: name, value: $0) }
-        }
     }
 }

@@ -14,8 +14,8 @@ struct RequestReading {
         for (name, _, value) in object.take("param_names")?.object()?.takeAll() ?? [] {
             names[name] = value.nonEmptyString("\"clientId\"")
         }
-        let parameters = readValues(object.take("params"))
-        let query = readValues(object.take("query"), scalarsOnly: true)
+        let parameters = object.take("params")?.namedTemplates() ?? []
+        let query = readQuery(object.take("query"))
         let headers = readHeaders(object.take("headers"))
         let tls = readTLS(object.take("tls"))
         checkTLS(object.field.node["tls"], authentication)
@@ -73,9 +73,10 @@ struct RequestReading {
         }
     }
 
-    private func readValues(_ field: FieldReader?, scalarsOnly: Bool = false) -> [NamedTemplate] {
+    /// Parameters of a query cannot nest, whatever the body can.
+    private func readQuery(_ field: FieldReader?) -> [NamedTemplate] {
         (field?.object()?.takeAll() ?? []).compactMap { name, _, value in
-            if scalarsOnly, value.node.canonicalText == nil {
+            guard value.node.canonicalText != nil else {
                 value.mistake("is \(value.node.typeName)", "write a text, number or boolean")
                 return nil
             }
@@ -101,6 +102,13 @@ struct RequestReading {
 }
 
 extension FieldReader {
+    /// An object of templated values by name.
+    func namedTemplates() -> [NamedTemplate] {
+        (object()?.takeAll() ?? []).compactMap { name, _, value in
+            value.templatedValue().map { NamedTemplate(name: name, value: $0) }
+        }
+    }
+
     func templatedValue() -> TemplatedValue? {
         switch node.kind {
         case .string: return template().map(TemplatedValue.template)

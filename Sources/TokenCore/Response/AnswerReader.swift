@@ -32,7 +32,7 @@ public struct AnswerReader: Sendable {
     /// - Parameter sentAt: The wall clock when the request was sent. An absolute expiry is measured
     ///   against the answer's own `Date`, so that a wrong clock here does no harm (I22).
     public func read(_ raw: RawAnswer, sentAt: WallTime) -> AnswerReading {
-        let answer = readable(raw)
+        let answer = ReadableAnswer(raw, response: exchange.response, steps: steps)
         guard isSuccess(answer) else {
             // A refusal that was cut says nothing for sure, least of all that a token is dead.
             if raw.isTruncated {
@@ -74,10 +74,6 @@ public struct AnswerReader: Sendable {
             })
         return AnswerReading(
             result: .success(granted), refreshToken: refreshToken, notes: notes)
-    }
-
-    func readable(_ raw: RawAnswer) -> ReadableAnswer {
-        ReadableAnswer(raw, response: exchange.response, steps: steps)
     }
 
     private func text(_ selector: ResponseSelector?, _ answer: ReadableAnswer) -> String? {

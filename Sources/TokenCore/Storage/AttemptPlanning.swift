@@ -98,6 +98,13 @@ extension ProviderProfile {
 }
 
 extension SlotRecord {
+    /// The record after this one that says what came of it; nothing is under way any more.
+    public func settled(_ grant: StoredGrant) -> SlotRecord {
+        var record = self
+        (record.sequence, record.state, record.grant) = (sequence + 1, .settled, grant)
+        return record
+    }
+
     /// The record of the step after this one, whose answer has been applied to `grant`; `nil` after
     /// the last. It goes to the other slot: until it is there, this one with its answer stays.
     public func next(grant: StoredGrant, profile: ProviderProfile, now: Moment) -> SlotRecord? {

@@ -172,13 +172,11 @@ extension StoredGrant {
         let isAnswer = refusal.httpStatus != nil
         let status = refusal.httpStatus ?? 500
         let isOutage = status == 429 || status / 100 == 5
-        switch refusal.failureClass {
+        let isRefusal = [FailureClass.config, .tooEarly, .rateLimited, .transient]
+            .contains(refusal.failureClass)
         // Any refusal then (rule 8), though not what says nothing about the token.
-        case .config, .tooEarly, .rateLimited, .transient:
-            if spends, !isOutage, isRefreshTokenPastItsLife(at: moment) {
-                return afterDeath(profile)
-            }
-        default: break
+        if spends, isRefusal, !isOutage, isRefreshTokenPastItsLife(at: moment) {
+            return afterDeath(profile)
         }
         switch refusal.failureClass {
         case .config where spends && refusal.isBare && attempts.ambiguousAttempts > 0:

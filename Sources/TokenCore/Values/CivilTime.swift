@@ -77,11 +77,9 @@ public struct CivilTime: Sendable, Equatable {
     /// `Sat, 21 Nov 2026 02:15:00 GMT`.
     public static func epochSeconds(httpDate text: String) -> Int64? {
         let parts = text.split(separator: " ")
-        let months = [
-            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-        ]
         guard parts.count == 6, parts[5] == "GMT", let day = Int(parts[1]),
-            let month = months.firstIndex(of: String(parts[2])), let year = Int(parts[3])
+            let month = DateTimePattern.months.firstIndex(of: String(parts[2])),
+            let year = Int(parts[3])
         else { return nil }
         let clock = parts[4].split(separator: ":").compactMap { Int($0) }
         guard clock.count == 3 else { return nil }

@@ -30,6 +30,14 @@ enum Examples {
             body: Array(body.utf8))
     }
 
+    /// Both tokens, granted at noon for an hour.
+    static var held: StoredGrant {
+        var grant = StoredGrant()
+        grant.refreshToken = Secret("RT")
+        grant.access = GrantedAccess(token: Secret("AT"), sentAt: noon, lifetime: .seconds(3600))
+        return grant
+    }
+
     static let noon = Moment(
         uptime: Uptime(.seconds(43_200)), wall: WallTime(epochSeconds: 1_795_000_000),
         bootID: "boot-1")
