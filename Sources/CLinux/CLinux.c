@@ -72,6 +72,21 @@ int64_t clinux_filesystem_type(int descriptor) {
     return (int64_t)about.f_type & 0xffffffff;
 }
 
+int clinux_file_identity(int directory, const char *name, uint64_t identity[3]) {
+    struct statx about;
+    unsigned wanted = STATX_INO | STATX_BTIME;
+    if (statx(directory, name, AT_SYMLINK_NOFOLLOW, wanted, &about) != 0) return -1;
+    int is_dated = (about.stx_mask & STATX_BTIME) != 0;
+    identity[0] = about.stx_ino;
+    identity[1] = is_dated ? (uint64_t)about.stx_btime.tv_sec : 0;
+    identity[2] = is_dated ? about.stx_btime.tv_nsec : 0;
+    return 0;
+}
+
+void clinux_forget_cached_pages(int descriptor) {
+    posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 int clinux_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid) {
     struct ucred peer;
     socklen_t length = sizeof peer;

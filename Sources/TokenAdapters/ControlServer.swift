@@ -129,6 +129,8 @@ enum ControlRoute {
             return .success(.refresh(name, wait: wait))
         case ("POST", ["import"]): return importing(request, name)
         case ("POST", ["login"]): return login(request, name)
+        case ("POST", ["accept"]): return .success(.accept(name))
+        case ("POST", ["forget"]) where isConfiguredName(name): return .success(.forget(name))
         default: return .failure(notFound)
         }
     }
@@ -175,7 +177,7 @@ final class ControlAccess: Sendable {
         if peer.uid == 0 || peer.uid == geteuid() { return true }
         switch request {
         case .status, .credential, .health, .metrics: return true
-        case .token, .refresh, .order, .reload: return isNamed(peer)
+        case .token, .refresh, .order, .accept, .forget, .reload: return isNamed(peer)
         }
     }
 

@@ -61,6 +61,29 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         }
     }
 
+    public func published(
+        in outputs: [OutputSpecification], of credential: String
+    ) async -> PublishedMark? {
+        await work.run(key: credential) {
+            outputs.filter { $0.format == .json }.compactMap { self.mark($0, credential) }
+                .max { $0.issuedAt < $1.issuedAt }
+        }
+    }
+
+    private func mark(_ output: OutputSpecification, _ credential: String) -> PublishedMark? {
+        let place = Place(output.path)
+        guard let folder = try? openFolder(place, output, create: false) else { return nil }
+        defer { close(folder) }
+        let file = clinux_openat(folder, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        guard let bytes = try? readAll(file, limit: 1 << 20, what: output.path),
+            let json = try? JSONReader.read(bytes), json["credential"]?.text == credential,
+            let token = json["access_token"]?.text, let issued = json["issued_at"]?.integer
+        else { return nil }
+        return PublishedMark(accessToken: Secret(token), issuedAt: issued)
+    }
+
     private struct Place {
         var isAbsolute: Bool
         var folders: [String]

@@ -6,10 +6,11 @@ public import TokenEngine
 /// The state directory: a lock for the life of the process and two slot files per credential.
 public final class SlotDirectory: SlotStore, Sendable {
     public let slotSize: Int
-    private let path: String
-    private let directory: Int32
+    let path: String
+    let directory: Int32
     private let lock: Int32
-    private let work = BlockingWork(label: "slots")
+    let work = BlockingWork(label: "slots")
+    private let health: StoreHealth
 
     /// Opens and locks the directory, creating it (0700) where it is not there.
     ///
@@ -35,6 +36,7 @@ public final class SlotDirectory: SlotStore, Sendable {
             throw StorageFailure(
                 "another evertokend uses \(path); stop it, or give this one its own state_dir")
         }
+        health = StoreHealth(directory: directory, path: path)
     }
 
     public func read(_ credential: String) async throws(StorageFailure) -> SlotPair {
@@ -47,17 +49,7 @@ public final class SlotDirectory: SlotStore, Sendable {
             defer { close(folder) }
             var bytes: [[UInt8]?] = []
             for index in SlotPair.Index.allCases {
-                let file = clinux_openat(folder, index.fileName, O_RDONLY | O_NOFOLLOW, 0)
-                if file < 0, errno == ENOENT {
-                    bytes.append(nil)
-                    continue
-                }
-                guard file >= 0 else {
-                    throw StorageFailure(
-                        SystemError("open \(self.path)/\(credential)/\(index.fileName)").text)
-                }
-                defer { close(file) }
-                bytes.append(try readSlot(file, "\(credential)/\(index.fileName)"))
+                bytes.append(try self.readSlot(index, in: folder, "\(self.path)/\(credential)"))
             }
             return SlotPair(
                 a: SlotPair.state(of: bytes[0], credential: credential),
@@ -65,8 +57,24 @@ public final class SlotDirectory: SlotStore, Sendable {
         }
     }
 
+    /// - Returns: The bytes of a slot, `nil` when its file is not there.
+    func readSlot(
+        _ index: SlotPair.Index, in folder: Int32, _ place: String
+    ) throws(StorageFailure) -> [UInt8]? {
+        let file = clinux_openat(folder, index.fileName, O_RDONLY | O_NOFOLLOW, 0)
+        if file < 0, errno == ENOENT { return nil }
+        guard file >= 0 else {
+            throw StorageFailure(SystemError("open \(place)/\(index.fileName)").text)
+        }
+        defer { close(file) }
+        return try TokenAdapters.readSlot(file, "\(place)/\(index.fileName)")
+    }
+
     public func open(_ credential: String) async throws(StorageFailure) -> any OpenSlots {
         try await work.run(key: credential) { () throws(StorageFailure) in
+            // What failed before is read back after it is written again.
+            let isSuspect = self.health.isSuspect
+            try self.health.proveWritable()
             let place = "\(self.path)/\(credential)"
             if mkdirat(self.directory, credential, 0o700) == 0 {
                 guard fsync(self.directory) == 0 else {
@@ -78,11 +86,14 @@ public final class SlotDirectory: SlotStore, Sendable {
             let folder = clinux_open_directory_strictly(self.directory, credential)
             guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)").text) }
             defer { close(folder) }
+            let origin = try self.origin(in: folder, place)
             let first = try self.openSlot(.a, in: folder, place: place)
             do throws(StorageFailure) {
                 let second = try self.openSlot(.b, in: folder, place: place)
+                if origin == .own { try self.noteOrigin(in: folder, place) }
                 return SlotFiles(
-                    credential: credential, files: [first, second], work: self.work)
+                    credential: credential, files: [first, second], work: self.work,
+                    health: self.health, isVerified: isSuspect)
             } catch {
                 close(first)
                 throw error
@@ -122,9 +133,16 @@ final class SlotFiles: OpenSlots, Sendable {
     private let credential: String
     private let files: [Int32]
     private let work: BlockingWork
+    private let health: StoreHealth
+    /// Whether each write is read back from the disk.
+    private let isVerified: Bool
 
-    init(credential: String, files: [Int32], work: BlockingWork) {
+    init(
+        credential: String, files: [Int32], work: BlockingWork, health: StoreHealth,
+        isVerified: Bool
+    ) {
         (self.credential, self.files, self.work) = (credential, files, work)
+        (self.health, self.isVerified) = (health, isVerified)
     }
 
     func read() async throws(StorageFailure) -> SlotPair {
@@ -146,8 +164,15 @@ final class SlotFiles: OpenSlots, Sendable {
             let file = self.files[slot.rawValue]
             do throws(SystemError) {
                 try writeAll(bytes, to: file, at: offset, what: name)
-                guard fdatasync(file) == 0 else { throw SystemError("save \(name)") }
-            } catch { throw StorageFailure(error.text) }
+                if self.isVerified || self.health.isSuspect {
+                    try syncAndReadBack(bytes, file, at: offset, what: name)
+                } else {
+                    guard fdatasync(file) == 0 else { throw SystemError("save \(name)") }
+                }
+            } catch {
+                self.health.noteFailure()
+                throw StorageFailure(error.text)
+            }
         }
     }
 

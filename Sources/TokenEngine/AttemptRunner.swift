@@ -12,13 +12,16 @@ struct AttemptRunner: Sendable {
     /// the problem, and once, when the published token is about to end, the token of that answer.
     let onUnsaved: @Sendable (String, String, GrantedAccess?) -> Void
 
-    func run(_ order: AttemptOrder, _ credential: CredentialConfiguration) async -> AttemptReport {
+    func run(
+        _ order: AttemptOrder, _ credential: CredentialConfiguration, fence: Fence
+    ) async -> AttemptReport {
         let attemptID = hexadecimal(world.random.bytes(16))
         await gates.enter(credential.name)
         let report: AttemptReport
         do throws(StorageFailure) {
             let slots = try await world.slots.open(credential.name)
-            report = await run(order, credential, slots: slots, attemptID: attemptID)
+            report = await run(
+                order, credential, slots: slots, attemptID: attemptID, fence: fence)
             slots.close()
         } catch {
             report = AttemptReport(
@@ -31,7 +34,7 @@ struct AttemptRunner: Sendable {
 
     private func run(
         _ order: AttemptOrder, _ credential: CredentialConfiguration, slots: any OpenSlots,
-        attemptID: String
+        attemptID: String, fence: Fence
     ) async -> AttemptReport {
         var grant: StoredGrant?
         func ended(_ end: AttemptReport.End) -> AttemptReport {
@@ -44,6 +47,9 @@ struct AttemptRunner: Sendable {
             grant = pair.winner?.contents.grant(profile: credential.profile)
             let seed = try await seed(
                 of: credential, mayMiss: grant?.refreshToken != nil || !order.isRenewal)
+            if let problem = try await foreign(grant, order, seed, credential, fence) {
+                return ended(.foreign(problem: problem))
+            }
             let plan = AttemptPlan.make(
                 order: order, slots: pair, seed: seed, profile: credential.profile,
                 attemptID: attemptID, now: world.clock.now())
@@ -55,6 +61,7 @@ struct AttemptRunner: Sendable {
             case .write(let record, let index):
                 try await write(record, to: index, of: slots, credential.name)
                 grant = record.grant
+                if order.bringsRefreshToken { try await accept(credential) }
                 return ended(.granted([]))
             case .send(let record, let index):
                 var attempt = Attempt(
@@ -66,7 +73,10 @@ struct AttemptRunner: Sendable {
                     guard case .granted = end,
                         let next = attempt.record.next(
                             grant: after, profile: credential.profile, now: world.clock.now())
-                    else { return ended(end) }
+                    else {
+                        if order.isLogin, case .granted = end { try await accept(credential) }
+                        return ended(end)
+                    }
                     // What the step gave is on the disk; the next one goes to the other slot.
                     (attempt.record, attempt.index) = (next, attempt.index.other)
                 }
@@ -149,7 +159,7 @@ struct AttemptRunner: Sendable {
         return (cleared.grant, attempt.isSignIn ? .signInFailed(refusal) : .refused(refusal))
     }
 
-    private func storage<Value>(
+    func storage<Value>(
         _ body: () async throws(StorageFailure) -> Value
     ) async throws(AttemptStop) -> Value {
         do throws(StorageFailure) { return try await body() } catch {
@@ -201,6 +211,10 @@ struct AttemptStop: Error {
 }
 
 extension AttemptOrder {
+    /// Whether it replaces the refresh token that is stored.
+    var bringsRefreshToken: Bool {
+        if case .adopt(let tokens) = self { tokens.refreshToken != nil } else { false }
+    }
     var isLogin: Bool {
         if case .login = self { true } else { false }
     }

@@ -10,6 +10,10 @@ public enum ControlRequest: Sendable {
     /// - wait: answer when the attempt has ended, at most after this long.
     case refresh(String, wait: Duration?)
     case order(String, AttemptOrder)
+    /// A person has looked at a state that could not be trusted: it is used.
+    case accept(String)
+    /// Erases all that is stored of a credential, whether it is configured or not.
+    case forget(String)
     case reload
     case health
     case metrics

@@ -74,6 +74,38 @@ extension EngineLoop {
             guard known(name, reply) != nil else { return }
             orderReplies[name, default: []].append(reply)
             perform(fleet.handle(.orderGiven(order), for: name, now: now), &group)
+        case .accept(let name):
+            guard known(name, reply) != nil else { return }
+            replaceState(of: name, reply, &group) { [world] () throws(StorageFailure) in
+                try await world.slots.accept(name)
+            }
+        case .forget(let name):
+            replaceState(of: name, reply, &group) { [world] () throws(StorageFailure) in
+                try await world.slots.erase(name)
+            }
+        }
+    }
+
+    /// After an attempt that is under way has reached the disk; then the state is read anew.
+    private mutating func replaceState(
+        of name: String, _ reply: @escaping @Sendable (ControlReply) -> Void,
+        _ group: inout DiscardingTaskGroup,
+        _ replace: @escaping @Sendable () async throws(StorageFailure) -> Void
+    ) {
+        let inbox = engine.inbox
+        group.addTask { [runner] in
+            await runner.gates.enter(name)
+            do throws(StorageFailure) {
+                try await replace()
+                inbox.yield(.lifecycle(name, .stateReplaced))
+                reply(ControlReply(200, .object([("credential", .string(name))])))
+            } catch {
+                reply(
+                    .problem(
+                        507, "\(name): \(error.problem)",
+                        remedy: "Repair the state directory, then try again"))
+            }
+            await runner.gates.leave(name)
         }
     }
 
@@ -190,7 +222,7 @@ extension EngineLoop {
                 .problem(
                     status, "\(name): \(refusal.problem)",
                     remedy: "Nothing was changed; correct the cause and sign in again"))
-        case .needsLogin, .unreadable:
+        case .needsLogin, .unreadable, .foreign:
             reply(.problem(409, "\(name): the state cannot take tokens now"))
         }
     }

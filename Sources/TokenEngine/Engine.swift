@@ -152,18 +152,21 @@ struct EngineLoop {
     ) {
         let (name, inbox, world) = (credential.name, engine.inbox, engine.world)
         switch action {
-        case .recover:
+        case .recover(let ticket, let isAccepted):
             group.addTask { [runner] in
                 // After an attempt of a former life of this name has reached the disk.
                 await runner.gates.enter(name)
-                let recovery = await recover(credential, from: world.slots)
+                let recovery = await recover(credential, isAccepted: isAccepted, world: world)
                 await runner.gates.leave(name)
-                inbox.yield(.lifecycle(name, .recovered(recovery)))
+                inbox.yield(.lifecycle(name, .recovered(ticket, recovery)))
             }
         case .attempt(let ticket, let order):
             noteStarted(order, ticket, name)
+            let known = fleet[name]
+            let fence = Fence(
+                generation: known?.grant.generation ?? 0, isAccepted: known?.isAccepted ?? false)
             group.addTask { [runner] in
-                let report = await runner.run(order, credential)
+                let report = await runner.run(order, credential, fence: fence)
                 inbox.yield(.lifecycle(name, .attemptEnded(ticket, report)))
             }
         case .publish(let ticket, let access, let generation):
@@ -208,21 +211,5 @@ extension EngineLoop {
         group.addTask { [world] in
             _ = await world.outputs.publish(token, to: credential.outputs)
         }
-    }
-}
-
-/// Reads the slots of a credential at start. The answer of an interrupted attempt is read again
-/// here, as the daemon would have read it then.
-private func recover(
-    _ credential: CredentialConfiguration, from slots: any SlotStore
-) async -> StateRecovery {
-    do throws(StorageFailure) {
-        let pair = try await slots.read(credential.name)
-        if let winner = pair.winner {
-            return .grant(winner.contents.grant(profile: credential.profile))
-        }
-        return pair.isUnreadable ? .unreadable : .grant(StoredGrant())
-    } catch {
-        return .unavailable(problem: error.problem)
     }
 }

@@ -49,13 +49,11 @@ extension LifecycleNotice {
                 .error, "The credential is misconfigured",
                 fields: error.map { fields($0, name, .misconfigured) } ?? [],
                 messageID: MessageID.misconfigured)
-        case .quarantined:
+        case .quarantined(let problem):
+            let error = StoredError(failureClass: .storage, problem: problem, at: WallTime(.zero))
             return JournalEntry(
-                .error, "The stored state cannot be read; nothing is sent",
-                fields: [
-                    HeaderField(
-                        "REMEDY", "Restore the state directory, or run: evertoken import \(name)")
-                ], messageID: MessageID.quarantined)
+                .error, "The stored state cannot be trusted; nothing is sent",
+                fields: fields(error, name, .quarantined), messageID: MessageID.quarantined)
         case .outputFailed(let problem):
             return JournalEntry(
                 .error, "A token file could not be written",

@@ -19,9 +19,21 @@ public struct StorageFailure: Error, Sendable, Equatable {
     public init(_ problem: String) { self.problem = problem }
 }
 
+/// Whether slots are where this daemon made them.
+public enum SlotOrigin: Sendable, Equatable {
+    case own
+    /// A copy, or restored from one: maybe older than what the provider knows (I10).
+    case foreign(problem: String)
+}
+
 /// The durable slots of every credential (durability.md section 3).
 public protocol SlotStore: Sendable {
     var slotSize: Int { get }
+    func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin
+    /// From now on these slots are the right ones; where none can be read they are set aside.
+    func accept(_ credential: String) async throws(StorageFailure)
+    /// Removes all that is stored of a credential.
+    func erase(_ credential: String) async throws(StorageFailure)
     /// What the slots hold, without creating any.
     func read(_ credential: String) async throws(StorageFailure) -> SlotPair
     /// Opens both slots for one attempt, creating and preallocating them first where they are not
@@ -88,6 +100,19 @@ public protocol OutputPublisher: Sendable {
         _ token: PublishedToken, to outputs: [OutputSpecification]
     ) async -> PublicationReport
     func remove(_ outputs: [OutputSpecification], of credential: String) async
+    /// The newest token that the JSON outputs hold now, as their own fields tell it.
+    func published(in outputs: [OutputSpecification], of credential: String) async
+        -> PublishedMark?
+}
+
+/// Which token a file holds.
+public struct PublishedMark: Sendable, Equatable {
+    public var accessToken: Secret
+    public var issuedAt: Int64
+
+    public init(accessToken: Secret, issuedAt: Int64) {
+        (self.accessToken, self.issuedAt) = (accessToken, issuedAt)
+    }
 }
 
 /// Runs `on_change` programs; never waits for them.

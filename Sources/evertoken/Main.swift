@@ -21,7 +21,7 @@ struct Evertoken: ParsableCommand {
         version: evertokenVersion,
         subcommands: [
             Check.self, Status.self, Token.self, Refresh.self, Reload.self, Login.self,
-            Import.self, Wait.self, Providers.self, Demo.self,
+            Import.self, Wait.self, Accept.self, Forget.self, Providers.self, Demo.self,
         ])
 }
 

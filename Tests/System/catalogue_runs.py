@@ -133,7 +133,8 @@ class Refusals(Run):
         for source, copy, without in (
                 (first.daemon.state, self.daemon.state, others + stateless),
                 (first.daemon.tokens, self.daemon.tokens, others)):
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*without))
+            # Without the note of where it was made: a copy would be quarantined.
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns(".origin", *without))
         at_end(first.world.case, self.over.set)
 
     def respond(self, seen: Seen) -> Optional[bytes]:

@@ -71,7 +71,9 @@ class Trial:
         self.seed = self.directory / "seed"
         if prepared.directory is not None:
             for part in ("state", "run"):
-                shutil.copytree(prepared.directory / part, self.directory / part)
+                # Without the note of where it was made: a copy would be quarantined.
+                shutil.copytree(prepared.directory / part, self.directory / part,
+                                ignore=shutil.ignore_patterns(".origin"))
         self.sign_in(prepared.seed or server.grant(self.client, SECRET))
         if prepared.refresh_token is not None:
             server.grant(self.client, SECRET, prepared.refresh_token)

@@ -36,11 +36,12 @@ class PlainDaemon(Daemon):
     def __init__(self, case, directory, config, environment):
         super().__init__(case, directory, config)
         self.environment = PLAIN_ENVIRONMENT | environment
+        self.prefix = []  # a program that becomes the daemon, with its arguments
 
     def start(self, wait=True):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", str(BIN / "evertokend"), "--config",
+                ["setpriv", "--pdeathsig", "KILL", *self.prefix, str(BIN / "evertokend"), "--config",
                  str(self.config_file)],
                 cwd="/", env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if wait:

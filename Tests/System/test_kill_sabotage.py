@@ -77,7 +77,10 @@ class SabotageTest(unittest.TestCase):
     def test_an_answer_that_was_not_kept_is_found_lost_and_its_request_sent_twice(self) -> None:
         def put_back(trial: Trial) -> None:
             shutil.rmtree(trial.directory / "state")
-            shutil.copytree(trial.prepared.directory / "state", trial.directory / "state")
+            # Nothing that would tell the daemon that it is an old copy.
+            shutil.copytree(trial.prepared.directory / "state", trial.directory / "state",
+                            ignore=shutil.ignore_patterns(".origin"))
+            (trial.directory / "run" / "crm" / "token.json").unlink()
         self.assertLessEqual({LOST, SEVERAL}, self.killed_after_publishing(put_back))
 
     def test_a_torn_token_file_is_found(self) -> None:

@@ -130,10 +130,10 @@ import Testing
         var fleet = Fleet(maxInFlight: 64, seed: 1)
         let (orders, _) = fleet.configure(configuration, now: Examples.noon)
         #expect(orders.count == 4)
-        for name in fleet.names {
-            #expect(
-                fleet.handle(.recovered(.grant(StoredGrant())), for: name, now: Examples.noon)
-                    == [])
+        for order in orders {
+            guard case .recover(let ticket, _) = order.action else { continue }
+            let event = LifecycleEvent.recovered(ticket, .grant(StoredGrant()))
+            #expect(fleet.handle(event, for: order.credential, now: Examples.noon) == [])
         }
         return fleet
     }

@@ -29,8 +29,8 @@ import Testing
     private mutating func fresh(_ extra: String = "") throws -> CredentialLifecycle {
         var life = try lifecycle(extra)
         let start = life.start()
-        #expect(start == [.recover(Ticket(1))])
-        #expect(send(.recovered(.grant(StoredGrant())), to: &life, at: noon) == [])
+        #expect(start == [.recover(Ticket(1), isAccepted: false)])
+        #expect(send(.recovered(Ticket(1), .grant(StoredGrant())), to: &life, at: noon) == [])
         #expect(life.state == .pending)
         #expect(send(.woke, to: &life, at: noon) == [.attempt(Ticket(2), .renew(isManual: false))])
         let report = AttemptReport(grant: granted(sent: noon), end: .granted([]), attemptID: "x")
@@ -168,7 +168,8 @@ import Testing
     mutating func restart() throws {
         var life = try lifecycle()
         _ = life.start()
-        let actions = send(.recovered(.grant(granted(sent: noon))), to: &life, at: at(600))
+        let actions = send(
+            .recovered(Ticket(1), .grant(granted(sent: noon))), to: &life, at: at(600))
         #expect(actions.contains { if case .publish = $0 { true } else { false } })
         _ = send(.published(Ticket(2), .complete), to: &life, at: at(600))
         #expect(life.state == .fresh)
@@ -183,7 +184,7 @@ import Testing
         stored.attempts.lastAttemptAt = noon
         var life = try lifecycle()
         _ = life.start()
-        _ = send(.recovered(.grant(stored)), to: &life, at: at(1))
+        _ = send(.recovered(Ticket(1), .grant(stored)), to: &life, at: at(1))
         #expect(try #require(life.wakeAt) >= at(10).uptime)
     }
 
@@ -193,7 +194,8 @@ import Testing
         _ = life.start()
         let reboot = Moment(
             uptime: Uptime(.seconds(5)), wall: WallTime(epochSeconds: 0), bootID: "boot-2")
-        let actions = send(.recovered(.grant(granted(sent: noon))), to: &life, at: reboot)
+        let actions = send(
+            .recovered(Ticket(1), .grant(granted(sent: noon))), to: &life, at: reboot)
         #expect(actions.contains { if case .publish = $0 { true } else { false } })
         _ = send(.published(Ticket(2), .complete), to: &life, at: reboot)
         #expect(life.wantsAttempt(at: reboot.uptime))
@@ -206,7 +208,7 @@ import Testing
         stored.refreshTokenLifetime = .days(60)
         var life = try lifecycle()
         _ = life.start()
-        _ = send(.recovered(.grant(stored)), to: &life, at: noon)
+        _ = send(.recovered(Ticket(1), .grant(stored)), to: &life, at: noon)
         var warned: [Int] = []
         for day in 0...61 {
             for action in life.warnOfRefreshTokenEnd(now: noon.advanced(by: .days(Int64(day)))) {
@@ -220,7 +222,7 @@ import Testing
     mutating func quarantine() throws {
         var life = try lifecycle()
         _ = life.start()
-        _ = send(.recovered(.unreadable), to: &life, at: noon)
+        _ = send(.recovered(Ticket(1), .unreadable), to: &life, at: noon)
         #expect(life.state == .quarantined && life.wakeAt == nil)
         #expect(!life.wantsAttempt(at: at(86_400).uptime))
         let order = AttemptOrder.adopt(ImportedTokens(refreshToken: Secret("x")))
@@ -232,7 +234,7 @@ import Testing
     mutating func badOutput() throws {
         var life = try lifecycle()
         _ = life.start()
-        _ = send(.recovered(.grant(granted(sent: noon))), to: &life, at: at(600))
+        _ = send(.recovered(Ticket(1), .grant(granted(sent: noon))), to: &life, at: at(600))
         let partly = PublicationReport(problem: "no such directory", isAnyWritten: true)
         _ = send(.published(Ticket(2), partly), to: &life, at: at(600))
         #expect(life.state == .retrying && life.standingError?.failureClass == .output)
@@ -259,7 +261,8 @@ import Testing
     mutating func restartAfterEnd() throws {
         var life = try lifecycle()
         _ = life.start()
-        let actions = send(.recovered(.grant(granted(sent: noon))), to: &life, at: at(4000))
+        let actions = send(
+            .recovered(Ticket(1), .grant(granted(sent: noon))), to: &life, at: at(4000))
         #expect(actions == [.withdrawExpired])
         #expect(life.state == .expired)
         #expect(life.wantsAttempt(at: at(4000).uptime))
@@ -281,7 +284,7 @@ import Testing
     mutating func outputsChanged() throws {
         var life = try lifecycle()
         _ = life.start()
-        _ = send(.recovered(.grant(granted(sent: noon))), to: &life, at: at(1))
+        _ = send(.recovered(Ticket(1), .grant(granted(sent: noon))), to: &life, at: at(1))
         let changed = try Examples.credential(extra: #", "outputs": [{"path": "mail/other"}]"#)
         _ = send(.configured(changed), to: &life, at: at(1))
         _ = send(.published(Ticket(2), .complete), to: &life, at: at(2))

@@ -163,7 +163,7 @@ struct SimulatedWorld {
 
     private mutating func perform(_ action: LifecycleAction, _ name: String) {
         switch action {
-        case .recover: tell(name, .recovered(recovery(of: name)))
+        case .recover(let ticket, _): tell(name, .recovered(ticket, recovery(of: name)))
         case .attempt(let ticket, let order): attempt(name, ticket, order)
         case .publish(let ticket, let access, _):
             if let known = accounts[name], !known.lostInFlight,

@@ -146,10 +146,4 @@ struct EngineTests {
             try await world.wait("its use") { $0.contains(.sent("RT-imported")) }
         }
     }
-
-    private func ask(_ engine: Engine, _ request: ControlRequest) async -> ControlReply {
-        await withCheckedContinuation { continuation in
-            engine.inbox.yield(.request(request, reply: { continuation.resume(returning: $0) }))
-        }
-    }
 }

@@ -27,6 +27,9 @@ final class RecordingWorld: Sendable {
         var journal: [JournalEntry] = []
         var statuses: [String] = []
         var uptime: Duration = .seconds(1000)
+        /// Credentials whose slots are a copy.
+        var foreign: Set<String> = []
+        var mark: PublishedMark?
     }
     let state = Mutex(State())
     /// Set to let an answer wait.
@@ -118,6 +121,17 @@ extension RecordingWorld: SlotStore {
 
     func read(_ credential: String) async throws(StorageFailure) -> SlotPair { pair(credential) }
 
+    func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin {
+        state.withLock { $0.foreign.contains(credential) }
+            ? .foreign(problem: "emulated: a copy") : .own
+    }
+    func accept(_ credential: String) async throws(StorageFailure) {
+        state.withLock { _ = $0.foreign.remove(credential) }
+    }
+    func erase(_ credential: String) async throws(StorageFailure) {
+        state.withLock { $0.slots[credential] = nil }
+    }
+
     func open(_ credential: String) async throws(StorageFailure) -> any OpenSlots {
         note(.opened(credential))
         return RecordedSlots(world: self, name: credential)
@@ -186,6 +200,9 @@ extension RecordingWorld: TokenEndpoint, SecretReader, OutputPublisher, HookRunn
         return .complete
     }
     func remove(_ outputs: [OutputSpecification], of credential: String) async {}
+    func published(
+        in outputs: [OutputSpecification], of credential: String
+    ) async -> PublishedMark? { state.withLock { $0.mark } }
     func run(_ hooks: [HookSpecification], token: PublishedToken, paths: [String]) {
         note(.hooked)
     }

@@ -22,6 +22,13 @@ int clinux_clock_step_descriptor(void);
 /* The magic number of the file system that holds `descriptor` (statfs(2) f_type), or -1. */
 int64_t clinux_filesystem_type(int descriptor);
 
+/* Which file a name in a directory is, as no copy of it is: its inode and when it was made
+   (statx(2) stx_btime; zeros where the file system does not say). Links are not followed. */
+int clinux_file_identity(int directory, const char *name, uint64_t identity[3]);
+
+/* Has later reads of a file come from the disk, as far as the kernel will. */
+void clinux_forget_cached_pages(int descriptor);
+
 /* SO_PEERCRED of a connected Unix socket. */
 int clinux_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid);
 

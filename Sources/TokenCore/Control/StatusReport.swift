@@ -98,6 +98,11 @@ extension StoredError {
             return "Sign in again: put a new refresh token in place, or run: evertoken login "
                 + "\(credential) --code CODE, or: evertoken import \(credential)"
         }
+        if state == .quarantined {
+            return "Nothing is sent. If no other host uses this state and it is not an old copy, "
+                + "run: evertoken accept \(credential); otherwise sign in again: evertoken login "
+                + "\(credential) --code CODE, or: evertoken import \(credential)"
+        }
         switch failureClass {
         case .reauth, .reacquire:
             return "Wait: it is tried again before anybody has to sign in"

@@ -3,12 +3,15 @@ extension CredentialLifecycle {
     mutating func recovered(
         _ recovery: StateRecovery, now: Moment, using random: inout RandomSource
     ) -> [LifecycleAction] {
-        guard case .recovering = job else { return [] }
-        job = .none
         switch recovery {
-        case .unreadable:
-            isQuarantined = true
-            return [.report(.quarantined)]
+        case .unreadable: return quarantined(Self.unreadable, now: now)
+        case .foreign(let stored, let problem, let mayPublish):
+            grant = stored
+            let report = quarantined(problem, now: now)
+            guard mayPublish, let access = grant.access, hasLiveToken(now: now) else {
+                return report
+            }
+            return report + publish(access)
         case .unavailable(let problem):
             // Ask again by an attempt, which reads the slots first and will say the same.
             noteStorageProblem(problem, now: now)
@@ -24,6 +27,15 @@ extension CredentialLifecycle {
                 generation: grant.generation, expiresAt: now.uptime, isDead: true)
             return [.withdrawExpired]
         }
+    }
+
+    private static let unreadable = "neither slot of its state can be read"
+
+    private mutating func quarantined(_ problem: String, now: Moment) -> [LifecycleAction] {
+        let isNew = quarantine?.problem != problem
+        quarantine = StoredError(failureClass: .storage, problem: problem, at: now.wall)
+        dueAt = nil
+        return isNew ? [.report(.quarantined(problem: problem))] : []
     }
 
     private func hasLiveToken(now: Moment) -> Bool {
@@ -143,11 +155,15 @@ extension CredentialLifecycle {
             storageFailures = 0
             storageError = nil
         }
-        if report.end != .unreadable { isQuarantined = false }
+        let trouble = quarantine
+        quarantine = nil
         switch report.end {
         case .unreadable:
-            isQuarantined = true
-            return [.report(.quarantined)]
+            quarantine = trouble
+            return quarantined(Self.unreadable, now: now)
+        case .foreign(let problem):
+            quarantine = trouble
+            return quarantined(problem, now: now)
         case .needsLogin:
             isRetryPending = false
             grant.attempts.isLoginRequired = true
@@ -160,7 +176,8 @@ extension CredentialLifecycle {
             return wasLoginRequired
                 ? [] : [.report(.loginRequired(grant.attempts.lastError))]
         case .signInFailed:
-            // Whoever asked was told; the schedule goes on as before.
+            // Whoever asked was told; the rest goes on as before.
+            quarantine = trouble
             return []
         case .granted(let notes):
             warnedDays = .max

@@ -1,6 +1,6 @@
 extension CredentialLifecycle {
     public var state: CredentialState {
-        if isQuarantined { return .quarantined }
+        if quarantine != nil { return .quarantined }
         let history = grant.attempts
         if history.isLoginRequired { return .loginRequired }
         let isDead = published?.isDead ?? false
@@ -21,7 +21,7 @@ extension CredentialLifecycle {
 
     /// The last failure that still stands.
     public var standingError: StoredError? {
-        lastOutputProblem ?? storageError ?? grant.attempts.lastError
+        quarantine ?? lastOutputProblem ?? storageError ?? grant.attempts.lastError
     }
 
     /// Failed attempts in a row, those included that the disk could not remember.
@@ -32,7 +32,7 @@ extension CredentialLifecycle {
 
     /// When the next attempt is planned.
     public var nextAttemptAt: Uptime? {
-        guard job == .none, !isQuarantined, !grant.attempts.isLoginRequired else { return nil }
+        guard job == .none, quarantine == nil, !grant.attempts.isLoginRequired else { return nil }
         return dueAt
     }
 

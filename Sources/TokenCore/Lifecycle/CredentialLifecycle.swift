@@ -30,7 +30,10 @@ public struct CredentialLifecycle: Sendable {
     var publishDueAt: Uptime?
     var publishFailures = 0
     var orders: [AttemptOrder] = []
-    var isQuarantined = false
+    /// Why the state cannot be trusted; `nil` when it can.
+    var quarantine: StoredError?
+    /// A person has looked at the state: it may be older than the token files.
+    public private(set) var isAccepted = false
     var lastOutputProblem: StoredError?
     /// Attempts in a row that the state's file system prevented; the disk cannot remember them.
     var storageFailures = 0
@@ -61,9 +64,21 @@ public struct CredentialLifecycle: Sendable {
 
     /// The first thing to do with a new credential.
     public mutating func start() -> [LifecycleAction] {
+        recover(isAccepted: false)
+    }
+
+    private mutating func recover(isAccepted: Bool) -> [LifecycleAction] {
         let ticket = nextTicket()
         job = .recovering(ticket)
-        return [.recover(ticket)]
+        return [.recover(ticket, isAccepted: isAccepted)]
+    }
+
+    /// Forgets all that memory knows of the state; what is published stays until it is replaced.
+    private mutating func startAnew() -> [LifecycleAction] {
+        (grant, quarantine, dueAt, publishDueAt) = (StoredGrant(), nil, nil, nil)
+        (storageFailures, storageError, isRetryPending) = (0, nil, false)
+        isAccepted = true
+        return recover(isAccepted: true)
     }
 
     /// When this credential next needs `.woke`. A deadline is part of the state, so it cannot leak,
@@ -112,7 +127,10 @@ public struct CredentialLifecycle: Sendable {
         _ event: LifecycleEvent, now: Moment, mayAttempt: Bool, using random: inout RandomSource
     ) -> [LifecycleAction] {
         switch event {
-        case .recovered(let recovery): return recovered(recovery, now: now, using: &random)
+        case .recovered(let ticket, let recovery):
+            guard job == .recovering(ticket) else { return [] }
+            job = .none
+            return recovered(recovery, now: now, using: &random)
         case .woke: return woke(now: now, mayAttempt: mayAttempt)
         case .attemptEnded(let ticket, let report):
             guard job == .attempting(ticket) else { return [] }
@@ -132,6 +150,7 @@ public struct CredentialLifecycle: Sendable {
         case .orderGiven(let order):
             orders.append(order)
             return []
+        case .stateReplaced: return startAnew()
         case .configured(let new): return configured(new, now: now)
         }
     }
@@ -169,7 +188,7 @@ public struct CredentialLifecycle: Sendable {
     private mutating func requestRefresh(now: Moment) {
         let floor = earliestAttempt(now: now)
         // A person's wish ends the wait for a new sign-in, or for repaired slots, once.
-        if grant.attempts.isLoginRequired || isQuarantined {
+        if grant.attempts.isLoginRequired || quarantine != nil {
             if !orders.contains(.renew(isManual: true)) { orders.append(.renew(isManual: true)) }
         } else if !isAttempting {
             dueAt = min(dueAt ?? floor, floor)
@@ -177,7 +196,7 @@ public struct CredentialLifecycle: Sendable {
     }
 
     private mutating func wantToken(now: Moment) {
-        guard grant.attempts.failures == 0, storageFailures == 0, !isQuarantined, !isAttempting,
+        guard grant.attempts.failures == 0, storageFailures == 0, quarantine == nil, !isAttempting,
             let access = grant.access
         else { return }
         var earliest = earliestAttempt(now: now)
@@ -209,7 +228,9 @@ public struct CredentialLifecycle: Sendable {
     ) -> [LifecycleAction] {
         guard new != configuration else {
             // What its secrets read from may have been mended although nothing is spelled anew.
-            let isStuck = grant.attempts.isMisconfigured || grant.attempts.isLoginRequired
+            let history = grant.attempts
+            let isStuck =
+                history.isMisconfigured || history.isLoginRequired || quarantine != nil
             if isStuck, !isAttempting { dueAt = now.uptime }
             return []
         }
@@ -230,7 +251,7 @@ public struct CredentialLifecycle: Sendable {
         guard requestChanged else { return [] }
         if isAttempting {
             isRetryPending = true
-        } else if !isHealthy, !isQuarantined {
+        } else if !isHealthy, quarantine == nil {
             dueAt = now.uptime
         }
         return []

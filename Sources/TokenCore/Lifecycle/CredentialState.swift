@@ -52,11 +52,13 @@ public struct AttemptReport: Sendable, Equatable {
         case needsLogin
         /// No slot can be read.
         case unreadable
+        /// The state is a copy or went back in time; nothing was sent (I10).
+        case foreign(problem: String)
 
         public var failureClass: FailureClass? {
             switch self {
             case .refused(let refusal), .signInFailed(let refusal): refusal.failureClass
-            case .granted, .needsLogin, .unreadable: nil
+            case .granted, .needsLogin, .unreadable, .foreign: nil
             }
         }
     }
@@ -74,7 +76,7 @@ public struct AttemptReport: Sendable, Equatable {
 /// What the world tells a credential's lifecycle.
 public enum LifecycleEvent: Sendable {
     /// What the slots held at start.
-    case recovered(StateRecovery)
+    case recovered(Ticket, StateRecovery)
     case woke
     case attemptEnded(Ticket, AttemptReport)
     case published(Ticket, PublicationReport)
@@ -84,6 +86,8 @@ public enum LifecycleEvent: Sendable {
     /// does not shorten the wait after a failure.
     case tokenWanted
     case orderGiven(AttemptOrder)
+    /// A person accepted or erased what is stored: it is read anew.
+    case stateReplaced
     case configured(CredentialConfiguration)
 }
 
@@ -106,13 +110,17 @@ public enum StateRecovery: Sendable, Equatable {
     case grant(StoredGrant)
     /// Both slots are damaged.
     case unreadable
+    /// Readable, but a copy or older than what was published: its token may be published,
+    /// unless a newer one is in the files, and nothing is sent with it.
+    case foreign(StoredGrant, problem: String, mayPublish: Bool)
     /// The file system did not answer.
     case unavailable(problem: String)
 }
 
 /// What a lifecycle wants done.
 public enum LifecycleAction: Sendable, Equatable {
-    case recover(Ticket)
+    /// `isAccepted`: a person has looked at it.
+    case recover(Ticket, isAccepted: Bool)
     case attempt(Ticket, AttemptOrder)
     case publish(Ticket, GrantedAccess, generation: Int64)
     /// Remove the outputs that asked for it: their token is dead.
@@ -127,7 +135,7 @@ public enum LifecycleNotice: Sendable, Equatable {
     case tokenExpired
     case loginRequired(StoredError?)
     case misconfigured(StoredError?)
-    case quarantined
+    case quarantined(problem: String)
     case outputFailed(problem: String)
     /// Whole days left of the refresh token.
     case refreshTokenEnds(days: Int)

@@ -126,7 +126,7 @@ public struct Fleet: Sendable {
         let wasAttempting = lifecycle.isAttempting
         let hasRoom = inFlight < maxInFlight && !isStopping
         // What was sent before a restart counts too.
-        if case .recovered(.grant(let grant)) = event {
+        if case .recovered(_, .grant(let grant)) = event {
             noteFormerLife(grant, lifecycle, index, now)
         }
         var freeAt = self.freeAt(lifecycle, index, now: now.uptime)

@@ -153,10 +153,14 @@ extension StoredGrant {
     /// before (the operator signed in again). It never replaces what the daemon obtained from it.
     mutating func adopt(seed: Secret?, at now: Moment, profile: ProviderProfile) {
         guard let seed, profile.usesRefreshToken else { return }
-        let fingerprint = Self.fingerprint(of: seed)
-        guard refreshToken == nil || !seedFingerprints.contains(fingerprint) else { return }
-        remember(fingerprint)
+        guard refreshToken == nil || isNew(seed) else { return }
+        remember(Self.fingerprint(of: seed))
         replaceRefreshToken(seed, at: now, profile: profile)
+    }
+
+    /// Whether the operator has signed in since: it was never adopted before.
+    public func isNew(_ seed: Secret) -> Bool {
+        !seedFingerprints.contains(Self.fingerprint(of: seed))
     }
 
     mutating func adopt(_ tokens: ImportedTokens, at now: Moment, profile: ProviderProfile) {
@@ -167,9 +171,10 @@ extension StoredGrant {
             replaceRefreshToken(refreshToken, at: now, profile: profile)
         }
         if let token = tokens.accessToken {
-            access = GrantedAccess(
-                token: token, tokenType: tokens.tokenType, scope: tokens.scope, sentAt: now,
-                lifetime: tokens.lifetime)
+            replaceAccess(
+                GrantedAccess(
+                    token: token, tokenType: tokens.tokenType, scope: tokens.scope, sentAt: now,
+                    lifetime: tokens.lifetime))
             generation += 1
             if isOwn { refreshTokenLifetime = tokens.lifetime }
         }
@@ -195,6 +200,16 @@ extension StoredGrant {
         seedFingerprints.removeAll { $0 == fingerprint }
         seedFingerprints.append(fingerprint)
         seedFingerprints = seedFingerprints.suffix(Self.maximumSeedFingerprints)
+    }
+
+    mutating func replaceAccess(_ new: GrantedAccess) {
+        previousAccess = access.map { Self.fingerprint(ofAccess: $0.token) }
+        access = new
+    }
+
+    /// Short: it only tells one's own tokens apart.
+    public static func fingerprint(ofAccess token: Secret) -> String {
+        hexadecimal(SHA256.hash(data: Array(("access\n" + token.reveal()).utf8)).prefix(8))
     }
 
     static func fingerprint(of seed: Secret) -> String {

@@ -20,10 +20,11 @@ extension StoredGrant {
             steps.removeAll { step in
                 !exchanges.contains { $0.id == step.id && $0.isCached }
             }
-            access = GrantedAccess(
-                token: answer.accessToken, tokenType: answer.tokenType, scope: answer.scope,
-                sentAt: record.sentAt, lifetime: answer.lifetime.duration, roundTrip: roundTrip,
-                keep: kept)
+            replaceAccess(
+                GrantedAccess(
+                    token: answer.accessToken, tokenType: answer.tokenType, scope: answer.scope,
+                    sentAt: record.sentAt, lifetime: answer.lifetime.duration,
+                    roundTrip: roundTrip, keep: kept))
             generation += 1
             let successes = attempts.successes + 1
             let lastAttemptAt = attempts.lastAttemptAt

@@ -9,6 +9,7 @@ extension StoredGrant {
             ("refresh_token_lifetime", refreshTokenLifetime?.json),
             ("static", isKnownStatic ? true : nil),
             ("access", access?.json()),
+            ("previous_access", previousAccess.map { .string($0) }),
             ("generation", .integer(generation)),
             ("steps", steps.isEmpty ? nil : .array(steps.map { $0.json() })),
             ("seeds", .array(seedFingerprints.map { .string($0) })),
@@ -26,6 +27,7 @@ extension StoredGrant {
         refreshTokenLifetime = node["refresh_token_lifetime"].flatMap(Duration.init(json:))
         isKnownStatic = node["static"]?.flag ?? false
         access = node["access"].flatMap(GrantedAccess.init(json:))
+        previousAccess = node["previous_access"]?.text
         steps = (node["steps"]?.elements ?? []).compactMap(StepResult.init(json:))
         seedFingerprints = (node["seeds"]?.elements ?? []).compactMap(\.text)
         attempts = node["attempts"].map(AttemptHistory.init(json:)) ?? AttemptHistory()

@@ -13,6 +13,8 @@ public struct StoredGrant: Sendable, Equatable {
 
     /// The access token last granted.
     public var access: GrantedAccess?
+    /// Of the access token before it, ``fingerprint(ofAccess:)``: files may still hold that one.
+    public var previousAccess: String?
     /// Counts grants; a published file never goes back to a smaller one (I15).
     public var generation: Int64 = 0
 
@@ -25,6 +27,17 @@ public struct StoredGrant: Sendable, Equatable {
     public var attempts = AttemptHistory()
 
     public init() {}
+
+    /// Whether an old copy of it would spend what has been spent: it holds a refresh token that
+    /// may have rotated since (I10).
+    public func isEndangeredByCopies(profile: ProviderProfile) -> Bool {
+        guard profile.usesRefreshToken, refreshToken != nil else { return false }
+        switch profile.lifecycle.refreshToken {
+        case .rotating, .accessToken: return true
+        case .auto: return !isKnownStatic
+        case .fixed, .none: return false
+        }
+    }
 
     public static let maximumSeedFingerprints = 16
 }

@@ -1,0 +1,91 @@
+internal import TokenCore
+
+/// What the state may not fall behind.
+struct Fence: Sendable {
+    /// The newest grant that memory knows.
+    var generation: Int64
+    /// A person has looked at the state: token files may be newer than it is.
+    var isAccepted: Bool
+}
+
+// Whether the state is the one this daemon wrote last (I10). An old copy holds a refresh token that
+// may be spent: sending it would look like theft to the provider, who then ends the whole grant.
+extension AttemptRunner {
+    /// - Returns: Why nothing may be sent, or `nil`.
+    func foreign(
+        _ grant: StoredGrant?, _ order: AttemptOrder, _ seed: Secret?,
+        _ credential: CredentialConfiguration, _ fence: Fence
+    ) async throws(AttemptStop) -> String? {
+        guard order.isRenewal, let grant else { return nil }
+        var problem = try await storage { () throws(StorageFailure) in
+            try await distrust(grant, credential, isAccepted: fence.isAccepted, world)?.problem
+        }
+        if grant.generation < fence.generation,
+            grant.isEndangeredByCopies(profile: credential.profile)
+        {
+            problem =
+                "its state went back from grant \(fence.generation) to \(grant.generation) while "
+                + "the daemon ran"
+        }
+        // A person has signed in since: what is stored will not be sent.
+        if problem != nil, let seed, grant.isNew(seed) {
+            try await accept(credential)
+            return nil
+        }
+        return problem
+    }
+
+    func accept(_ credential: CredentialConfiguration) async throws(AttemptStop) {
+        try await storage { () throws(StorageFailure) in
+            try await world.slots.accept(credential.name)
+        }
+    }
+}
+
+/// Reads the slots of a credential at start. The answer of an interrupted attempt is read again
+/// here, as the daemon would have read it then.
+func recover(
+    _ credential: CredentialConfiguration, isAccepted: Bool, world: World
+) async -> StateRecovery {
+    do throws(StorageFailure) {
+        let pair = try await world.slots.read(credential.name)
+        guard let winner = pair.winner else {
+            return pair.isUnreadable ? .unreadable : .grant(StoredGrant())
+        }
+        let grant = winner.contents.grant(profile: credential.profile)
+        if let reason = try await distrust(grant, credential, isAccepted: isAccepted, world) {
+            return .foreign(grant, problem: reason.problem, mayPublish: reason.mayPublish)
+        }
+        return .grant(grant)
+    } catch {
+        return .unavailable(problem: error.problem)
+    }
+}
+
+/// - Returns: Why nothing may be sent, and whether what the state holds may be published.
+private func distrust(
+    _ grant: StoredGrant, _ credential: CredentialConfiguration, isAccepted: Bool, _ world: World
+) async throws(StorageFailure) -> (problem: String, mayPublish: Bool)? {
+    guard grant.isEndangeredByCopies(profile: credential.profile) else { return nil }
+    if !isAccepted, await isBehindItsOutputs(grant, credential, world) {
+        return ("its state is older than the token in its output files", false)
+    }
+    guard case .foreign(let problem) = try await world.slots.origin(of: credential.name) else {
+        return nil
+    }
+    return (problem, true)
+}
+
+/// A token is durable before it is published: files can only be newer than the state when the
+/// state went back.
+private func isBehindItsOutputs(
+    _ grant: StoredGrant, _ credential: CredentialConfiguration, _ world: World
+) async -> Bool {
+    guard let access = grant.access,
+        let mark = await world.outputs.published(in: credential.outputs, of: credential.name)
+    else { return false }
+    // After a crash before the publication, with the clock set back meanwhile.
+    let isFormer = StoredGrant.fingerprint(ofAccess: mark.accessToken) == grant.previousAccess
+    return mark.accessToken != access.token && !isFormer
+        && mark.issuedAt > access.sentAt.wall.epochSeconds
+}

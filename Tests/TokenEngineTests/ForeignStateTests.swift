@@ -1,0 +1,134 @@
+import Synchronization
+import Testing
+import TokenCore
+
+@testable import TokenEngine
+
+/// I10: an old copy of the state holds a refresh token that may be spent.
+@Suite("A state that went back in time", .timeLimit(.minutes(5)))
+struct ForeignStateTests {
+    /// A world whose state holds the second grant, as a daemon left it.
+    private func worldWithState(lifetime: Int = 3600) async throws -> RecordingWorld {
+        let world = RecordingWorld()
+        world.script([RecordingWorld.token(1, lifetime: lifetime)])
+        try await world.run(try RecordingWorld.configuration()) { _ in
+            try await world.wait("READY") { $0.contains(.ready) }
+        }
+        world.state.withLock { $0.deeds = [] }
+        return world
+    }
+
+    private func sent(_ world: RecordingWorld) -> [Deed] {
+        world.deeds.filter { if case .sent = $0 { true } else { false } }
+    }
+
+    @Test("a copy: its living token is published, nothing is sent, and a person is asked")
+    func copy() async throws {
+        let world = try await worldWithState()
+        world.state.withLock { $0.foreign = ["mail"] }
+        world.script([RecordingWorld.token(2)])
+        try await world.run(try RecordingWorld.configuration()) { engine in
+            try await world.wait("READY") { $0.contains(.ready) }
+            let status = await ask(engine, .credential("mail"))
+            #expect(status.body["state"] == "quarantined")
+            #expect(status.body["last_error"]?["problem"]?.text?.contains("copy") == true)
+            #expect(
+                status.body["last_error"]?["remedy"]?.text?.contains("evertoken accept mail")
+                    == true)
+            // Not by a manual order either, not when it is due, and not after a reload.
+            _ = await ask(engine, .refresh("mail", wait: .seconds(1)))
+            world.state.withLock { $0.uptime += .seconds(3000) }
+            engine.inbox.yield(.reload)
+            engine.inbox.yield(.woke)
+            #expect(await ask(engine, .credential("mail")).body["state"] == "quarantined")
+            #expect(world.deeds.contains(.published("AT-1")))
+            #expect(sent(world) == [])
+            #expect(await ask(engine, .accept("mail")).status == 200)
+            try await world.wait("the refresh") { $0.contains(.sent("RT-1")) }
+        }
+        let entries = world.state.withLock { $0.journal }.filter { $0.message.contains("trusted") }
+        #expect(entries.count == 1, "said once: \(entries)")
+    }
+
+    @Test("an import, and a seed that was never seen, end it")
+    func newTokens() async throws {
+        for isSeed in [true, false] {
+            let world = try await worldWithState()
+            world.state.withLock { $0.foreign = ["mail"] }
+            world.script([RecordingWorld.token(2)])
+            var configuration = try RecordingWorld.configuration()
+            if isSeed { configuration.credentials[0].refreshToken = .inline(Secret("RT-new")) }
+            try await world.run(configuration) { engine in
+                try await world.wait("READY") { $0.contains(.ready) }
+                if isSeed {
+                    _ = await ask(engine, .refresh("mail", wait: nil))
+                } else {
+                    let tokens = try ImportedTokens.read(
+                        Array(#"{"refresh_token":"RT-new"}"#.utf8), now: world.now().wall)
+                    #expect(await ask(engine, .order("mail", .adopt(tokens))).status == 200)
+                }
+                try await world.wait("the new one") { $0.contains(.sent("RT-new")) }
+                try await world.wait("its token") { $0.contains(.published("AT-2")) }
+            }
+            #expect(world.state.withLock { $0.foreign } == [])
+            #expect(sent(world) == [.sent("RT-new")])
+        }
+    }
+
+    @Test("token files that are newer than the state stay, and nothing is sent")
+    func behindItsOutputs() async throws {
+        let world = try await worldWithState()
+        world.state.withLock {
+            $0.mark = PublishedMark(accessToken: Secret("AT-9"), issuedAt: 1_795_009_999)
+        }
+        world.script([RecordingWorld.token(2)])
+        try await world.run(try RecordingWorld.configuration()) { engine in
+            try await world.wait("READY") { $0.contains(.ready) }
+            #expect(await ask(engine, .credential("mail")).body["state"] == "quarantined")
+            #expect(!world.deeds.contains(.published("AT-1")))
+            #expect(await ask(engine, .accept("mail")).status == 200)
+            try await world.wait("the state's own") { $0.contains(.published("AT-1")) }
+        }
+        #expect(sent(world) == [])
+    }
+
+    @Test("slots that go back under a running daemon are noticed before the next request")
+    func behindMemory() async throws {
+        let world = try await worldWithState()
+        let old = world.state.withLock { $0.slots }
+        world.script([RecordingWorld.token(2), RecordingWorld.token(3)])
+        try await world.run(try RecordingWorld.configuration()) { engine in
+            try await world.wait("READY") { $0.contains(.ready) }
+            world.state.withLock { $0.uptime += .seconds(3000) }
+            engine.inbox.yield(.woke)
+            try await world.wait("a refresh") { $0.contains(.published("AT-2")) }
+            world.state.withLock {
+                $0.slots = old
+                $0.uptime += .seconds(3000)
+            }
+            let reply = await ask(engine, .refresh("mail", wait: .seconds(5)))
+            #expect(reply.status == 503)
+            #expect(await ask(engine, .credential("mail")).body["state"] == "quarantined")
+        }
+        #expect(sent(world) == [.sent("RT-1")])
+    }
+
+    @Test("what was forgotten begins anew with the configured refresh token")
+    func forget() async throws {
+        let world = try await worldWithState()
+        world.script([RecordingWorld.token(7)])
+        try await world.run(try RecordingWorld.configuration()) { engine in
+            try await world.wait("READY") { $0.contains(.ready) }
+            #expect(await ask(engine, .forget("mail")).status == 200)
+            try await world.wait("the first request") { $0.contains(.sent("RT-0-mail")) }
+            try await world.wait("its token") { $0.contains(.published("AT-7")) }
+            #expect(await ask(engine, .forget("never-configured")).status == 200)
+        }
+    }
+}
+
+func ask(_ engine: Engine, _ request: ControlRequest) async -> ControlReply {
+    await withCheckedContinuation { continuation in
+        engine.inbox.yield(.request(request, reply: { continuation.resume(returning: $0) }))
+    }
+}
