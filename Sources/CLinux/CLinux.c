@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -87,6 +88,28 @@ void clinux_forget_cached_pages(int descriptor) {
     posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
 }
 
+static void *wait_at(void *gate) {
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+    return 0;
+}
+
+int clinux_can_start_threads(int count) {
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t threads[32];
+    int started = 0, error = 0;
+    if (count > 32) count = 32;
+    pthread_mutex_lock(&gate);
+    while (started < count && error == 0) {
+        error = pthread_create(&threads[started], 0, wait_at, &gate);
+        if (error == 0) started++;
+    }
+    pthread_mutex_unlock(&gate);
+    while (started > 0) pthread_join(threads[--started], 0);
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
 int clinux_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid) {
     struct ucred peer;
     socklen_t length = sizeof peer;
@@ -100,6 +123,8 @@ int clinux_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid) 
 int clinux_openat(int directory, const char *path, int flags, mode_t mode) {
     return openat(directory, path, flags | O_CLOEXEC, mode);
 }
+
+int clinux_is_open(int descriptor) { return fcntl(descriptor, F_GETFD) != -1; }
 
 int clinux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 

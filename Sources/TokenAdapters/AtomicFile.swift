@@ -14,7 +14,13 @@ struct AtomicFile {
     func write(
         _ bytes: [UInt8], name: String, in directory: Int32, place: String
     ) throws(SystemError) {
-        if isAlready(bytes, name: name, in: directory) { return }
+        if isAlready(bytes, name: name, in: directory) {
+            // Whoever put it there may have been killed before this.
+            guard fsync(directory) == 0 else {
+                throw SystemError("save the directory of \(place)")
+            }
+            return
+        }
         // One writer at a time (the lock on the state): a left-over of a crash is ours to remove.
         let temporary = ".evertoken-\(name).new"
         unlinkat(directory, temporary, 0)
@@ -54,6 +60,6 @@ struct AtomicFile {
             owner.map({ $0 == about.st_uid }) ?? true, group.map({ $0 == about.st_gid }) ?? true,
             let content = try? readAll(file, limit: bytes.count + 1, what: name)
         else { return false }
-        return content == bytes
+        return content == bytes && fsync(file) == 0
     }
 }

@@ -129,9 +129,45 @@ public enum ProcessHardening {
         // libdispatch complains to standard error about every thread whose priority it may not set,
         // which an unprivileged service never may.
         setenv("LIBDISPATCH_LOG", "NO", 0)
-        signal(SIGPIPE, SIG_IGN)
+        // The last two would end a daemon that has nothing to do with them.
+        for number in [SIGPIPE, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
         umask(0o077)
+        return forbidDumps()
+    }
+
+    /// No core, no reading of memory by the same user, and none of Swift's crash reports: they
+    /// print 16 bytes behind each register, which may be a token.
+    public static func forbidDumps() -> Bool {
+        for number in [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV] {
+            signal(number, SIG_DFL)
+        }
         return clinux_make_undumpable() == 0
+    }
+
+    /// What the process cannot do without, said before it would hang or crash for the lack of it.
+    ///
+    /// - Returns: What is missing and what to do; `nil` if nothing is.
+    public static func missingResource() -> String? {
+        // Descriptors 0 to 2 are never those of a slot.
+        for standard in 0...2 where clinux_is_open(Int32(standard)) == 0 {
+            if open("/dev/null", O_RDWR) != standard { return "cannot open /dev/null" }
+        }
+        var limit = rlimit()
+        let files = __rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue))
+        if getrlimit(files, &limit) == 0, limit.rlim_cur < 64 {
+            limit.rlim_cur = min(limit.rlim_max, 1024)
+            if limit.rlim_cur < 64 || setrlimit(files, &limit) != 0 {
+                return "at most \(limit.rlim_cur) files may be open; allow 64 (LimitNOFILE=)"
+            }
+        }
+        if getrlimit(__rlimit_resource_t(UInt32(RLIMIT_AS.rawValue)), &limit) == 0,
+            limit.rlim_cur < 256 << 20
+        {
+            return "the address space is limited to \(limit.rlim_cur >> 20) MiB; allow 256 "
+                + "(LimitAS=)"
+        }
+        return clinux_can_start_threads(8) == 0
+            ? nil : "no threads can be started; allow 16 tasks (TasksMax=, LimitNPROC=)"
     }
 }
 

@@ -35,9 +35,10 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
         timer.activate()
         let me = Unmanaged.passUnretained(self).toOpaque()
         ccurlm_set_pointer(multi, CURLMOPT_SOCKETDATA, me)
-        ccurlm_set_socket_callback(multi) { _, socket, what, me, _ in
+        ccurlm_set_socket_callback(multi) { handle, socket, what, me, _ in
             if let me {
-                Unmanaged<CurlEndpoint>.fromOpaque(me).takeUnretainedValue().watch(socket, what)
+                Unmanaged<CurlEndpoint>.fromOpaque(me).takeUnretainedValue()
+                    .watch(socket, what, of: handle)
             }
             return 0
         }
@@ -66,9 +67,30 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
                     return
                 }
                 self.transfers[transfer.handle] = transfer
-                curl_multi_add_handle(self.multi, transfer.handle)
+                let handle = transfer.handle
+                let limit = max(.milliseconds(1), request.timeout)
+                let expiry = DispatchWorkItem { self.expire(handle) }
+                transfer.expiry = expiry
+                self.queue.asyncAfter(
+                    deadline: .now() + .nanoseconds(Int(limit.nanoseconds)), execute: expiry)
+                curl_multi_add_handle(self.multi, handle)
             }
         }
+    }
+
+    /// The time of a transfer is up. What has come by now is read first: the process may have been
+    /// stopped, and a rotated refresh token must not be thrown away for that.
+    private func expire(_ handle: UnsafeMutableRawPointer) {
+        dispatchPrecondition(condition: .onQueue(queue))
+        for _ in 0..<64 {
+            guard let socket = transfers[handle]?.socket else { break }
+            var wanted = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+            guard poll(&wanted, 1, 0) == 1 else { break }
+            act(socket, CURL_CSELECT_IN)
+        }
+        guard let transfer = transfers.removeValue(forKey: handle) else { return }
+        curl_multi_remove_handle(multi, handle)
+        transfer.finish(CURLE_OPERATION_TIMEDOUT)
     }
 
     private func arm(_ milliseconds: Int) {
@@ -77,8 +99,11 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
             deadline: milliseconds < 0 ? .distantFuture : .now() + .milliseconds(milliseconds))
     }
 
-    private func watch(_ socket: Int32, _ what: Int32) {
+    private func watch(
+        _ socket: Int32, _ what: Int32, of handle: UnsafeMutableRawPointer?
+    ) {
         dispatchPrecondition(condition: .onQueue(queue))
+        if let handle { transfers[handle]?.socket = what == CURL_POLL_REMOVE ? nil : socket }
         if what == CURL_POLL_REMOVE {
             sockets.removeValue(forKey: socket)?.stop()
             return

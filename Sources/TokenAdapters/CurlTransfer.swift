@@ -1,4 +1,5 @@
 internal import CCurl
+internal import Dispatch
 internal import TokenCore
 internal import TokenEngine
 
@@ -9,6 +10,10 @@ final class CurlTransfer {
     static let maximumBodyBytes = SlotLayout.maximumBody + 1
 
     let handle: UnsafeMutableRawPointer
+    /// Its connection, while libcurl waits for it.
+    var socket: Int32?
+    /// Ends it when its time is up.
+    var expiry: DispatchWorkItem?
     private let done: (WireResult) -> Void
     /// Where relative paths start.
     private let base: String
@@ -92,7 +97,8 @@ final class CurlTransfer {
     private func setLimits() {
         let milliseconds = { (duration: Duration) in Int(duration.nanoseconds / 1_000_000) }
         set(CURLOPT_NOSIGNAL, 1)
-        set(CURLOPT_TIMEOUT_MS, max(1, milliseconds(request.timeout)))
+        // The whole is timed by the endpoint: libcurl would give up before it has read what came
+        // while the process was stopped.
         set(CURLOPT_CONNECTTIMEOUT_MS, max(1, milliseconds(request.connectTimeout)))
         set(CURLOPT_HTTP_CONTENT_DECODING, 0)
     }
@@ -189,6 +195,8 @@ final class CurlTransfer {
     }
 
     func finish(_ code: CURLcode) {
+        expiry?.cancel()
+        expiry = nil
         var status = 0
         ccurl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
         guard isSent else {

@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Synchronization
 public import TokenCore
 public import TokenEngine
 
@@ -7,16 +8,42 @@ public import TokenEngine
 /// symbolic link, leads out of it.
 public final class OutputDirectory: OutputPublisher, Sendable {
     private let path: String
-    private let directory: Int32
+    private let current: Mutex<Int32>
     private let work = BlockingWork(label: "outputs")
 
     /// Opens the token directory, creating it (0755) where it is not there.
     public init(path: String) throws(StorageFailure) {
         self.path = path
+        current = Mutex(try Self.open(path))
+    }
+
+    /// Opens and locks it: two daemons would overwrite each other's files.
+    private static func open(_ path: String) throws(StorageFailure) -> Int32 {
         try makeDirectories(path, mode: 0o755)
-        directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let directory = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard directory >= 0 else {
             throw StorageFailure(SystemError("open the token directory \(path)").text)
+        }
+        guard flock(directory, LOCK_EX | LOCK_NB) == 0 else {
+            close(directory)
+            throw StorageFailure(
+                "another evertokend writes to \(path); give this one its own token_dir")
+        }
+        return directory
+    }
+
+    /// The open directory; the one that stands at its path now, if somebody made it anew.
+    private var directory: Int32 {
+        current.withLock { held in
+            var (there, ours) = (stat(), stat())
+            let isSame =
+                stat(path, &there) == 0 && fstat(held, &ours) == 0
+                && there.st_ino == ours.st_ino && there.st_dev == ours.st_dev
+            if !isSame, let new = try? Self.open(path) {
+                close(held)
+                held = new
+            }
+            return held
         }
     }
 

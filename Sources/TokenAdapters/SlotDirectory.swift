@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Synchronization
 public import TokenCore
 public import TokenEngine
 
@@ -11,6 +12,8 @@ public final class SlotDirectory: SlotStore, Sendable {
     private let lock: Int32
     let work = BlockingWork(label: "slots")
     private let health: StoreHealth
+    /// Credentials whose slots this process has seen to be allocated and in their directory.
+    private let proven = Mutex<Set<String>>([])
 
     /// Opens and locks the directory, creating it (0700) where it is not there.
     ///
@@ -32,11 +35,29 @@ public final class SlotDirectory: SlotStore, Sendable {
         guard lock >= 0 else {
             throw StorageFailure(SystemError("open the lock in \(path)").text)
         }
-        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+        // The directory too: a lock file that somebody removes is no lock any more.
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0, flock(directory, LOCK_EX | LOCK_NB) == 0 else {
             throw StorageFailure(
                 "another evertokend uses \(path); stop it, or give this one its own state_dir")
         }
         health = StoreHealth(directory: directory, path: path)
+    }
+
+    public func names() async throws(StorageFailure) -> [String] {
+        try await work.run(key: "") { () throws(StorageFailure) in
+            guard let list = opendir(self.path) else {
+                throw StorageFailure(SystemError("list \(self.path)").text)
+            }
+            defer { closedir(list) }
+            var names: [String] = []
+            while let entry = readdir(list) {
+                let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                }
+                if isConfiguredName(name) { names.append(name) }
+            }
+            return names.sorted()
+        }
     }
 
     public func read(_ credential: String) async throws(StorageFailure) -> SlotPair {
@@ -67,6 +88,11 @@ public final class SlotDirectory: SlotStore, Sendable {
             throw StorageFailure(SystemError("open \(place)/\(index.fileName)").text)
         }
         defer { close(file) }
+        // A process that was killed may have left in memory what it had not synced: before anything
+        // is built on it, it is on the disk (I1).
+        guard fdatasync(file) == 0 else {
+            throw StorageFailure(SystemError("save \(place)/\(index.fileName)").text)
+        }
         return try TokenAdapters.readSlot(file, "\(place)/\(index.fileName)")
     }
 
@@ -76,21 +102,27 @@ public final class SlotDirectory: SlotStore, Sendable {
             let isSuspect = self.health.isSuspect
             try self.health.proveWritable()
             let place = "\(self.path)/\(credential)"
-            if mkdirat(self.directory, credential, 0o700) == 0 {
-                guard fsync(self.directory) == 0 else {
-                    throw StorageFailure(SystemError("save the new directory \(place)").text)
-                }
-            } else if errno != EEXIST {
-                throw StorageFailure(SystemError("make the directory \(place)").text)
+            guard mkdirat(self.directory, credential, 0o700) == 0 || errno == EEXIST else {
+                throw self.failure("make the directory \(place)")
             }
             let folder = clinux_open_directory_strictly(self.directory, credential)
             guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)").text) }
             defer { close(folder) }
             let origin = try self.origin(in: folder, place)
-            let first = try self.openSlot(.a, in: folder, place: place)
+            let isNew = SlotPair.Index.allCases.contains {
+                faccessat(folder, $0.fileName, F_OK, 0) != 0
+            }
+            let isProven = self.proven.withLock { $0.contains(credential) }
+            if !isProven, fsync(self.directory) != 0 {
+                throw self.failure("save \(self.path)")
+            }
+            let first = try self.openSlot(.a, in: folder, place: place, isProven: isProven)
             do throws(StorageFailure) {
-                let second = try self.openSlot(.b, in: folder, place: place)
-                if origin == .own { try self.noteOrigin(in: folder, place) }
+                let second = try self.openSlot(.b, in: folder, place: place, isProven: isProven)
+                if origin == .own, isNew || !isProven {
+                    try self.noteOrigin(in: folder, place)
+                }
+                self.proven.withLock { _ = $0.insert(credential) }
                 return SlotFiles(
                     credential: credential, files: [first, second], work: self.work,
                     health: self.health, isVerified: isSuspect)
@@ -104,7 +136,7 @@ public final class SlotDirectory: SlotStore, Sendable {
     /// Opens a slot and makes sure that its blocks exist: real zeros, not a hole, so that writing
     /// it later needs no space (durability.md finding 2).
     private func openSlot(
-        _ index: SlotPair.Index, in folder: Int32, place: String
+        _ index: SlotPair.Index, in folder: Int32, place: String, isProven: Bool
     ) throws(StorageFailure) -> Int32 {
         let name = "\(place)/\(index.fileName)"
         let file = clinux_openat(folder, index.fileName, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
@@ -116,6 +148,11 @@ public final class SlotDirectory: SlotStore, Sendable {
             if size < slotSize {
                 try writeAll(
                     Array(repeating: 0, count: slotSize - size), to: file, at: size, what: name)
+            } else if !isProven {
+                try rewriteIfEmpty(file, name)
+            }
+            // A former process, or an earlier try, may have been stopped before this.
+            if size < slotSize || !isProven {
                 guard fsync(file) == 0, fsync(folder) == 0 else {
                     throw SystemError("save \(name)")
                 }
@@ -123,8 +160,26 @@ public final class SlotDirectory: SlotStore, Sendable {
             return file
         } catch {
             close(file)
+            if error.code == EIO { health.noteFailure() }
             throw StorageFailure(error.text)
         }
+    }
+}
+
+extension SlotDirectory {
+    /// Reads errno; one that speaks of the disk makes the whole store suspect.
+    private func failure(_ what: String) -> StorageFailure {
+        let error = SystemError(what)
+        if error.code == EIO { health.noteFailure() }
+        return StorageFailure(error.text)
+    }
+
+    /// Zeros whose sync failed may be pages that the disk never had: once more.
+    private func rewriteIfEmpty(_ file: Int32, _ name: String) throws(SystemError) {
+        guard lseek(file, 0, SEEK_SET) == 0 else { throw SystemError("read \(name)") }
+        let bytes = try readAll(file, limit: slotSize, what: name)
+        guard bytes.allSatisfy({ $0 == 0 }) else { return }
+        try writeAll(bytes, to: file, at: 0, what: name)
     }
 }
 
@@ -198,6 +253,12 @@ func makeDirectories(_ path: String, mode: mode_t) throws(StorageFailure) {
         throw StorageFailure(SystemError("make the directory \(path)").text)
     }
     chmod(path, mode)
+    let parent = open(path + "/..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard parent >= 0 else { return }
+    defer { close(parent) }
+    guard fsync(parent) == 0 else {
+        throw StorageFailure(SystemError("save the directory of \(path)").text)
+    }
 }
 
 /// Locks and fsync mean little on a network or user-space file system (I14).

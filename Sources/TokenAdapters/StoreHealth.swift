@@ -6,8 +6,8 @@ internal import TokenEngine
 /// Whether the file system of the state can be believed (I5).
 ///
 /// After a failed write or sync the kernel may call pages clean that are not on the disk (Rebello
-/// et al., "Can Applications Recover from fsync Failures?", ATC 2020). From then on no credential of
-/// this store sends anything until other bytes have been written, synced and read back, and what
+/// et al., "Can Applications Recover from fsync Failures?", ATC 2020). From then on no credential
+/// of this store sends anything until other bytes have been written, synced and read back, and what
 /// had failed is itself read back.
 final class StoreHealth: Sendable {
     private static let fileName = ".probe"
@@ -24,7 +24,7 @@ final class StoreHealth: Sendable {
     /// Makes the probe's file now: later the disk may be full.
     init(directory: Int32, path: String) {
         (self.directory, self.path) = (directory, path)
-        _ = try? probe(0)
+        do throws(SystemError) { try probe(0) } catch { noteFailure() }
     }
 
     var isSuspect: Bool { failures.withLock { $0.isSuspect } }

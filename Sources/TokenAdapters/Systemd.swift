@@ -7,9 +7,15 @@ public import TokenCore
 public import TokenEngine
 
 /// sd_notify(3). Without a service manager every call does nothing.
-public struct SystemdSupervisor: Supervisor {
+///
+/// Messages leave on a queue of their own, in their order, and at most so many wait: a manager that
+/// does not read must not stop the daemon (sd_notify blocks when its socket is full).
+public final class SystemdSupervisor: Supervisor, Sendable {
+    private static let longestQueue = 100
     /// Half of `WatchdogSec=`, if the service manager expects a sign of life.
     public let watchdogPeriod: Duration?
+    private let queue = DispatchQueue(label: "evertoken.notify")
+    private let waiting = WaitingCount()
 
     public init() {
         var microseconds: UInt64 = 0
@@ -29,9 +35,18 @@ public struct SystemdSupervisor: Supervisor {
     }
 
     public func stopping() { notify("STOPPING=1\nSTATUS=Finishing requests in flight") }
+    public func extendTimeout(by duration: Duration) {
+        notify("EXTEND_TIMEOUT_USEC=\(duration.nanoseconds / 1000)")
+    }
     public func watchdog() { if watchdogPeriod != nil { notify("WATCHDOG=1") } }
 
-    private func notify(_ state: String) { sd_notify(0, state) }
+    private func notify(_ state: String) {
+        guard waiting.enter(limit: Self.longestQueue) else { return }
+        queue.async { [waiting] in
+            sd_notify(0, state)
+            waiting.leave()
+        }
+    }
 }
 
 /// The journal, through sd_journal_sendv(3) when standard error is connected to it, otherwise

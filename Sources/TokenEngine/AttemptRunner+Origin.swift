@@ -2,8 +2,8 @@ internal import TokenCore
 
 /// What the state may not fall behind.
 struct Fence: Sendable {
-    /// The newest grant that memory knows.
-    var generation: Int64
+    /// The newest that memory knows.
+    var grant: StoredGrant
     /// A person has looked at the state: token files may be newer than it is.
     var isAccepted: Bool
 }
@@ -20,12 +20,12 @@ extension AttemptRunner {
         var problem = try await storage { () throws(StorageFailure) in
             try await distrust(grant, credential, isAccepted: fence.isAccepted, world)?.problem
         }
-        if grant.generation < fence.generation,
+        if grant.generation < fence.grant.generation,
             grant.isEndangeredByCopies(profile: credential.profile)
         {
             problem =
-                "its state went back from grant \(fence.generation) to \(grant.generation) while "
-                + "the daemon ran"
+                "its state went back from grant \(fence.grant.generation) to "
+                + "\(grant.generation) while the daemon ran"
         }
         // A person has signed in since: what is stored will not be sent.
         if problem != nil, let seed, grant.isNew(seed) {
@@ -33,6 +33,27 @@ extension AttemptRunner {
             return nil
         }
         return problem
+    }
+
+    /// Where a person brings new tokens the files may hold what they like: it is older.
+    func supersedeOutputs(
+        _ record: inout SlotRecord, _ order: AttemptOrder, _ credential: CredentialConfiguration
+    ) async {
+        guard order.bringsRefreshToken || order.isLogin,
+            let mark = await world.outputs.published(
+                in: credential.outputs, of: credential.name)
+        else { return }
+        record.grant.previousAccess = StoredGrant.fingerprint(ofAccess: mark.accessToken)
+    }
+
+    /// Slots that were removed or spoilt under the running daemon: what memory holds is all there
+    /// is, and more than the seed they began with.
+    func pairFromMemory(_ fence: Fence, _ name: String) -> SlotPair? {
+        guard fence.grant.refreshToken != nil, fence.grant.generation > 0 else { return nil }
+        let record = SlotRecord(
+            sequence: 1, state: .settled, attemptID: "memory", kind: .refresh,
+            sentAt: world.clock.now(), grant: fence.grant)
+        return SlotPair(a: .valid(SlotContents(record: record)), b: .empty)
     }
 
     func accept(_ credential: CredentialConfiguration) async throws(AttemptStop) {
@@ -52,10 +73,12 @@ func recover(
         guard let winner = pair.winner else {
             return pair.isUnreadable ? .unreadable : .grant(StoredGrant())
         }
-        let grant = winner.contents.grant(profile: credential.profile)
+        var grant = winner.contents.grant(profile: credential.profile)
         if let reason = try await distrust(grant, credential, isAccepted: isAccepted, world) {
             return .foreign(grant, problem: reason.problem, mayPublish: reason.mayPublish)
         }
+        // Nothing can be spent twice, but what others read does not go back either.
+        if !isAccepted, await isBehindItsOutputs(grant, credential, world) { grant.access = nil }
         return .grant(grant)
     } catch {
         return .unavailable(problem: error.problem)
@@ -86,6 +109,7 @@ private func isBehindItsOutputs(
     else { return false }
     // After a crash before the publication, with the clock set back meanwhile.
     let isFormer = StoredGrant.fingerprint(ofAccess: mark.accessToken) == grant.previousAccess
-    return mark.accessToken != access.token && !isFormer
-        && mark.issuedAt > access.sentAt.wall.epochSeconds
+    // Nor does it matter where a person has signed in since.
+    let since = max(access.sentAt.wall, grant.refreshTokenSince?.wall ?? access.sentAt.wall)
+    return mark.accessToken != access.token && !isFormer && mark.issuedAt > since.epochSeconds
 }

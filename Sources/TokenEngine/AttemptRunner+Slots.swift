@@ -15,19 +15,24 @@ extension AttemptRunner {
     /// What was understood goes to the other slot: a profile that is changed later must not have to
     /// understand an answer to the old one. Where nothing new was granted the answer stays the last
     /// word, for a corrected profile may find more in it. Without this record recovery reads the
-    /// answer again, so a disk that does not take it costs nothing now.
-    func settle(_ grant: StoredGrant, after attempt: Attempt) async {
+    /// answer again, so a disk that does not take it costs nothing now; it is said all the same.
+    ///
+    /// - Returns: What the disk had against it.
+    func settle(_ grant: StoredGrant, after attempt: Attempt) async -> String? {
         let before = attempt.record.grant
         guard attempt.isLast,
             grant.generation != before.generation || grant.refreshToken != before.refreshToken
-        else { return }
+        else { return nil }
         // Only whole: the answer beside it holds all that it says.
         let name = attempt.credential.name
         guard
             let bytes = SlotLayout.encode(
                 attempt.record.settled(grant), credential: name, slotSize: world.slots.slotSize)
-        else { return }
-        try? await write(bytes, to: attempt.index.other, of: attempt.slots, name)
+        else { return nil }
+        do throws(AttemptStop) {
+            try await write(bytes, to: attempt.index.other, of: attempt.slots, name)
+            return nil
+        } catch { return error.refusal.problem }
     }
 
     /// Step 4, the commit point. An answer that cannot be saved is held and tried again until the
@@ -49,7 +54,7 @@ extension AttemptRunner {
                 let token = isPublished ? nil : urgentToken(raw, of: attempt, roundTrip: roundTrip)
                 if token != nil { isPublished = true }
                 onUnsaved(attempt.credential.name, error.problem, token)
-                try? await Task.sleep(for: .seconds(1), clock: .continuous)
+                await world.pause(.seconds(1))
                 // The same pages are no proof after an error (I5): through a new descriptor.
                 if let fresh = try? await world.slots.open(attempt.credential.name) {
                     if slots as AnyObject !== attempt.slots as AnyObject { slots.close() }

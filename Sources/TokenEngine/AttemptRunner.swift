@@ -1,4 +1,3 @@
-internal import Crypto
 internal import TokenCore
 
 /// One attempt from the slots to the slots (durability.md section 3, steps 0 to 5). Nothing of an
@@ -28,6 +27,7 @@ struct AttemptRunner: Sendable {
                 grant: nil, end: .refused(Refusal(.storage, problem: error.problem)),
                 attemptID: attemptID)
         }
+        if let grant = report.grant { owners.learn(grant, of: credential.name) }
         await gates.leave(credential.name)
         return report
     }
@@ -37,13 +37,19 @@ struct AttemptRunner: Sendable {
         attemptID: String, fence: Fence
     ) async -> AttemptReport {
         var grant: StoredGrant?
+        var isAccepted = false
+        var storageProblem: String?
         func ended(_ end: AttemptReport.End) -> AttemptReport {
-            AttemptReport(grant: grant, end: end, attemptID: attemptID)
+            var report = AttemptReport(grant: grant, end: end, attemptID: attemptID)
+            report.isStateAccepted = isAccepted
+            report.storageProblem = storageProblem
+            return report
         }
         do throws(AttemptStop) {
             // Step 0: from the disk, never from memory.
             var pair = try await storage { () throws(StorageFailure) in try await slots.read() }
             await distrusted.exclude(from: &pair, of: credential.name)
+            if pair.winner == nil { pair = pairFromMemory(fence, credential.name) ?? pair }
             grant = pair.winner?.contents.grant(profile: credential.profile)
             let seed = try await seed(
                 of: credential, mayMiss: grant?.refreshToken != nil || !order.isRenewal)
@@ -58,24 +64,34 @@ struct AttemptRunner: Sendable {
             case .needsLogin(let found):
                 grant = found
                 return ended(.needsLogin)
-            case .write(let record, let index):
+            case .write(var record, let index):
+                await supersedeOutputs(&record, order, credential)
+                if order.bringsRefreshToken { try claim(record.grant, credential) }
                 try await write(record, to: index, of: slots, credential.name)
                 grant = record.grant
-                if order.bringsRefreshToken { try await accept(credential) }
+                if order.bringsRefreshToken {
+                    isAccepted = true
+                    try await accept(credential)
+                }
                 return ended(.granted([]))
-            case .send(let record, let index):
+            case .send(var record, let index):
+                await supersedeOutputs(&record, order, credential)
                 var attempt = Attempt(
                     credential: credential, order: order, record: record, index: index,
                     slots: slots)
                 while true {
-                    let (after, end) = try await send(attempt)
-                    grant = after
-                    guard case .granted = end,
+                    let sent = try await send(attempt)
+                    grant = sent.grant
+                    storageProblem = sent.storageProblem
+                    guard case .granted = sent.end,
                         let next = attempt.record.next(
-                            grant: after, profile: credential.profile, now: world.clock.now())
+                            grant: sent.grant, profile: credential.profile, now: world.clock.now())
                     else {
-                        if order.isLogin, case .granted = end { try await accept(credential) }
-                        return ended(end)
+                        if order.isLogin, case .granted = sent.end {
+                            isAccepted = true
+                            try await accept(credential)
+                        }
+                        return ended(sent.end)
                     }
                     // What the step gave is on the disk; the next one goes to the other slot.
                     (attempt.record, attempt.index) = (next, attempt.index.other)
@@ -101,13 +117,13 @@ struct AttemptRunner: Sendable {
     /// Steps 1 to 5.
     private func send(
         _ attempt: Attempt
-    ) async throws(AttemptStop) -> (StoredGrant, AttemptReport.End) {
+    ) async throws(AttemptStop) -> Sent {
         let credential = attempt.credential
         // Everything that can go wrong without the network goes wrong before the intent.
         var attempt = attempt
         let wire = try await wireRequest(attempt)
         attempt.record.host = EndpointURL.host(of: wire.request.url)
-        try await claimRefreshToken(attempt, wire)
+        try claimRefreshToken(attempt)
         try await write(attempt.record, to: attempt.index, of: attempt.slots, credential.name)
         let start = world.clock.now()
         let result = await world.endpoint.send(wire)
@@ -119,14 +135,15 @@ struct AttemptRunner: Sendable {
             var grant = attempt.record.grant
             let refusal = Refusal(.ambiguous, problem: problem)
             grant.fail(refusal, of: attempt.record, profile: credential.profile)
-            return (grant, attempt.isSignIn ? .signInFailed(refusal) : .refused(refusal))
+            return Sent(
+                grant: grant, end: attempt.isSignIn ? .signInFailed(refusal) : .refused(refusal))
         case .answered(let raw):
             let names = attempt.exchange.headersOfInterest(credential.profile)
             let kept = raw.keepable(headers: names)
             await save(kept, of: attempt, roundTrip: roundTrip)
             let (grant, end) = read(kept, of: attempt, roundTrip: roundTrip)
-            await settle(grant, after: attempt)
-            return (grant, end)
+            let problem = await settle(grant, after: attempt)
+            return Sent(grant: grant, end: end, storageProblem: problem)
         }
     }
 
@@ -151,12 +168,14 @@ struct AttemptRunner: Sendable {
     /// Step 2 failed: the intent is cleared, for nothing left this host.
     private func notSent(
         _ attempt: Attempt, _ refusal: Refusal
-    ) async throws(AttemptStop) -> (StoredGrant, AttemptReport.End) {
+    ) async throws(AttemptStop) -> Sent {
         var cleared = attempt.record
         cleared.state = .settled
         cleared.grant.fail(refusal, of: cleared, profile: attempt.credential.profile)
         try await write(cleared, to: attempt.index, of: attempt.slots, attempt.credential.name)
-        return (cleared.grant, attempt.isSignIn ? .signInFailed(refusal) : .refused(refusal))
+        return Sent(
+            grant: cleared.grant,
+            end: attempt.isSignIn ? .signInFailed(refusal) : .refused(refusal))
     }
 
     func storage<Value>(
@@ -167,19 +186,18 @@ struct AttemptRunner: Sendable {
         }
     }
 
-    private func claimRefreshToken(
-        _ attempt: Attempt, _ wire: WireRequest
-    ) async throws(AttemptStop) {
-        guard attempt.record.kind == .refresh, let token = attempt.record.grant.refreshToken,
-            attempt.exchange.spendsGrant
+    private func claimRefreshToken(_ attempt: Attempt) throws(AttemptStop) {
+        guard attempt.record.kind == .refresh, attempt.exchange.spendsGrant else { return }
+        try claim(attempt.record.grant, attempt.credential)
+    }
+
+    private func claim(
+        _ grant: StoredGrant, _ credential: CredentialConfiguration
+    ) throws(AttemptStop) {
+        guard let token = grant.refreshToken,
+            let objection = owners.objection(to: token, by: credential.name)
         else { return }
-        let identity = hexadecimal(
-            SHA256.hash(
-                data: Array("\(wire.request.url.prefix { $0 != "?" })\n\(token.reveal())".utf8)))
-        guard let other = owners.claim(identity, for: attempt.credential.name) else { return }
-        throw AttemptStop(
-            .config,
-            "\"\(other)\" holds the same refresh token; each credential needs one of its own")
+        throw AttemptStop(.config, objection)
     }
 }
 
@@ -200,6 +218,14 @@ struct Attempt: Sendable {
 
     /// An authorization code is being exchanged: a failure says nothing about the tokens there are.
     var isSignIn: Bool { record.kind == .authorizationCode }
+}
+
+/// What came of one exchange.
+struct Sent {
+    var grant: StoredGrant
+    var end: AttemptReport.End
+    /// The answer is safe; the record that should stand beside it is not.
+    var storageProblem: String?
 }
 
 /// Why an attempt ended before anything was sent.

@@ -26,23 +26,65 @@ actor CredentialGates {
     }
 }
 
-/// Who holds which refresh token: one configured twice would be spent twice (I11).
+/// Who holds which refresh token, and which ones are spent: one configured or imported twice would
+/// be spent twice (I11). By fingerprint; what the slots of every credential say is learnt at start.
 final class RefreshTokenOwners: Sendable {
-    private let owners = Mutex<[String: String]>([:])
+    private struct Book {
+        var holder: [String: String] = [:]
+        var spender: [String: String] = [:]
+        /// What stands in the two under a credential.
+        var held: [String: String] = [:]
+        var spent: [String: [String]] = [:]
 
-    /// - Returns: The other credential that holds the same token, or `nil`.
-    func claim(_ identity: String, for credential: String) -> String? {
-        owners.withLock { owners in
-            if let owner = owners[identity], owner != credential { return owner }
-            owners = owners.filter { $0.value != credential }
-            owners[identity] = credential
-            return nil
+        mutating func hold(_ fingerprint: String?, by credential: String) {
+            if let old = held[credential], holder[old] == credential { holder[old] = nil }
+            held[credential] = fingerprint
+            if let fingerprint { holder[fingerprint] = credential }
+        }
+    }
+    private let book = Mutex(Book())
+
+    /// Takes over what is stored of a credential.
+    func learn(_ grant: StoredGrant, of credential: String) {
+        book.withLock { book in
+            let token = grant.refreshToken.map { StoredGrant.fingerprint(ofRefresh: $0) }
+            // Who was first keeps it.
+            let isFree = token.flatMap { book.holder[$0] }.map { $0 == credential } ?? true
+            book.hold(isFree ? token : nil, by: credential)
+            let old = book.spent[credential] ?? []
+            guard old != grant.spent else { return }
+            for fingerprint in old where book.spender[fingerprint] == credential {
+                book.spender[fingerprint] = nil
+            }
+            book.spent[credential] = grant.spent
+            for fingerprint in grant.spent { book.spender[fingerprint] = credential }
         }
     }
 
-    func release(_ credential: String) {
-        owners.withLock { owners in owners = owners.filter { $0.value != credential } }
+    /// - Returns: Why this credential may not send or take over the token; `nil` if it may.
+    func objection(to token: Secret, by credential: String) -> String? {
+        let fingerprint = StoredGrant.fingerprint(ofRefresh: token)
+        return book.withLock { book in
+            if let owner = book.holder[fingerprint], owner != credential {
+                return "\"\(owner)\" holds the same refresh token; each credential needs one of "
+                    + "its own"
+            }
+            guard let spender = book.spender[fingerprint] else {
+                book.hold(fingerprint, by: credential)
+                return nil
+            }
+            let whose = spender == credential ? "it" : "\"\(spender)\""
+            return "\(whose) has spent this refresh token already; sign in for a new one"
+        }
     }
+
+    /// A credential that is configured no more holds nothing; what it has spent stays spent.
+    func release(_ credential: String) {
+        book.withLock { book in book.hold(nil, by: credential) }
+    }
+
+    /// Nothing is stored of it any more.
+    func forget(_ credential: String) { learn(StoredGrant(), of: credential) }
 }
 
 /// Slots whose last write failed. What reads back from them may stand in memory only, with the

@@ -5,7 +5,7 @@ struct TokenWaiter {
     enum Wish {
         /// Any token newer than this generation will do: a fresh one lasts as long as it lasts.
         case token(minimumLife: Duration, newerThan: Int64)
-        /// An attempt that ended after this many.
+        /// A renewal that ended after this many.
         case refresh(afterAttempts: Int)
     }
     var credential: String
@@ -63,7 +63,7 @@ extension EngineLoop {
             wait(name, wish, for: Self.longestTokenWait, reply, &group)
         case .refresh(let name, let duration):
             guard let lifecycle = known(name, reply) else { return }
-            let before = lifecycle.attemptsEnded
+            let before = lifecycle.renewalsEnded
             perform(fleet.handle(.refreshRequested, for: name, now: now), &group)
             guard let duration else {
                 reply(ControlReply(202, .object([("credential", .string(name))])))
@@ -80,8 +80,9 @@ extension EngineLoop {
                 try await world.slots.accept(name)
             }
         case .forget(let name):
-            replaceState(of: name, reply, &group) { [world] () throws(StorageFailure) in
-                try await world.slots.erase(name)
+            replaceState(of: name, reply, &group) { [runner] () throws(StorageFailure) in
+                try await runner.world.slots.erase(name)
+                runner.owners.forget(name)
             }
         }
     }
@@ -161,7 +162,7 @@ extension EngineLoop {
         let isLate = waiter.deadline <= now.uptime
         switch waiter.wish {
         case .refresh(let before):
-            guard lifecycle.attemptsEnded > before, !lifecycle.isBusy else {
+            guard lifecycle.renewalsEnded > before, !lifecycle.isBusy else {
                 return isLate ? failure(lifecycle, "the refresh has not ended yet") : nil
             }
             if let error = lifecycle.standingError {
@@ -174,12 +175,16 @@ extension EngineLoop {
                 // Where no token ever lives this long, half a life must do.
                 let whole = live.access.lifetime ?? life
                 let wanted = life < whole ? life : whole / 2
-                let isNewest = lifecycle.publishedGeneration == lifecycle.grant.generation
-                let isNewer = (lifecycle.publishedGeneration ?? 0) > generation
+                // One answer here and in the files, unless these cannot be written.
+                let held = lifecycle.grant.generation
+                let isNewest =
+                    lifecycle.publishedGeneration == held || lifecycle.hasOutputProblem
+                let isNewer = held > generation
                 if isNewest, isNewer || left.map({ $0 >= wanted }) ?? true || isLate {
                     let token = PublishedToken(
                         credential: lifecycle.name,
-                        provider: lifecycle.configuration.profile.name, access: live.access)
+                        provider: lifecycle.configuration.profile.name,
+                        access: live.access.told(by: now))
                     return ControlReply(200, token.json)
                 }
             }
@@ -201,7 +206,7 @@ extension EngineLoop {
 
     mutating func noteStarted(_ order: AttemptOrder, _ ticket: Ticket, _ name: String) {
         switch order {
-        case .renew: return
+        case .renew, .settle: return
         case .login, .adopt: break
         }
         guard var replies = orderReplies[name], !replies.isEmpty else { return }

@@ -25,13 +25,42 @@ public struct Engine: Sendable {
 
     /// Runs until `.stop`, and until what was under way then is durable.
     public func run(configuration: Configuration) async {
-        var loop = EngineLoop(engine: self, configuration: configuration)
+        let owners = RefreshTokenOwners()
+        await learnFormer(configuration, owners)
+        var loop = EngineLoop(engine: self, configuration: configuration, owners: owners)
         await withDiscardingTaskGroup { group in
             loop.begin(&group)
             for await input in inputs {
                 loop.handle(input, &group)
                 if loop.isFinished { inbox.finish() }
             }
+        }
+    }
+}
+
+extension Engine {
+    /// What credentials have spent that are configured no longer, or under another name.
+    private func learnFormer(_ configuration: Configuration, _ owners: RefreshTokenOwners) async {
+        let configured = Set(configuration.credentials.map(\.name))
+        for name in (try? await world.slots.names()) ?? [] where !configured.contains(name) {
+            guard let pair = try? await world.slots.read(name),
+                var grant = pair.winner?.contents.record.grant
+            else { continue }
+            // An answer that only its profile can read has spent it.
+            if let token = grant.refreshToken, pair.winner?.contents.answer != nil {
+                grant.noteSpent(token)
+            }
+            grant.refreshToken = nil
+            owners.learn(grant, of: name)
+        }
+    }
+}
+
+extension StateRecovery {
+    var grant: StoredGrant? {
+        switch self {
+        case .grant(let grant), .foreign(let grant, _, _): grant
+        case .unreadable, .unavailable: nil
         }
     }
 }
@@ -44,6 +73,10 @@ struct EngineLoop {
     let startedAt: Moment
     var isReady = false
     var lastStatus = ""
+    /// When the status line may be told again: bursts of events are one line.
+    var statusDueAt = Uptime(.zero)
+    var toldChanges: UInt64?
+    var wallAtBoot: WallTime
     var mistakes: [String] = []
     var lastReload: [(String, [String])] = []
     var waiters: [TokenWaiter] = []
@@ -52,15 +85,16 @@ struct EngineLoop {
     var runningOrders = RunningOrders()
     let runner: AttemptRunner
 
-    init(engine: Engine, configuration: Configuration) {
+    init(engine: Engine, configuration: Configuration, owners: RefreshTokenOwners) {
         self.engine = engine
         self.configuration = configuration
         let seed = engine.world.random.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         fleet = Fleet(maxInFlight: configuration.maxInFlight, seed: seed)
         startedAt = engine.world.clock.now()
+        wallAtBoot = startedAt.wallAtBoot
         let inbox = engine.inbox
         runner = AttemptRunner(
-            world: engine.world, gates: CredentialGates(), owners: RefreshTokenOwners(),
+            world: engine.world, gates: CredentialGates(), owners: owners,
             distrusted: DistrustedSlots(),
             onUnsaved: { name, problem, token in
                 inbox.yield(.unsaved(name, problem: problem, token: token))
@@ -90,11 +124,25 @@ struct EngineLoop {
             finishOrder(event, name)
         case .unsaved(let name, let problem, let token):
             noteUnsaved(name, problem)
+            // Not before the answer is on the disk (I6).
+            if fleet.isStopping { world.supervisor.extendTimeout(by: .seconds(30)) }
             if let token { publishUnsaved(token, name, &group) }
         }
+        noteClockStep()
         perform(fleet.wake(now: self.now), &group)
         resolveWaiters()
         settle()
+    }
+
+    /// Token files say when their token ends by the wall clock: they follow its steps.
+    private mutating func noteClockStep() {
+        let now = self.now
+        let difference = wallAtBoot.duration(to: now.wallAtBoot)
+        guard difference > Moment.smallestStep || difference < .zero - Moment.smallestStep else {
+            return
+        }
+        wallAtBoot = now.wallAtBoot
+        fleet.noteClockStep(now: now)
     }
 
     /// What follows every input: readiness, the status line, the watchdog, the one timer. Only this
@@ -105,15 +153,21 @@ struct EngineLoop {
             let waited = startedAt.uptime.duration(to: now.uptime)
             if fleet.isSettled || waited >= configuration.readyTimeout { becomeReady(now: now) }
         }
-        let status = fleet.statusLine(now: now)
-        if status != lastStatus {
-            lastStatus = status
-            world.supervisor.status(status)
-        }
+        if statusDueAt <= now.uptime, toldChanges != fleet.changes { tellStatus(now) }
         world.supervisor.watchdog()
         var deadlines = [fleet.wakeAt] + waiters.map(\.deadline)
+        if toldChanges != fleet.changes { deadlines.append(statusDueAt) }
         if !isReady { deadlines.append(startedAt.uptime.advanced(by: configuration.readyTimeout)) }
         world.timer.arm(at: deadlines.compactMap { $0 }.min())
+    }
+
+    private mutating func tellStatus(_ now: Moment) {
+        toldChanges = fleet.changes
+        statusDueAt = now.uptime.advanced(by: .seconds(1))
+        let status = fleet.statusLine(now: now)
+        guard status != lastStatus else { return }
+        lastStatus = status
+        world.supervisor.status(status)
     }
 
     private mutating func becomeReady(now: Moment) {
@@ -128,6 +182,8 @@ struct EngineLoop {
         guard !fleet.isStopping else { return }
         fleet.stop()
         world.supervisor.stopping()
+        let longest = fleet.all.filter(\.isAttempting).map(\.configuration.refresh.timeout).max()
+        if let longest { world.supervisor.extendTimeout(by: longest + .seconds(30)) }
         world.journal.write(JournalEntry(.info, "Stopping; requests in flight are finished first"))
         for waiter in waiters {
             waiter.reply(.problem(503, "the daemon is stopping", remedy: "Try again later"))
@@ -157,6 +213,7 @@ struct EngineLoop {
                 // After an attempt of a former life of this name has reached the disk.
                 await runner.gates.enter(name)
                 let recovery = await recover(credential, isAccepted: isAccepted, world: world)
+                if let grant = recovery.grant { runner.owners.learn(grant, of: name) }
                 await runner.gates.leave(name)
                 inbox.yield(.lifecycle(name, .recovered(ticket, recovery)))
             }
@@ -164,14 +221,14 @@ struct EngineLoop {
             noteStarted(order, ticket, name)
             let known = fleet[name]
             let fence = Fence(
-                generation: known?.grant.generation ?? 0, isAccepted: known?.isAccepted ?? false)
+                grant: known?.grant ?? StoredGrant(), isAccepted: known?.isAccepted ?? false)
             group.addTask { [runner] in
                 let report = await runner.run(order, credential, fence: fence)
                 inbox.yield(.lifecycle(name, .attemptEnded(ticket, report)))
             }
         case .publish(let ticket, let access, let generation):
             let token = PublishedToken(
-                credential: name, provider: credential.profile.name, access: access)
+                credential: name, provider: credential.profile.name, access: access.told(by: now))
             let isNew = fleet[name]?.publishedGeneration != generation
             group.addTask {
                 let report = await world.outputs.publish(token, to: credential.outputs)

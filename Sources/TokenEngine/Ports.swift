@@ -29,6 +29,8 @@ public enum SlotOrigin: Sendable, Equatable {
 /// The durable slots of every credential (durability.md section 3).
 public protocol SlotStore: Sendable {
     var slotSize: Int { get }
+    /// Every credential that something is stored of, configured or not.
+    func names() async throws(StorageFailure) -> [String]
     func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin
     /// From now on these slots are the right ones; where none can be read they are set aside.
     func accept(_ credential: String) async throws(StorageFailure)
@@ -147,6 +149,8 @@ public protocol Supervisor: Sendable {
     func status(_ text: String)
     func reloading()
     func stopping()
+    /// The stop takes so long from now; never said to shorten it (`EXTEND_TIMEOUT_USEC=`).
+    func extendTimeout(by duration: Duration)
     func watchdog()
 }
 
@@ -168,6 +172,10 @@ public struct World: Sendable {
     public var supervisor: any Supervisor
     public var random: any RandomBytes
     public var loadConfiguration: @Sendable () -> Result<Configuration, ConfigurationMistakes>
+    /// Waits in real time; simulations have a time of their own.
+    public var pause: @Sendable (Duration) async -> Void = {
+        try? await Task.sleep(for: $0, clock: .continuous)
+    }
     /// Told of every configuration that a reload puts in force.
     public var applied: @Sendable (Configuration) -> Void = { _ in }
 

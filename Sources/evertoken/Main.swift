@@ -23,6 +23,12 @@ struct Evertoken: ParsableCommand {
             Check.self, Status.self, Token.self, Refresh.self, Reload.self, Login.self,
             Import.self, Wait.self, Accept.self, Forget.self, Providers.self, Demo.self,
         ])
+
+    static func main() {
+        // It handles tokens too.
+        _ = ProcessHardening.forbidDumps()
+        main(nil)
+    }
 }
 
 /// How every command finds the daemon (contract section 5).

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import TokenAdapters
 import TokenCore
 
@@ -41,6 +42,11 @@ struct EvertokenDaemon: ParsableCommand {
         let assembly = Assembly(
             config: config, stateOverride: stateDir, tokenOverride: tokenDir,
             logLevel: logLevel.flatMap(LogLevel.init(named:)))
+        if let missing = ProcessHardening.missingResource() {
+            let line = Array("error: evertokend cannot run here: \(missing)\n".utf8)
+            _ = write(STDERR_FILENO, line, line.count)
+            throw ExitCode(EX_OSERR)
+        }
         let status = LoopExecutor.run { await assembly.run() }
         throw ExitCode(status)
     }

@@ -190,7 +190,9 @@ import Testing
         #expect(SlotPair.state(of: nil, credential: "mail") == .empty)
         #expect(SlotPair.state(of: [0, 0], credential: "mail") == .empty)
         #expect(SlotPair.state(of: [0, 1], credential: "mail") == .damaged)
-        #expect(SlotPair(a: .empty, b: .damaged).isUnreadable)
+        // A first write that was torn: nothing has been sent, the other was never written.
+        #expect(!SlotPair(a: .empty, b: .damaged).isUnreadable)
+        #expect(SlotPair(a: .damaged, b: .damaged).isUnreadable)
         #expect(!SlotPair(a: .empty, b: .empty).isUnreadable)
     }
 }

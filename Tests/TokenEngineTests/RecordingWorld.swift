@@ -121,6 +121,10 @@ extension RecordingWorld: SlotStore {
 
     func read(_ credential: String) async throws(StorageFailure) -> SlotPair { pair(credential) }
 
+    func names() async throws(StorageFailure) -> [String] {
+        state.withLock { $0.slots.keys.sorted() }
+    }
+
     func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin {
         state.withLock { $0.foreign.contains(credential) }
             ? .foreign(problem: "emulated: a copy") : .own
@@ -214,5 +218,6 @@ extension RecordingWorld: Journal, Supervisor {
     func status(_ text: String) { state.withLock { $0.statuses.append(text) } }
     func reloading() { note(.reloading) }
     func stopping() { note(.stopping) }
+    func extendTimeout(by duration: Duration) {}
     func watchdog() {}
 }

@@ -29,11 +29,17 @@ int clinux_file_identity(int directory, const char *name, uint64_t identity[3]);
 /* Has later reads of a file come from the disk, as far as the kernel will. */
 void clinux_forget_cached_pages(int descriptor);
 
+/* Whether so many threads can run at once; 0 if they can. */
+int clinux_can_start_threads(int count);
+
 /* SO_PEERCRED of a connected Unix socket. */
 int clinux_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid);
 
 /* open(2) is variadic: one with a mode, relative to a directory descriptor. */
 int clinux_openat(int directory, const char *path, int flags, mode_t mode);
+
+/* Whether a descriptor is open. */
+int clinux_is_open(int descriptor);
 
 /* pipe2(2) with O_CLOEXEC. */
 int clinux_pipe(int ends[2]);

@@ -29,7 +29,7 @@ extension FieldReader {
         let environment = object.take("env")?.nonEmptyString("\"CRM_SECRET\"")
             .map(SecretSource.environment)
         let command = object.take("command")?.arguments().map(SecretSource.command)
-        object.finish()
+        object.finish(isSecret: true)
         let given = ["file", "credential", "env", "command"].count { node[$0] != nil }
         guard given == 1 else {
             if given > 1 || node.members?.isEmpty == true {

@@ -160,12 +160,14 @@ final class ObjectReader {
         return nil
     }
 
-    func finish() {
+    /// - Parameter isSecret: A key that nobody knows may be the secret itself: it is not repeated.
+    func finish(isSecret: Bool = false) {
         for member in members where !taken.contains(member.key) {
             let near = nearest(member.key, among: known)
             field.document.record(
                 at: member.keyOffset >= 0 ? member.keyOffset : field.fallbackOffset,
-                path: reader(of: member).path, "unknown key",
+                path: isSecret ? field.path : reader(of: member).path,
+                isSecret ? "has an unknown key" : "unknown key",
                 near.map { "write \"\($0)\"" }
                     ?? "write one of \(known.sorted().joined(separator: ", "))")
         }

@@ -48,7 +48,7 @@ public struct CredentialStatus: Sendable, Equatable {
         provider = lifecycle.configuration.profile.name
         state = lifecycle.state
         // What outputs say, so that a stepped clock does not make two truths.
-        expiresAt = lifecycle.grant.access?.expiresAt
+        expiresAt = lifecycle.grant.access?.told(by: now).expiresAt
         nextRefreshAt = lifecycle.nextAttemptAt.map { now.wall(at: $0) }
         refreshTokenExpiresAt = lifecycle.grant.refreshTokenExpiresAt
         lastRefreshAt = lifecycle.grant.attempts.lastSuccessAt?.wall
@@ -130,6 +130,18 @@ extension StoredError {
     }
 }
 
+/// The little that the status line says of one credential.
+struct Glance: Sendable, Equatable {
+    var name: String
+    var state: CredentialState
+    var nextAttemptAt: Uptime?
+
+    init(_ lifecycle: CredentialLifecycle) {
+        (name, state) = (lifecycle.name, lifecycle.state)
+        nextAttemptAt = lifecycle.nextAttemptAt
+    }
+}
+
 extension Fleet {
     /// `ready` once everything is settled, `degraded` while anything needs a person or is expired.
     public func statusReport(
@@ -151,24 +163,26 @@ extension Fleet {
 
     /// `3 of 4 fresh; next: crm in 12 min; 1 needs login: drive` (sd_notify(3), `STATUS=`).
     public func statusLine(now: Moment) -> String {
-        let all = self.all
+        let all = glances.compactMap { $0 }
         if all.isEmpty { return "no credentials configured" }
-        let healthy: Set<CredentialState> = [.fresh, .refreshing]
-        let fresh = all.count { healthy.contains($0.state) }
+        let fresh = all.count { $0.state == .fresh || $0.state == .refreshing }
         var parts = ["\(fresh) of \(all.count) fresh"]
-        let next = all.compactMap { lifecycle in
-            lifecycle.nextAttemptAt.map { (lifecycle.name, $0) }
-        }.min { $0.1 < $1.1 }
-        if let next {
-            parts.append("next: \(next.0) in \(describe(now.uptime.duration(to: next.1)))")
+        var next: (name: String, at: Uptime)?
+        for glance in all {
+            guard let at = glance.nextAttemptAt, next.map({ at < $0.at }) ?? true else { continue }
+            next = (glance.name, at)
         }
+        if let next {
+            parts.append("next: \(next.name) in \(describe(now.uptime.duration(to: next.at)))")
+        }
+        if fresh == all.count { return parts.joined(separator: "; ") }
         let kinds: [(CredentialState, String)] = [
             (.loginRequired, "needs login"), (.expired, "expired"),
             (.misconfigured, "misconfigured"), (.quarantined, "quarantined"),
             (.retrying, "retrying"), (.pending, "pending"),
         ]
         for (state, words) in kinds {
-            let names = all.filter { $0.state == state }.map(\.name)
+            let names = all.filter { $0.state == state }.map(\.name).sorted()
             if !names.isEmpty {
                 parts.append("\(names.count) \(words): \(names.prefix(5).joined(separator: ", "))")
             }
@@ -176,5 +190,5 @@ extension Fleet {
         return parts.joined(separator: "; ")
     }
 
-    public var isSettled: Bool { all.allSatisfy(\.state.isSettled) }
+    public var isSettled: Bool { glances.allSatisfy { $0?.state.isSettled ?? true } }
 }

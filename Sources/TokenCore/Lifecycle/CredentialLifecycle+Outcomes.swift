@@ -34,7 +34,7 @@ extension CredentialLifecycle {
     private mutating func quarantined(_ problem: String, now: Moment) -> [LifecycleAction] {
         let isNew = quarantine?.problem != problem
         quarantine = StoredError(failureClass: .storage, problem: problem, at: now.wall)
-        dueAt = nil
+        (dueAt, settleDueAt) = (nil, nil)
         return isNew ? [.report(.quarantined(problem: problem))] : []
     }
 
@@ -52,10 +52,11 @@ extension CredentialLifecycle {
     func expiry(of access: GrantedAccess, now: Moment) -> Uptime? {
         guard let lifetime = access.lifetime else { return nil }
         if access.sentAt.bootID == now.bootID {
-            return access.sentAt.uptime.advanced(by: lifetime)
+            // A boot clock that went back is none; a token never lasts longer than from now.
+            let sentAt = min(access.sentAt.uptime, now.uptime)
+            return sentAt.advanced(by: lifetime)
         }
-        let elapsed = now.elapsed(since: access.sentAt) ?? .zero
-        return now.uptime.advanced(by: max(.zero, lifetime - elapsed))
+        return now.uptime.advanced(by: max(.zero, lifetime - (access.age(at: now) ?? .zero)))
     }
 
     private mutating func scheduleAfterStart(now: Moment, using random: inout RandomSource) {
@@ -76,7 +77,7 @@ extension CredentialLifecycle {
             dueAt = isPrompt ? due : max(floor, due)
             return
         }
-        guard let access = grant.access, let elapsed = now.elapsed(since: access.sentAt) else {
+        guard let access = grant.access, let elapsed = access.age(at: now) else {
             dueAt = floor
             return
         }
@@ -142,6 +143,11 @@ extension CredentialLifecycle {
     mutating func attemptEnded(
         _ report: AttemptReport, now: Moment, using random: inout RandomSource
     ) -> [LifecycleAction] {
+        let isSettled = report.end == .granted([]) && report.storageProblem == nil
+        if isSettling {
+            if isSettled { noteSettled() } else { settleLater(report, now: now) }
+            return []
+        }
         let wasLoginRequired = grant.attempts.isLoginRequired
         let wasMisconfigured = grant.attempts.isMisconfigured
         let oldGeneration = grant.generation
@@ -155,6 +161,9 @@ extension CredentialLifecycle {
             storageFailures = 0
             storageError = nil
         }
+        if report.isStateAccepted { isAccepted = true }
+        settleDueAt = nil
+        if report.storageProblem != nil { settleLater(report, now: now) }
         let trouble = quarantine
         quarantine = nil
         switch report.end {
@@ -259,8 +268,13 @@ extension CredentialLifecycle {
             failureClass: .output, problem: problem, at: now.wall)
         var history = AttemptHistory()
         history.failures = publishFailures
+        // Nobody can read the new token yet, and the old one may end any time, also one that a
+        // former life of the daemon wrote: never long between two tries.
+        let life = grant.access?.lifetime ?? .zero
+        let remaining = RetryPolicy.Remaining(life: life, lifetime: life)
         let wait = RetryPolicy(policy: configuration.refresh, rules: rules).delay(
-            after: .output, history: history, remaining: nil, isRotating: false, using: &random)
+            after: .output, history: history, remaining: remaining, isRotating: false,
+            using: &random)
         publishDueAt = now.uptime.advanced(by: max(wait, .milliseconds(250)))
         return [.report(.outputFailed(problem: problem))]
     }

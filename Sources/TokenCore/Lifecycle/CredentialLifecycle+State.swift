@@ -11,7 +11,7 @@ extension CredentialLifecycle {
         }
         if isDead { return .expired }
         switch job {
-        case .attempting: return .refreshing
+        case .attempting: if !isSettling { return .refreshing }
         case .publishing where published?.generation != grant.generation: return .refreshing
         case .none, .recovering, .publishing: break
         }
@@ -26,6 +26,9 @@ extension CredentialLifecycle {
 
     /// Failed attempts in a row, those included that the disk could not remember.
     public var failures: Int { grant.attempts.failures + storageFailures }
+
+    /// The newest token is not in every file.
+    public var hasOutputProblem: Bool { lastOutputProblem != nil }
 
     /// The generation that other programs can read; `nil` before the first.
     public var publishedGeneration: Int64? { published?.generation }
@@ -54,5 +57,16 @@ extension CredentialLifecycle {
     mutating func notePublished(_ access: GrantedAccess, now: Moment) {
         published = Published(
             generation: grant.generation, expiresAt: expiry(of: access, now: now))
+    }
+
+    mutating func noteSettled() {
+        (settleDueAt, storageFailures, storageError) = (nil, 0, nil)
+    }
+
+    /// The answer is safe in one slot; the other should have what it says as well.
+    mutating func settleLater(_ report: AttemptReport, now: Moment) {
+        let problem = report.storageProblem ?? storageError?.problem ?? "a slot cannot be written"
+        noteStorageProblem(problem, now: now)
+        settleDueAt = now.uptime.advanced(by: min(.seconds(1) * storageFailures, .seconds(45)))
     }
 }

@@ -33,7 +33,7 @@ public struct CredentialLifecycle: Sendable {
     /// Why the state cannot be trusted; `nil` when it can.
     var quarantine: StoredError?
     /// A person has looked at the state: it may be older than the token files.
-    public private(set) var isAccepted = false
+    public internal(set) var isAccepted = false
     var lastOutputProblem: StoredError?
     /// Attempts in a row that the state's file system prevented; the disk cannot remember them.
     var storageFailures = 0
@@ -43,8 +43,12 @@ public struct CredentialLifecycle: Sendable {
     var isRetryPending = false
     /// The smallest warning threshold already reported, in days.
     var warnedDays = Int.max
-    /// For those who wait for one.
-    public private(set) var attemptsEnded = 0
+    /// For those who wait for one. Sign-ins and imports do not count.
+    public private(set) var renewalsEnded = 0
+    private var isRenewing = false
+    var isSettling = false
+    /// The next try to have both slots hold what there is; `nil` if they do.
+    var settleDueAt: Uptime?
     private var lastTicket: UInt64 = 0
 
     /// - Parameter firstTicket: Above every ticket of a former life of the same name.
@@ -89,6 +93,7 @@ public struct CredentialLifecycle: Sendable {
             if let publishDueAt { deadlines.append(publishDueAt) }
             if !orders.isEmpty { deadlines.append(Uptime(.zero)) }
             if let dueAt { deadlines.append(dueAt) }
+            if let settleDueAt { deadlines.append(settleDueAt) }
         }
         if let expiryAt { deadlines.append(expiryAt) }
         return deadlines.min()
@@ -108,17 +113,23 @@ public struct CredentialLifecycle: Sendable {
     /// Whether `.woke` now would start an attempt; the fleet counts those.
     public func wantsAttempt(at now: Uptime) -> Bool {
         guard job == .none else { return false }
-        if !orders.isEmpty { return true }
-        return dueAt.map { $0 <= now } ?? false
+        if !orders.isEmpty || isDue(settleDueAt, now) { return true }
+        return isDue(dueAt, now)
     }
+
+    private func isDue(_ at: Uptime?, _ now: Uptime) -> Bool { at.map { $0 <= now } ?? false }
 
     /// Whether the next attempt asks the provider; adopting tokens does not.
     var sendsNext: Bool {
-        if case .adopt? = orders.first { false } else { true }
+        if case .adopt? = orders.first { return false }
+        return !orders.isEmpty || settleDueAt == nil
     }
 
     public var isAttempting: Bool {
         if case .attempting = job { true } else { false }
+    }
+    public var isRecovering: Bool {
+        if case .recovering = job { true } else { false }
     }
     public var isBusy: Bool { job != .none }
 
@@ -135,7 +146,7 @@ public struct CredentialLifecycle: Sendable {
         case .attemptEnded(let ticket, let report):
             guard job == .attempting(ticket) else { return [] }
             job = .none
-            attemptsEnded += 1
+            if isRenewing { renewalsEnded += 1 }
             return attemptEnded(report, now: now, using: &random)
         case .published(let ticket, let report):
             guard job == .publishing(ticket) else { return [] }
@@ -164,12 +175,27 @@ public struct CredentialLifecycle: Sendable {
             publishDueAt = nil
             return actions + (grant.access.map { publish($0) } ?? [])
         }
-        let order = orders.isEmpty ? .renew(isManual: false) : orders.removeFirst()
+        let order = nextOrder(now: now.uptime)
         let ticket = nextTicket()
         job = .attempting(ticket)
-        if case .renew = order { dueAt = nil }
+        (isRenewing, isSettling) = (false, order == .settle)
+        if case .renew = order { (isRenewing, dueAt) = (true, nil) }
         actions.append(.attempt(ticket, order))
         return actions
+    }
+
+    private mutating func nextOrder(now: Uptime) -> AttemptOrder {
+        if !orders.isEmpty { return orders.removeFirst() }
+        return isDue(settleDueAt, now) ? .settle : .renew(isManual: false)
+    }
+
+    /// What the files say of the token's times is wrong now.
+    mutating func noteClockStep(now: Moment) {
+        guard quarantine == nil, grant.access?.lifetime != nil, published != nil,
+            published?.isDead != true
+        else { return }
+        publishDueAt = now.uptime
+        isOutputChangePending = job != .none
     }
 
     mutating func publish(_ access: GrantedAccess) -> [LifecycleAction] {
@@ -188,15 +214,17 @@ public struct CredentialLifecycle: Sendable {
     private mutating func requestRefresh(now: Moment) {
         let floor = earliestAttempt(now: now)
         // A person's wish ends the wait for a new sign-in, or for repaired slots, once.
-        if grant.attempts.isLoginRequired || quarantine != nil {
+        // Nor is it forgotten while the slots are still being read.
+        if grant.attempts.isLoginRequired || quarantine != nil || isRecovering {
             if !orders.contains(.renew(isManual: true)) { orders.append(.renew(isManual: true)) }
-        } else if !isAttempting {
+        } else if !(isAttempting && isRenewing) {
             dueAt = min(dueAt ?? floor, floor)
         }
     }
 
     private mutating func wantToken(now: Moment) {
-        guard grant.attempts.failures == 0, storageFailures == 0, quarantine == nil, !isAttempting,
+        guard grant.attempts.failures == 0, storageFailures == 0, quarantine == nil,
+            !(isAttempting && isRenewing),
             let access = grant.access
         else { return }
         var earliest = earliestAttempt(now: now)

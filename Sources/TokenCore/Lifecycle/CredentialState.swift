@@ -67,6 +67,10 @@ public struct AttemptReport: Sendable, Equatable {
     public var end: End
     /// Names the attempt in the journal.
     public var attemptID: String
+    /// The tokens are safe, but the disk did not take all that should be there.
+    public var storageProblem: String?
+    /// A person brought the refresh token that is stored now.
+    public var isStateAccepted = false
 
     public init(grant: StoredGrant?, end: End, attemptID: String) {
         (self.grant, self.end, self.attemptID) = (grant, end, attemptID)

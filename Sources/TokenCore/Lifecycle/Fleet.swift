@@ -7,11 +7,17 @@ public struct Fleet: Sendable {
     }
 
     private var lifecycles: [CredentialLifecycle?] = []
+    /// What the status line says of each; kept up, so that an event costs no walk over all.
+    private(set) var glances: [Glance?] = []
+    /// Grows whenever one of them changes.
+    public private(set) var changes: UInt64 = 0
     private var indices: [String: Int] = [:]
     private var heap = DeadlineHeap()
     /// Due, and waiting for room; first come, first served.
     private var waiting: [Int] = []
     private var inFlight = 0
+    /// Whose slots are being read. Nobody asks before all are known: two may hold one token (I11).
+    private var recovering = 0
     private var windows: [String: RateWindow] = [:]
     private var random: RandomSource
     public private(set) var maxInFlight: Int
@@ -55,6 +61,9 @@ public struct Fleet: Sendable {
                     credential, firstTicket: UInt64(index) << 32)
                 let actions = lifecycle.start()
                 lifecycles.append(lifecycle)
+                glances.append(nil)
+                glance(at: index)
+                recovering += 1
                 orders += actions.map { Order(credential: credential.name, action: $0) }
             }
         }
@@ -69,7 +78,9 @@ public struct Fleet: Sendable {
             return nil
         }
         if gone.isAttempting { inFlight -= 1 }
+        if gone.isRecovering { recovering -= 1 }
         lifecycles[index] = nil
+        glance(at: index)
         if let group = gone.configuration.rateLimitGroup { windows[group]?.release(index) }
         heap.set(index, to: nil)
         waiting.removeAll { $0 == index }
@@ -96,9 +107,18 @@ public struct Fleet: Sendable {
         return orders + startWaiting(now: now)
     }
 
+    /// The wall clock was stepped: token files tell their times anew.
+    public mutating func noteClockStep(now: Moment) {
+        for index in lifecycles.indices where lifecycles[index] != nil {
+            lifecycles[index]?.noteClockStep(now: now)
+            heap.set(index, to: lifecycles[index]?.wakeAt)
+        }
+    }
+
     public mutating func noteUnsaved(_ name: String, problem: String, now: Moment) {
         guard let index = indices[name] else { return }
         lifecycles[index]?.noteStorageProblem(problem, now: now)
+        glance(at: index)
     }
 
     public mutating func notePublishedUnsaved(
@@ -106,14 +126,24 @@ public struct Fleet: Sendable {
     ) {
         guard let index = indices[name] else { return }
         lifecycles[index]?.notePublishedUnsaved(access, now: now)
+        glance(at: index)
         heap.set(index, to: lifecycles[index]?.wakeAt)
     }
 
     public mutating func stop() { isStopping = true }
 
+    private mutating func glance(at index: Int) {
+        let new = lifecycles[index].map(Glance.init)
+        guard glances[index] != new else { return }
+        glances[index] = new
+        changes += 1
+    }
+
+    private var hasRoom: Bool { inFlight < maxInFlight && recovering == 0 && !isStopping }
+
     private mutating func startWaiting(now: Moment) -> [Order] {
         var orders: [Order] = []
-        while inFlight < maxInFlight, !isStopping, !waiting.isEmpty {
+        while hasRoom, !waiting.isEmpty {
             orders += handle(.woke, index: waiting.removeFirst(), now: now)
         }
         return orders
@@ -123,8 +153,8 @@ public struct Fleet: Sendable {
         _ event: LifecycleEvent, index: Int, now: Moment
     ) -> [Order] {
         guard var lifecycle = lifecycles[index] else { return [] }
-        let wasAttempting = lifecycle.isAttempting
-        let hasRoom = inFlight < maxInFlight && !isStopping
+        let (wasAttempting, wasRecovering) = (lifecycle.isAttempting, lifecycle.isRecovering)
+        let hasRoom = self.hasRoom
         // What was sent before a restart counts too.
         if case .recovered(_, .grant(let grant)) = event {
             noteFormerLife(grant, lifecycle, index, now)
@@ -132,12 +162,14 @@ public struct Fleet: Sendable {
         var freeAt = self.freeAt(lifecycle, index, now: now.uptime)
         let mayAttempt = hasRoom && freeAt <= now.uptime
         let actions = lifecycle.handle(event, now: now, mayAttempt: mayAttempt, using: &random)
+        recovering += (lifecycle.isRecovering ? 1 : 0) - (wasRecovering ? 1 : 0)
         if wasAttempting, !lifecycle.isAttempting { inFlight -= 1 }
         if !wasAttempting, lifecycle.isAttempting {
             inFlight += 1
             noteAttempt(actions, lifecycle, index, now: now.uptime)
         }
         lifecycles[index] = lifecycle
+        glance(at: index)
         freeAt = self.freeAt(lifecycle, index, now: now.uptime)
         let isHeldBack =
             lifecycle.wantsAttempt(at: now.uptime) && !(hasRoom && freeAt <= now.uptime)
@@ -169,7 +201,7 @@ public struct Fleet: Sendable {
         _ actions: [LifecycleAction], _ lifecycle: CredentialLifecycle, _ index: Int, now: Uptime
     ) {
         for case .attempt(_, let order) in actions {
-            if case .adopt = order { continue }
+            guard order.sends else { continue }
             note(now, by: lifecycle, index)
         }
     }

@@ -60,7 +60,7 @@ public struct AnswerReader: Sendable {
             return AnswerReading(
                 result: .failure(refusal), refreshToken: refreshToken, notes: notes)
         }
-        let granted = TokenAnswer(
+        var granted = TokenAnswer(
             accessToken: Secret(token), tokenType: text(response.tokenType, answer),
             scope: text(response.scope, answer), lifetime: lifetime,
             refreshLifetime: expiry.first(of: response.refreshExpires)?.lifetime,
@@ -72,6 +72,7 @@ public struct AnswerReader: Sendable {
                 answer.body.node.flatMap(pointer.resolve)
                     .map { JSONMember(pointer.text, $0) }
             })
+        granted.date = date(of: answer)
         return AnswerReading(
             result: .success(granted), refreshToken: refreshToken, notes: notes)
     }

@@ -30,6 +30,8 @@ public enum TokenLifetime: Sendable, Equatable {
 
 /// What a successful answer granted.
 public struct TokenAnswer: Sendable, Equatable {
+    /// The server's clock, if it told.
+    public var date: WallTime?
     /// Empty only in the answer to a step that gives none.
     public var accessToken: Secret
     public var tokenType: String?

@@ -9,6 +9,18 @@ public enum AttemptOrder: Sendable, Equatable {
     case login(AuthorizationCode)
     /// Adopt tokens obtained elsewhere.
     case adopt(ImportedTokens)
+    /// Write again what the disk did not take beside the answer.
+    case settle
+}
+
+extension AttemptOrder {
+    /// Whether it asks the provider.
+    var sends: Bool {
+        switch self {
+        case .renew, .login: true
+        case .adopt, .settle: false
+        }
+    }
 }
 
 public struct AuthorizationCode: Sendable, Equatable {
@@ -65,6 +77,9 @@ public enum AttemptPlan: Sendable, Equatable {
             record.grant.adopt(tokens, at: now, profile: profile)
             record.state = .settled
             return .write(record, to: target)
+        case .settle:
+            guard let winner = slots.winner else { return .needsLogin(grant) }
+            return .write(winner.contents.record.settled(grant), to: target)
         case .login: record.kind = .authorizationCode
         case .renew(let isManual):
             guard let kind = grant.renewalKind(profile: profile),
@@ -205,6 +220,15 @@ extension StoredGrant {
     mutating func replaceAccess(_ new: GrantedAccess) {
         previousAccess = access.map { Self.fingerprint(ofAccess: $0.token) }
         access = new
+    }
+
+    public mutating func noteSpent(_ token: Secret) {
+        let fingerprint = Self.fingerprint(ofRefresh: token)
+        spent = (spent.filter { $0 != fingerprint } + [fingerprint]).suffix(Self.maximumSpent)
+    }
+
+    public static func fingerprint(ofRefresh token: Secret) -> String {
+        hexadecimal(SHA256.hash(data: Array(("refresh\n" + token.reveal()).utf8)).prefix(8))
     }
 
     /// Short: it only tells one's own tokens apart.

@@ -244,8 +244,9 @@ public struct SlotPair: Sendable, Equatable {
         }
     }
 
-    /// Nothing can be read although something was written: only a person can decide.
-    public var isUnreadable: Bool { winner == nil && (a == .damaged || b == .damaged) }
+    /// Nothing can be read although both were written: only a person can decide. A damaged one
+    /// beside one that never was written is a first write that a power cut tore: nothing was sent.
+    public var isUnreadable: Bool { a == .damaged && b == .damaged }
 }
 
 extension SlotPair.Index {

@@ -17,6 +17,9 @@ extension StoredGrant {
         case .success(let answer):
             let exchanges = profile.exchanges(record.kind)
             let kept = keptValues(answer, of: exchanges)
+            let echoes =
+                profile.lifecycle.refreshToken == .accessToken
+                ? [] : [record.grant.refreshToken, refreshToken].compactMap { $0 }
             steps.removeAll { step in
                 !exchanges.contains { $0.id == step.id && $0.isCached }
             }
@@ -24,7 +27,9 @@ extension StoredGrant {
                 GrantedAccess(
                     token: answer.accessToken, tokenType: answer.tokenType, scope: answer.scope,
                     sentAt: record.sentAt, lifetime: answer.lifetime.duration,
-                    roundTrip: roundTrip, keep: kept))
+                    roundTrip: roundTrip, keep: kept, serverDate: answer.date
+                )
+                .withoutEchoes(of: echoes))
             generation += 1
             let successes = attempts.successes + 1
             let lastAttemptAt = attempts.lastAttemptAt
@@ -84,6 +89,7 @@ extension StoredGrant {
                 refreshTokenSince = record.sentAt
                 refreshTokenLifetime = rules.refreshTokenLifetime
             }
+            if let old = refreshToken { noteSpent(old) }
             refreshToken = new
             isRefreshTokenRefused = false
             isKnownStatic = false
@@ -218,5 +224,23 @@ extension StoredGrant {
             let lifetime = refreshTokenLifetime
         else { return nil }
         return since.wall.advanced(by: lifetime)
+    }
+}
+
+extension GrantedAccess {
+    /// A refresh token that an answer repeats somewhere else is published nowhere (contract 2).
+    func withoutEchoes(of tokens: [Secret]) -> GrantedAccess {
+        let texts = tokens.map { $0.reveal() }.filter { !$0.isEmpty }
+        let repeats = { (value: String) in texts.contains { value.contains($0) } }
+        var access = self
+        if tokenType.map(repeats) == true { access.tokenType = nil }
+        if scope.map(repeats) == true { access.scope = nil }
+        access.keep.removeAll { member in
+            repeats(
+                String(
+                    decoding: JSONNode.object([(member.key, member.value)]).serialized(),
+                    as: UTF8.self))
+        }
+        return access
     }
 }

@@ -9,6 +9,7 @@ extension StoredGrant {
             ("refresh_token_lifetime", refreshTokenLifetime?.json),
             ("static", isKnownStatic ? true : nil),
             ("access", access?.json()),
+            ("spent", spent.isEmpty ? nil : .array(spent.map { .string($0) })),
             ("previous_access", previousAccess.map { .string($0) }),
             ("generation", .integer(generation)),
             ("steps", steps.isEmpty ? nil : .array(steps.map { $0.json() })),
@@ -27,6 +28,7 @@ extension StoredGrant {
         refreshTokenLifetime = node["refresh_token_lifetime"].flatMap(Duration.init(json:))
         isKnownStatic = node["static"]?.flag ?? false
         access = node["access"].flatMap(GrantedAccess.init(json:))
+        spent = (node["spent"]?.elements ?? []).compactMap(\.text)
         previousAccess = node["previous_access"]?.text
         steps = (node["steps"]?.elements ?? []).compactMap(StepResult.init(json:))
         seedFingerprints = (node["seeds"]?.elements ?? []).compactMap(\.text)
@@ -41,6 +43,7 @@ extension GrantedAccess {
             ("scope", scope.map { .string($0) }), ("sent_at", sentAt.json),
             ("lifetime", lifetime?.json), ("round_trip", roundTrip.json),
             ("keep", keep.isEmpty ? nil : JSONNode(.object(keep))),
+            ("server_date", serverDate.map { .integer($0.epochSeconds) }),
         ])
     }
 
@@ -52,7 +55,8 @@ extension GrantedAccess {
             token: Secret(token), tokenType: node["token_type"]?.text, scope: node["scope"]?.text,
             sentAt: sentAt, lifetime: node["lifetime"].flatMap(Duration.init(json:)),
             roundTrip: node["round_trip"].flatMap(Duration.init(json:)) ?? .zero,
-            keep: node["keep"]?.members ?? [])
+            keep: node["keep"]?.members ?? [],
+            serverDate: node["server_date"]?.integer.map(WallTime.init(epochSeconds:)))
     }
 }
 

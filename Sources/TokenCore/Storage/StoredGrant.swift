@@ -13,6 +13,9 @@ public struct StoredGrant: Sendable, Equatable {
 
     /// The access token last granted.
     public var access: GrantedAccess?
+    /// Refresh tokens that another one has replaced, newest last: ``fingerprint(ofRefresh:)``. None
+    /// is ever sent again (I11).
+    public var spent: [String] = []
     /// Of the access token before it, ``fingerprint(ofAccess:)``: files may still hold that one.
     public var previousAccess: String?
     /// Counts grants; a published file never goes back to a smaller one (I15).
@@ -40,6 +43,7 @@ public struct StoredGrant: Sendable, Equatable {
     }
 
     public static let maximumSeedFingerprints = 16
+    static let maximumSpent = 24
 }
 
 /// An access token with all that `token.json` says of it.
@@ -54,14 +58,43 @@ public struct GrantedAccess: Sendable, Equatable {
     /// How long the request took: the margin before expiry is never less than this and a second.
     public var roundTrip: Duration
     public var keep: [JSONMember] = []
+    /// The server's clock when it answered (RFC 9110 section 6.6.1).
+    public var serverDate: WallTime?
 
     public init(
         token: Secret, tokenType: String? = nil, scope: String? = nil, sentAt: Moment,
-        lifetime: Duration?, roundTrip: Duration = .zero, keep: [JSONMember] = []
+        lifetime: Duration?, roundTrip: Duration = .zero, keep: [JSONMember] = [],
+        serverDate: WallTime? = nil
     ) {
         (self.token, self.tokenType, self.scope) = (token, tokenType, scope)
         (self.sentAt, self.lifetime, self.roundTrip) = (sentAt, lifetime, roundTrip)
-        self.keep = keep
+        (self.keep, self.serverDate) = (keep, serverDate)
+    }
+
+    /// Farthest that an honest server's clock may be from ours.
+    static let clockTolerance: Duration = .seconds(300)
+
+    /// How old the token is: exact within one boot. Across boots by the wall clock, if that agrees
+    /// with the server's of then; `nil` when nobody can tell.
+    public func age(at now: Moment) -> Duration? {
+        guard let elapsed = now.elapsed(since: sentAt) else { return nil }
+        guard sentAt.bootID != now.bootID, let serverDate else { return elapsed }
+        let byServer = serverDate.duration(to: now.wall)
+        return byServer < .zero - Self.clockTolerance ? nil : max(elapsed, byServer)
+    }
+
+    /// The same with its time of issue as the wall clock of now has it, which may have been stepped
+    /// since.
+    public func told(by now: Moment) -> GrantedAccess {
+        guard sentAt.bootID == now.bootID else { return self }
+        let wall = now.wall(at: sentAt.uptime)
+        let difference = sentAt.wall.duration(to: wall)
+        guard difference < .zero - Moment.smallestStep || difference > Moment.smallestStep else {
+            return self
+        }
+        var access = self
+        access.sentAt.wall = wall
+        return access
     }
 
     /// By the wall clock at the time of the request; what outputs say.

@@ -49,13 +49,21 @@ public struct Moment: Hashable, Sendable {
 
     /// How long ago `earlier` was: exact within one boot, by the wall clock across boots.
     ///
-    /// `nil` when the wall clock says it lies in the future: then the clock is not to be believed
-    /// (no battery, not yet synchronised), and the caller must assume the worst.
+    /// `nil` when the clock says it lies in the future: then the clock is not to be believed (no
+    /// battery, not yet synchronised, another time namespace); the caller must assume the worst.
     public func elapsed(since earlier: Moment) -> Duration? {
-        if bootID == earlier.bootID { return max(.zero, earlier.uptime.duration(to: uptime)) }
-        let elapsed = earlier.wall.duration(to: wall)
+        let isSameBoot = bootID == earlier.bootID
+        let elapsed =
+            isSameBoot
+            ? earlier.uptime.duration(to: uptime) : earlier.wall.duration(to: wall)
         return elapsed < .zero ? nil : elapsed
     }
+
+    /// A wall clock that moves less against the boot clock was not stepped.
+    public static let smallestStep: Duration = .milliseconds(1500)
+
+    /// When this boot began, by the wall clock: it changes only when that is stepped.
+    public var wallAtBoot: WallTime { wall.advanced(by: .zero - uptime.sinceBoot) }
 
     /// The wall clock's name for an uptime of this boot.
     public func wall(at other: Uptime) -> WallTime {
