@@ -1,7 +1,7 @@
 /* Kills a program at one exact boundary of its system calls.
  *
  *   kill_tracer --out FILE [--start TEXT] [--within DIR] [--kill-at N [--on WHAT]]
- *               -- PROGRAM ARGS...
+ *               [--hold yes] -- PROGRAM ARGS...
  *
  * A boundary is the entry or the exit of a system call, of any thread, counted over all of them
  * together: `strace -e inject=...:when=N` counts per thread, and misses what it does not trace.
@@ -12,56 +12,28 @@
  *   --start TEXT  begin to count when the program writes TEXT; otherwise at its exec
  *   --within DIR  work is what touches a file below DIR or talks over a socket, and forking
  *   --on WHAT     N counts only these: call, entry or exit, and path as a step has them, with tabs
+ *   --hold yes    stop at every boundary of a call that changes or flushes a file below DIR: say
+ *                 so on standard output ("hold", then as a step) and wait for a line on standard
+ *                 input. "go" goes on, anything else kills. Meanwhile no thread gets past its next
+ *                 boundary.
  *
  * The first line of standard output is the program's process id. The program dies with the tracer.
  * Programs that it starts are followed to their exec and then let go. The names of the calls come
  * from syscall_names.h, made of <sys/syscall.h>: lines like `[SYS_openat] = "openat",`. */
-#define _GNU_SOURCE
+#include "kill_tracer_calls.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
-static const char *const names[] = {
-#include "syscall_names.h"
-};
-enum kind { OTHER, DESCRIPTOR, PATH_0, PATH_1, PATH_3, SOCKET, PROCESS };
-
-/* What the calls that may be work take. */
-static const struct {
-    enum kind kind;
-    const char *names[16];
-} work_calls[] = {
-    {DESCRIPTOR, {"write", "writev", "pwrite64", "fsync", "fdatasync", "ftruncate", "fallocate",
-                  "fchmod", "fchown", "flock"}},
-    {PATH_0, {"open", "unlink", "rename", "mkdir", "rmdir", "chmod"}},
-    {PATH_1, {"openat", "unlinkat", "mkdirat"}},
-    {PATH_3, {"renameat", "renameat2", "linkat"}},
-    {SOCKET, {"connect", "sendto", "sendmsg", "recvfrom", "recvmsg"}},
-    {PROCESS, {"fork", "vfork", "clone", "clone3"}},
-};
-struct thread {
-    pid_t id;
-    int is_work;
-    long long call, offset;
-    char path[PATH_MAX];
-};
 
 static struct {
     const char *out, *start, *within, *on;
     unsigned long kill_at;
+    int hold;
 } options;
 
 static pid_t program;
@@ -76,10 +48,6 @@ static char killed_at[2 * PATH_MAX];
 static void fail(const char *what) {
     fprintf(stderr, "kill_tracer: %s: %s\n", what, strerror(errno));
     exit(125);
-}
-
-static const char *name_of(long long call) {
-    return call >= 0 && call < (long long)COUNT(names) && names[call] ? names[call] : "unknown";
 }
 
 static void sort_calls(void) {
@@ -98,48 +66,13 @@ static struct thread *thread_of(pid_t id) {
     return &threads[thread_count++];
 }
 
-/* Up to `size` - 1 bytes of the program's memory, ended by a zero; fewer at the end of a page. */
-static size_t peek(pid_t id, unsigned long long address, char *bytes, size_t size) {
-    size_t found = 0;
-    while (found < size - 1) {
-        size_t part = 4096 - (address + found) % 4096;
-        if (part > size - 1 - found) part = size - 1 - found;
-        struct iovec here = {bytes + found, part}, there = {(void *)(address + found), part};
-        if (process_vm_readv(id, &here, 1, &there, 1, 0) != (ssize_t)part) break;
-        found += part;
-        if (memchr(here.iov_base, 0, part)) break;
-    }
-    bytes[found] = 0;
-    return found;
-}
-
-static void path_of_descriptor(pid_t id, int descriptor, char *path, size_t size) {
-    char link[64];
-    snprintf(link, sizeof link, descriptor == AT_FDCWD ? "/proc/%d/cwd" : "/proc/%d/fd/%d", id,
-             descriptor);
-    ssize_t length = readlink(link, path, size - 1);
-    path[length > 0 ? length : 0] = 0;
-}
-
-static void path_of_name(pid_t id, int directory, unsigned long long name, struct thread *thread) {
-    char text[512];
-    peek(id, name, text, sizeof text);
-    if (text[0] == '/') {
-        strcpy(thread->path, text);
-        return;
-    }
-    path_of_descriptor(id, directory, thread->path, PATH_MAX);
-    size_t length = strlen(thread->path);
-    snprintf(thread->path + length, sizeof thread->path - length, "/%.240s", text);
-}
-
 /* Notes what a call is about, and whether it is work. */
 static void look(struct thread *thread, const struct __ptrace_syscall_info *info) {
     const uint64_t *a = info->entry.args;
     enum kind kind = (uint64_t)thread->call < COUNT(kinds) ? kinds[thread->call] : OTHER;
     thread->path[0] = 0;
     thread->offset = -1;
-    thread->is_work = 0;
+    thread->is_work = thread->is_change = 0;
     switch (kind) {
     case OTHER: return;
     case PROCESS: thread->is_work = 1; return;
@@ -152,8 +85,9 @@ static void look(struct thread *thread, const struct __ptrace_syscall_info *info
     if (strncmp(thread->path, "socket:", 7) == 0) thread->path[6] = 0;
     if (strcmp(name_of(thread->call), "pwrite64") == 0) thread->offset = (long long)a[3];
     size_t length = options.within ? strlen(options.within) : 0;
-    thread->is_work = kind == SOCKET
-        || (length && strncmp(thread->path, options.within, length) == 0);
+    int is_within = length && strncmp(thread->path, options.within, length) == 0;
+    thread->is_work = kind == SOCKET || is_within;
+    thread->is_change = is_within && changes(name_of(thread->call), a);
 }
 
 static int says_start(struct thread *thread, const struct __ptrace_syscall_info *info) {
@@ -162,6 +96,20 @@ static int says_start(struct thread *thread, const struct __ptrace_syscall_info 
     if (strcmp(name_of(thread->call), "write") != 0 || size < 2) return 0;
     size_t found = peek(thread->id, info->entry.args[1], text, size);
     return memmem(text, found, options.start, strlen(options.start)) != NULL;
+}
+
+/* Says where the program is and waits; false when it is to be killed there. */
+static int may_go_on(const char *line) {
+    char order[16];
+    fflush(out);
+    printf("hold\t%s\n", line);
+    fflush(stdout);
+    return fgets(order, sizeof order, stdin) && strcmp(order, "go\n") == 0;
+}
+
+static void kill_here(const char *line) {
+    strcpy(killed_at, line);
+    is_killed = kill(program, SIGKILL) == 0;
 }
 
 /* One boundary: counts it, and kills where it is the one asked for. */
@@ -185,11 +133,12 @@ static void boundary(struct thread *thread, const struct __ptrace_syscall_info *
     snprintf(line, sizeof line, "%lu\t%zu\t%lld\t%lld\t%s", all, (size_t)(thread - threads),
              is_entry ? 0 : (long long)info->exit.rval, thread->offset, what);
     if (thread->is_work) fprintf(out, "step\t%s\n", line);
-    if (options.on && strcmp(what, options.on) != 0) return;
-    if (++matching == options.kill_at) {
-        strcpy(killed_at, line);
-        is_killed = kill(program, SIGKILL) == 0;
+    if (options.hold && thread->is_change && !may_go_on(line)) {
+        kill_here(line);
+        return;
     }
+    if (options.on && strcmp(what, options.on) != 0) return;
+    if (++matching == options.kill_at) kill_here(line);
 }
 
 /* The place stays taken: it is the thread's number in the report. */
@@ -241,11 +190,12 @@ static char **parse(int count, char **words) {
         else if (strcmp(words[i], "--start") == 0) options.start = words[++i];
         else if (strcmp(words[i], "--within") == 0) options.within = words[++i];
         else if (strcmp(words[i], "--on") == 0) options.on = words[++i];
+        else if (strcmp(words[i], "--hold") == 0) options.hold = strcmp(words[++i], "yes") == 0;
         else if (strcmp(words[i], "--kill-at") == 0) options.kill_at = strtoul(words[++i], 0, 10);
         else break;
     }
     fprintf(stderr, "usage: kill_tracer --out FILE [--start TEXT] [--within DIR] "
-            "[--kill-at N [--on WHAT]] -- PROGRAM ARGS...\n");
+            "[--kill-at N [--on WHAT]] [--hold yes] -- PROGRAM ARGS...\n");
     exit(64);
 }
 
