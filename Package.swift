@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
 
 /// Warnings are errors; imports say what they are for (see Tests/HouseRulesTests).
@@ -70,3 +71,11 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// Not for users: Tests/simulate asks for it.
+if ProcessInfo.processInfo.environment["EVERTOKEN_SIMULATION"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "evertoken-simulation", dependencies: ["TokenCore", "TokenEngine"],
+            path: "Tests/Simulation", swiftSettings: house))
+}

@@ -1,0 +1,246 @@
+import TokenCore
+import TokenEngine
+
+/// One process of the daemon: the real engine, over ports into the simulated machine. When it dies,
+/// what it still does reaches nothing.
+final class Life: @unchecked Sendable {
+    unowned let simulation: Simulation
+    let number: Int
+    private(set) var engine: Engine!
+    /// Killed: nothing it does counts any more.
+    var isDead = false
+    /// Its run has ended.
+    var isOver = false
+    private var waiting: [Int: UnsafeContinuation<Void, Never>] = [:]
+    private var waits = 0
+    private var timerNumber = 0
+    var statusLine = ""
+    /// Writes under way: a crash may let a part of each through.
+    var writes: [Int: (bytes: [UInt8], offset: Int, index: Int, name: String)] = [:]
+
+    init(_ simulation: Simulation, number: Int) {
+        (self.simulation, self.number) = (simulation, number)
+    }
+
+    func start(_ configuration: Configuration) {
+        let engine = Engine(world: world)
+        self.engine = engine
+        Task(executorPreference: simulation.executor) { [self] in
+            await engine.run(configuration: configuration)
+            isOver = true
+        }
+    }
+
+    private var world: World {
+        var world = World(
+            clock: self, timer: self, slots: self, endpoint: self, secrets: self, outputs: self,
+            hooks: self, journal: self, supervisor: self, random: self,
+            loadConfiguration: { [self] in .success(simulation.configuration) })
+        world.pause = { [self] duration in await wait(duration) }
+        return world
+    }
+
+    /// Some virtual time passes; none for the dead.
+    func wait(_ duration: Duration) async {
+        guard !isDead else { return }
+        waits += 1
+        let id = waits
+        await withUnsafeContinuation { continuation in
+            waiting[id] = continuation
+            wake(id, at: simulation.now + duration)
+        }
+    }
+
+    private func wake(_ id: Int, at time: Duration) {
+        simulation.schedule(at: time) { [self] in
+            if simulation.frozenUntil > simulation.now {
+                return wake(id, at: simulation.frozenUntil)
+            }
+            waiting.removeValue(forKey: id)?.resume()
+        }
+    }
+
+    /// Lets the dead process's tasks run out without effect.
+    func bury() {
+        isDead = true
+        for write in writes.values.sorted(by: { $0.name < $1.name }) { simulation.tear(write) }
+        writes = [:]
+        let all = waiting.sorted { $0.key < $1.key }
+        waiting = [:]
+        for (_, continuation) in all { continuation.resume() }
+        engine.inbox.yield(.stop)
+    }
+}
+
+extension Life: MomentClock, WakeTimer, RandomBytes {
+    func now() -> Moment { simulation.machine.moment(at: simulation.now) }
+
+    func bytes(_ count: Int) -> [UInt8] {
+        (0..<count).map { _ in UInt8.random(in: 0...255, using: &simulation.random) }
+    }
+
+    /// The one timer of the daemon; after a suspend it wakes within its cap.
+    func arm(at deadline: Uptime?) {
+        guard !isDead, let deadline else { return }
+        timerNumber += 1
+        let now = self.now().uptime
+        fire(timerNumber, at: simulation.now + max(.zero, now.duration(to: deadline)))
+    }
+
+    private func fire(_ number: Int, at time: Duration) {
+        simulation.schedule(at: time) { [self] in
+            guard !isDead, number == timerNumber else { return }
+            if simulation.frozenUntil > simulation.now {
+                return fire(number, at: simulation.frozenUntil + simulation.wakeDelay)
+            }
+            engine.inbox.yield(.woke)
+        }
+    }
+}
+
+extension Life: SecretReader, HookRunner, Journal, Supervisor {
+    func read(_ source: SecretSource) async throws(SecretFailure) -> Secret {
+        if case .inline(let secret) = source { return secret }
+        throw SecretFailure("not there")
+    }
+    func read(file path: String) async throws(SecretFailure) -> Secret {
+        throw SecretFailure("not there")
+    }
+    func run(_ hooks: [HookSpecification], token: PublishedToken, paths: [String]) {}
+    func write(_ entry: JournalEntry) {
+        guard !isDead else { return }
+        simulation.note(entry)
+    }
+    func ready(status: String) {}
+    func status(_ text: String) { statusLine = text }
+    func reloading() {}
+    func stopping() {}
+    func extendTimeout(by duration: Duration) {}
+    func watchdog() {}
+}
+
+extension Life: SlotStore {
+    var slotSize: Int { Machine.slotSize }
+
+    private func mustWork(_ what: String) throws(StorageFailure) {
+        guard !isDead, simulation.machine.brokenUntil > simulation.now else { return }
+        throw StorageFailure("simulated: cannot \(what): Input/output error")
+    }
+
+    func read(_ credential: String) async throws(StorageFailure) -> SlotPair {
+        await wait(simulation.diskDelay())
+        try mustWork("read \(credential)")
+        return simulation.machine.pair(credential)
+    }
+
+    func open(_ credential: String) async throws(StorageFailure) -> any OpenSlots {
+        await wait(simulation.diskDelay())
+        simulation.operation(self)
+        try mustWork("open \(credential)")
+        if simulation.machine.slots[credential] == nil {
+            guard isDead || simulation.machine.fullUntil <= simulation.now else {
+                throw StorageFailure("simulated: cannot make slots: No space left on device")
+            }
+            if !isDead { simulation.machine.makeSlots(credential) }
+        }
+        if !isDead, try await origin(of: credential) == .own { noteOrigin(credential) }
+        return LifeSlots(life: self, name: credential)
+    }
+
+    func names() async throws(StorageFailure) -> [String] {
+        simulation.machine.slots.keys.sorted()
+    }
+
+    private func noteOrigin(_ credential: String) {
+        guard !isDead, let identity = simulation.machine.slots[credential]?.identity else {
+            return
+        }
+        simulation.machine.slots[credential]?.noted = identity
+    }
+
+    func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin {
+        try mustWork("look at \(credential)")
+        guard let slots = simulation.machine.slots[credential], let noted = slots.noted else {
+            return .own
+        }
+        return noted == slots.identity ? .own : .foreign(problem: "simulated: a copy")
+    }
+
+    func accept(_ credential: String) async throws(StorageFailure) {
+        await wait(simulation.diskDelay())
+        try mustWork("accept \(credential)")
+        guard !isDead else { return }
+        if simulation.machine.pair(credential).isUnreadable {
+            simulation.machine.removeSlots(credential)
+        }
+        noteOrigin(credential)
+    }
+
+    func erase(_ credential: String) async throws(StorageFailure) {
+        try mustWork("erase \(credential)")
+        if !isDead { simulation.machine.removeSlots(credential) }
+    }
+}
+
+/// Writes take time and can fail; what a failed one leaves is a part of it.
+final class LifeSlots: OpenSlots {
+    let life: Life
+    let name: String
+    init(life: Life, name: String) { (self.life, self.name) = (life, name) }
+
+    func read() async throws(StorageFailure) -> SlotPair { try await life.read(name) }
+
+    func write(
+        _ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index
+    ) async throws(StorageFailure) {
+        let simulation = life.simulation
+        guard !life.isDead else { return }
+        let id = simulation.nextWrite()
+        life.writes[id] = (bytes, offset, slot.rawValue, name)
+        simulation.operation(life)
+        await life.wait(simulation.diskDelay())
+        guard !life.isDead else { return }
+        life.writes[id] = nil
+        if simulation.machine.brokenUntil > simulation.now || simulation.takeWriteFailure() {
+            simulation.tear((bytes, offset, slot.rawValue, name))
+            throw StorageFailure("simulated: cannot save \(name): Input/output error")
+        }
+        simulation.machine.write(bytes, at: offset, to: slot.rawValue, of: name)
+        simulation.wrote(bytes, name)
+        simulation.operation(life)
+    }
+
+    func close() {}
+}
+
+extension Life: OutputPublisher {
+    func publish(
+        _ token: PublishedToken, to outputs: [OutputSpecification]
+    ) async -> PublicationReport {
+        simulation.operation(self)
+        await wait(.milliseconds(2))
+        guard !isDead else { return .complete }
+        if simulation.machine.outputsBrokenUntil > simulation.now {
+            return PublicationReport(problem: "simulated: No space left", isAnyWritten: false)
+        }
+        simulation.published(token)
+        simulation.operation(self)
+        return .complete
+    }
+
+    func remove(_ outputs: [OutputSpecification], of credential: String) async {
+        if !isDead { simulation.machine.outputs[credential] = nil }
+    }
+
+    func published(
+        in outputs: [OutputSpecification], of credential: String
+    ) async -> PublishedMark? { simulation.machine.outputs[credential] }
+}
+
+extension Life: TokenEndpoint {
+    func send(_ request: WireRequest) async -> WireResult {
+        guard !isDead else { return .notSent(problem: "dead") }
+        simulation.operation(self)
+        return await simulation.exchange(ProviderRequest(request.request), self)
+    }
+}

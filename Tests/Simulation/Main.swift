@@ -1,0 +1,47 @@
+import Glibc
+import TokenCore
+
+/// evertoken-simulation YEARS [SEED [NAME]]: prints what happened; fails on any broken promise.
+///
+/// A fleet is a hundred credentials. Its years are simulated in stretches of 73 days, each from a
+/// seed of its own; the same seed replays the same stretch, to the same digest. NAME is a
+/// credential whose story is told.
+@main
+struct Main {
+    static let days: Int64 = 73
+
+    static func main() throws {
+        let arguments = CommandLine.arguments.dropFirst().compactMap { Double($0) }
+        let traced = CommandLine.arguments.count > 3 ? CommandLine.arguments[3] : ""
+        let years = arguments.first ?? 1
+        let first = arguments.count > 1 ? UInt64(arguments[1]) : 1
+        let stretches = max(1, Int((years * 365 / Double(days)).rounded()))
+        // Less than a stretch is a part of one.
+        let length = min(Double(days), max(1, years * 365))
+        var total = Report()
+        var events = 0
+        for number in 0..<stretches {
+            let simulation = try Simulation(seed: first &+ UInt64(number))
+            simulation.report.traced = traced
+            simulation.run(for: .seconds(Int64(length * 86_400)))
+            events += simulation.events
+            total.add(simulation.report)
+            for problem in simulation.report.problems { print("BROKEN", problem) }
+        }
+        let hours = Double(stretches) * length * 24
+        for (name, count) in total.faults.sorted(by: { $0.key < $1.key }) {
+            print("  \(name): \(count)")
+        }
+        print(
+            "simulated \(Double(stretches) * length / 365) fleet-years of 100 credentials, "
+                + "seeds \(first) to \(first &+ UInt64(stretches - 1)): \(events) events, "
+                + "\(total.requests) requests, \(total.refreshes) refreshes, "
+                + "\(total.rotations) rotations, \(total.faultCount) faults "
+                + "(\(Double(Int(Double(total.faultCount) / hours * 100)) / 100) an hour), "
+                + "\(total.signIns) sign-ins, \(total.missed) tokens ended in use, all explained; "
+                + "\(total.problems.count) broken promises; digest \(total.hash)")
+        if !total.problems.isEmpty || Double(total.faultCount) < hours { fail() }
+    }
+
+    private static func fail() -> Never { exit(1) }
+}

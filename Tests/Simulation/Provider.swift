@@ -1,0 +1,155 @@
+import TokenCore
+
+/// How an endpoint treats refresh tokens.
+enum ProviderKind: String, CaseIterable {
+    /// Each is good for one use; a second one ends the grant (RFC 9700 section 4.14.2).
+    case strict
+    /// The one before is taken for half a minute more.
+    case grace
+    /// It stays the same.
+    case fixed
+    /// There is none (RFC 6749 section 4.4).
+    case machine
+    /// Strict, and the token to publish takes a second request.
+    case steps
+    /// Strict, three requests in ten seconds for all its credentials.
+    case limited
+
+    var rotates: Bool { self != .fixed && self != .machine }
+}
+
+/// What the provider knows of one credential.
+struct Account {
+    let name: String
+    let kind: ProviderKind
+    let lifetime: Duration
+    var live: String
+    var previous: (token: String, until: Duration)?
+    var counter = 0
+    var isRevoked = false
+    /// Each refresh token that was answered, and whether it ever was whole on the disk.
+    var durable: Set<String> = []
+    /// Spent refresh token to the one that came for it.
+    var successor: [String: String] = [:]
+    var accessCounter = 0
+    var accessExpiresAt: [String: Duration] = [:]
+    /// The refresh tokens of requests under way in this life.
+    var inFlight: Set<String> = []
+    var sentTimes: [Duration] = []
+    /// An answer was lost, a grant revoked, a state put back: only then may a person be needed.
+    var excuse: String?
+    /// The provider misbehaved towards it until then.
+    var troubleUntil: Duration = .zero
+    var refusesClientUntil: Duration = .zero
+    /// A request was sent whose answer the daemon has not had whole.
+    var isInDoubt = false
+
+    init(name: String, kind: ProviderKind, lifetime: Duration) {
+        (self.name, self.kind, self.lifetime) = (name, kind, lifetime)
+        live = "RT~\(name)~0~"
+        durable = [live]
+    }
+
+    /// A person signs in: the tokens of a new grant.
+    mutating func signIn() -> String {
+        counter += 1
+        live = "RT~\(name)~\(counter)~"
+        (previous, isRevoked, excuse) = (nil, false, nil)
+        durable = [live]
+        successor = [:]
+        return live
+    }
+
+    mutating func newAccess(at time: Duration) -> String {
+        accessCounter += 1
+        let token = "AT~\(name)~\(accessCounter)~"
+        accessExpiresAt[token] = time + lifetime
+        accessExpiresAt["AT~\(name)~\(accessCounter - 8)~"] = nil
+        return token
+    }
+
+    mutating func rotate(at time: Duration) {
+        counter += 1
+        let next = "RT~\(name)~\(counter)~"
+        successor[live] = next
+        if successor.count > 64 { successor = [live: next] }
+        previous = kind == .grace ? (live, time + .seconds(30)) : nil
+        live = next
+    }
+}
+
+/// A request as the provider sees it.
+struct ProviderRequest {
+    var step: String
+    var fields: [String: String]
+
+    init(_ request: RenderedRequest) {
+        step = request.url.split(separator: "/").last.map(String.init) ?? ""
+        fields = [:]
+        let body = String(decoding: request.body ?? [], as: UTF8.self)
+        for pair in body.split(separator: "&") {
+            let sides = pair.split(separator: "=", maxSplits: 1)
+            fields[String(sides[0])] =
+                sides.count > 1 ? String(sides[1]).replacing("%7E", with: "~") : ""
+        }
+    }
+
+    /// Tokens name their credential; a machine's client id does.
+    var credential: String? {
+        let token = fields["refresh_token"] ?? fields["session_for"]
+        guard let token else { return fields["client_id"] }
+        let parts = token.split(separator: "~")
+        return parts.count > 1 ? String(parts[1]) : nil
+    }
+}
+
+extension Account {
+    private func refused(_ status: Int, _ error: String) -> RawAnswer {
+        RawAnswer(status: status, body: Array(#"{"error":"\#(error)"}"#.utf8))
+    }
+
+    /// - Parameter report: Called for what a client must never do.
+    mutating func answer(
+        _ request: ProviderRequest, at time: Duration, report: (String) -> Void
+    ) -> RawAnswer {
+        if time < refusesClientUntil { return refused(401, "invalid_client") }
+        if request.step == "session" {
+            guard let first = request.fields["session_for"], accessExpiresAt[first] != nil else {
+                return refused(401, "invalid_token")
+            }
+            return granted(at: time, withRefreshToken: false)
+        }
+        guard kind != .machine else { return granted(at: time, withRefreshToken: false) }
+        guard let token = request.fields["refresh_token"] else {
+            return refused(400, "invalid_request")
+        }
+        guard token == live, !isRevoked else { return spent(token, at: time, report) }
+        guard kind.rotates else { return granted(at: time, withRefreshToken: false) }
+        rotate(at: time)
+        return granted(at: time, withRefreshToken: true)
+    }
+
+    private mutating func spent(
+        _ token: String, at time: Duration, _ report: (String) -> Void
+    ) -> RawAnswer {
+        if let next = successor[token], durable.contains(next), excuse != "restored" {
+            report("\(name): sent \(token), although \(next) had been saved")
+        }
+        if let previous, previous.token == token, time <= previous.until, !isRevoked {
+            rotate(at: time)
+            return granted(at: time, withRefreshToken: true)
+        }
+        if kind.rotates { isRevoked = true }
+        if excuse == nil { excuse = "revoked" }
+        return refused(400, "invalid_grant")
+    }
+
+    private mutating func granted(at time: Duration, withRefreshToken: Bool) -> RawAnswer {
+        let refresh = withRefreshToken ? #","refresh_token":"\#(live)""# : ""
+        let body = """
+            {"access_token":"\(newAccess(at: time))","token_type":"Bearer"\(refresh),\
+            "expires_in":\(lifetime.components.seconds)}
+            """
+        return RawAnswer(status: 200, body: Array(body.utf8))
+    }
+}

@@ -1,0 +1,50 @@
+import TokenCore
+
+/// The figures of a simulation.
+struct Report {
+    var problems: [String] = []
+    var refreshes = 0
+    var requests = 0
+    var rotations = 0
+    /// Tokens that ended while they were published.
+    var missed = 0
+    var signIns = 0
+    var audits = 0
+    var faults: [String: Int] = [:]
+    var limitedTimes: [Duration] = []
+    /// Credentials whose state somebody put back.
+    var restored: Set<String> = []
+    /// FNV-1a over everything that happened, in order.
+    private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+
+    /// Print what concerns this credential, and every fault.
+    var traced = ""
+
+    mutating func trace(_ time: Duration, _ name: String, _ text: @autoclosure () -> String) {
+        guard !traced.isEmpty, name == traced || name.isEmpty else { return }
+        print(Double(time.nanoseconds / 1_000_000) / 1000, name, text())
+    }
+
+    mutating func digest(_ time: Duration, _ text: String) {
+        for byte in text.utf8 { mix(UInt64(byte)) }
+        mix(UInt64(bitPattern: time.nanoseconds))
+    }
+
+    private mutating func mix(_ value: UInt64) { hash = (hash ^ value) &* 0x100_0000_01B3 }
+
+    mutating func count(_ fault: String) { faults[fault, default: 0] += 1 }
+
+    var faultCount: Int { faults.values.reduce(0, +) }
+
+    mutating func add(_ other: Report) {
+        problems += other.problems
+        refreshes += other.refreshes
+        requests += other.requests
+        rotations += other.rotations
+        missed += other.missed
+        signIns += other.signIns
+        audits += other.audits
+        faults.merge(other.faults, uniquingKeysWith: +)
+        mix(other.hash)
+    }
+}

@@ -1,0 +1,168 @@
+import TokenCore
+import TokenEngine
+
+// Requests, answers and what becomes of them on the way.
+extension Simulation {
+    /// What the next requests of a credential meet.
+    enum WireFault: CaseIterable {
+        /// The provider never had it, or its answer never arrived.
+        case requestLost, answerLost
+        case truncated, serverError, rateLimited, page, spuriousRefusal, slow
+    }
+
+    func exchange(_ request: ProviderRequest, _ life: Life) async -> WireResult {
+        guard let name = request.credential, let account = accounts[name] else {
+            problem("a request of no known credential")
+            return .notSent(problem: "simulated")
+        }
+        if outageUntil > now {
+            await life.wait(.seconds(5))
+            return .notSent(problem: "simulated: no connection")
+        }
+        let token = request.fields["refresh_token"] ?? ""
+        noteSent(account, token)
+        defer { if !life.isDead { accounts[name]?.inFlight.remove(token) } }
+        var fault = faults.wire.removeValue(forKey: name)
+        // After a lost answer a refusal counts at once: no provider's slip may come then.
+        if fault == .spuriousRefusal, account.isInDoubt || account.kind == .machine { fault = nil }
+        accounts[name]?.isInDoubt = true
+        if fault != nil { accounts[name]?.troubleUntil = now + .seconds(31) }
+        await life.wait(.milliseconds(20) + upTo(.milliseconds(400)))
+        if life.isDead {
+            // What lay in the socket of a killed process may still arrive.
+            if chance(0.5) { _ = answer(request, name) }
+            return .notSent(problem: "dead")
+        }
+        if fault == .requestLost {
+            await life.wait(.seconds(30))
+            return .unanswered(problem: "simulated: no answer")
+        }
+        if let early = earlyAnswer(fault, name) { return .answered(early) }
+        let raw = answer(request, name)
+        await life.wait(fault == .slow ? .seconds(25) : .milliseconds(10) + upTo(.seconds(1)))
+        guard !life.isDead else { return .notSent(problem: "dead") }
+        switch fault {
+        case .answerLost: return .unanswered(problem: "simulated: no answer")
+        case .truncated: return .answered(cut(raw))
+        default:
+            accounts[name]?.isInDoubt = false
+            return .answered(raw)
+        }
+    }
+
+    private func noteSent(_ account: Account, _ token: String) {
+        let name = account.name
+        report.requests += 1
+        report.digest(now, name)
+        report.trace(now, name, "sends \(token), wall off by \(machine.wallOffset)")
+        if !token.isEmpty, account.kind.rotates, account.inFlight.contains(token) {
+            problem("\(name): two requests in flight for one refresh token")
+        }
+        accounts[name]?.inFlight.insert(token)
+        var times = account.sentTimes.filter { $0 > now - .seconds(60) }
+        times.append(now)
+        accounts[name]?.sentTimes = times
+        if times.count > 30 { problem("\(name): \(times.count) requests in a minute") }
+        if account.kind == .limited { noteLimited() }
+    }
+
+    /// At most three in any ten seconds; a crash forgets all but each credential's last.
+    private func noteLimited() {
+        report.limitedTimes = report.limitedTimes.filter { $0 > now - .seconds(10) }
+        report.limitedTimes.append(now)
+        let isRestarted = troubleUntil > now - .seconds(20)
+        if report.limitedTimes.count > 3, !isRestarted {
+            problem("\(report.limitedTimes.count) requests in 10 s in a group that allows 3")
+        }
+    }
+
+    /// The provider processes it. Whether the answer ever reaches the disk is another matter.
+    private func answer(_ request: ProviderRequest, _ name: String) -> RawAnswer {
+        guard var account = accounts[name] else { return RawAnswer(status: 500, body: []) }
+        let before = account.live
+        let raw = account.answer(request, at: now) { self.problem($0) }
+        if account.live != before {
+            report.rotations += 1
+            // Until it is durable, or for ever if it never is.
+            account.excuse = account.excuse ?? "lost"
+        }
+        accounts[name] = account
+        return raw
+    }
+
+    /// Answers that the provider gives before it has looked at the grant.
+    private func earlyAnswer(_ fault: WireFault?, _ name: String) -> RawAnswer? {
+        func trouble(_ seconds: Int64) {
+            accounts[name]?.troubleUntil = now + .seconds(seconds)
+        }
+        switch fault {
+        case .serverError:
+            return RawAnswer(status: 503, body: Array("busy".utf8))
+        case .rateLimited:
+            let seconds = Int64.random(in: 1...300, using: &random)
+            trouble(seconds)
+            return RawAnswer(
+                status: 429, headers: [HeaderField("retry-after", String(seconds))], body: [])
+        case .page:
+            return RawAnswer(
+                status: 200, headers: [HeaderField("content-type", "text/html")],
+                body: Array("<html>Sign in to the guest network</html>".utf8))
+        case .spuriousRefusal:
+            return RawAnswer(status: 400, body: Array(#"{"error":"invalid_grant"}"#.utf8))
+        case .requestLost, .answerLost, .truncated, .slow, nil: return nil
+        }
+    }
+
+    private func cut(_ raw: RawAnswer) -> RawAnswer {
+        var raw = raw
+        raw.body = Array(raw.body.prefix(Int.random(in: 0..<raw.body.count, using: &random)))
+        raw.isTruncated = true
+        return raw
+    }
+
+    // MARK: Publication
+
+    func published(_ token: PublishedToken) {
+        let (name, text) = (token.credential, token.access.token.reveal())
+        report.digest(now, text)
+        report.trace(now, name, "publishes \(text)")
+        let number = { (text: String) in Int(text.split(separator: "~").last ?? "") ?? 0 }
+        if let old = machine.outputs[name]?.accessToken.reveal(), number(text) < number(old),
+            accounts[name]?.excuse != "restored", !report.restored.contains(name)
+        {
+            problem("\(name): publishes \(text) over \(old)")
+        }
+        // Only an answer that no disk takes, when the old token is about to end (I6).
+        let isDiskWell = machine.brokenUntil < now && lastWriteFailure < now - .seconds(60)
+        if isDiskWell, !machine.holdsAccess(text, name) {
+            problem("\(name): publishes \(text), which no slot holds")
+        }
+        let mark = PublishedMark(
+            accessToken: token.access.token, issuedAt: token.access.sentAt.wall.epochSeconds)
+        machine.outputs[name] = mark
+        let grant = (token.access.sentAt.bootID, machine.wallOffset)
+        guard let end = accounts[name]?.accessExpiresAt[text] else { return }
+        schedule(at: end) { [self] in checkEnd(of: text, name, grant) }
+    }
+
+    /// A token has truly ended: was there a newer one, or a reason why not? (I25)
+    private func checkEnd(
+        of text: String, _ name: String, _ grant: (boot: String, offset: Duration)
+    ) {
+        guard machine.outputs[name]?.accessToken.reveal() == text, let account = accounts[name]
+        else { return }
+        report.missed += 1
+        // After a reboot only the wall clock tells how old a token is.
+        let isMisled =
+            "boot-\(machine.boot)" != grant.boot && machine.wallOffset != grant.offset
+        let well = min(now - max(troubleUntil, outageUntil), now - account.troubleUntil)
+        let patience: Duration = account.kind == .limited ? .seconds(150) : .seconds(75)
+        let isWaiting =
+            account.excuse != nil || account.isRevoked || report.restored.contains(name)
+        if well > patience, !isMisled, !isWaiting, life != nil, frozenUntil <= now,
+            configuration.credentials.contains(where: { $0.name == name })
+        {
+            problem("\(name): \(text) ended while all had been well for \(well)")
+        }
+    }
+}

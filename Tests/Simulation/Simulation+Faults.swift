@@ -1,0 +1,170 @@
+import TokenCore
+import TokenEngine
+
+/// Faults that wait for their moment.
+struct FaultPlan {
+    /// Die at the n-th thing the process does to the world from now.
+    var crashAfter: (operations: Int, losesPower: Bool)?
+    var failingWrites = 0
+    /// What the next request of a credential meets.
+    var wire: [String: Simulation.WireFault] = [:]
+}
+
+// One fault after another, about 1.7 an hour.
+extension Simulation {
+    private typealias Fault = (name: String, weight: Double, inject: @Sendable (Simulation) -> Void)
+
+    private static let catalogue: [Fault] = [
+        ("kill at an operation", 0.20, { $0.planCrash(losesPower: false) }),
+        ("power cut at an operation", 0.10, { $0.planCrash(losesPower: true) }),
+        ("kill", 0.05, { $0.crash(losesPower: false) }),
+        ("orderly restart", 0.05, { $0.life?.engine.inbox.yield(.stop) }),
+        ("reload", 0.08, { $0.reload() }),
+        ("process stopped", 0.03, { $0.freeze(.seconds(7200), .zero) }),
+        ("suspend", 0.02, { $0.freeze(.seconds(8 * 3600), $0.upTo(.seconds(60))) }),
+        ("wall clock stepped", 0.12, { $0.stepClock() }),
+        ("wall clock right again", 0.12, { $0.machine.wallOffset = .zero }),
+        ("disk fails", 0.06, { $0.breakDisk() }),
+        ("one write fails", 0.12, { $0.faults.failingWrites += 1 }),
+        ("disk full", 0.05, { $0.fillDisk() }),
+        ("disk slow", 0.04, { $0.slowDisk() }),
+        ("slot rots", 0.04, { $0.rot() }),
+        ("token files fail", 0.04, { $0.breakOutputs() }),
+        ("endpoint unreachable", 0.12, { $0.cutNetwork() }),
+        ("client refused for a while", 0.01, { $0.refuseClient() }),
+        ("request or answer goes wrong", 0.50, { $0.spoilRequest() }),
+        ("backup", 0.02, { $0.machine.backup = $0.machine.slots }),
+        ("state restored", 0.002, { $0.restore() }),
+    ]
+
+    func scheduleFault() {
+        let rate = Self.catalogue.reduce(0) { $0 + $1.weight }
+        schedule(at: now + upTo(.seconds(2 * 3600 / rate))) { [self] in
+            var pick = Double.random(in: 0..<rate, using: &random)
+            for fault in Self.catalogue {
+                if pick < fault.weight {
+                    report.count(fault.name)
+                    report.digest(now, fault.name)
+                    report.trace(now, "", fault.name)
+                    fault.inject(self)
+                    break
+                }
+                pick -= fault.weight
+            }
+            scheduleFault()
+        }
+    }
+
+    private func planCrash(losesPower: Bool) {
+        faults.crashAfter = (Int.random(in: 1...14, using: &random), losesPower)
+    }
+
+    /// The configuration comes without some credentials, with others back, or as it was.
+    private func reload() {
+        var new = everything
+        if chance(0.5) {
+            let gone = Set(
+                (0..<3).map { _ in names[Int.random(in: 0..<names.count, using: &random)] })
+            new.credentials.removeAll { gone.contains($0.name) }
+        }
+        let returned = Set(new.credentials.map(\.name))
+            .subtracting(configuration.credentials.map(\.name))
+        for name in returned { accounts[name]?.troubleUntil = now }
+        configuration = new
+        life?.engine.inbox.yield(.reload)
+    }
+
+    private func freeze(_ longest: Duration, _ delay: Duration) {
+        frozenUntil = now + .seconds(1) + upTo(longest)
+        wakeDelay = delay
+        trouble(until: frozenUntil + delay)
+    }
+
+    /// Up to ten years either way, or a second.
+    private func stepClock() {
+        let isSmall = chance(0.3)
+        let limit: Int64 = isSmall ? 2 : 3650 * 86_400
+        machine.wallOffset = .seconds(Int64.random(in: -limit...limit, using: &random))
+        life?.engine.inbox.yield(.woke)
+    }
+
+    private func breakDisk() {
+        machine.brokenUntil = now + upTo(.seconds(300))
+        trouble(until: machine.brokenUntil)
+    }
+
+    private func fillDisk() {
+        machine.fullUntil = now + upTo(.seconds(3600))
+        machine.outputsBrokenUntil = machine.fullUntil
+        trouble(until: machine.fullUntil)
+    }
+
+    private func slowDisk() {
+        machine.slowUntil = now + upTo(.seconds(600))
+        trouble(until: machine.slowUntil + .seconds(30))
+    }
+
+    private func breakOutputs() {
+        machine.outputsBrokenUntil = now + upTo(.seconds(1200))
+        trouble(until: machine.outputsBrokenUntil)
+    }
+
+    private func cutNetwork() {
+        outageUntil = now + upTo(.seconds(1200))
+    }
+
+    private func anybody() -> String { names[Int.random(in: 0..<names.count, using: &random)] }
+
+    private func refuseClient() {
+        let name = anybody()
+        let end = now + upTo(.seconds(600))
+        accounts[name]?.refusesClientUntil = end
+        // Looked at again every half hour.
+        accounts[name]?.troubleUntil = end + .seconds(1900)
+    }
+
+    private func spoilRequest() {
+        let kinds = WireFault.allCases
+        faults.wire[anybody()] = kinds[Int.random(in: 0..<kinds.count, using: &random)]
+    }
+
+    /// Bits flip in a slot whose neighbour has all that matters.
+    private func rot() {
+        let name = anybody()
+        guard let account = accounts[name], account.excuse == nil, machine.slots[name] != nil,
+            life?.writes.values.contains(where: { $0.name == name }) != true,
+            account.inFlight.isEmpty
+        else { return }
+        let pair = machine.pair(name)
+        let index = Int.random(in: 0...1, using: &random)
+        guard let winner = pair.winner?.contents,
+            case .valid(let other) = index == 0 ? pair.b : pair.a,
+            other.record.grant.refreshToken == winner.record.grant.refreshToken,
+            account.kind.rotates ? winner.record.grant.refreshToken?.reveal() == account.live : true
+        else { return }
+        for _ in 0..<3 {
+            let byte = Int.random(in: 0..<600, using: &random)
+            let bit = UInt8.random(in: 0...7, using: &random)
+            machine.damage(name, index, byte: byte, bit: bit)
+        }
+        report.count("a bit of a slot flipped")
+    }
+
+    /// An operator puts an old state back, as other files or over the ones there are.
+    private func restore() {
+        guard !machine.backup.isEmpty else { return }
+        if let life, !life.isDead { crash(losesPower: false) }
+        let inPlace = chance(0.3)
+        schedule(at: now) { [self] in
+            for name in names where machine.backup[name] != nil {
+                // Over the same files only what memory or token files know can tell.
+                if inPlace, machine.outputs[name] == nil { continue }
+                let before = accounts[name].map { machine.holds($0.live, name) } ?? false
+                machine.restore(name, inPlace: inPlace)
+                let after = accounts[name].map { machine.holds($0.live, name) } ?? false
+                if before, !after { accounts[name]?.excuse = "restored" }
+                report.restored.insert(name)
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import TokenCore
+import TokenEngine
+
+// What people look at and do, and what must be true whenever they look.
+extension Simulation {
+    /// Every six hours somebody reads `status` and does what it says.
+    func visit() {
+        schedule(at: now + .seconds(6 * 3600)) { [self] in visit() }
+        auditDisk()
+        guard let life, !life.isDead, frozenUntil <= now else { return }
+        life.engine.inbox.yield(
+            .request(.status) { [self] reply in
+                report.audits += 1
+                for entry in reply.body["credentials"]?.elements ?? [] { look(at: entry, life) }
+            })
+    }
+
+    private func look(at entry: JSONNode, _ life: Life) {
+        guard let name = entry["name"]?.text, let state = entry["state"]?.text,
+            let account = accounts[name]
+        else { return problem("a status without a name") }
+        switch state {
+        case "login_required":
+            if account.excuse == nil, !account.isRevoked {
+                problem("\(name) needs a login although nothing was lost")
+            }
+            signIn(name, life)
+        case "quarantined":
+            if !report.restored.contains(name) {
+                problem("\(name) is quarantined although nothing was put back")
+            }
+            // The careful operator signs in again; where nothing was spent meanwhile, accepts.
+            if account.excuse == nil {
+                life.engine.inbox.yield(.request(.accept(name)) { _ in })
+            } else {
+                signIn(name, life)
+            }
+        case "misconfigured":
+            if account.refusesClientUntil == .zero { problem("\(name) is misconfigured") }
+        case "pending"
+        where now > .seconds(7200) && account.troubleUntil < now - .seconds(600)
+            && troubleUntil < now - .seconds(600) && outageUntil < now - .seconds(600)
+            && account.excuse == nil:
+            problem("\(name) is still pending")
+        default: break
+        }
+    }
+
+    private func signIn(_ name: String, _ life: Life) {
+        guard var account = accounts[name], account.kind.rotates || account.kind == .fixed else {
+            return problem("\(name) wants a person, but has nothing to sign in for")
+        }
+        report.signIns += 1
+        let token = account.signIn()
+        account.excuse = "signing in"
+        accounts[name] = account
+        let body = Array(#"{"refresh_token":"\#(token)"}"#.utf8)
+        guard let tokens = try? ImportedTokens.read(body, now: life.now().wall) else {
+            return problem("the tokens of a sign-in cannot be read")
+        }
+        life.engine.inbox.yield(
+            .request(.order(name, .adopt(tokens))) { [self] reply in
+                guard !life.isDead, reply.status == 200 else { return }
+                report.restored.remove(name)
+                if !machine.holds(token, name), accounts[name]?.live == token {
+                    problem("\(name): an import was acknowledged that no slot holds")
+                }
+            })
+    }
+
+    /// I3: whatever was once saved and still lives can be read from the disk.
+    func auditDisk() {
+        for name in names {
+            guard let account = accounts[name], account.kind.rotates, account.excuse == nil,
+                machine.slots[name] != nil, account.counter > 0
+            else { continue }
+            if !machine.holds(account.live, name) {
+                problem("\(name): \(account.live) lives, and no slot holds it")
+            }
+        }
+    }
+}

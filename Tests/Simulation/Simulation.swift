@@ -1,0 +1,162 @@
+import TokenCore
+import TokenEngine
+
+/// A hundred credentials, a machine, providers and a daemon in virtual time, all from one seed.
+///
+/// Real: the whole engine, the core, the slot format. Simulated: disk, token files, clocks,
+/// network, providers, crashes, the operator. One thread does it all.
+final class Simulation: @unchecked Sendable {
+    let executor = SimulationExecutor()
+    var random: RandomSource
+    let seed: UInt64
+    private var timeline = Timeline()
+    var machine = Machine()
+    var accounts: [String: Account] = [:]
+    let names: [String]
+    var configuration: Configuration
+    let everything: Configuration
+    /// `nil` while no process runs.
+    private(set) var life: Life?
+    private var lives = 0
+    private var writes = 0
+
+    var frozenUntil: Duration = .zero
+    var wakeDelay: Duration = .zero
+    /// Until when something kept the daemon as a whole from its work.
+    var troubleUntil: Duration = .zero
+    var outageUntil: Duration = .zero
+    var faults = FaultPlan()
+    var report = Report()
+    private(set) var lastWriteFailure: Duration = .seconds(-3600)
+    /// What a kill lets through: whole sectors from the front, or any of them.
+    private var isPowerCut = false
+
+    init(seed: UInt64) throws {
+        self.seed = seed
+        random = RandomSource(seed: seed)
+        (everything, accounts, names) = try makeFleet()
+        configuration = everything
+    }
+
+    var now: Duration { timeline.now }
+    var events: Int { timeline.count }
+
+    func schedule(at time: Duration, _ run: @escaping () -> Void) {
+        timeline.schedule(at: time, run)
+    }
+
+    func upTo(_ limit: Duration) -> Duration { random.part(of: limit) }
+    func chance(_ part: Double) -> Bool { Double.random(in: 0..<1, using: &random) < part }
+
+    func run(for duration: Duration) {
+        startLife()
+        scheduleFault()
+        schedule(at: .seconds(3600)) { [self] in visit() }
+        while report.problems.count < 10, let event = timeline.pop(until: duration) {
+            event.run()
+            executor.drain()
+            settle()
+        }
+        life?.bury()
+        executor.drain()
+    }
+
+    // MARK: Lives
+
+    private func startLife() {
+        lives += 1
+        let new = Life(self, number: lives)
+        life = new
+        for name in names { accounts[name]?.inFlight = [] }
+        new.start(configuration)
+        executor.drain()
+    }
+
+    /// After each event: whoever died is buried, and starts again as systemd would have it.
+    private func settle() {
+        guard let ended = life, ended.isDead || ended.isOver else { return }
+        if !ended.isOver {
+            ended.bury()
+            executor.drain()
+            if !ended.isOver { problem("the tasks of a dead process do not end") }
+            auditDisk()
+        }
+        life = nil
+        var downtime = Duration.seconds(2) + upTo(.seconds(3))
+        if isPowerCut {
+            downtime = .seconds(20) + upTo(.seconds(600))
+            machine.boot += 1
+            machine.bootedAt = now + downtime
+            machine.outputs = [:]
+        }
+        isPowerCut = false
+        (frozenUntil, wakeDelay) = (.zero, .zero)
+        trouble(until: now + downtime)
+        schedule(at: now + downtime) { [self] in startLife() }
+    }
+
+    /// kill -9 now, or the power goes.
+    func crash(losesPower: Bool) {
+        guard let life, !life.isDead else { return }
+        isPowerCut = losesPower
+        life.isDead = true
+    }
+
+    func trouble(until time: Duration) { troubleUntil = max(troubleUntil, time) }
+
+    func problem(_ text: String) {
+        report.problems.append("seed \(seed), at \(now.components.seconds) s: \(text)")
+    }
+
+    // MARK: What the ports tell
+
+    func nextWrite() -> Int {
+        writes += 1
+        return writes
+    }
+
+    func diskDelay() -> Duration {
+        machine.slowUntil > now ? .seconds(1) + upTo(.seconds(8)) : .milliseconds(1)
+    }
+
+    /// One more thing the process does to the world: a planned crash may come just here.
+    func operation(_ life: Life) {
+        guard !life.isDead, let plan = faults.crashAfter else { return }
+        faults.crashAfter = plan.operations > 1 ? (plan.operations - 1, plan.losesPower) : nil
+        if plan.operations <= 1 { crash(losesPower: plan.losesPower) }
+    }
+
+    func takeWriteFailure() -> Bool {
+        guard faults.failingWrites > 0 else { return false }
+        faults.failingWrites -= 1
+        trouble(until: now)
+        lastWriteFailure = now
+        return true
+    }
+
+    /// A write that did not end: its first sectors, or after a power cut any of them.
+    func tear(_ write: (bytes: [UInt8], offset: Int, index: Int, name: String)) {
+        let count = write.bytes.count / 512 + 1
+        let reached = Int.random(in: 0...count, using: &random)
+        let isAnyOrder = isPowerCut
+        machine.write(
+            write.bytes, at: write.offset, to: write.index, of: write.name,
+            sectors: { isAnyOrder ? self.chance(0.5) : $0 < reached })
+    }
+
+    /// A write ended well: what it holds is safe.
+    func wrote(_ bytes: [UInt8], _ name: String) {
+        // With the quote behind it: a token that was cut there might go on.
+        guard let live = accounts[name]?.live, Machine.contains(bytes, live + "\"") else { return }
+        accounts[name]?.durable.insert(live)
+        if accounts[name]?.isRevoked == false { accounts[name]?.excuse = nil }
+    }
+
+    func note(_ entry: JournalEntry) {
+        report.digest(now, entry.message)
+        let facts = entry.fields.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
+        let name = entry.fields.first { $0.name == "CREDENTIAL" }?.value ?? ""
+        report.trace(now, name, "\(entry.message) \(facts)")
+        if entry.message == "Token refreshed" { report.refreshes += 1 }
+    }
+}

@@ -1,0 +1,65 @@
+import Synchronization
+
+/// Runs the engine's tasks on the thread that drains it, in the order in which they became ready:
+/// nothing in a simulation depends on threads.
+final class SimulationExecutor: TaskExecutor, @unchecked Sendable {
+    private var ready: [UnownedJob] = []
+    private var next = 0
+
+    func enqueue(_ job: consuming ExecutorJob) { ready.append(UnownedJob(job)) }
+
+    func drain() {
+        while next < ready.count {
+            let job = ready[next]
+            next += 1
+            job.runSynchronously(on: asUnownedTaskExecutor())
+        }
+        ready.removeAll(keepingCapacity: true)
+        next = 0
+    }
+}
+
+/// What happens when, in true time; at one time in the order of asking.
+struct Timeline {
+    struct Event {
+        var at: Duration
+        var order: Int
+        var run: () -> Void
+    }
+    private(set) var now: Duration = .zero
+    private var heap: [Event] = []
+    private var orders = 0
+    private(set) var count = 0
+
+    mutating func schedule(at time: Duration, _ run: @escaping () -> Void) {
+        orders += 1
+        heap.append(Event(at: max(now, time), order: orders, run: run))
+        var child = heap.count - 1
+        while child > 0, precedes(child, (child - 1) / 2) {
+            heap.swapAt(child, (child - 1) / 2)
+            child = (child - 1) / 2
+        }
+    }
+
+    /// The next event up to `end`; the clock is then at its time.
+    mutating func pop(until end: Duration) -> Event? {
+        guard let first = heap.first, first.at <= end else { return nil }
+        heap.swapAt(0, heap.count - 1)
+        heap.removeLast()
+        var parent = 0
+        while true {
+            let children = [2 * parent + 1, 2 * parent + 2].filter { $0 < heap.count }
+            guard let least = children.min(by: { precedes($0, $1) }), precedes(least, parent)
+            else { break }
+            heap.swapAt(parent, least)
+            parent = least
+        }
+        now = first.at
+        count += 1
+        return first
+    }
+
+    private func precedes(_ a: Int, _ b: Int) -> Bool {
+        (heap[a].at, heap[a].order) < (heap[b].at, heap[b].order)
+    }
+}
