@@ -27,7 +27,9 @@ struct AttemptRunner: Sendable {
                 grant: nil, end: .refused(Refusal(.storage, problem: error.problem)),
                 attemptID: attemptID)
         }
-        if let grant = report.grant { owners.learn(grant, of: credential.name) }
+        if let grant = report.grant {
+            owners.learn(grant, of: credential.name, at: credential.profile)
+        }
         await gates.leave(credential.name)
         return report
     }
@@ -195,7 +197,8 @@ struct AttemptRunner: Sendable {
         _ grant: StoredGrant, _ credential: CredentialConfiguration
     ) throws(AttemptStop) {
         guard let token = grant.refreshToken,
-            let objection = owners.objection(to: token, by: credential.name)
+            let objection = owners.objection(
+                to: token, at: credential.profile, by: credential.name)
         else { return }
         throw AttemptStop(.config, objection)
     }

@@ -45,9 +45,13 @@ final class RefreshTokenOwners: Sendable {
     private let book = Mutex(Book())
 
     /// Takes over what is stored of a credential.
-    func learn(_ grant: StoredGrant, of credential: String) {
+    ///
+    /// - Parameter profile: `nil` for one that is configured no longer: it holds nothing.
+    func learn(_ grant: StoredGrant, of credential: String, at profile: ProviderProfile?) {
         book.withLock { book in
-            let token = grant.refreshToken.map { StoredGrant.fingerprint(ofRefresh: $0) }
+            let token = profile.flatMap { profile in
+                grant.refreshToken.map { StoredGrant.fingerprint(ofRefresh: $0, at: profile) }
+            }
             // Who was first keeps it.
             let isFree = token.flatMap { book.holder[$0] }.map { $0 == credential } ?? true
             book.hold(isFree ? token : nil, by: credential)
@@ -62,8 +66,10 @@ final class RefreshTokenOwners: Sendable {
     }
 
     /// - Returns: Why this credential may not send or take over the token; `nil` if it may.
-    func objection(to token: Secret, by credential: String) -> String? {
-        let fingerprint = StoredGrant.fingerprint(ofRefresh: token)
+    func objection(
+        to token: Secret, at profile: ProviderProfile, by credential: String
+    ) -> String? {
+        let fingerprint = StoredGrant.fingerprint(ofRefresh: token, at: profile)
         return book.withLock { book in
             if let owner = book.holder[fingerprint], owner != credential {
                 return "\"\(owner)\" holds the same refresh token; each credential needs one of "
@@ -84,7 +90,7 @@ final class RefreshTokenOwners: Sendable {
     }
 
     /// Nothing is stored of it any more.
-    func forget(_ credential: String) { learn(StoredGrant(), of: credential) }
+    func forget(_ credential: String) { learn(StoredGrant(), of: credential, at: nil) }
 }
 
 /// Slots whose last write failed. What reads back from them may stand in memory only, with the

@@ -43,15 +43,9 @@ extension Engine {
     private func learnFormer(_ configuration: Configuration, _ owners: RefreshTokenOwners) async {
         let configured = Set(configuration.credentials.map(\.name))
         for name in (try? await world.slots.names()) ?? [] where !configured.contains(name) {
-            guard let pair = try? await world.slots.read(name),
-                var grant = pair.winner?.contents.record.grant
+            guard let grant = (try? await world.slots.read(name))?.winner?.contents.record.grant
             else { continue }
-            // An answer that only its profile can read has spent it.
-            if let token = grant.refreshToken, pair.winner?.contents.answer != nil {
-                grant.noteSpent(token)
-            }
-            grant.refreshToken = nil
-            owners.learn(grant, of: name)
+            owners.learn(grant, of: name, at: nil)
         }
     }
 }
@@ -213,7 +207,9 @@ struct EngineLoop {
                 // After an attempt of a former life of this name has reached the disk.
                 await runner.gates.enter(name)
                 let recovery = await recover(credential, isAccepted: isAccepted, world: world)
-                if let grant = recovery.grant { runner.owners.learn(grant, of: name) }
+                if let grant = recovery.grant {
+                    runner.owners.learn(grant, of: name, at: credential.profile)
+                }
                 await runner.gates.leave(name)
                 inbox.yield(.lifecycle(name, .recovered(ticket, recovery)))
             }

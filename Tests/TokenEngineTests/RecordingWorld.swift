@@ -3,6 +3,14 @@ import TokenCore
 
 @testable import TokenEngine
 
+/// A configuration file that may change.
+final class SharedConfiguration: Sendable {
+    private let configuration = Mutex<Configuration?>(nil)
+    func withLock<R: Sendable>(_ body: (inout sending Configuration?) -> sending R) -> R {
+        configuration.withLock(body)
+    }
+}
+
 /// What the engine did to the world, in order.
 enum Deed: Equatable, Sendable {
     case opened(String)
@@ -27,6 +35,7 @@ final class RecordingWorld: Sendable {
         var journal: [JournalEntry] = []
         var statuses: [String] = []
         var uptime: Duration = .seconds(1000)
+        var wallOffset: Duration = .zero
         /// Credentials whose slots are a copy.
         var foreign: Set<String> = []
         var mark: PublishedMark?
@@ -35,6 +44,8 @@ final class RecordingWorld: Sendable {
     /// Set to let an answer wait.
     let gate = Mutex<CheckedContinuation<Void, Never>?>(nil)
     let holdsAnswers = Mutex(false)
+    /// What a reload reads; the same as at the start if nothing else.
+    let loading = SharedConfiguration()
 
     func note(_ deed: Deed) { state.withLock { $0.deeds.append(deed) } }
     var deeds: [Deed] { state.withLock { $0.deeds } }
@@ -96,15 +107,16 @@ final class RecordingWorld: Sendable {
         World(
             clock: self, timer: self, slots: self, endpoint: self, secrets: self, outputs: self,
             hooks: self, journal: self, supervisor: self, random: self,
-            loadConfiguration: { .success(configuration) })
+            loadConfiguration: { [loading] in .success(loading.withLock { $0 } ?? configuration) })
     }
 }
 
 extension RecordingWorld: MomentClock, WakeTimer, RandomBytes {
     func now() -> Moment {
-        let uptime = state.withLock { $0.uptime }
+        let (uptime, offset) = state.withLock { ($0.uptime, $0.wallOffset) }
         return Moment(
-            uptime: Uptime(uptime), wall: WallTime(.seconds(1_795_000_000) + uptime), bootID: "b")
+            uptime: Uptime(uptime), wall: WallTime(.seconds(1_795_000_000) + uptime + offset),
+            bootID: "b")
     }
     func arm(at deadline: Uptime?) {}
     func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: 0...255) } }

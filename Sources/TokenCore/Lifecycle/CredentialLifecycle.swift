@@ -46,6 +46,8 @@ public struct CredentialLifecycle: Sendable {
     /// For those who wait for one. Sign-ins and imports do not count.
     public private(set) var renewalsEnded = 0
     private var isRenewing = false
+    /// Somebody asked for a renewal that has not begun.
+    private var isRenewalWished = false
     var isSettling = false
     /// The next try to have both slots hold what there is; `nil` if they do.
     var settleDueAt: Uptime?
@@ -147,7 +149,10 @@ public struct CredentialLifecycle: Sendable {
             guard job == .attempting(ticket) else { return [] }
             job = .none
             if isRenewing { renewalsEnded += 1 }
-            return attemptEnded(report, now: now, using: &random)
+            let actions = attemptEnded(report, now: now, using: &random)
+            // What a sign-in or an import planned anew does not end the wish.
+            if isRenewalWished { requestRefresh(now: now) }
+            return actions
         case .published(let ticket, let report):
             guard job == .publishing(ticket) else { return [] }
             job = .none
@@ -179,7 +184,7 @@ public struct CredentialLifecycle: Sendable {
         let ticket = nextTicket()
         job = .attempting(ticket)
         (isRenewing, isSettling) = (false, order == .settle)
-        if case .renew = order { (isRenewing, dueAt) = (true, nil) }
+        if case .renew = order { (isRenewing, isRenewalWished, dueAt) = (true, false, nil) }
         actions.append(.attempt(ticket, order))
         return actions
     }
@@ -218,6 +223,7 @@ public struct CredentialLifecycle: Sendable {
         if grant.attempts.isLoginRequired || quarantine != nil || isRecovering {
             if !orders.contains(.renew(isManual: true)) { orders.append(.renew(isManual: true)) }
         } else if !(isAttempting && isRenewing) {
+            isRenewalWished = true
             dueAt = min(dueAt ?? floor, floor)
         }
     }

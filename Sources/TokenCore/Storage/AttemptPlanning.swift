@@ -222,13 +222,17 @@ extension StoredGrant {
         access = new
     }
 
-    public mutating func noteSpent(_ token: Secret) {
-        let fingerprint = Self.fingerprint(ofRefresh: token)
+    mutating func noteSpent(_ token: Secret, at profile: ProviderProfile) {
+        let fingerprint = Self.fingerprint(ofRefresh: token, at: profile)
         spent = (spent.filter { $0 != fingerprint } + [fingerprint]).suffix(Self.maximumSpent)
     }
 
-    public static func fingerprint(ofRefresh token: Secret) -> String {
-        hexadecimal(SHA256.hash(data: Array(("refresh\n" + token.reveal()).utf8)).prefix(8))
+    /// Two providers may give the same text.
+    public static func fingerprint(
+        ofRefresh token: Secret, at profile: ProviderProfile
+    ) -> String {
+        let text = "refresh\n\(profile.name)\n\(token.reveal())"
+        return hexadecimal(SHA256.hash(data: Array(text.utf8)).prefix(8))
     }
 
     /// Short: it only tells one's own tokens apart.

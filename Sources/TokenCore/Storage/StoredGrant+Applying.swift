@@ -89,7 +89,7 @@ extension StoredGrant {
                 refreshTokenSince = record.sentAt
                 refreshTokenLifetime = rules.refreshTokenLifetime
             }
-            if let old = refreshToken { noteSpent(old) }
+            if let old = refreshToken { noteSpent(old, at: profile) }
             refreshToken = new
             isRefreshTokenRefused = false
             isKnownStatic = false

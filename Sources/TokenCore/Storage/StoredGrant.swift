@@ -13,7 +13,7 @@ public struct StoredGrant: Sendable, Equatable {
 
     /// The access token last granted.
     public var access: GrantedAccess?
-    /// Refresh tokens that another one has replaced, newest last: ``fingerprint(ofRefresh:)``. None
+    /// Refresh tokens that another one has replaced, newest last: ``fingerprint(ofRefresh:at:)``. None
     /// is ever sent again (I11).
     public var spent: [String] = []
     /// Of the access token before it, ``fingerprint(ofAccess:)``: files may still hold that one.
