@@ -69,10 +69,12 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
                 self.transfers[transfer.handle] = transfer
                 let handle = transfer.handle
                 let limit = max(.milliseconds(1), request.timeout)
-                let expiry = DispatchWorkItem { self.expire(handle) }
+                // A source, for one that is cancelled wakes nobody later.
+                let expiry = DispatchSource.makeTimerSource(queue: self.queue)
+                expiry.schedule(deadline: .now() + .nanoseconds(Int(limit.nanoseconds)))
+                expiry.setEventHandler { self.expire(handle) }
+                expiry.activate()
                 transfer.expiry = expiry
-                self.queue.asyncAfter(
-                    deadline: .now() + .nanoseconds(Int(limit.nanoseconds)), execute: expiry)
                 curl_multi_add_handle(self.multi, handle)
             }
         }

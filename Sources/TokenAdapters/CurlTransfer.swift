@@ -13,7 +13,7 @@ final class CurlTransfer {
     /// Its connection, while libcurl waits for it.
     var socket: Int32?
     /// Ends it when its time is up.
-    var expiry: DispatchWorkItem?
+    var expiry: (any DispatchSourceTimer)?
     private let done: (WireResult) -> Void
     /// Where relative paths start.
     private let base: String

@@ -43,7 +43,7 @@ extension AttemptRunner {
             let mark = await world.outputs.published(
                 in: credential.outputs, of: credential.name)
         else { return }
-        record.grant.previousAccess = StoredGrant.fingerprint(ofAccess: mark.accessToken)
+        record.grant.noteFormer(mark.accessToken)
     }
 
     /// Slots that were removed or spoilt under the running daemon: what memory holds is all there
@@ -77,8 +77,8 @@ func recover(
         if let reason = try await distrust(grant, credential, isAccepted: isAccepted, world) {
             return .foreign(grant, problem: reason.problem, mayPublish: reason.mayPublish)
         }
-        // Nothing can be spent twice, but what others read does not go back either.
-        if !isAccepted, await isBehindItsOutputs(grant, credential, world) { grant.access = nil }
+        // It may be used, but what others read does not go back (I15): a refresh is due instead.
+        if await isBehindItsOutputs(grant, credential, world) { grant.access = nil }
         return .grant(grant)
     } catch {
         return .unavailable(problem: error.problem)
@@ -108,7 +108,8 @@ private func isBehindItsOutputs(
         let mark = await world.outputs.published(in: credential.outputs, of: credential.name)
     else { return false }
     // After a crash before the publication, with the clock set back meanwhile.
-    let isFormer = StoredGrant.fingerprint(ofAccess: mark.accessToken) == grant.previousAccess
+    let isFormer = grant.formerAccess.contains(
+        StoredGrant.fingerprint(ofAccess: mark.accessToken))
     // Nor does it matter where a person has signed in since.
     let since = max(access.sentAt.wall, grant.refreshTokenSince?.wall ?? access.sentAt.wall)
     return mark.accessToken != access.token && !isFormer && mark.issuedAt > since.epochSeconds

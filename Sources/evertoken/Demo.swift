@@ -169,12 +169,14 @@ final class DemoDaemon {
         for name in Self.credentials {
             for file in [
                 "run/\(name)/token", "run/\(name)/token.json", "state/\(name)/slotA",
-                "state/\(name)/slotB",
+                "state/\(name)/slotB", "state/\(name)/.origin",
             ] { unlink("\(folder)/\(file)") }
             rmdir("\(folder)/run/\(name)")
             rmdir("\(folder)/state/\(name)")
         }
-        for file in ["state/.lock", "run/control.sock", "evertoken.json", "daemon.log"] {
+        for file in [
+            "state/.lock", "state/.probe", "run/control.sock", "evertoken.json", "daemon.log",
+        ] {
             unlink("\(folder)/\(file)")
         }
         for part in ["run", "state", ""] { rmdir("\(folder)/\(part)") }

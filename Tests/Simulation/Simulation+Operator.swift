@@ -53,6 +53,7 @@ extension Simulation {
         report.signIns += 1
         let token = account.signIn()
         account.excuse = "signing in"
+        account.troubleUntil = now
         accounts[name] = account
         let body = Array(#"{"refresh_token":"\#(token)"}"#.utf8)
         guard let tokens = try? ImportedTokens.read(body, now: life.now().wall) else {

@@ -24,9 +24,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum function { PWRITE, WRITE, FDATASYNC, FSYNC, RENAME, CREATE, OPEN, MKDIR, READ, FUNCTIONS };
+enum function { PWRITE, WRITE, FDATASYNC, FSYNC, RENAME, CREATE, OPEN, MKDIR, READ, FORGET };
 static const char *const names[] = {"pwrite", "write", "fdatasync", "fsync", "rename",
-                                    "create", "open",  "mkdir",     "read"};
+                                    "create", "open",  "mkdir",     "read",  "forget"};
 enum action { NOTE, ERROR, SHORT, DELAY, PASS };
 
 struct rule {
@@ -177,6 +177,14 @@ int fdatasync(int file) {
 }
 int fsync(int file) {
     return on_descriptor(FSYNC, file, 0) == ERROR ? -1 : (int)syscall(SYS_fsync, file);
+}
+/* Advice fails without harm: it is only noted. */
+int posix_fadvise(int file, off_t at, off_t size, int advice) {
+    if (advice == POSIX_FADV_DONTNEED) on_descriptor(FORGET, file, 0);
+    return (int)syscall(SYS_fadvise64, file, at, size, advice);
+}
+int posix_fadvise64(int file, off_t at, off_t size, int advice) {
+    return posix_fadvise(file, at, size, advice);
 }
 int mkdirat(int directory, const char *name, mode_t mode) {
     if (on_path(MKDIR, directory, name) == ERROR) return -1;

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import struct
 import subprocess
+import time
 from typing import Any
 
 from harness import at_end
@@ -33,7 +34,16 @@ class Disk(LoopDisk):
         self.mount()
         at_end(case, case.daemon.close)  # before its disk goes: cleanups run backwards
 
+    def _wait_for_release(self) -> None:
+        """The kernel lets go of a loop device a little after its unmount, and a mount that comes
+        before would get the old one, read-only if it was."""
+        end = time.monotonic() + 10
+        while time.monotonic() < end and subprocess.run(
+                ["losetup", "--associated", self.image], capture_output=True, timeout=60).stdout:
+            time.sleep(0.02)
+
     def mount(self) -> None:
+        self._wait_for_release()
         options = "loop" + ("," + self.options if self.options else "")
         run("mount", "-t", "ext4", "-o", options, self.image, self.mount_point)
         self.mounted = True

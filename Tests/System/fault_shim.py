@@ -16,6 +16,8 @@ from typing import Any, Iterable
 from harness import SUPPORT
 
 FUNCTIONS = ("pwrite", "write", "fdatasync", "fsync", "rename", "create", "open", "mkdir", "read")
+#: And those that cannot fail: posix_fadvise(2) that pages are not needed.
+NOTED = (*FUNCTIONS, "forget")
 #: What changes a disk.
 WRITING = ("pwrite", "write", "fdatasync", "fsync", "rename", "create", "mkdir")
 #: PASS shields a path from all later rules.
@@ -46,7 +48,7 @@ def build_shim(directory: pathlib.Path) -> pathlib.Path:
 
 
 def bits(functions: Iterable[str]) -> int:
-    return sum(1 << FUNCTIONS.index(name) for name in functions)
+    return sum(1 << NOTED.index(name) for name in functions)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,13 +16,16 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import fault_flushes  # noqa: E402
 import fault_injected  # noqa: E402
+import fault_links  # noqa: E402
 import fault_real_state  # noqa: E402
 import fault_real_tokens  # noqa: E402
 import fault_sweep  # noqa: E402
 from fault_runs import side_by_side  # noqa: E402
 
-MODULES = (fault_sweep, fault_injected, fault_real_state, fault_real_tokens)
+MODULES = (fault_sweep, fault_flushes, fault_injected, fault_links, fault_real_state,
+           fault_real_tokens)
 
 
 def load_tests(loader, _tests, _pattern):

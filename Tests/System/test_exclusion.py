@@ -8,6 +8,7 @@ spent one comes back. What happens inside one daemon is in `test_exclusion_token
 EVERTOKEN_EXCLUSION_ROUNDS=N makes N rounds of the contest instead of 10, EVERTOKEN_SEED=S repeats
 one. Needs root and, from Debian: mount, util-linux."""
 
+import fcntl
 import os
 import pathlib
 import random
@@ -19,7 +20,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from exclusion import A_WHILE, ExclusionCase, Wave, at_once, serving_pid  # noqa: E402
+from exclusion import A_WHILE, TAKEN, ExclusionCase, Wave, at_once, serving_pid  # noqa: E402
 from harness import BIN, wait_until  # noqa: E402
 from token_server import Answer  # noqa: E402
 
@@ -244,6 +245,24 @@ class TheLockFile(ExclusionCase):
         other.touch(mode=0o600)
         other.rename(self.lock)
         self.assert_nobody_gets_in()
+
+    def test_held_by_somebody_else_it_keeps_the_daemon_out(self):
+        """A backup, say, with flock(1)."""
+        self.assertEqual(self.daemon.terminate(), 0)
+        asked = len(self.proxy.exchanges)
+        with open(self.lock, "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.assert_denied(self.second(self.daemon, "b"), re.escape(str(self.daemon.state)))
+        self.assertEqual(len(self.proxy.exchanges), asked)
+        self.daemon.start()
+        self.refresh(self.daemon, "crm")
+
+    def test_the_token_directory_of_a_daemon_is_its_own_too(self):
+        other = self.second(self.daemon, "b", state_dir=str(self.directory / "another"),
+                            token_dir=str(self.daemon.tokens))
+        self.assertEqual(other.process.wait(10), TAKEN, other.said())
+        self.assertRegex(other.said(), "another evertokend writes to .*give this one its own token")
+        self.assertFalse((self.directory / "another" / "crm").exists())
 
     def test_the_directory_moved_while_it_is_held_by_its_new_name(self):
         moved = self.directory / "moved"

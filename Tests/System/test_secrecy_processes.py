@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -184,6 +185,14 @@ class CrashTest(ProcessCase):
         pid = self.start_with_cores()
         limits = pathlib.Path("/proc/%d/limits" % pid).read_text()
         self.assertRegex(limits, r"Max core file size +0 +0 ")
+
+    def test_no_handler_waits_for_a_crash(self):
+        """Of Swift's, that would tell what the registers point to; whoever started the daemon."""
+        pid = self.start_with_cores()
+        status = pathlib.Path("/proc/%d/status" % pid).read_text()
+        caught = int(re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.M).group(1), 16)
+        kept = [signal.Signals(n).name for n in CRASHES if caught >> (n - 1) & 1]
+        self.assertEqual(kept, [])
 
     def test_no_backtracer_is_started_although_it_could_be_found(self):
         """Swift looks for it beside the program, and it prints what the registers point to. The

@@ -195,7 +195,8 @@ class StepKillTest(unittest.TestCase):
 class StepStopTest(StepsCase):
     """SIGTERM is no kill: what is under way is finished."""
 
-    found: str  # what is published after the start
+    left: str  # what is published after the stop
+    found: str  # and after the start
 
     def stop_while_held(self, step: str) -> None:
         """Stops the daemon while the server holds a request of this step, and starts it again."""
@@ -209,6 +210,7 @@ class StepStopTest(StepsCase):
         self.assertIsNone(self.daemon.process.poll(), "it did not wait for the answer")
         self.server.spring()
         self.assertEqual(self.daemon.terminate(), 0, self.daemon.report())
+        self.left = self.published("crm")["access_token"]
         self.daemon.start()
         self.wait_state("crm", "fresh")
         self.found = self.published("crm")["access_token"]
@@ -226,6 +228,7 @@ class StepStopTest(StepsCase):
         held = self.server.calls("login")[1]
         self.assertTrue(held.delivered)
         self.assertEqual(self.found, held.given)
+        self.assertEqual(self.left, held.given, "kept from its readers until the next start")
 
 
 if __name__ == "__main__":

@@ -174,6 +174,23 @@ UNPUBLISHABLE = {
 }
 
 
+class HeadersTest(WireCase):
+    def test_an_answer_with_more_than_16_kib_of_headers_is_one_that_was_cut(self):
+        filler = b"X-Filler: 0123456789abcdef\r\n"
+        head = HEAD + b"Connection: close\r\n"
+        servers = {"below": self.serve(replying(200, granting(1, refresh_token="below")), flooding(
+            head + filler * 500 + b"\r\n" + granting(2, refresh_token="below-2")))}
+        servers["above"] = self.serve(replying(200, granting(1, refresh_token="above")), flooding(
+            head + filler * 700 + b"\r\n" + granting(2, refresh_token="above-2")))
+        self.start({name: self.provider(server) for name, server in servers.items()})
+        for name in servers:
+            self.wait_state(name, "fresh")
+            self.refresh(name)
+        wait_until(lambda: self.output("below") == "at-2", 10, "the token below", self.daemon)
+        self.wait_error("above", "ambiguous")
+        self.assertEqual(self.output("above"), "at-1")
+
+
 class FieldsTest(WireCase):
     def lifetimes(self, literals):
         """Starts a daemon with a credential for each lifetime; the times of its requests."""

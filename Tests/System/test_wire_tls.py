@@ -128,6 +128,17 @@ class TLSTest(WireCase):
             with lax.wrap_socket(raw, server_hostname="127.0.0.1") as speaking:
                 self.assertEqual(speaking.version(), "TLSv1.1")
 
+    def test_an_openssl_that_allows_old_versions_changes_nothing(self):
+        """Debian's own openssl.cnf refuses them too; that is not to be relied on."""
+        lax = self.directory / "openssl.cnf"
+        lax.write_text("openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = old\n"
+                       "[old]\nMinProtocol = TLSv1\nCipherString = DEFAULT:@SECLEVEL=0\n")
+        server = self.serve(replying(200, granting(1)), context=self.untrusted()["tls-1-1"][0])
+        with unittest.mock.patch.dict(os.environ, {"OPENSSL_CONF": str(lax)}):
+            self.start({"old": self.trusting(server)})
+        self.wait_error("old", "transient")
+        self.assert_told_nothing(server)
+
     def test_a_server_of_plain_http_is_not_spoken_to_in_plain_http(self):
         server = self.serve(speaking_plain_http)
         self.start({"bare": self.trusting(server)})

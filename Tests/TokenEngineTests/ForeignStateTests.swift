@@ -87,9 +87,13 @@ struct ForeignStateTests {
             #expect(await ask(engine, .credential("mail")).body["state"] == "quarantined")
             #expect(!world.deeds.contains(.published("AT-1")))
             #expect(await ask(engine, .accept("mail")).status == 200)
-            try await world.wait("the state's own") { $0.contains(.published("AT-1")) }
+            // What others read does not go back: a newer one comes instead.
+            world.state.withLock { $0.uptime += .seconds(3000) }
+            engine.inbox.yield(.woke)
+            try await world.wait("a new one") { $0.contains(.published("AT-2")) }
+            #expect(!world.deeds.contains(.published("AT-1")))
         }
-        #expect(sent(world) == [])
+        #expect(sent(world) == [.sent("RT-1")])
     }
 
     @Test("slots that go back under a running daemon are noticed before the next request")

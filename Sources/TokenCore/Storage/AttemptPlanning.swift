@@ -218,8 +218,15 @@ extension StoredGrant {
     }
 
     mutating func replaceAccess(_ new: GrantedAccess) {
-        previousAccess = access.map { Self.fingerprint(ofAccess: $0.token) }
+        if let access { noteFormer(access.token) }
         access = new
+    }
+
+    public mutating func noteFormer(_ token: Secret) {
+        let fingerprint = Self.fingerprint(ofAccess: token)
+        formerAccess =
+            (formerAccess.filter { $0 != fingerprint } + [fingerprint])
+            .suffix(Self.maximumFormer)
     }
 
     mutating func noteSpent(_ token: Secret, at profile: ProviderProfile) {

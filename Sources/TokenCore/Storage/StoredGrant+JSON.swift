@@ -10,7 +10,10 @@ extension StoredGrant {
             ("static", isKnownStatic ? true : nil),
             ("access", access?.json()),
             ("spent", spent.isEmpty ? nil : .array(spent.map { .string($0) })),
-            ("previous_access", previousAccess.map { .string($0) }),
+            (
+                "former_access",
+                formerAccess.isEmpty ? nil : .array(formerAccess.map { .string($0) })
+            ),
             ("generation", .integer(generation)),
             ("steps", steps.isEmpty ? nil : .array(steps.map { $0.json() })),
             ("seeds", .array(seedFingerprints.map { .string($0) })),
@@ -29,7 +32,7 @@ extension StoredGrant {
         isKnownStatic = node["static"]?.flag ?? false
         access = node["access"].flatMap(GrantedAccess.init(json:))
         spent = (node["spent"]?.elements ?? []).compactMap(\.text)
-        previousAccess = node["previous_access"]?.text
+        formerAccess = (node["former_access"]?.elements ?? []).compactMap(\.text)
         steps = (node["steps"]?.elements ?? []).compactMap(StepResult.init(json:))
         seedFingerprints = (node["seeds"]?.elements ?? []).compactMap(\.text)
         attempts = node["attempts"].map(AttemptHistory.init(json:)) ?? AttemptHistory()

@@ -13,11 +13,12 @@ public struct StoredGrant: Sendable, Equatable {
 
     /// The access token last granted.
     public var access: GrantedAccess?
-    /// Refresh tokens that another one has replaced, newest last: ``fingerprint(ofRefresh:at:)``. None
-    /// is ever sent again (I11).
+    /// Refresh tokens that another one has replaced, newest last, ``fingerprint(ofRefresh:at:)``:
+    /// none is ever sent again (I11).
     public var spent: [String] = []
-    /// Of the access token before it, ``fingerprint(ofAccess:)``: files may still hold that one.
-    public var previousAccess: String?
+    /// Of the access tokens before it, newest last, ``fingerprint(ofAccess:)``: files that could
+    /// not be written may still hold one of them.
+    public var formerAccess: [String] = []
     /// Counts grants; a published file never goes back to a smaller one (I15).
     public var generation: Int64 = 0
 
@@ -44,6 +45,7 @@ public struct StoredGrant: Sendable, Equatable {
 
     public static let maximumSeedFingerprints = 16
     static let maximumSpent = 24
+    static let maximumFormer = 8
 }
 
 /// An access token with all that `token.json` says of it.

@@ -1,0 +1,43 @@
+"""What is taken out of the programs, one at a time, and which test must notice.
+
+An edit is an exact text of a source file, there once, and what stands in its place; `$M` in it is
+true for this mutant and false for all others, so that all of them are in one build. A test is
+`Suite/function` (a unit test) or `module:word` (the system tests of Tests/System/module.py whose
+names have that word in them). The cheapest test that notices comes first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Mutant:
+    number: int
+    file: str  # below Sources
+    removed: str
+    edits: tuple[tuple[str, str], ...]
+    tests: tuple[str, ...]
+
+
+def mutant(number: int, file: str, removed: str, original: str, instead: str, *tests: str,
+           also: tuple[tuple[str, str], ...] = ()) -> Mutant:
+    return Mutant(number, file, removed, ((original, instead), *also), tests)
+
+
+def without(number: int, file: str, removed: str, condition: str, *tests: str,
+            to: str = "$M || ") -> Mutant:
+    """A condition that always holds; with another `to`, that never does."""
+    return mutant(number, file, removed, condition, to + condition, *tests)
+
+
+def all_mutants() -> list[Mutant]:
+    import mutants_answers
+    import mutants_disk
+    import mutants_order
+    import mutants_process
+    found = [*mutants_disk.MUTANTS, *mutants_order.MUTANTS, *mutants_answers.MUTANTS,
+             *mutants_process.MUTANTS]
+    numbers = [each.number for each in found]
+    assert len(numbers) == len(set(numbers)), "a number is given twice"
+    return found

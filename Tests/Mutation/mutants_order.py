@@ -1,0 +1,145 @@
+"""What happens before what in an attempt, who may ask, and when the daemon starts and stops."""
+
+from mutants import mutant, without
+
+RUNNER = "TokenEngine/AttemptRunner.swift"
+SLOTS = "TokenEngine/AttemptRunner+Slots.swift"
+ORIGIN = "TokenEngine/AttemptRunner+Origin.swift"
+GATES = "TokenEngine/CredentialGates.swift"
+ENGINE = "TokenEngine/Engine.swift"
+LIFE = "TokenCore/Lifecycle/CredentialLifecycle.swift"
+OUTCOMES = "TokenCore/Lifecycle/CredentialLifecycle+Outcomes.swift"
+FLEET = "TokenCore/Lifecycle/Fleet.swift"
+SCHEDULE = "TokenCore/Lifecycle/RefreshSchedule.swift"
+WINDOW = "TokenCore/Lifecycle/RateWindow.swift"
+PLANNING = "TokenCore/Storage/AttemptPlanning.swift"
+TIME = "TokenCore/Values/Time.swift"
+ORDER = "EngineTests/order"
+SENT_INTENT = "try await write(attempt.record, to: attempt.index, of: attempt.slots"
+STEPPED = ("        publishDueAt = now.uptime\n        isOutputChangePending = job != .none\n"
+           "    }\n\n    mutating func publish(")
+
+MUTANTS = [
+    # From the slots to the slots.
+    mutant(50, RUNNER, "intent before request", SENT_INTENT, "if !$M { " + SENT_INTENT, ORDER,
+           also=((", credential.name)\n        let start",
+                  ", credential.name) }\n        let start"),)),
+    mutant(51, RUNNER, "saving of the answer before it is read and settled",
+           "await save(kept, of: attempt, roundTrip: roundTrip)",
+           "if !$M { await save(kept, of: attempt, roundTrip: roundTrip) }", ORDER),
+    mutant(52, RUNNER, "settling in the other slot", "let problem = await settle(grant",
+           "let problem = $M ? nil : await settle(grant", ORDER),
+    mutant(53, RUNNER, "saving before publishing", "case .answered(let raw):",
+           "case .answered(let raw):\n            if $M {\n"
+           "                let early = read(raw, of: attempt, roundTrip: roundTrip).0.access\n"
+           "                onUnsaved(credential.name, \"\", early)\n"
+           "                await world.pause(.milliseconds(50))\n            }", ORDER),
+    mutant(54, SLOTS, "tries to save an answer again", "await world.pause(.seconds(1))",
+           "if $M { return }\n                await world.pause(.seconds(1))",
+           "EngineTests/unsaved"),
+    without(55, SLOTS, "holding back of an unsaved token while the old one lives",
+            "lifetime - age <", "fault_injected:published_before_readers_have_none"),
+    mutant(56, SLOTS, "distrust of a slot whose write failed",
+           "await distrusted.distrust(index, of: name)",
+           "if !$M { await distrusted.distrust(index, of: name) }",
+           "fault_flushes:counts_as_damaged"),
+    mutant(57, PLANNING, "writing to the other slot", "$0.contents.record.sequence, $0.index.other",
+           "$0.contents.record.sequence, $M ? $0.index : $0.index.other",
+           "AttemptPlanningTests/seeds"),
+    mutant(58, PLANNING, "a higher sequence for each attempt",
+           "sequence: sequence + 1, state: .intent, attemptID: attemptID, kind",
+           "sequence: sequence + ($M ? 0 : 1), state: .intent, attemptID: attemptID, kind",
+           "AttemptPlanningTests/seeds"),
+    mutant(59, PLANNING, "ambiguity that outlives the process",
+           "grant.fail(refusal, of: record, profile: profile)",
+           "if !$M { grant.fail(refusal, of: record, profile: profile) }", "SlotTests/tornWrites"),
+    mutant(60, RUNNER, "reading of the disk before each attempt, not of memory",
+           "if pair.winner == nil { pair =", "if $M || pair.winner == nil { pair =",
+           "ForeignStateTests/behindMemory"),
+    mutant(61, RUNNER, "the pair in memory when slots vanish",
+           "pairFromMemory(fence, credential.name) ?? pair",
+           "($M ? nil : pairFromMemory(fence, credential.name)) ?? pair",
+           "fault_real_state:removed_slots"),
+    # A state that went back.
+    mutant(62, ORIGIN, "the fence of what memory knows",
+           "if grant.generation < fence.grant.generation,",
+           "if !$M, grant.generation < fence.grant.generation,", "ForeignStateTests/behindMemory"),
+    mutant(63, ORIGIN, "the fence of newer token files", "return mark.accessToken != access.token",
+           "return !$M && mark.accessToken != access.token",
+           "ForeignStateTests/behindItsOutputs"),
+    mutant(64, ORIGIN, "the fence of copied slots", "guard case .foreign(let problem)",
+           "guard !$M, case .foreign(let problem)",
+           "test_rollback:second_daemon_on_a_copy"),
+    mutant(65, ORIGIN, "the look at the origin before each request",
+           "distrust(grant, credential, isAccepted: fence.isAccepted, world)?.problem",
+           "($M ? nil : distrust(grant, credential, isAccepted: "
+           "fence.isAccepted, world))?.problem", "ForeignStateTests/copy"),
+    # One at a time.
+    mutant(66, RUNNER, "the claim to a refresh token before it is sent",
+           "try claimRefreshToken(attempt)", "if !$M { try claimRefreshToken(attempt) }",
+           "EngineTests/sameToken"),
+    mutant(67, GATES, "who holds a refresh token", "owner != credential {",
+           "owner != credential, !$M {", "EngineTests/sameToken"),
+    mutant(68, GATES, "who has spent a refresh token",
+           "guard let spender = book.spender[fingerprint] else",
+           "guard !$M, let spender = book.spender[fingerprint] else",
+           "test_exclusion_tokens:the_other_has_spent"),
+    mutant(69, GATES, "one attempt at a time for each name",
+           "guard waiting[credential] != nil else",
+           "guard !$M, waiting[credential] != nil else", "GateTests/oneAtATime"),
+    mutant(70, LIFE, "one job at a time of a credential",
+           "guard job == .none else { return actions }",
+           "guard $M || job == .none else { return actions }", "FleetTests/orderWhileAsking",
+           also=(("guard job == .none else { return false }",
+                  "guard $M || job == .none else { return false }"),)),
+    without(71, LIFE, "tickets", "job == .attempting(ticket) else", "LifecycleTests/staleTicket"),
+    mutant(72, FLEET, "waiting until all slots are read", "&& recovering == 0",
+           "&& ($M || recovering == 0)", "LifecycleRuleTests/window"),
+    mutant(73, FLEET, "no new attempt while stopping", "&& !isStopping }",
+           "&& ($M || !isStopping) }", "FleetTests/stopping"),
+    mutant(74, FLEET, "the limit of requests in flight", "{ inFlight < maxInFlight",
+           "{ ($M || inFlight < maxInFlight)", "FleetTests/inFlight"),
+    # How often.
+    mutant(75, SCHEDULE, "the floor between two refreshes",
+           "return max(delay, minimumInterval", "return $M ? delay : max(delay, minimumInterval",
+           "RefreshScheduleTests/rules"),
+    mutant(76, LIFE, "the floor for those who ask by hand",
+           "elapsed < floor else { return now.uptime }",
+           "elapsed < floor, !$M else { return now.uptime }", "FleetTests/floorByHand"),
+    mutant(77, LIFE, "the wait that a provider asked for", "elapsed < asked\n",
+           "elapsed < asked, !$M\n", "LifecycleTests/tokenWanted"),
+    mutant(78, OUTCOMES, "the floor after a restart", "max(.zero, floor - elapsed)",
+           "$M ? .zero : max(.zero, floor - elapsed)", "LifecycleTests/crashLoop"),
+    mutant(79, WINDOW, "the rate limit", "guard times.count >= limit.count",
+           "guard !$M, times.count >= limit.count", "LifecycleRuleTests/window"),
+    mutant(80, FLEET, "what a former life sent, in the rate limit",
+           "note(Uptime(now.uptime.sinceBoot - elapsed)",
+           "if !$M { note(Uptime(now.uptime.sinceBoot - elapsed)", "FleetTests/formerLife",
+           also=((", by: lifecycle, index)\n    }\n\n    /// One exchange",
+                  ", by: lifecycle, index) }\n    }\n\n    /// One exchange"),)),
+    # Start, stop, clocks.
+    mutant(81, ENGINE, "readiness only when every credential is settled", "if fleet.isSettled ||",
+           "if $M || fleet.isSettled ||", ORDER),
+    mutant(82, ENGINE, "the watchdog", "world.supervisor.watchdog()",
+           "if !$M { world.supervisor.watchdog() }", "fault_injected:starves_no_watchdog"),
+    mutant(83, ENGINE, "waiting of a stop for what is in flight", "&& !fleet.isBusy }",
+           "&& ($M || !fleet.isBusy) }", "test_steps_kill:stop_during_the_second_step"),
+    mutant(84, "evertokend/Assembly.swift", "a stop in order",
+           "inbox.yield(.stop) }),\n            (SIGINT",
+           "if $M { exit(0) } else { inbox.yield(.stop) } }),\n            (SIGINT",
+           "test_steps_kill:stop_during_the_first_step"),
+    mutant(85, LIFE, "publishing anew after a step of the clock", STEPPED,
+           STEPPED.replace("= now.uptime", "= $M ? publishDueAt : now.uptime"),
+           "test_clocks:told_by_the_new_clock"),
+    mutant(86, TIME, "no belief in a time that lies in the future",
+           "return elapsed < .zero ? nil", "return elapsed < .zero && !$M ? nil",
+           "ValueTests/elapsed"),
+    mutant(87, "TokenCore/Storage/StoredGrant.swift",
+           "the server's clock against a reset one of ours",
+           "guard sentAt.bootID != now.bootID, let serverDate",
+           "guard !$M, sentAt.bootID != now.bootID, let serverDate",
+           "test_clock_restarts:not_taken_for_one_minute"),
+    mutant(88, LIFE, "a successor's file left alone at its predecessor's end",
+           "!published.isDead, !isReplacing", "!published.isDead, $M || !isReplacing",
+           "LifecycleTests/endWhilePublishing"),
+]

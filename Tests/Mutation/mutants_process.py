@@ -1,0 +1,73 @@
+"""The wire, the process, and who may ask it."""
+
+from mutants import mutant, without
+
+CURL = "TokenAdapters/CurlTransfer.swift"
+ENDPOINT = "TokenAdapters/CurlEndpoint.swift"
+SECRET = "TokenCore/Values/Secret.swift"
+HTTP = "TokenAdapters/HTTPMessages.swift"
+CLOCKS = "TokenAdapters/Clocks.swift"
+NOT_TRUSTED = "test_wire_tls:not_trusted_is_told_nothing"
+SIGNALS = "for number in [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV] {"
+
+MUTANTS = [
+    mutant(150, CURL, "a connection of its own for each request", "set(CURLOPT_FRESH_CONNECT, 1)",
+           "set(CURLOPT_FRESH_CONNECT, $M ? 0 : 1)", "test_wire:connection_is_ever_used_twice",
+           also=(("set(CURLOPT_FORBID_REUSE, 1)", "set(CURLOPT_FORBID_REUSE, $M ? 0 : 1)"),
+                 ('("Connection", "close"),', '("Connection", $M ? "keep-alive" : "close"),'))),
+    mutant(151, CURL, "no redirects", "set(CURLOPT_FOLLOWLOCATION, 0)",
+           "set(CURLOPT_FOLLOWLOCATION, $M ? 1 : 0)", "test_wire:redirect_is_never_followed"),
+    mutant(152, CURL, "verification of the certificate", "set(CURLOPT_SSL_VERIFYPEER, 1)",
+           "set(CURLOPT_SSL_VERIFYPEER, $M ? 0 : 1)", NOT_TRUSTED),
+    mutant(153, CURL, "verification of the host's name", "set(CURLOPT_SSL_VERIFYHOST, 2)",
+           "set(CURLOPT_SSL_VERIFYHOST, $M ? 0 : 2)", NOT_TRUSTED),
+    mutant(154, CURL, "the oldest TLS that will do",
+           "Int(CURL_SSLVERSION_TLSv1_2)",
+           "Int($M ? CURL_SSLVERSION_TLSv1_0 : CURL_SSLVERSION_TLSv1_2)",
+           "test_wire_tls:allows_old_versions"),
+    mutant(155, CURL, "no proxies of the environment", 'request.proxy ?? "")',
+           'request.proxy ?? ($M ? nil : ""))', "test_wire:proxy_variables",
+           also=(('request.proxy == nil ? "*" :', 'request.proxy == nil ? ($M ? nil : "*") :'),)),
+    mutant(156, CURL, "the limit of a body", "Self.maximumBodyBytes - body.count",
+           "($M ? Int.max : Self.maximumBodyBytes) - body.count",
+           "test_wire_limits:pays_for_an_endless_body"),
+    without(157, CURL, "the limit of headers", "headerBytes <= Self.maximumHeaderBytes",
+            "test_wire_limits:16_kib_of_headers"),
+    mutant(158, CURL, "that a request is known to have been sent", "        isSent = true\n",
+           "        isSent = !$M\n", "test_wire:seen_as_ambiguous"),
+    mutant(161, ENDPOINT, "a last look before a transfer's time is up", "for _ in 0..<64 {",
+           "for _ in 0..<($M ? 0 : 64) {", "HeldUpTests/lateLook"),
+    mutant(162, ENDPOINT, "the end of a transfer's time",
+           "guard let transfer = transfers.removeValue(forKey: handle) else { return }",
+           "guard !$M, let transfer = transfers.removeValue(forKey: handle) else { return }",
+           "test_wire_limits:one_byte_a_second"),
+    # The process.
+    without(170, CLOCKS, "the ban on cores and tracers", "clinux_make_undumpable() == 0",
+            "test_secrecy_processes:another_process_of_the_same_user"),
+    mutant(171, CLOCKS, "default signals instead of Swift's crash reports", SIGNALS,
+           "for number in $M ? [] : [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, "
+           "SIGFPE, SIGSEGV] {", "test_secrecy_processes:no_handler_waits_for_a_crash"),
+    mutant(173, SECRET, "what a secret prints as", 'var description: String { "«secret»" }',
+           'var description: String { $M ? text : "«secret»" }', "ValueTests/secret"),
+    mutant(174, SECRET, "what a secret prints as in the debugger",
+           'var debugDescription: String { "«secret»" }',
+           'var debugDescription: String { $M ? text : "«secret»" }', "ValueTests/secret"),
+    mutant(175, SECRET, "what dump() shows of a secret", "Mirror(self, children: [])",
+           'Mirror(\n            self, children: $M ? [(label: "text", value: text as Any)] : [])',
+            "ValueTests/secret"),
+    # Who may ask.
+    without(180, "TokenAdapters/ControlServer.swift", "who may ask what",
+            "access.allows(wanted, to: peer)", "test_control_access:exactly_what_is_theirs"),
+    mutant(181, "TokenAdapters/HTTPServer.swift", "the caller's own credentials",
+           "peer = Peer(pid: pid, uid: uid, gid: gid)",
+           "peer = Peer(pid: pid, uid: $M ? 0 : uid, gid: gid)",
+           "test_control_access:exactly_what_is_theirs"),
+    without(182, HTTP, "the limit of a request's body", "length <= Self.maximumBody",
+            "test_control_socket_abuse:too_large"),
+    mutant(183, HTTP, "the limit of a request's head", "bytes.count > Self.maximumHead",
+           "!$M && bytes.count > Self.maximumHead", "test_control_socket_abuse:too_large",
+           also=(("guard end <= Self.maximumHead", "guard $M || end <= Self.maximumHead"),)),
+    mutant(184, "TokenAdapters/HTTPServer.swift", "the mode of the control socket",
+           "return chmod(path, mode) == 0", "return chmod(path, $M ? 0o666 : mode) == 0",
+           "test_control_socket:is_0660"),
+]

@@ -1,0 +1,50 @@
+import Dispatch
+import Foundation
+import Synchronization
+import Testing
+import TokenCore
+import TokenEngine
+
+@testable import TokenAdapters
+
+@Suite("A transfer whose time was up while the process was held up", .timeLimit(.minutes(5)))
+struct HeldUpTests {
+    @Test("takes the answer that has come by now: a rotated refresh token may be in it")
+    func lateLook() async throws {
+        let (asked, answers) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let server = try HTTPServer.loopback(port: 0) { request, _, respond in
+            DispatchQueue.global().async {
+                asked.signal()
+                answers.wait()
+                respond(HTTPResponse(200, body: request.body))
+            }
+        }
+        let curl = CurlEndpoint(base: ".")
+        let queue = try #require(
+            Mirror(reflecting: curl).children.first { $0.label == "queue" }?.value
+                as? DispatchQueue)
+        let request = WireRequest(
+            request: RenderedRequest(
+                method: "POST", url: "http://127.0.0.1:\(server.port)/token",
+                headers: [HeaderField("Content-Type", "text/plain")], body: Array("a=b".utf8)),
+            timeout: .seconds(5), connectTimeout: .seconds(2), caFile: nil, proxy: nil)
+        DispatchQueue.global().async {
+            asked.wait()
+            // Past libcurl's own timer for connecting, which would make it look by chance.
+            usleep(2_200_000)
+            queue.async {
+                // The transfer's time passes first, then its answer comes; nobody looks at either.
+                usleep(5_000_000)
+                answers.signal()
+                usleep(500_000)
+            }
+        }
+        let result = await curl.send(request)
+        server.stop()
+        guard case .answered(let answer) = result else {
+            Issue.record("\(result)")
+            return
+        }
+        #expect(answer.body == Array("a=b".utf8) && !answer.isTruncated)
+    }
+}
