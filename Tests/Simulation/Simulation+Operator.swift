@@ -62,7 +62,6 @@ extension Simulation {
         life.engine.inbox.yield(
             .request(.order(name, .adopt(tokens))) { [self] reply in
                 guard !life.isDead, reply.status == 200 else { return }
-                report.restored.remove(name)
                 if !machine.holds(token, name), accounts[name]?.live == token {
                     problem("\(name): an import was acknowledged that no slot holds")
                 }

@@ -67,7 +67,11 @@ final class Simulation: @unchecked Sendable {
         lives += 1
         let new = Life(self, number: lives)
         life = new
-        for name in names { accounts[name]?.inFlight = [] }
+        for name in names {
+            accounts[name]?.inFlight = []
+            // An intent that the crash left looks like a request that was sent.
+            accounts[name]?.isInDoubt = true
+        }
         new.start(configuration)
         executor.drain()
     }

@@ -26,7 +26,7 @@ from token_server import boot_time
 
 ORDER = os.environ.get("EVERTOKEN_FAULT_TRIALS", "300")
 WORKERS = 16
-DOWN = 1.5  # seconds that a dead disk stays dead
+DOWN = 2.5  # seconds that a dead disk stays dead; it must be told of within one
 MORE_ERRORS = ("EDQUOT", "EROFS", "EMFILE", "ENFILE", "ENOMEM", "EINTR")
 
 
