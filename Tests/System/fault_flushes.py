@@ -42,8 +42,13 @@ class FlushCase(FaultCase):
         return self.calls()
 
     def await_quiet(self):
-        """Until the last thing that belongs to a publication is done: its folder's flush."""
-        wait_until(lambda: self.calls()[-1:] == [("fsync", "run/crm")], 10, "the last flush", self)
+        """Until the last thing that belongs to a publication is done: the flush of the folder
+        after its last file. After `token` there is one too, and it is not the end."""
+        wait_until(self.is_quiet, 10, "the last flush", self)
+
+    def is_quiet(self):
+        last = self.calls()[-2:]
+        return last[1:] == [("fsync", "run/crm")] and last[0][1] == "run/crm/token.json"
 
     def died(self):
         return self.daemon.died()
