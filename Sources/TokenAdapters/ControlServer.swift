@@ -5,6 +5,7 @@ public import TokenEngine
 
 /// The control socket's API (contract section 6): who may ask what, and how questions are spelled.
 public final class ControlServer: Sendable {
+    public let path: String
     private let server: HTTPServer
     private let access: ControlAccess
 
@@ -16,7 +17,7 @@ public final class ControlServer: Sendable {
             ) -> Void
     ) throws(StorageFailure) {
         let access = ControlAccess(policy)
-        self.access = access
+        (self.path, self.access) = (path, access)
         server = try HTTPServer.unix(path: path, mode: policy.mode, group: policy.group) {
             request, peer, respond in
             let answer: @Sendable (ControlReply) -> Void = { respond(HTTPResponse($0)) }
@@ -35,15 +36,30 @@ public final class ControlServer: Sendable {
         }
     }
 
-    /// Who may do what from now on; mode and group of the socket stay as they are until a restart.
-    public func update(_ policy: ControlPolicy) { access.update(policy) }
+    /// Who may do what, and who may connect at all, from now on.
+    public func update(_ policy: ControlPolicy) throws(StorageFailure) {
+        let old = access.update(policy)
+        guard policy.mode != old.mode || policy.group != old.group else { return }
+        guard
+            HTTPServer.setAccess(
+                of: path, mode: policy.mode, group: policy.group, isTakenBack: old.group != nil)
+        else {
+            throw StorageFailure(
+                SystemError("give \(path) its mode and group").text
+                    + "; correct control.mode and control.group, and see evertoken check")
+        }
+    }
 
-    public func stop() { server.stop() }
+    public func stop() {
+        server.stop()
+        unlink(path)
+    }
 }
 
 /// The optional loopback listener: `/metrics` and `/healthz`, nothing else, for anybody who can
 /// reach it.
 public final class MetricsServer: Sendable {
+    public let address: String
     private let server: HTTPServer
 
     /// - Parameter address: `127.0.0.1:PORT`, `[::1]:PORT` or `localhost:PORT`, already checked.
@@ -54,6 +70,7 @@ public final class MetricsServer: Sendable {
                 ControlRequest, @escaping @Sendable (ControlReply) -> Void
             ) -> Void
     ) throws(StorageFailure) {
+        self.address = address
         let port = address.split(separator: ":").last.flatMap { UInt16($0) } ?? 0
         let isIPv6 = address.hasPrefix("[")
         server = try HTTPServer.loopback(port: port, isIPv6: isIPv6) { request, _, respond in
@@ -170,7 +187,13 @@ final class ControlAccess: Sendable {
 
     init(_ policy: ControlPolicy) { self.policy = Mutex(policy) }
 
-    func update(_ new: ControlPolicy) { policy.withLock { $0 = new } }
+    /// - Returns: The policy before.
+    func update(_ new: ControlPolicy) -> ControlPolicy {
+        policy.withLock { policy in
+            defer { policy = new }
+            return policy
+        }
+    }
 
     func allows(_ request: ControlRequest, to peer: Peer?) -> Bool {
         guard let peer else { return false }

@@ -17,6 +17,7 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
     private let multi: UnsafeMutableRawPointer
     private let timer: any DispatchSourceTimer
     private var sockets: [Int32: WatchedSocket] = [:]
+    private var authorities = AuthorityFiles()
     private var transfers: [UnsafeMutableRawPointer: CurlTransfer] = [:]
 
     /// - Parameter base: The directory of the configuration file; relative paths of certificates
@@ -61,7 +62,8 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
             queue.async {
                 guard
                     let transfer = CurlTransfer(
-                        request, base: self.base, done: { continuation.resume(returning: $0) })
+                        request, base: self.base, authorities: &self.authorities,
+                        done: { continuation.resume(returning: $0) })
                 else {
                     continuation.resume(returning: .notSent(problem: "out of memory"))
                     return

@@ -28,12 +28,15 @@ final class CurlTransfer {
     private var isSent = false
     private var hadTrailersOrBody = false
 
-    init?(_ request: WireRequest, base: String, done: @escaping (WireResult) -> Void) {
+    init?(
+        _ request: WireRequest, base: String, authorities: inout AuthorityFiles,
+        done: @escaping (WireResult) -> Void
+    ) {
         guard let handle = curl_easy_init() else { return nil }
         (self.handle, self.request, self.base, self.done) = (handle, request, base, done)
         setTarget()
         setLimits()
-        setTLS()
+        setTLS(&authorities)
         setCallbacks()
     }
 
@@ -103,7 +106,7 @@ final class CurlTransfer {
         set(CURLOPT_HTTP_CONTENT_DECODING, 0)
     }
 
-    private func setTLS() {
+    private func setTLS(_ authorities: inout AuthorityFiles) {
         set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         set(CURLOPT_SSL_VERIFYPEER, 1)
         set(CURLOPT_SSL_VERIFYHOST, 2)
@@ -111,12 +114,26 @@ final class CurlTransfer {
         // for each instead of 0.5.
         set(CURLOPT_CAPATH, nil)
         if let file = request.caFile { set(CURLOPT_CAINFO, absolute(file)) }
+        // The store that libcurl keeps may be no older than its file: authorities change without
+        // a restart (curl keeps it for a day).
+        let seconds = authorityFile.map { authorities.secondsUnchanged($0) } ?? 0
+        set(CURLOPT_CA_CACHE_TIMEOUT, seconds)
         if let client = request.request.certificate {
             setPEM(CURLOPT_SSLCERT, CURLOPT_SSLCERT_BLOB, client.certificate)
             setPEM(CURLOPT_SSLKEY, CURLOPT_SSLKEY_BLOB, client.privateKey)
             // Without one OpenSSL would ask for an encrypted key's passphrase on the terminal.
             set(CURLOPT_KEYPASSWD, "")
         }
+    }
+
+    /// Ours, or the one that libcurl was built with.
+    private var authorityFile: String? {
+        if let file = request.caFile { return absolute(file) }
+        var path: UnsafeMutableRawPointer?
+        guard ccurl_get_pointer(handle, CURLINFO_CAINFO, &path) == CURLE_OK, let path else {
+            return nil
+        }
+        return String(cString: path.assumingMemoryBound(to: CChar.self))
     }
 
     private func absolute(_ path: String) -> String {

@@ -75,7 +75,7 @@ public final class HTTPServer: Sendable {
             }
         }
         umask(old)
-        guard bound == 0, setAccess(path, mode: mode, group: group), listen(listener, 64) == 0
+        guard bound == 0, setAccess(of: path, mode: mode, group: group), listen(listener, 64) == 0
         else {
             let failure = StorageFailure(SystemError("listen on \(path)").text)
             close(listener)
@@ -84,14 +84,21 @@ public final class HTTPServer: Sendable {
         return HTTPServer(listener: listener, port: 0, handler: handler)
     }
 
-    private static func setAccess(_ path: String, mode: UInt32, group: String?) -> Bool {
+    /// Who may connect.
+    /// - Parameter isTakenBack: Another group had it before: without one it is the daemon's own.
+    static func setAccess(
+        of path: String, mode: UInt32, group: String?, isTakenBack: Bool = false
+    ) -> Bool {
+        var id = isTakenBack ? getegid() : gid_t.max
         if let group {
-            guard let id = Accounts.group(group) else {
+            guard let named = Accounts.group(group) else {
                 errno = ENOENT
                 return false
             }
-            guard chown(path, uid_t.max, id) == 0 else { return false }
+            id = named
         }
+        // chown(2) is not among what the unit's filter allows; it is needed for other groups only.
+        if id != gid_t.max, chown(path, uid_t.max, id) != 0 { return false }
         return chmod(path, mode) == 0
     }
 

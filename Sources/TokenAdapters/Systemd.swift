@@ -56,13 +56,13 @@ public final class SystemdSupervisor: Supervisor, Sendable {
 /// not read must not stop the daemon.
 public final class JournalWriter: Journal, Sendable {
     private static let longestQueue = 1000
-    private let threshold: LogLevel
+    private let threshold: Mutex<LogLevel>
     private let isNative: Bool
     private let queue = DispatchQueue(label: "evertoken.journal")
     private let waiting = WaitingCount()
 
     public init(threshold: LogLevel) {
-        self.threshold = threshold
+        self.threshold = Mutex(threshold)
         isNative = Self.isStandardErrorTheJournal
     }
 
@@ -75,12 +75,16 @@ public final class JournalWriter: Journal, Sendable {
     }
 
     public func write(_ entry: JournalEntry) {
-        guard entry.level <= threshold, waiting.enter(limit: Self.longestQueue) else { return }
+        guard entry.level <= threshold.withLock({ $0 }), waiting.enter(limit: Self.longestQueue)
+        else { return }
         queue.async { [isNative, waiting] in
             if isNative { Self.send(entry) } else { Self.printLine(entry) }
             waiting.leave()
         }
     }
+
+    /// The least severe level that is written from now on.
+    public func update(threshold new: LogLevel) { threshold.withLock { $0 = new } }
 
     /// Waits, briefly, until what was written has left; for the end of the process.
     public func flush() {

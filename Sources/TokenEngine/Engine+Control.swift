@@ -46,16 +46,14 @@ extension EngineLoop {
             reload(&group)
             reply(
                 mistakes.isEmpty
-                    ? ControlReply(
-                        200,
-                        .object(
-                            lastReload.map { ($0.0, .array($0.1.map { .string($0) })) }))
+                    ? ControlReply(200, lastReload.json)
                     : .problem(
                         422, "the new configuration has mistakes; the old one stays",
                         remedy: mistakes.joined(separator: "\n")))
         case .credential(let name):
             guard let lifecycle = known(name, reply) else { return }
-            reply(ControlReply(200, CredentialStatus(lifecycle, now: now).json))
+            let status = CredentialStatus(lifecycle, now: now)
+            reply(ControlReply(200, status.json(recent: lifecycle.recentAttempts)))
         case .token(let name, let life):
             guard let lifecycle = known(name, reply) else { return }
             let wish = TokenWaiter.Wish.token(
@@ -111,8 +109,10 @@ extension EngineLoop {
     }
 
     private func statusReport(now: Moment) -> StatusReport {
-        fleet.statusReport(
+        var report = fleet.statusReport(
             isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes)
+        report.needingRestart = needingRestart
+        return report
     }
 
     private func known(

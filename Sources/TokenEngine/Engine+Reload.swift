@@ -30,29 +30,11 @@ extension EngineLoop {
             perform(orders, &group)
             withdrawAbandonedOutputs(of: old, &group)
             answerOrders(ofRemoved: removed.map(\.name))
-            lastReload = changes(old, new)
+            lastReload = ConfigurationChanges(from: old, to: new)
+            needingRestart = ConfigurationChanges.placesDiffering(startedWith, new)
             world.journal.write(
-                JournalEntry(
-                    .info, "Configuration reloaded",
-                    fields: lastReload.map {
-                        HeaderField($0.0.uppercased(), $0.1.joined(separator: " "))
-                    }))
+                JournalEntry(.info, "Configuration reloaded", fields: lastReload.fields))
         }
-    }
-
-    /// Names of the credentials that are `added`, `removed` and `changed`.
-    private func changes(_ old: Configuration, _ new: Configuration) -> [(String, [String])] {
-        let before = Dictionary(uniqueKeysWithValues: old.credentials.map { ($0.name, $0) })
-        let after = Dictionary(uniqueKeysWithValues: new.credentials.map { ($0.name, $0) })
-        return [
-            ("added", after.keys.filter { before[$0] == nil }.sorted()),
-            ("removed", before.keys.filter { after[$0] == nil }.sorted()),
-            (
-                "changed",
-                after.keys.filter { name in before[name] != nil && before[name] != after[name] }
-                    .sorted()
-            ),
-        ]
     }
 
     /// A credential that is gone keeps its state and loses its outputs; so does an output that is

@@ -72,7 +72,10 @@ struct EngineLoop {
     var toldChanges: UInt64?
     var wallAtBoot: WallTime
     var mistakes: [String] = []
-    var lastReload: [(String, [String])] = []
+    var lastReload = ConfigurationChanges()
+    /// Places are those of the start.
+    let startedWith: Configuration
+    var needingRestart: [String] = []
     var waiters: [TokenWaiter] = []
     /// Replies to orders, in the order in which the lifecycle will carry them out.
     var orderReplies: [String: [@Sendable (ControlReply) -> Void]] = [:]
@@ -81,7 +84,7 @@ struct EngineLoop {
 
     init(engine: Engine, configuration: Configuration, owners: RefreshTokenOwners) {
         self.engine = engine
-        self.configuration = configuration
+        (self.configuration, startedWith) = (configuration, configuration)
         let seed = engine.world.random.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         fleet = Fleet(maxInFlight: configuration.maxInFlight, seed: seed)
         startedAt = engine.world.clock.now()

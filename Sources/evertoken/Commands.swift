@@ -3,38 +3,6 @@ import Glibc
 import TokenAdapters
 import TokenCore
 
-struct Status: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Show every credential, when it is refreshed, and what is wrong with it.",
-        discussion: """
-              evertoken status
-              evertoken status crm --json | jq .state
-              evertoken status --check        exit 75 if anything needs attention
-            """)
-
-    @Argument(help: "Only this credential.") var name: String?
-    @Flag(help: "Print the daemon's JSON.") var json = false
-    @Flag(help: "Exit 75 unless every credential is fresh, refreshing or retrying.")
-    var check = false
-    @OptionGroup var daemon: DaemonOptions
-
-    func run() throws {
-        let target = try name.map { try credentialPath($0) } ?? "/v1/status"
-        let reply = try daemon.client().successful("GET", target)
-        let status: JSONNode =
-            name == nil ? reply.body : .object([("credentials", .array([reply.body]))])
-        if json {
-            print(reply.text, terminator: "")
-        } else {
-            let table = StatusTable(status: status, now: SystemClock().now().wall)
-            for line in table.lines { print(line) }
-        }
-        let states = (status["credentials"]?.elements ?? []).compactMap { $0["state"]?.text }
-        let isFine = states.allSatisfy { CredentialState(rawValue: $0)?.isHealthy ?? false }
-        if check, !isFine { throw ExitCode(EX_TEMPFAIL) }
-    }
-}
-
 struct Token: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print the current access token.",
@@ -132,11 +100,22 @@ struct Reload: ParsableCommand {
             throw ExitCode(EX_CONFIG)
         }
         guard reply.status / 100 == 2 else { throw client.failure(reply) }
-        let changes = ["added", "removed", "changed"].flatMap { kind in
-            (reply.body[kind]?.elements ?? []).map { "\(kind): \($0.text ?? "")" }
+        let lines = Self.lines(reply.body)
+        for line in lines { print(line) }
+        if lines.isEmpty { print("reloaded; nothing changed") }
+    }
+
+    private static func lines(_ changes: JSONNode) -> [String] {
+        let names = { (key: String) in (changes[key]?.elements ?? []).compactMap(\.text) }
+        let changed = names("changed").map { name in
+            let keys = (changes["changed_keys"]?[name]?.elements ?? []).compactMap(\.text)
+            return "changed: \(name) (\(keys.joined(separator: ", ")))"
         }
-        for change in changes { print(change) }
-        if changes.isEmpty { print("reloaded; nothing changed") }
+        let waiting = names("needs_restart").map {
+            "waits for a restart: \($0); systemctl restart evertoken"
+        }
+        return names("added").map { "added: " + $0 } + names("removed").map { "removed: " + $0 }
+            + changed + names("settings").map { "changed: " + $0 } + waiting
     }
 }
 

@@ -4,28 +4,53 @@ import TokenCore
 struct StatusTable {
     let status: JSONNode
     let now: WallTime
+    var style = TextStyle.plain
+    /// A bar of what is left of each token's life.
+    var showsLife = false
 
     var lines: [String] {
         let credentials = status["credentials"]?.elements ?? []
         let names = credentials.map { $0["name"]?.text ?? "" }
-        let width = min(28, max(10, names.map(\.count).max() ?? 0))
-        var lines = [
-            pad("CREDENTIAL", width) + "  " + pad("STATE", 14) + "  " + pad("EXPIRES IN", 11)
-                + "  " + "NEXT REFRESH"
-        ]
+        let width = min(showsLife ? 24 : 28, max(10, names.map(\.count).max() ?? 0))
+        var header =
+            style.fitted("CREDENTIAL", width) + "  " + style.fitted("STATE", 14) + "  "
+            + style.fitted("EXPIRES IN", 11) + "  "
+        header += showsLife ? style.fitted("NEXT REFRESH", 12) + "  LIFE" : "NEXT REFRESH"
+        var lines = [style.bold(header)]
         for credential in credentials { lines.append(line(credential, width: width)) }
-        for credential in credentials { lines += problem(credential) }
-        for mistake in status["configuration_mistakes"]?.elements ?? [] {
-            lines.append("the last reload was refused: \(mistake.text ?? "")")
+        for credential in credentials { lines += CredentialTrouble(credential, style).lines }
+        return lines + general
+    }
+
+    /// What concerns no single credential.
+    private var general: [String] {
+        let mistakes = (status["configuration_mistakes"]?.elements ?? []).flatMap { mistake in
+            wrapped("the last reload was refused: \(mistake.text ?? "")", indent: "")
         }
-        return lines
+        let keys = (status["needs_restart"]?.elements ?? []).compactMap(\.text)
+        guard !keys.isEmpty else { return mistakes }
+        return mistakes
+            + wrapped(
+                "\(keys.joined(separator: ", ")): the new value waits for a restart: "
+                    + "systemctl restart evertoken", indent: "")
     }
 
     private func line(_ credential: JSONNode, width: Int) -> String {
         let state = credential["state"]?.text ?? ""
-        return pad(credential["name"]?.text ?? "", width) + "  " + pad(state, 14) + "  "
-            + pad(time(credential["expires_at"], past: "expired"), 11) + "  "
-            + time(credential["next_refresh_at"], past: "now")
+        let next = time(credential["next_refresh_at"], past: "now")
+        return style.fitted(credential["name"]?.text ?? "", width) + "  "
+            + style.coloured(style.fitted(state, 14), style.colour(ofState: state)) + "  "
+            + style.fitted(time(credential["expires_at"], past: "expired"), 11) + "  "
+            + (showsLife ? style.fitted(next, 12) + "  " + life(credential) : next)
+    }
+
+    private func life(_ credential: JSONNode) -> String {
+        guard let issued = credential["issued_at"]?.integer else { return "" }
+        // One that never ends is always whole.
+        let end = credential["expires_at"]?.integer
+        let left = end.map { Double($0 - now.epochSeconds) / Double(max(1, $0 - issued)) } ?? 1
+        let colour: TextStyle.Colour = left <= 0 ? .red : left < 0.2 ? .yellow : .green
+        return style.coloured(style.bar(left, width: 8), colour)
     }
 
     private func time(_ node: JSONNode?, past: String) -> String {
@@ -33,32 +58,52 @@ struct StatusTable {
         let left = now.duration(to: WallTime(epochSeconds: seconds))
         return left <= .zero ? past : describe(left)
     }
+}
 
-    private func problem(_ credential: JSONNode) -> [String] {
-        guard let error = credential["last_error"], let problem = error["problem"]?.text else {
-            return []
+extension TextStyle {
+    func colour(ofState name: String) -> Colour? {
+        switch CredentialState(rawValue: name) {
+        case .fresh, .refreshing: .green
+        case .retrying, .pending: .yellow
+        case .expired, .loginRequired, .misconfigured, .quarantined: .red
+        case nil: nil
         }
+    }
+}
+
+/// What is wrong with a credential and what to do, then what will be.
+struct CredentialTrouble {
+    let credential: JSONNode
+    let style: TextStyle
+
+    init(_ credential: JSONNode, _ style: TextStyle) {
+        (self.credential, self.style) = (credential, style)
+    }
+
+    var lines: [String] {
         let name = credential["name"]?.text ?? ""
-        return wrapped("\(name): \(problem) (\(error["class"]?.text ?? "")).", indent: "")
-            + wrapped((error["remedy"]?.text ?? "") + ".", indent: "  ")
-    }
-
-    private func wrapped(_ text: String, indent: String) -> [String] {
-        var lines: [String] = []
-        var line = indent
-        for word in text.split(separator: " ") {
-            if line.count + word.count > 79, line.count > indent.count {
-                lines.append(line)
-                line = indent + "  "
+        let warnings = (credential["warnings"]?.elements ?? []).flatMap { warning in
+            wrapped("\(name): \(warning.text ?? "").", indent: "").map {
+                style.coloured($0, .yellow)
             }
-            line += line.last == " " || line.isEmpty ? String(word) : " " + word
         }
-        return lines + [line]
+        guard let error = credential["last_error"], let problem = error["problem"]?.text else {
+            return warnings
+        }
+        let state = credential["state"]?.text ?? ""
+        let title = wrapped("\(name): \(problem) (\(error["class"]?.text ?? "")).", indent: "")
+        return title.map { style.coloured($0, style.colour(ofState: state)) }
+            + wrapped((error["remedy"]?.text ?? "") + ".", indent: "  ") + fixedSources(state)
+            + warnings
     }
 
-    private func pad(_ text: String, _ width: Int) -> String {
-        text.count >= width
-            ? String(text.prefix(width))
-            : text + String(repeating: " ", count: width - text.count)
+    /// Where the mistake may lie in what only a restart reads again.
+    private func fixedSources(_ state: String) -> [String] {
+        let keys = (credential["sources_fixed_at_start"]?.elements ?? []).compactMap(\.text)
+        let isStuck = ["misconfigured", "login_required"].contains(state)
+        guard isStuck, !keys.isEmpty else { return [] }
+        return wrapped(
+            "systemd read \(keys.joined(separator: ", ")) (LoadCredential=) when the service "
+                + "started: after a change, systemctl restart evertoken.", indent: "  ")
     }
 }

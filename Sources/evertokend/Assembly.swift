@@ -56,7 +56,6 @@ struct Assembly {
         let supervisor = SystemdSupervisor()
         let wakes = Relay<Void>()
         let cap = min(.seconds(60), supervisor.watchdogPeriod ?? .seconds(60))
-        let policies = Relay<ControlPolicy>()
         var world = World(
             clock: clock,
             timer: DispatchWakeTimer(clock: clock, cap: cap, wake: { wakes.pass(()) }),
@@ -65,7 +64,8 @@ struct Assembly {
             hooks: HookProcesses(journal: journal, tokenDirectory: directories.token),
             journal: journal, supervisor: supervisor,
             random: SystemRandom(), loadConfiguration: { loader.load() })
-        world.applied = { policies.pass($0.control) }
+        let configurations = Relay<Configuration>()
+        world.applied = { configurations.pass($0) }
         let engine = Engine(world: world)
         let inbox = engine.inbox
         wakes.connect { _ in inbox.yield(.woke) }
@@ -75,18 +75,18 @@ struct Assembly {
             (SIGHUP, { @Sendable in inbox.yield(.reload) }),
         ])
         let steps = ClockStepWatch { inbox.yield(.woke) }
-        let control = try ControlServer(
-            path: directories.controlSocket, policy: configuration.control,
+        let listeners = try Listeners(
+            configuration, socketPath: directories.controlSocket, journal: journal,
             submit: { inbox.yield(.request($0, reply: $1)) })
-        policies.connect { control.update($0) }
-        let metrics = try configuration.metricsListen.map { address throws(StorageFailure) in
-            try MetricsServer(
-                address: address, submit: { inbox.yield(.request($0, reply: $1)) })
+        configurations.connect { configuration in
+            journal.update(threshold: logLevel ?? configuration.logLevel ?? .info)
+            let places = Directories(
+                configuration: configuration, base: loader.directory, tokenOverride: tokenOverride,
+                stateOverride: stateOverride)
+            listeners.apply(configuration, socketPath: places.controlSocket)
         }
         await engine.run(configuration: configuration)
-        metrics?.stop()
-        control.stop()
-        unlink(directories.controlSocket)
+        listeners.stop()
         withExtendedLifetime((signals, steps)) {}
     }
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import ssl
+import time
 import unittest
 import unittest.mock
 
@@ -159,6 +160,37 @@ class TLSTest(WireCase):
         self.assertEqual(server.requests, [])
         shutil.copy(self.authority.certificate, missing)
         self.wait_state("lost", "fresh")
+
+    def test_a_ca_file_that_is_exchanged_counts_from_the_next_request_without_a_reload(self):
+        server = self.serve(replying(200, granting(1)), context=self.good)
+        bundle = self.directory / "bundle.pem"
+        shutil.copy(self.authority.certificate, bundle)
+        provider = self.trusting(server)
+        provider["request"]["tls"]["ca_file"] = str(bundle)
+        self.start({"exchanged": provider})
+        self.wait_state("exchanged", "fresh")
+        time.sleep(3)  # long enough for libcurl to keep what it read
+        for number in (1, 2):
+            self.refresh("exchanged")
+        self.assertEqual(len(server.requests), 3)
+        other = Authority(self.directory, "Another CA")
+        new = self.directory / "new.pem"
+        shutil.copy(other.certificate, new)
+        new.rename(bundle)
+        self.refresh("exchanged")
+        problem = self.status("exchanged")["last_error"]["problem"]
+        self.assertRegex(problem, "issuer is unknown|not trusted")
+        self.assertEqual(len(server.requests), 3, "it trusted what is in the file no longer")
+        with bundle.open("a") as file:  # in place, the old one beside the new
+            file.write(self.authority.certificate.read_text())
+        self.refresh("exchanged")
+        self.wait_state("exchanged", "fresh")
+        self.assertEqual(len(server.requests), 4)
+
+    def refresh(self, name):
+        """Orders one and waits for its end, however it ends."""
+        time.sleep(0.6)  # the floor between two
+        self.daemon.request("POST", "/v1/credentials/%s/refresh?wait=10" % name)
 
     def test_without_a_ca_file_the_system_store_decides(self):
         server = self.serve(replying(200, granting(1)), context=self.good)

@@ -7,6 +7,8 @@ public struct StatusReport: Sendable {
     public var credentials: [CredentialStatus]
     /// Why the last reload was refused; empty when it was not.
     public var configurationMistakes: [String]
+    /// Keys of the configuration in force that wait for the service to start again.
+    public var needingRestart: [String] = []
 
     public init(
         state: DaemonState, startedAt: WallTime, credentials: [CredentialStatus],
@@ -25,60 +27,13 @@ public struct StatusReport: Sendable {
                 configurationMistakes.isEmpty
                     ? nil : .array(configurationMistakes.map { .string($0) })
             ),
+            (
+                "needs_restart",
+                needingRestart.isEmpty ? nil : .array(needingRestart.map { .string($0) })
+            ),
             ("credentials", .array(credentials.map(\.json))),
         ])
     }
-}
-
-public struct CredentialStatus: Sendable, Equatable {
-    public var name: String
-    public var provider: String
-    public var state: CredentialState
-    public var expiresAt: WallTime?
-    public var nextRefreshAt: WallTime?
-    public var refreshTokenExpiresAt: WallTime?
-    public var lastRefreshAt: WallTime?
-    public var lastError: StoredError?
-    public var consecutiveFailures: Int
-    public var refreshes: Int64
-    public var outputs: [String]
-
-    public init(_ lifecycle: CredentialLifecycle, now: Moment) {
-        name = lifecycle.name
-        provider = lifecycle.configuration.profile.name
-        state = lifecycle.state
-        // What outputs say, so that a stepped clock does not make two truths.
-        expiresAt = lifecycle.grant.access?.told(by: now).expiresAt
-        nextRefreshAt = lifecycle.nextAttemptAt.map { now.wall(at: $0) }
-        refreshTokenExpiresAt = lifecycle.grant.refreshTokenExpiresAt
-        lastRefreshAt = lifecycle.grant.attempts.lastSuccessAt?.wall
-        lastError = lifecycle.standingError
-        consecutiveFailures = lifecycle.failures
-        refreshes = lifecycle.grant.attempts.successes
-        outputs = lifecycle.configuration.outputs.map(\.path)
-    }
-
-    public var json: JSONNode {
-        .object([
-            ("name", .string(name)), ("provider", .string(provider)),
-            ("state", .string(state.rawValue)),
-            ("expires_at", time(expiresAt)), ("next_refresh_at", time(nextRefreshAt)),
-            ("refresh_token_expires_at", time(refreshTokenExpiresAt)),
-            ("last_refresh_at", time(lastRefreshAt)),
-            (
-                "last_error",
-                lastError?.statusJSON(credential: name, state: state) ?? JSONNode(.null)
-            ),
-            ("consecutive_failures", .integer(Int64(consecutiveFailures))),
-            ("refreshes", .integer(refreshes)),
-            ("outputs", .array(outputs.map { .string($0) })),
-        ])
-    }
-}
-
-/// Every key is always there: a script need not ask first.
-private func time(_ time: WallTime?) -> JSONNode {
-    time.map { .integer($0.epochSeconds) } ?? JSONNode(.null)
 }
 
 extension StoredError {

@@ -131,7 +131,7 @@ extension CredentialLifecycle {
     }
 
     /// Until an answer repeats or omits the refresh token, `auto` counts as rotating.
-    private var isRotating: Bool {
+    var isRotating: Bool {
         guard configuration.profile.usesRefreshToken else { return false }
         switch rules.refreshToken {
         case .rotating: return true
@@ -189,7 +189,6 @@ extension CredentialLifecycle {
             quarantine = trouble
             return []
         case .granted(let notes):
-            warnedDays = .max
             isRetryPending = false
             guard grant.generation != oldGeneration, let access = grant.access else {
                 dueAt = now.uptime
@@ -204,6 +203,10 @@ extension CredentialLifecycle {
             ] + publish(access)
         case .refused(let refusal):
             if isStorage { noteStorageProblem(refusal.problem, now: now) }
+            // Refused by ourselves, before anything was written or sent.
+            if refusal.failureClass == .config, refusal.httpStatus == nil {
+                noteUnrecorded(StoredError(refusal, as: .config, at: now.wall))
+            }
             return refused(
                 report, wasLoginRequired: wasLoginRequired, wasMisconfigured: wasMisconfigured,
                 now: now, using: &random)
@@ -246,7 +249,9 @@ extension CredentialLifecycle {
     /// until the disk can, and it is visible at once (I36).
     mutating func noteStorageProblem(_ problem: String, now: Moment) {
         storageFailures += 1
-        storageError = StoredError(failureClass: .storage, problem: problem, at: now.wall)
+        let error = StoredError(failureClass: .storage, problem: problem, at: now.wall)
+        storageError = error
+        noteUnrecorded(error)
     }
 
     mutating func publishEnded(
@@ -277,15 +282,5 @@ extension CredentialLifecycle {
             using: &random)
         publishDueAt = now.uptime.advanced(by: max(wait, .milliseconds(250)))
         return [.report(.outputFailed(problem: problem))]
-    }
-
-    /// Warns when the refresh token has 14, 7, 3 and 1 days left (contract, Fxiaoke's two months).
-    mutating func warnOfRefreshTokenEnd(now: Moment) -> [LifecycleAction] {
-        guard let end = grant.refreshTokenExpiresAt else { return [] }
-        let left = now.wall.duration(to: end)
-        let reached = [14, 7, 3, 1].filter { left <= .days(Int64($0)) }.min()
-        guard let reached, reached < warnedDays else { return [] }
-        warnedDays = reached
-        return [.report(.refreshTokenEnds(days: max(0, Int(left.components.seconds / 86_400))))]
     }
 }

@@ -27,6 +27,20 @@ extension CredentialLifecycle {
     /// Failed attempts in a row, those included that the disk could not remember.
     public var failures: Int { grant.attempts.failures + storageFailures }
 
+    /// The last attempts, oldest first.
+    public var recentAttempts: [PastAttempt] {
+        (grant.recent + unrecorded).sorted { $0.at < $1.at }.suffix(PastAttempt.maximumCount)
+    }
+
+    /// One that stands in no slot. Of the same trouble over and over the last one is enough.
+    mutating func noteUnrecorded(_ error: StoredError) {
+        let attempt = PastAttempt(.refresh, failedWith: error, took: nil)
+        unrecorded.removeAll {
+            $0.problem == attempt.problem && $0.failureClass == attempt.failureClass
+        }
+        unrecorded = (unrecorded + [attempt]).suffix(PastAttempt.maximumCount)
+    }
+
     /// The newest token is not in every file.
     public var hasOutputProblem: Bool { lastOutputProblem != nil }
 
@@ -68,5 +82,20 @@ extension CredentialLifecycle {
         let problem = report.storageProblem ?? storageError?.problem ?? "a slot cannot be written"
         noteStorageProblem(problem, now: now)
         settleDueAt = now.uptime.advanced(by: min(.seconds(1) * storageFailures, .seconds(45)))
+    }
+
+    /// The floor between two refreshes holds for people and crash loops too (I24).
+    func earliestAttempt(now: Moment) -> Uptime {
+        let schedule = RefreshSchedule(policy: configuration.refresh, rules: rules)
+        if let asked = grant.attempts.lastError?.retryAfter,
+            let last = grant.attempts.lastAttemptAt, let elapsed = now.elapsed(since: last),
+            elapsed < asked
+        {
+            return now.uptime.advanced(by: asked - elapsed)
+        }
+        guard let last = grant.attempts.lastSuccessAt else { return now.uptime }
+        let floor = schedule.minimumInterval(lifetime: grant.access?.lifetime)
+        guard let elapsed = now.elapsed(since: last), elapsed < floor else { return now.uptime }
+        return now.uptime.advanced(by: floor - elapsed)
     }
 }

@@ -38,11 +38,15 @@ public struct CredentialLifecycle: Sendable {
     /// Attempts in a row that the state's file system prevented; the disk cannot remember them.
     var storageFailures = 0
     var storageError: StoredError?
+    /// Attempts that no slot remembers: the disk did not take them, or they ended before one was
+    /// written.
+    var unrecorded: [PastAttempt] = []
     /// The configuration changed while a job was under way: its end counts for the old one.
     var isOutputChangePending = false
     var isRetryPending = false
-    /// The smallest warning threshold already reported, in days.
+    /// The smallest warning threshold already reported, in days, and when the next one comes.
     var warnedDays = Int.max
+    private var warnDueAt: Uptime?
     /// For those who wait for one. Sign-ins and imports do not count.
     public private(set) var renewalsEnded = 0
     private var isRenewing = false
@@ -98,6 +102,7 @@ public struct CredentialLifecycle: Sendable {
             if let settleDueAt { deadlines.append(settleDueAt) }
         }
         if let expiryAt { deadlines.append(expiryAt) }
+        if let warnDueAt { deadlines.append(warnDueAt) }
         return deadlines.min()
     }
 
@@ -137,6 +142,13 @@ public struct CredentialLifecycle: Sendable {
 
     /// - Parameter mayAttempt: Whether the fleet has room for one more request in flight.
     public mutating func handle(
+        _ event: LifecycleEvent, now: Moment, mayAttempt: Bool, using random: inout RandomSource
+    ) -> [LifecycleAction] {
+        defer { warnDueAt = warningAt(now: now) }
+        return step(event, now: now, mayAttempt: mayAttempt, using: &random)
+    }
+
+    private mutating func step(
         _ event: LifecycleEvent, now: Moment, mayAttempt: Bool, using random: inout RandomSource
     ) -> [LifecycleAction] {
         switch event {
@@ -238,21 +250,6 @@ public struct CredentialLifecycle: Sendable {
             earliest = max(earliest, Uptime(end.sinceBoot - window))
         }
         dueAt = min(dueAt ?? earliest, earliest)
-    }
-
-    /// The floor between two refreshes holds for people and crash loops too (I24).
-    func earliestAttempt(now: Moment) -> Uptime {
-        let schedule = RefreshSchedule(policy: configuration.refresh, rules: rules)
-        if let asked = grant.attempts.lastError?.retryAfter,
-            let last = grant.attempts.lastAttemptAt, let elapsed = now.elapsed(since: last),
-            elapsed < asked
-        {
-            return now.uptime.advanced(by: asked - elapsed)
-        }
-        guard let last = grant.attempts.lastSuccessAt else { return now.uptime }
-        let floor = schedule.minimumInterval(lifetime: grant.access?.lifetime)
-        guard let elapsed = now.elapsed(since: last), elapsed < floor else { return now.uptime }
-        return now.uptime.advanced(by: floor - elapsed)
     }
 
     /// A changed configuration is tried at once where the old one was at fault; otherwise the

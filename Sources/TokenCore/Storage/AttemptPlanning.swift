@@ -193,6 +193,7 @@ extension StoredGrant {
             generation += 1
             if isOwn { refreshTokenLifetime = tokens.lifetime }
         }
+        note(PastAttempt(.imported, at: now.wall))
     }
 
     private mutating func replaceRefreshToken(
@@ -203,6 +204,7 @@ extension StoredGrant {
         isKnownStatic = false
         refreshTokenSince = now
         refreshTokenLifetime = profile.lifecycle.refreshTokenLifetime
+        isRefreshTokenEndFixed = nil
         let (successes, lastAttempt, lastSuccess) = (
             attempts.successes, attempts.lastAttemptAt, attempts.lastSuccessAt
         )

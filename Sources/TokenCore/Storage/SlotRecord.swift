@@ -52,11 +52,23 @@ public enum SlotLayout {
     /// Where the answer's region starts in a slot of this size: 49 KiB before the end.
     public static func answerOffset(slotSize: Int) -> Int { slotSize - 49 * 1024 }
 
-    /// Bytes to write at offset 0; `nil` if the record is too large for its region.
+    /// Bytes to write at offset 0; `nil` if the record is too large for its region. Of the attempts
+    /// that it remembers the older ones make room first.
     public static func encode(
         _ record: SlotRecord, credential: String, slotSize: Int
     ) -> [UInt8]? {
-        let payload = JSONNode.object([
+        var record = record
+        while true {
+            let bytes = sealed(
+                recordMagic, payload(record, slotSize: slotSize), credential: credential,
+                limit: answerOffset(slotSize: slotSize))
+            if bytes != nil || record.grant.recent.isEmpty { return bytes }
+            record.grant.recent.removeFirst((record.grant.recent.count + 1) / 2)
+        }
+    }
+
+    private static func payload(_ record: SlotRecord, slotSize: Int) -> [UInt8] {
+        JSONNode.object([
             ("sequence", .integer(Int64(record.sequence))),
             ("state", .integer(Int64(record.state.rawValue))),
             ("attempt", .string(record.attemptID)), ("kind", .string(record.kind.rawValue)),
@@ -65,9 +77,6 @@ public enum SlotLayout {
             ("sent_at", record.sentAt.json), ("grant", record.grant.json()),
             ("answer_at", .integer(Int64(answerOffset(slotSize: slotSize)))),
         ]).serialized()
-        return sealed(
-            recordMagic, payload, credential: credential,
-            limit: answerOffset(slotSize: slotSize))
     }
 
     /// Bytes to write at ``answerOffset(slotSize:)``. Headers that do not fit are left out.

@@ -37,9 +37,10 @@ extension StoredGrant {
             attempts.successes = successes
             attempts.lastAttemptAt = lastAttemptAt
             attempts.lastSuccessAt = record.sentAt
+            note(PastAttempt(.init(record.kind), at: record.sentAt.wall, took: roundTrip))
         case .failure(let refusal):
             if reading.refreshToken != nil { attempts.ambiguousAttempts = 0 }
-            fail(refusal, of: record, profile: profile)
+            fail(refusal, of: record, profile: profile, took: roundTrip)
         }
     }
 
@@ -84,6 +85,7 @@ extension StoredGrant {
     ) {
         let rules = profile.lifecycle
         let answered = try? reading.result.get()
+        let (formerEnd, formerSince) = (refreshTokenExpiresAt, refreshTokenSince)
         if let new = reading.refreshToken, new != refreshToken {
             if rules.refreshTokenExpiry != .inherited || refreshToken == nil {
                 refreshTokenSince = record.sentAt
@@ -104,12 +106,22 @@ extension StoredGrant {
             refreshTokenSince = record.sentAt
             refreshTokenLifetime = said
         }
+        guard answered != nil, record.kind == .refresh, let formerEnd, let formerSince,
+            let end = refreshTokenExpiresAt,
+            let elapsed = record.sentAt.elapsed(since: formerSince), elapsed > .seconds(1)
+        else { return }
+        isRefreshTokenEndFixed = formerEnd.duration(to: end) < elapsed / 2
     }
 
     /// Notes a failed attempt.
-    public mutating func fail(_ refusal: Refusal, of record: SlotRecord, profile: ProviderProfile) {
+    public mutating func fail(
+        _ refusal: Refusal, of record: SlotRecord, profile: ProviderProfile, took: Duration? = nil
+    ) {
         // A bad code says nothing about the tokens there are; whoever gave it hears of it.
-        guard record.kind != .authorizationCode else { return }
+        guard record.kind != .authorizationCode else {
+            let error = StoredError(refusal, as: refusal.failureClass, at: record.sentAt.wall)
+            return note(PastAttempt(.signIn, failedWith: error, took: took))
+        }
         let spends =
             record.kind == .refresh
             && profile.exchange(record.kind, step: record.step).spendsGrant
@@ -121,6 +133,8 @@ extension StoredGrant {
             steps = []
         }
         fail(refusal, spends: spends, at: record.sentAt, profile: profile)
+        guard let error = attempts.lastError else { return }
+        note(PastAttempt(.init(record.kind), failedWith: error, took: took))
     }
 
     /// Whether a step's result is older than the attempt that uses it.
@@ -139,10 +153,9 @@ extension StoredGrant {
         // What earlier steps gave may be what is refused.
         if [.config, .reauth, .reacquire].contains(effective) { steps = [] }
         attempts.failures += 1
-        attempts.lastError = StoredError(
-            failureClass: effective, httpStatus: refusal.httpStatus,
-            problem: explained(refusal, as: effective), at: moment.wall,
-            retryAfter: refusal.retryAfter)
+        var error = StoredError(refusal, as: effective, at: moment.wall)
+        error.problem = explained(refusal, as: effective)
+        attempts.lastError = error
         attempts.isMisconfigured = effective == .config
         switch effective {
         case .ambiguous:

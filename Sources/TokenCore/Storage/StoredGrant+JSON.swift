@@ -7,6 +7,7 @@ extension StoredGrant {
             ("refused", isRefreshTokenRefused ? true : nil),
             ("refresh_token_since", refreshTokenSince?.json),
             ("refresh_token_lifetime", refreshTokenLifetime?.json),
+            ("refresh_token_end_fixed", isRefreshTokenEndFixed.map { .bool($0) }),
             ("static", isKnownStatic ? true : nil),
             ("access", access?.json()),
             ("spent", spent.isEmpty ? nil : .array(spent.map { .string($0) })),
@@ -18,6 +19,7 @@ extension StoredGrant {
             ("steps", steps.isEmpty ? nil : .array(steps.map { $0.json() })),
             ("seeds", .array(seedFingerprints.map { .string($0) })),
             ("attempts", attempts.json()),
+            ("recent", recent.isEmpty ? nil : .array(recent.map(\.json))),
         ])
     }
 
@@ -29,6 +31,7 @@ extension StoredGrant {
         isRefreshTokenRefused = node["refused"]?.flag ?? false
         refreshTokenSince = node["refresh_token_since"].flatMap(Moment.init(json:))
         refreshTokenLifetime = node["refresh_token_lifetime"].flatMap(Duration.init(json:))
+        isRefreshTokenEndFixed = node["refresh_token_end_fixed"]?.flag
         isKnownStatic = node["static"]?.flag ?? false
         access = node["access"].flatMap(GrantedAccess.init(json:))
         spent = (node["spent"]?.elements ?? []).compactMap(\.text)
@@ -36,6 +39,7 @@ extension StoredGrant {
         steps = (node["steps"]?.elements ?? []).compactMap(StepResult.init(json:))
         seedFingerprints = (node["seeds"]?.elements ?? []).compactMap(\.text)
         attempts = node["attempts"].map(AttemptHistory.init(json:)) ?? AttemptHistory()
+        recent = (node["recent"]?.elements ?? []).compactMap(PastAttempt.init(json:))
     }
 }
 

@@ -8,6 +8,8 @@ public struct StoredGrant: Sendable, Equatable {
     /// When the refresh token came, and how long it lives, if that is known.
     public var refreshTokenSince: Moment?
     public var refreshTokenLifetime: Duration?
+    /// Whether refreshing left that end where it was, as far as answers showed; `nil` before two.
+    public var isRefreshTokenEndFixed: Bool?
     /// An answer repeated or omitted the refresh token: it does not rotate.
     public var isKnownStatic = false
 
@@ -29,6 +31,8 @@ public struct StoredGrant: Sendable, Equatable {
     public var seedFingerprints: [String] = []
 
     public var attempts = AttemptHistory()
+    /// The last attempts, newest last.
+    public var recent: [PastAttempt] = []
 
     public init() {}
 
@@ -136,5 +140,11 @@ public struct StoredError: Sendable, Equatable {
     ) {
         (self.failureClass, self.httpStatus) = (failureClass, httpStatus)
         (self.problem, self.at, self.retryAfter) = (problem, at, retryAfter)
+    }
+
+    init(_ refusal: Refusal, as failureClass: FailureClass, at: WallTime) {
+        self.init(
+            failureClass: failureClass, httpStatus: refusal.httpStatus, problem: refusal.problem,
+            at: at, retryAfter: refusal.retryAfter)
     }
 }

@@ -44,6 +44,12 @@ public struct CivilTime: Sendable, Equatable {
         return Int64(days) * 86_400 + Int64(hour * 3600 + minute * 60 + second)
     }
 
+    /// `2026-11-21 02:15:00`.
+    public var text: String {
+        let two = { (number: Int) in number < 10 ? "0\(number)" : "\(number)" }
+        return "\(year)-\(two(month))-\(two(day)) \(two(hour)):\(two(minute)):\(two(second))"
+    }
+
     /// RFC 3339, such as `2026-11-21T02:15:00Z` or `…+02:00`; fractions of a second are dropped.
     public static func epochSeconds(rfc3339 text: String) -> Int64? {
         let bytes = Array(text.utf8)

@@ -1,0 +1,80 @@
+/// What a reload changes, for whoever asked for it.
+public struct ConfigurationChanges: Sendable, Equatable {
+    /// Names of credentials.
+    public var added: [String] = []
+    public var removed: [String] = []
+    /// Names with the keys that differ.
+    public var changed: [(name: String, keys: [String])] = []
+    /// Keys of the whole that differ and are in force.
+    public var settings: [String] = []
+    /// Keys that differ and take effect when the service starts again: where things lie.
+    public var needingRestart: [String] = []
+
+    public init() {}
+
+    public init(from old: Configuration, to new: Configuration) {
+        let before = Dictionary(uniqueKeysWithValues: old.credentials.map { ($0.name, $0) })
+        let after = Dictionary(uniqueKeysWithValues: new.credentials.map { ($0.name, $0) })
+        added = after.keys.filter { before[$0] == nil }.sorted()
+        removed = before.keys.filter { after[$0] == nil }.sorted()
+        changed = new.credentials.compactMap { credential in
+            guard let former = before[credential.name], former != credential else { return nil }
+            return (credential.name, credential.keys(differingFrom: former))
+        }
+        let differing = { (pairs: [(String, Bool)]) in pairs.filter { !$0.1 }.map(\.0) }
+        settings = differing([
+            ("control_socket", old.controlSocket == new.controlSocket),
+            ("control", old.control == new.control),
+            ("metrics", old.metricsListen == new.metricsListen),
+            ("ready_timeout", old.readyTimeout == new.readyTimeout),
+            ("max_in_flight", old.maxInFlight == new.maxInFlight),
+            ("log_level", old.logLevel == new.logLevel),
+        ])
+        needingRestart = Self.placesDiffering(old, new)
+    }
+
+    /// Where things lie is settled when the daemon starts: its unit names the same places.
+    public static func placesDiffering(_ old: Configuration, _ new: Configuration) -> [String] {
+        [
+            ("token_dir", old.tokenDirectory == new.tokenDirectory),
+            ("state_dir", old.stateDirectory == new.stateDirectory),
+            ("slot_size", old.slotSize == new.slotSize),
+            ("allow_unsafe_state", old.allowUnsafeState == new.allowUnsafeState),
+        ].filter { !$0.1 }.map(\.0)
+    }
+
+    public static func == (left: Self, right: Self) -> Bool { left.json == right.json }
+
+    /// The answer to `POST /v1/reload`.
+    public var json: JSONNode {
+        let list = { (names: [String]) in JSONNode.array(names.map { .string($0) }) }
+        return .object([
+            ("added", list(added)), ("removed", list(removed)),
+            ("changed", list(changed.map(\.name))),
+            ("changed_keys", .object(changed.map { ($0.name, list($0.keys)) })),
+            ("settings", list(settings)), ("needs_restart", list(needingRestart)),
+        ])
+    }
+
+    /// For the journal: field names without their prefix.
+    public var fields: [HeaderField] {
+        [
+            ("ADDED", added), ("REMOVED", removed), ("CHANGED", changed.map(\.name)),
+            ("SETTINGS", settings), ("NEEDS_RESTART", needingRestart),
+        ].map { HeaderField($0.0, $0.1.joined(separator: " ")) }
+    }
+}
+
+extension CredentialConfiguration {
+    /// As the configuration spells them; defaults count for the credentials they apply to.
+    func keys(differingFrom old: CredentialConfiguration) -> [String] {
+        [
+            ("provider", profile == old.profile), ("client_id", clientID == old.clientID),
+            ("client_secret", clientSecret == old.clientSecret),
+            ("refresh_token", refreshToken == old.refreshToken), ("scope", scope == old.scope),
+            ("variables", variables == old.variables), ("refresh", refresh == old.refresh),
+            ("outputs", outputs == old.outputs), ("on_change", hooks == old.hooks),
+            ("ca_file", caFile == old.caFile), ("proxy", proxy == old.proxy),
+        ].filter { !$0.1 }.map(\.0)
+    }
+}

@@ -1,0 +1,95 @@
+/// One credential as `status` shows it (contract section 5, `status --json`).
+public struct CredentialStatus: Sendable, Equatable {
+    public var name: String
+    public var provider: String
+    public var state: CredentialState
+    /// When the request that granted the newest access token was sent.
+    public var issuedAt: WallTime?
+    public var expiresAt: WallTime?
+    public var nextRefreshAt: WallTime?
+    public var refreshTokenExpiresAt: WallTime?
+    public var lastRefreshAt: WallTime?
+    public var lastError: StoredError?
+    public var consecutiveFailures: Int
+    public var refreshes: Int64
+    public var outputs: [String]
+    /// What will need a person, though all is well today.
+    public var warnings: [String]
+    /// Keys whose `LoadCredential=` source systemd reads when the service starts: a change of it
+    /// takes a restart.
+    public var sourcesFixedAtStart: [String]
+
+    public init(_ lifecycle: CredentialLifecycle, now: Moment) {
+        name = lifecycle.name
+        provider = lifecycle.configuration.profile.name
+        state = lifecycle.state
+        // What outputs say, so that a stepped clock does not make two truths.
+        let access = lifecycle.grant.access?.told(by: now)
+        issuedAt = access?.sentAt.wall
+        expiresAt = access?.expiresAt
+        nextRefreshAt = lifecycle.nextAttemptAt.map { now.wall(at: $0) }
+        refreshTokenExpiresAt = lifecycle.grant.refreshTokenExpiresAt
+        lastRefreshAt = lifecycle.grant.attempts.lastSuccessAt?.wall
+        lastError = lifecycle.standingError
+        consecutiveFailures = lifecycle.failures
+        refreshes = lifecycle.grant.attempts.successes
+        outputs = lifecycle.configuration.outputs.map(\.path)
+        warnings = Self.warnings(lifecycle, now: now)
+        sourcesFixedAtStart = lifecycle.configuration.sourcesFixedAtStart
+    }
+
+    private static func warnings(_ lifecycle: CredentialLifecycle, now: Moment) -> [String] {
+        guard lifecycle.state != .loginRequired, lifecycle.refreshTokenWarning(now: now) != nil,
+            let left = lifecycle.refreshTokenLife(now: now)
+        else { return [] }
+        let end = left > .zero ? "ends in \(describe(left))" : "has ended"
+        return ["the refresh token \(end); sign in before: evertoken login \(lifecycle.name)"]
+    }
+
+    public var json: JSONNode {
+        .object([
+            ("name", .string(name)), ("provider", .string(provider)),
+            ("state", .string(state.rawValue)), ("issued_at", time(issuedAt)),
+            ("expires_at", time(expiresAt)), ("next_refresh_at", time(nextRefreshAt)),
+            ("refresh_token_expires_at", time(refreshTokenExpiresAt)),
+            ("last_refresh_at", time(lastRefreshAt)),
+            (
+                "last_error",
+                lastError?.statusJSON(credential: name, state: state) ?? JSONNode(.null)
+            ),
+            ("consecutive_failures", .integer(Int64(consecutiveFailures))),
+            ("refreshes", .integer(refreshes)),
+            ("outputs", .array(outputs.map { .string($0) })),
+            ("warnings", .array(warnings.map { .string($0) })),
+            ("sources_fixed_at_start", .array(sourcesFixedAtStart.map { .string($0) })),
+        ])
+    }
+
+    /// With the last attempts, the newest first: for one credential that somebody asks about.
+    public func json(recent: [PastAttempt]) -> JSONNode {
+        var members = json.members ?? []
+        members.append(JSONMember("recent", .array(recent.reversed().map(\.json))))
+        return JSONNode(.object(members))
+    }
+}
+
+/// Every key is always there: a script need not ask first.
+private func time(_ time: WallTime?) -> JSONNode {
+    time.map { .integer($0.epochSeconds) } ?? JSONNode(.null)
+}
+
+extension CredentialConfiguration {
+    /// Its keys that read from systemd's credentials.
+    var sourcesFixedAtStart: [String] {
+        var sources: [(String, SecretSource)] = [
+            ("client_id", clientID), ("client_secret", clientSecret),
+            ("refresh_token", refreshToken),
+        ].compactMap { name, source in source.map { (name, $0) } }
+        for (name, source) in variables.sorted(by: { $0.key < $1.key }) {
+            if case .secret(let secret) = source { sources.append(("variables." + name, secret)) }
+        }
+        return sources.compactMap { name, source in
+            if case .credential = source { name } else { nil }
+        }
+    }
+}
