@@ -191,8 +191,9 @@ class Signals(Streaming):
         self.server.wait_for(lambda seen: sum(e.client_id == names[0] for e in seen) > count)
         self.daemon.process.send_signal(signal.SIGSTOP)  # with one request on its way
         stopped_at = boot_time()
+        time.sleep(1)  # what had left before it reaches the server
         counts = {name: len(self.rotations(name)) for name in names}
-        time.sleep(10)
+        time.sleep(9)
         self.assertEqual(counts, {name: len(self.rotations(name)) for name in names})
         self.daemon.process.send_signal(signal.SIGCONT)
         going_at = boot_time()

@@ -67,7 +67,9 @@ class ProfileChangesTest(unittest.TestCase):
                     else:
                         self.assertEqual(self.daemon.request("POST", "/v1/reload")[0], 200)
                     # The token that was granted is still there, before anything is sent.
-                    self.assertEqual(self.daemon.credentials()["mail"]["refreshes"], 1)
+                    wait_until(lambda: self.daemon.credentials()["mail"]["refreshes"] == 1, 10,
+                               "what the slots hold", self.daemon)
+                    self.assertEqual(len(self.server.exchanges()), 1)
                     self.refresh("mail")
                     sent = self.server.wait_for(lambda seen: len(seen) > 1)
                     self.assertEqual(sent[1].refresh_token, newest)
