@@ -126,7 +126,7 @@ public struct HookProcesses: HookRunner {
                                 HeaderField("CREDENTIAL", name),
                                 HeaderField("PROGRAM", hook.arguments[0]),
                                 HeaderField("PROBLEM", Self.describe(error)),
-                            ]))
+                            ], messageID: MessageID.hookFailed))
                 }
             }
         }

@@ -1,7 +1,8 @@
 internal import TokenCore
 
-/// Identities of the events worth alerting on; random, and never changed.
-enum MessageID {
+/// Identities of the events worth alerting on; random, and never changed. What each means, and what
+/// to do then, is told by systemd/evertoken.catalog (`journalctl --catalog`).
+public enum MessageID {
     static let loginRequired = "fb6943331b894f3ca1cb9bed10536948"
     static let expired = "4fbbaa4d4a904cfd9a3c1ae759486101"
     static let misconfigured = "da424ed2678243e89b7f880934c5095b"
@@ -10,6 +11,10 @@ enum MessageID {
     static let refreshTokenEnds = "da3f48f853aa4b959258952293ada400"
     static let output = "6f89f8ff6dc34aa3a4429d65cde5aa41"
     static let configurationRefused = "9bc45ecd171a4474a3a1d66afa5c136c"
+    /// The daemon does not start.
+    public static let startRefused = "e20e72ae2dab46ba91e4d185c2fe8f33"
+    /// An `on_change` program: whoever should have heard of a new token has not.
+    public static let hookFailed = "4337ad35139e4150882910585ceee37e"
 }
 
 extension LifecycleNotice {

@@ -21,7 +21,7 @@ struct Assembly {
         case .failure(let mistakes):
             let journal = JournalWriter(threshold: .error)
             for mistake in mistakes.all {
-                journal.write(JournalEntry(.error, mistake.description))
+                journal.write(Self.startRefused(mistake.description))
             }
             journal.flush()
             return EX_CONFIG
@@ -36,9 +36,15 @@ struct Assembly {
             journal.write(JournalEntry(.info, "Stopped"))
             return EX_OK
         } catch {
-            journal.write(JournalEntry(.error, error.problem))
+            journal.write(Self.startRefused(error.problem))
             return EX_CANTCREAT
         }
+    }
+
+    private static func startRefused(_ problem: String) -> JournalEntry {
+        JournalEntry(
+            .error, "evertokend does not start", fields: [HeaderField("PROBLEM", problem)],
+            messageID: MessageID.startRefused)
     }
 
     private func serve(

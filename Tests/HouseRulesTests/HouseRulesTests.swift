@@ -107,6 +107,24 @@ func profiles() throws {
     for name in names { #expect(list.contains("(\"\(name)\", PackageResources."), "\(name)") }
 }
 
+@Test("every event worth alerting on is explained by the journal's catalog, and no other")
+func catalogue() throws {
+    let notices = try String(
+        contentsOf: root.appending(path: "Sources/TokenEngine/Notices.swift"), encoding: .utf8)
+    let catalog = try String(
+        contentsOf: root.appending(path: "systemd/evertoken.catalog"), encoding: .utf8)
+    let ids = notices.matches(of: /static let \w+ = "([0-9a-f]{32})"/).map { String($0.1) }
+    try #require(ids.count > 5)
+    #expect(Set(ids).count == ids.count, "two events share an identity")
+    let entries = catalog.split(separator: "\n-- ").dropFirst()
+    #expect(entries.map { String($0.prefix(32)) }.sorted() == ids.sorted())
+    for entry in entries {
+        for header in ["Subject", "Defined-By", "Support", "Documentation"] {
+            #expect(entry.contains("\n\(header): "), "\(entry.prefix(32)) has no \(header)")
+        }
+    }
+}
+
 @Test("the top level holds what it may hold, and nothing else")
 func topLevel() throws {
     let allowed: Set<String> = [
