@@ -1,0 +1,203 @@
+"""The manual pages against what they describe: every option of `--help`, every key of the schema
+with its default, every event of the catalog; and whether groff and mandoc like them.
+
+Needs, from Debian: man-db, groff-base, mandoc."""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from harness import BIN, ROOT, require_binaries, temporary_directory  # noqa: E402
+
+PAGES = {name: (ROOT / "systemd" / "man" / name).read_text(encoding="utf-8")
+         for name in ("evertoken.1", "evertoken.json.5", "evertokend.8")}
+
+
+def help_of(program, *arguments):
+    """What `--help` prints."""
+    require_binaries()
+    return subprocess.run([BIN / program, *arguments, "--help"], timeout=30, text=True, check=True,
+                          capture_output=True).stdout
+
+
+def options(help_text):
+    """The long options that a help text lists."""
+    return set(re.findall(r"(?m)^  (?:-\w, )?--([\w-]+)", help_text))
+
+
+def flags(text):
+    """The long options that a page names: `Fl -min-ttl` is --min-ttl."""
+    return set(re.findall(r"\bFl (?:h , Fl )?-([\w-]+)", text))
+
+
+def section(page, heading):
+    """The text under one heading of a page."""
+    found = re.search(rf"(?ms)^\.Sh \"?{heading}\"?\n(.*?)(?=^\.Sh |\Z)", PAGES[page])
+    assert found, f"{page} has no section {heading}"
+    return found[1]
+
+
+def terms(text):
+    """What a text sets in bold: the names of keys and of their values."""
+    lines = re.findall(r"(?m)^\.(?:It |Pq )?Cm (.*)$", text)
+    return {word for line in lines for word in line.split()}
+
+
+def commands(page):
+    """The text about each command of evertoken(1)."""
+    parts = re.split(r"(?m)^\.It Ic (\w+)", section(page, "COMMANDS"))
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def item(text, key):
+    """The lines about one key, those of the lists inside it too."""
+    lines, depth = [], 0
+    for line in text.split("\n"):
+        begins = re.match(r"\.It Cm (.*)$", line)
+        if lines:
+            depth += line.startswith(".Bl") - line.startswith(".El")
+            if depth < 0 or (depth == 0 and line.startswith(".It")):
+                return "\n".join(lines)
+            lines.append(line)
+        elif begins and key in begins[1].replace(",", " ").split():
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def properties(node):
+    """Every property that a schema names inline, with its own schema."""
+    if isinstance(node, dict):
+        for name, child in node.get("properties", {}).items():
+            yield name, child
+            if name != "defaults":  # repeats what stands elsewhere
+                yield from properties(child)
+        for keyword in ("items", "additionalProperties"):
+            yield from properties(node.get(keyword))
+
+
+class Looks(unittest.TestCase):
+    def test_groff_formats_every_page_without_a_warning(self):
+        for name in PAGES:
+            done = subprocess.run(
+                ["man", "--warnings", "-E", "UTF-8", "-l", ROOT / "systemd/man" / name],
+                timeout=60, text=True, capture_output=True, check=True,
+                env={"PATH": "/usr/bin:/bin", "MANWIDTH": "80", "LC_ALL": "C.UTF-8"})
+            self.assertEqual(done.stderr, "", name)
+            self.assertGreater(len(done.stdout.splitlines()), 100)
+
+    def test_mandoc_finds_nothing_to_complain_of(self):
+        for name in PAGES:
+            done = subprocess.run(
+                ["mandoc", "-T", "lint", "-W", "style", ROOT / "systemd/man" / name],
+                timeout=60, text=True, capture_output=True, check=False)
+            # The pages of a package that is not installed are not there.
+            told = [line for line in done.stdout.splitlines()
+                    if "referenced manual not found" not in line]
+            self.assertEqual(told, [], name)
+
+    def test_no_page_writes_a_line_that_does_not_fit_a_terminal(self):
+        for name in PAGES:
+            shown = subprocess.run(
+                ["man", "-E", "UTF-8", "-l", ROOT / "systemd/man" / name], timeout=60, text=True,
+                capture_output=True, check=True,
+                env={"PATH": "/usr/bin:/bin", "MANWIDTH": "80", "LC_ALL": "C.UTF-8"}).stdout
+            self.assertEqual([line for line in shown.splitlines() if len(line) > 80], [], name)
+
+
+class TheCommands(unittest.TestCase):
+    def test_every_command_and_every_option_of_it_is_in_the_page(self):
+        whole = help_of("evertoken")
+        listed = re.findall(r"(?m)^  ([a-z]+) +\S", whole.split("SUBCOMMANDS:")[1])
+        self.assertIn("status", listed)
+        told = commands("evertoken.1")
+        self.assertEqual(set(listed) | {"help"}, set(told))
+        anywhere = flags(section("evertoken.1", "DESCRIPTION"))
+        self.assertLessEqual({"help", "socket", "config"}, anywhere)
+        for name in listed:
+            known = options(help_of("evertoken", name))
+            self.assertIn("help", known)
+            missing = known - flags(told[name]) - anywhere - {"version"}
+            self.assertEqual(missing, set(), f"evertoken(1) does not tell of {name}'s")
+
+    def test_every_option_of_the_daemon_is_in_its_page(self):
+        known = options(help_of("evertokend"))
+        self.assertIn("state-dir", known)
+        self.assertEqual(known, flags(section("evertokend.8", "DESCRIPTION")))
+
+    def test_every_state_is_in_the_table_of_what_to_do(self):
+        source = (ROOT / "Sources/TokenCore/Lifecycle/CredentialState.swift").read_text()
+        body = re.search(r"enum CredentialState: String.*?\{(.*?)\n\}", source, re.DOTALL)[1]
+        states = {raw or name for name, raw in re.findall(
+            r'(?m)^    case (\w+)(?: = "(\w+)")?', body)}
+        self.assertIn("login_required", states)
+        self.assertLessEqual(states, {word.strip(",") for word in terms(
+            section("evertoken.1", "WHAT TO DO WHEN"))})
+
+
+class TheConfiguration(unittest.TestCase):
+    """Keys of profiles below their top level are left to the schema and the README."""
+
+    SECTIONS = {"credential": "CREDENTIALS", "secret_place": "SECRETS", "refresh": "REFRESH",
+                "output": "OUTPUTS", "profile": "PROVIDERS"}
+    OF_PROFILES = {"assertion", "authorization", "condition", "error_rule", "expiry_rules",
+                   "lifecycle", "request", "request_with_whole_tls", "response", "selector_rules",
+                   "step", "variable"}
+
+    def documented(self):
+        """Every key that is to be told, its schema, and the text that should."""
+        schema = json.loads((ROOT / "config/evertoken.schema.json").read_text())
+        for key, node in properties(schema):
+            yield key, node, section("evertoken.json.5", "TOP LEVEL")
+        for name, definition in schema["$defs"].items():
+            if name in self.OF_PROFILES:
+                continue
+            heading = self.SECTIONS.get(name)
+            text = section("evertoken.json.5", heading) if heading else PAGES["evertoken.json.5"]
+            for key, node in properties(definition):
+                yield key, node, text
+
+    def test_every_key_of_the_schema_is_in_the_page(self):
+        found = list(self.documented())
+        self.assertGreater(len(found), 60)
+        for key, _, text in found:
+            self.assertIn(key, terms(text), f"evertoken.json(5) does not tell of {key}")
+
+    def test_every_default_is_in_the_page(self):
+        compared = 0
+        for key, node, text in self.documented():
+            about = item(text, key).replace(r"\(dq", '"')
+            if "default" not in node or not about:
+                continue
+            default = node["default"]
+            told = default if isinstance(default, str) else json.dumps(default)
+            self.assertRegex(about, rf"(?<![\w.]){re.escape(told)}(?![\w%]|\.\d)", key)
+            compared += 1
+        self.assertGreater(compared, 12)
+
+    def test_its_example_passes_the_check(self):
+        text = section("evertoken.json.5", "EXAMPLES")
+        example = re.search(r"(?ms)^\.Bd -literal.*?\n(.*?)^\.Ed", text)[1]
+        file = temporary_directory(self) / "evertoken.json"
+        file.touch(mode=0o600)
+        file.write_text(example)
+        done = subprocess.run([BIN / "evertoken", "check", "--config", file], timeout=30,
+                              text=True, capture_output=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
+class TheJournal(unittest.TestCase):
+    def test_every_event_of_the_catalog_is_in_the_daemons_page(self):
+        catalog = (ROOT / "systemd/evertoken.catalog").read_text()
+        ids = re.findall(r"(?m)^-- ([0-9a-f]{32})$", catalog)
+        self.assertGreater(len(ids), 5)
+        told = re.findall(r"(?m)^\.It Li ([0-9a-f]{32}) ", PAGES["evertokend.8"])
+        self.assertEqual(sorted(told), sorted(ids))
+
+
+if __name__ == "__main__":
+    unittest.main()
