@@ -75,17 +75,18 @@ class Control:
             raise AssertionError(f"refresh of {name}: {code} {answer}")
 
 
-def in_systemd(programs=("evertokend", "evertoken")):
+def in_systemd(programs=("evertokend", "evertoken"), instead=None):
     """Runs a test method of an `InSystemdCase` next to a systemd booted for it alone.
 
     Outside, the method boots one (private process, mount and network namespaces; everything in
     there is discarded) that has our unit, the programs in /usr/bin and nothing else, and runs the
-    same method again inside. `programs=()` puts /bin/true in their place, for tests of the unit."""
+    same method again inside. `programs=()` puts /bin/true in their place, for tests of the unit.
+    `instead` gives other files, {source: target}, instead of unit, programs and the rest."""
     def decorate(test):
         @functools.wraps(test)
         def run(self):
             if not INSIDE:
-                _boot(self, test.__name__, programs)
+                _boot(self, test.__name__, programs, instead)
                 return
             self.arrange()
             try:
@@ -99,7 +100,8 @@ def in_systemd(programs=("evertokend", "evertoken")):
     return decorate
 
 
-def _boot(case, method, programs):
+def _installed(programs):
+    """What an installation by hand puts in place, besides the unit."""
     files = {
         UNIT_FILES / "evertoken.sysusers": "/usr/lib/sysusers.d/evertoken.conf",
         UNIT_FILES / "evertoken.tmpfiles": "/usr/lib/tmpfiles.d/evertoken.conf",
@@ -109,8 +111,16 @@ def _boot(case, method, programs):
         require_binaries()
     else:
         files[pathlib.Path(shutil.which("true"))] = "/usr/bin/evertokend"
+    return files
+
+
+def _boot(case, method, programs, instead):
     command = [SUPPORT / "with-systemd.sh", "--boot-timeout", "60", "--timeout", "150"]
-    command += ["--unit", UNIT_FILES / "evertoken.service"]
+    if instead is None:
+        files = _installed(programs)
+        command += ["--unit", UNIT_FILES / "evertoken.service"]
+    else:
+        files = dict(instead())
     files[ROOT / "README.md"] = f"{ROOT_INSIDE}/README.md"
     for source, target in files.items():
         command += ["--file", f"{source}:{target}"]
@@ -147,6 +157,9 @@ class InSystemdCase(unittest.TestCase):
         """User and directories as a package would make them; a token server; no config yet."""
         self.command("systemd-sysusers", "/usr/lib/sysusers.d/evertoken.conf")
         self.command("systemd-tmpfiles", "--create", "/usr/lib/tmpfiles.d/evertoken.conf")
+        self.arrange_server()
+
+    def arrange_server(self):
         self.control = Control(self.TOKENS / "control.sock")
         self.server = TokenServer(lifetime=3600).start()
         self.addCleanup(self.server.stop)
