@@ -1,5 +1,5 @@
-"""The Debian package as systemd/debian/build makes it of the release build, quickly compressed, and
-the same once more under a higher version."""
+"""The Debian package as systemd/debian/build makes it of the release build, quickly compressed; the
+same once more under a higher version; and machines to install both on."""
 
 import atexit
 import functools
@@ -11,9 +11,12 @@ import subprocess
 import tempfile
 
 from harness import BIN, ROOT, require_binaries
+from sandbox import InSystemdCase, read
 
 #: What the second one is called; the first is the version of the sources.
 NEXT_VERSION = "99.0-1"
+#: Where the two lie inside.
+FIRST, NEXT = "/srv/packages/evertoken.deb", "/srv/packages/next.deb"
 
 
 def run(*command, **options):
@@ -63,4 +66,51 @@ def next_package():
 
 def both():
     """For `in_systemd(instead=…)`: nothing is installed, both packages lie there."""
-    return {package(): "/srv/packages/evertoken.deb", next_package(): "/srv/packages/next.deb"}
+    return {package(): FIRST, next_package(): NEXT}
+
+
+class InstalledCase(InSystemdCase):
+    """What the tests of an installed package share."""
+
+    def arrange(self):
+        """A machine that never saw evertoken, and on which packages may start services."""
+        pathlib.Path("/usr/sbin/policy-rc.d").unlink(missing_ok=True)
+        for rule in pathlib.Path("/etc/dpkg/dpkg.cfg.d").glob("*"):
+            rule.write_text("force-unsafe-io\n")  # container images leave manual pages out
+        # Seconds of indexing at each installation, of all pages there are.
+        pathlib.Path("/var/lib/man-db/auto-update").unlink(missing_ok=True)
+        self.assertFalse(self.CONFIG.exists() or self.STATE.exists(), "not a new machine")
+        self.arrange_server()
+
+    def apt(self, *arguments):
+        return self.command(
+            "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "--assume-yes",
+            *arguments).stdout
+
+    def install(self, path=FIRST):
+        return self.command("dpkg", "--install", path).stdout
+
+    def set_up(self):
+        """Installed, configured and started; the access token."""
+        self.install()
+        self.configure({"crm": self.grant("crm", refresh={"min_interval": "0.5s"})})
+        self.systemctl("start", "evertoken")
+        return self.token()
+
+    def token(self):
+        return read(self.TOKENS / "crm" / "token")
+
+    def installed_version(self):
+        return self.command("dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}",
+                            "evertoken").stdout
+
+    def assert_nothing_failed(self):
+        self.assertEqual(self.systemctl("--failed", "--no-legend", "--plain"), "")
+
+    def assert_next_refresh_uses_the_newest_refresh_token(self):
+        before = self.server.exchanges()
+        self.control.refresh("crm")
+        last = self.server.wait_for(lambda seen: len(seen) == len(before) + 1)[-1]
+        self.assertEqual((last.problem, last.refresh_token),
+                         (None, before[-1].next_refresh_token))
+        self.control.wait_for("crm", lambda c: self.token() == last.access_token, "a new token")

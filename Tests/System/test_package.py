@@ -69,12 +69,12 @@ class TheFile(unittest.TestCase):
         for page in ROOT.glob("systemd/man/*"):
             self.assertTrue((self.tree / "usr/share/man" / f"man{page.suffix[1:]}"
                              / f"{page.name}.gz").exists(), page)
-        examples = [path for folder in ("config", "systemd/examples")
-                    for path in ROOT.glob(f"{folder}/*") if "schema" not in path.name]
-        for example in examples:
-            self.assertTrue((self.tree / "usr/share/doc/evertoken/examples" / example.name)
-                            .exists(), example)
-        schema = json.loads(read(self.tree / "usr/share/doc/evertoken/examples/evertoken.json"))
+        examples = self.tree / "usr/share/doc/evertoken/examples"
+        for folder in (ROOT / "config", ROOT / "systemd/examples"):
+            for file in folder.rglob("*"):
+                if file.is_file() and "schema" not in file.name:
+                    self.assertTrue((examples / file.relative_to(folder)).exists(), file)
+        schema = json.loads(read(examples / "evertoken.json"))
         self.assertTrue((self.tree / schema["$schema"].lstrip("/")).exists())
 
     def test_files_belong_to_root_and_none_but_programs_can_be_run(self):

@@ -15,60 +15,9 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from debian_package import NEXT_VERSION, both  # noqa: E402
+from debian_package import FIRST, NEXT, NEXT_VERSION, InstalledCase, both  # noqa: E402
 from harness import wait_until  # noqa: E402
-from sandbox import InSystemdCase, in_systemd, read  # noqa: E402
-
-FIRST = "/srv/packages/evertoken.deb"
-NEXT = "/srv/packages/next.deb"
-
-
-class InstalledCase(InSystemdCase):
-    """What the tests of an installed package share."""
-
-    def arrange(self):
-        """A machine that never saw evertoken, and on which packages may start services."""
-        pathlib.Path("/usr/sbin/policy-rc.d").unlink(missing_ok=True)
-        for rule in pathlib.Path("/etc/dpkg/dpkg.cfg.d").glob("*"):
-            rule.write_text("force-unsafe-io\n")  # container images leave manual pages out
-        # Seconds of indexing at each installation, of all pages there are.
-        pathlib.Path("/var/lib/man-db/auto-update").unlink(missing_ok=True)
-        self.assertFalse(self.CONFIG.exists() or self.STATE.exists(), "not a new machine")
-        self.arrange_server()
-
-    def apt(self, *arguments):
-        return self.command(
-            "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "--assume-yes",
-            *arguments).stdout
-
-    def install(self, path=FIRST):
-        return self.command("dpkg", "--install", path).stdout
-
-    def set_up(self):
-        """Installed, configured and started; the access token."""
-        self.install()
-        self.configure({"crm": self.grant("crm", refresh={"min_interval": "0.5s"})})
-        self.systemctl("start", "evertoken")
-        return self.token()
-
-    def token(self):
-        return read(self.TOKENS / "crm" / "token")
-
-    def installed_version(self):
-        return self.command("dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}",
-                            "evertoken").stdout
-
-    def assert_nothing_failed(self):
-        self.assertEqual(self.systemctl("--failed", "--no-legend", "--plain"), "")
-
-    def assert_next_refresh_uses_the_newest_refresh_token(self):
-        before = self.server.exchanges()
-        self.control.refresh("crm")
-        last = self.server.wait_for(lambda seen: len(seen) == len(before) + 1)[-1]
-        self.assertEqual((last.problem, last.refresh_token),
-                         (None, before[-1].next_refresh_token))
-        self.control.wait_for("crm", lambda c: self.token() == last.access_token, "a new token")
-
+from sandbox import in_systemd, read  # noqa: E402
 
 class ANewcomer(InstalledCase):
     @in_systemd(instead=both)
