@@ -1,0 +1,142 @@
+"""The units beside the daemon's own: evertoken-wait@.service, which lets a unit order itself behind
+one token, and the example of a path unit that acts on a new one.
+
+Needs root and, from Debian: systemd."""
+
+import pathlib
+import re
+import shutil
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from harness import ROOT, wait_until  # noqa: E402
+from sandbox import in_systemd, read  # noqa: E402
+from token_server import Answer  # noqa: E402
+from unit_cases import UNITS, UnitCase  # noqa: E402
+
+SHIPPED = ("evertoken-wait@.service", "examples/token-changed@.path",
+           "examples/token-changed@.service")
+
+
+class ShippedUnitsCase(UnitCase):
+    def arrange(self):
+        super().arrange()
+        for name in SHIPPED:
+            shutil.copy(ROOT / "systemd" / name, UNITS)
+        self.systemctl("daemon-reload")
+
+
+class TheUnitFiles(ShippedUnitsCase):
+    @in_systemd(programs=())
+    def test_they_verify_and_the_waiting_one_is_hardly_exposed(self):
+        shutil.copy("/usr/bin/true", "/usr/bin/evertoken")
+        names = [str(UNITS / pathlib.Path(name).name.replace("@", "@crm")) for name in SHIPPED]
+        done = self.command("systemd-analyze", "verify", "--man=no", *names)
+        self.assertEqual(done.stdout, "", "systemd-analyze verify has something to say")
+        done = self.command("systemd-analyze", "security", "--offline=true", "--threshold=13",
+                            "--no-pager", names[0])
+        self.assertTrue(re.search(r"exposure level for evertoken-wait", done.stdout), done.stdout)
+
+
+class WaitUnit(ShippedUnitsCase):
+    """report.service requires the token of crm, and copies it."""
+
+    def arrange(self):
+        super().arrange()
+        self.unit(
+            "report.service", "[Unit]", "Requires=evertoken-wait@crm.service",
+            "After=evertoken-wait@crm.service", "[Service]", "RemainAfterExit=yes",
+            f"ExecStart=/bin/cp {self.TOKENS}/crm/token {self.GOT}/report")
+
+    def patience(self, text):
+        folder = UNITS / "evertoken-wait@.service.d"
+        folder.mkdir()
+        (folder / "test.conf").write_text(
+            f"[Service]\nExecStart=\nExecStart=/usr/bin/evertoken wait %i --timeout {text}\n")
+        self.systemctl("daemon-reload")
+
+    def attempt(self, unit):
+        """Whether a start succeeded, and after how many seconds."""
+        began = time.monotonic()
+        done = self.command("systemctl", "start", unit, check=False)
+        return done.returncode == 0, time.monotonic() - began
+
+    @in_systemd()
+    def test_a_unit_starts_after_the_token_and_the_daemon_is_started_for_it(self):
+        self.configure({"crm": self.grant("crm")}, ready_timeout="0.1s")
+        self.server.plan("crm-client", Answer(delay=1.5))
+        started, seconds = self.attempt("report.service")
+        self.assertTrue(started)
+        self.assertGreaterEqual(seconds, 1.5, "it did not wait for the token")
+        token = self.server.exchanges()[0].access_token
+        wait_until(lambda: read(self.GOT / "report") == token, 5, "the token in its hands")
+        self.assertEqual(self.result("evertoken-wait@crm.service", "ActiveState"), "inactive")
+        self.assertEqual(self.result("report.service", "ActiveState"), "active",
+                         "it stopped when the one it waited for had ended")
+        # A restart of the daemon is none of its business.
+        self.systemctl("restart", "evertoken")
+        self.assertEqual(self.result("report.service", "ActiveState"), "active")
+
+    @in_systemd()
+    def test_it_fails_in_time_and_asks_anew_each_time(self):
+        self.patience("1s")
+        self.server.lifetime = 2
+        refresh = {"retry": {"initial": "0.2s", "max": "0.4s"}, "min_interval": "0.5s"}
+        self.configure({"crm": self.grant("crm", refresh=refresh)}, ready_timeout="0.5s")
+        self.assertTrue(self.attempt("report.service")[0])
+        self.systemctl("stop", "report")
+        self.server.stop()
+        self.control.wait_for("crm", lambda c: c["state"] == "expired", "its end")
+        started, seconds = self.attempt("report.service")
+        self.assertFalse(started, "a token that was valid once was enough")
+        self.assertLess(seconds, 5)
+        self.assertEqual(self.result("evertoken-wait@crm.service"), "exit-code")
+        self.assertEqual(self.result("evertoken-wait@crm.service", "ExecMainStatus"), "75")
+        told = [e for e in self.journal("-u", "evertoken-wait@crm") if "valid token" in e["MESSAGE"]]
+        self.assertTrue(told, "it does not say what it waited for")
+        self.assertNotEqual({e["_UID"] for e in told}, {"0"}, "it runs as root")
+        self.server.start()
+        self.control.wait_for("crm", lambda c: c["state"] == "fresh", "a new token")
+        self.assertTrue(self.attempt("report.service")[0])
+
+    @in_systemd()
+    def test_one_that_nobody_configured_fails_at_once(self):
+        self.configure({"crm": self.grant("crm")})
+        started, seconds = self.attempt("evertoken-wait@cmr.service")
+        self.assertFalse(started)
+        self.assertLess(seconds, 5)
+        self.assertEqual(self.result("evertoken-wait@cmr.service", "ExecMainStatus"), "65")
+        self.assertTrue([e for e in self.journal("-u", "evertoken-wait@cmr")
+                         if "crm" in e["MESSAGE"]], "it does not say what there is")
+
+
+class PathUnit(ShippedUnitsCase):
+    @in_systemd()
+    def test_every_new_token_reloads_the_service_that_uses_it(self):
+        notes = self.GOT / "reloads"
+        self.unit(
+            "crm.service", "[Service]", "Type=exec", "ExecStart=/bin/sleep infinity",
+            f"ExecReload=/bin/sh -c 'cat {self.TOKENS}/crm/token >> {notes}; echo >> {notes}'")
+        self.systemctl("start", "crm", "token-changed@crm.path")
+        self.configure({"crm": self.grant("crm", refresh={"min_interval": "0.5s"})})
+        self.systemctl("start", "evertoken")
+        for count in (1, 2, 3):
+            if count > 1:
+                self.control.refresh("crm")
+            exchange = self.server.wait_for(lambda seen: len(seen) == count)[-1]
+            wait_until(lambda: (read(notes) or "").splitlines()[-1:] == [exchange.access_token], 10,
+                       f"reload number {count}")
+            wait_until(lambda: self.result("token-changed@crm.service", "ActiveState") == "inactive",
+                       5, "the end of it")
+        self.systemctl("stop", "evertoken")
+        lines = read(notes).splitlines()
+        self.assertLessEqual(len(lines), 4)
+        self.assertNotEqual(self.result("token-changed@crm.service", "ActiveState"), "failed")
+        self.assertEqual(self.result("token-changed@crm.path", "ActiveState"), "active")
+
+
+if __name__ == "__main__":
+    unittest.main()
