@@ -103,6 +103,15 @@ class WaitUnit(ShippedUnitsCase):
         self.assertTrue(self.attempt("report.service")[0])
 
     @in_systemd()
+    def test_it_does_not_wait_for_the_tokens_of_others(self):
+        self.configure({"crm": self.grant("crm"), "slow": self.grant("slow")})
+        self.server.plan("slow-client", Answer(delay=8))
+        started, seconds = self.attempt("report.service")
+        self.assertTrue(started)
+        self.assertLess(seconds, 4)
+        self.assertEqual(self.show("ActiveState"), "activating")
+
+    @in_systemd()
     def test_one_that_nobody_configured_fails_at_once(self):
         self.configure({"crm": self.grant("crm")})
         started, seconds = self.attempt("evertoken-wait@cmr.service")
