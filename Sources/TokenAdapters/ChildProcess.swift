@@ -10,6 +10,9 @@ struct ChildProcess {
     var environment: [String]
     var timeout: Duration
     var outputLimit = 64 * 1024
+    /// A variable of no other program's environment, `NAME=VALUE`: what leaves the process group dies
+    /// all the same.
+    var mark: String?
 
     enum Failure: Error {
         case cannotStart(String)
@@ -36,9 +39,9 @@ struct ChildProcess {
         let (output, status) = collect(pipes[0], of: process)
         // Whatever it started dies with it.
         kill(-process, SIGKILL)
+        if let mark { StrayProcesses.kill(startedWith: mark, after: process) }
         guard let status else {
-            var ignored: Int32 = 0
-            _ = retryingInterrupts { waitpid(process, &ignored, 0) }
+            Self.reap(process)
             throw .timedOut
         }
         let signal = status & 0x7F
@@ -59,8 +62,9 @@ struct ChildProcess {
         while true {
             var status: Int32 = 0
             let hasEnded = waitpid(process, &status, WNOHANG) == process
-            // After its end only what is already in the pipe is read.
-            while isOpen, DispatchTime.now() < end {
+            // After its end only what is already in the pipe is read. Whoever writes without end
+            // must not keep its end from being seen.
+            for _ in 0..<64 where isOpen && DispatchTime.now() < end {
                 var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
                 guard poll(&wait, 1, hasEnded ? 0 : 20) > 0 else { break }
                 isOpen = take(descriptor, into: &output)
@@ -68,6 +72,20 @@ struct ChildProcess {
             if hasEnded { return (output, status) }
             guard DispatchTime.now() < end else { return (output, nil) }
             if !isOpen { usleep(10_000) }
+        }
+    }
+
+    /// One that SIGKILL does not end at once (it is another user's now, or stuck in the kernel) is
+    /// waited for by nobody but a thread of its own.
+    private static func reap(_ process: pid_t) {
+        var ignored: Int32 = 0
+        for _ in 0..<100 {
+            guard waitpid(process, &ignored, WNOHANG) == 0 else { return }
+            usleep(10_000)
+        }
+        DispatchQueue(label: "evertoken.reaper").async {
+            var ignored: Int32 = 0
+            _ = retryingInterrupts { waitpid(process, &ignored, 0) }
         }
     }
 
@@ -101,7 +119,7 @@ struct ChildProcess {
         posix_spawnattr_setflags(&attributes, Int16(flags))
         var process: pid_t = 0
         let words = arguments.map { strdup($0) } + [nil]
-        let variables = environment.map { strdup($0) } + [nil]
+        let variables = (environment + [mark].compactMap { $0 }).map { strdup($0) } + [nil]
         defer { for word in words + variables { free(word) } }
         let error = posix_spawn(&process, arguments[0], &actions, &attributes, words, variables)
         guard error == 0 else {

@@ -15,13 +15,15 @@ from programs import token_json, write_program  # noqa: E402
 #: Writes down what it was started with, and what it finds in the token file named by its first
 #: argument. /proc tells the environment as it was handed over, before Python adds to it.
 RECORDER = """#!/usr/bin/python3
-import json, os, sys
+import json, os, resource, sys
 def words(name):
     return open("/proc/self/" + name, "rb").read().decode().split("\\0")[:-1]
 record = {
     "arguments": sys.argv[2:], "environment": words("environ"),
     "descriptors": {n: os.readlink("/proc/self/fd/" + n) for n in os.listdir("/proc/self/fd")
                     if os.path.exists("/proc/self/fd/" + n)},
+    "core": resource.getrlimit(resource.RLIMIT_CORE),
+    "group": [os.getpid() == os.getpgid(0), os.getpgid(os.getppid()) == os.getpgid(0)],
     "token": open(sys.argv[2]).read(), "ignored_signals": [
         line.split()[1] for line in open("/proc/self/status") if line.startswith("SigIgn")][0],
 }
@@ -80,6 +82,7 @@ class RecordTest(ProgramCase):
         fields = token_json(daemon, "crm")
         self.assertEqual(variables.pop("PATH").split(":")[-2:], ["/usr/bin", "/bin"])
         self.assertTrue(variables.pop("EVERTOKEN_FILES"))
+        self.assertRegex(variables.pop("EVERTOKEN_RUN"), "^[0-9a-f]{16}$")
         self.assertEqual(variables, {
             "EVERTOKEN_CREDENTIAL": "crm", "EVERTOKEN_PROVIDER": "as",
             "EVERTOKEN_EXPIRES_AT": str(fields["expires_at"])})
@@ -103,6 +106,11 @@ class RecordTest(ProgramCase):
         # nobody can reset and which the shell that runs the tests may hand down ignored.
         known = 1 << 12 | 1 << 24 | 1 << 31 | 1 << 32
         self.assertEqual(int(record["ignored_signals"], 16) & ~known, 0)
+
+    def test_it_leads_a_process_group_of_its_own_and_leaves_no_core(self):
+        self.started_daemon()
+        record = self.records(1)[0]
+        self.assertEqual((record["core"], record["group"]), ([0, 0], [True, False]))
 
     def test_it_runs_once_per_new_token_when_that_is_in_its_file(self):
         daemon = self.started_daemon()
@@ -165,6 +173,66 @@ class HangTest(ProgramCase):
     def test_a_hook_that_ignores_signals_and_writes_without_end_is_killed_as_well(self):
         self.assert_killed_and_out_of_the_way(
             self.start_with("trap '' TERM INT HUP", "while :; do echo filling the pipe; done"))
+
+    def test_a_daemon_that_it_leaves_behind_is_killed_too(self):
+        notes = self.directory / "pids.child"
+        self.addCleanup(end_noted_groups, notes)
+        daemon = self.start_with(
+            "setsid sh -c 'echo $$ >> \"$0.child\"; exec sleep 600' \"$1\" "
+            "</dev/null >/dev/null 2>&1 &", 'while ! [ -s "$1.child" ]; do sleep 0.02; done')
+        child = wait_until(lambda: noted_pids(notes), 5, "the child to start", daemon)[0]
+        wait_until(lambda: not process_is_there(child), 4, "the child to be killed", daemon)
+        self.assertNotIn("on_change program failed", daemon.stderr())
+
+    def test_one_that_ends_while_its_child_writes_without_end_has_succeeded(self):
+        daemon = self.start_with("while :; do echo flood; done &", "exit 0", timeout="30s")
+        wait_until(lambda: len(self.noted()) >= 3, 10, "it to run for later tokens", daemon)
+        self.assertNotIn("on_change program failed", daemon.stderr())
+
+    def test_a_hook_that_deletes_the_token_file_keeps_nobody_from_the_next(self):
+        daemon = self.start_with(
+            '[ -e "$1.once" ] && exit; : > "$1.once"',
+            'rm -f "%s"' % (self.directory / "daemon/run/crm/token"))
+        self.server.wait_for(lambda seen: sum(e.client_id == "crm" for e in seen) >= 3, timeout=15)
+        wait_until(lambda: daemon.file("crm/token") in {
+            e.access_token for e in self.server.exchanges("crm")[1:]}, 10, "a newer token", daemon)
+
+    def test_a_hook_that_is_slower_than_its_tokens_is_skipped_and_that_is_told(self):
+        script = write_program(self.directory / "hook", "#!/bin/sh", 'echo $$ >> "$1"', "sleep 60")
+        daemon = self.daemon({"crm": self.credential("crm", on_change=[
+            {"exec": [str(script), str(self.pids)], "timeout": "60s"}])})
+        wait_until(self.noted, 10, "the hook to start", daemon)
+        for _ in range(10):
+            wait_until(lambda: daemon.evertoken("refresh", "crm", "--wait").returncode == 0, 10,
+                       "a refresh", daemon)
+        wait_until(lambda: "was skipped" in daemon.stderr(), 5, "the complaint", daemon)
+        self.assertEqual(len(self.noted()), 1)
+
+    def test_no_more_than_eight_run_at_once_and_all_run(self):
+        log = self.directory / "log"
+        script = write_program(
+            self.directory / "hook", "#!/bin/sh", 'echo + >> "$1"', "sleep 1", 'echo - >> "$1"')
+        hook = [{"exec": [str(script), str(log)]}]
+        names = ["c%d" % n for n in range(20)]
+        self.server.lifetime = 3600
+        daemon = self.daemon({name: self.credential(name, on_change=hook) for name in names})
+
+        def marks():
+            return log.read_text().split() if log.exists() else []
+
+        wait_until(lambda: marks().count("-") == len(names), 20, "all to have run", daemon)
+        running, most = 0, 0
+        for mark in marks():
+            running += 1 if mark == "+" else -1
+            most = max(most, running)
+        self.assertEqual(most, 8)
+
+    def test_a_hook_that_is_killed_or_no_program_is_told_of(self):
+        hooks = [{"exec": ["/bin/sh", "-c", "kill -9 $$"]}, {"exec": [str(self.directory)]}]
+        daemon = self.daemon({"crm": self.credential("crm", on_change=hooks)})
+        wait_until(lambda: "died of signal 9" in daemon.stderr()
+                   and str(self.directory) in daemon.stderr(), 5, "both complaints", daemon)
+        self.assertIn("crm: An on_change program failed (program=/bin/sh; problem=", daemon.stderr())
 
     def test_a_hook_that_fails_or_is_missing_is_reported_and_changes_nothing(self):
         hooks = [{"exec": ["/bin/false"]}, {"exec": ["/nonexistent/hook"]}]

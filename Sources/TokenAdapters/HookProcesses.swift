@@ -1,0 +1,75 @@
+public import TokenCore
+public import TokenEngine
+
+/// Runs `on_change` programs with an empty environment plus `EVERTOKEN_CREDENTIAL`,
+/// `EVERTOKEN_PROVIDER`, `EVERTOKEN_EXPIRES_AT`, `EVERTOKEN_FILES` and `EVERTOKEN_RUN`; no token is
+/// handed over. Whatever a program started ends with it.
+public struct HookProcesses: HookRunner {
+    private let journal: any Journal
+    private let tokenDirectory: String
+    private let queue = HookQueue()
+
+    public init(journal: any Journal, tokenDirectory: String) {
+        (self.journal, self.tokenDirectory) = (journal, tokenDirectory)
+    }
+
+    public func run(_ hooks: [HookSpecification], token: PublishedToken, paths: [String]) {
+        let environment = environment(token, paths)
+        let (journal, name) = (self.journal, token.credential)
+        let isAnySkipped = queue.add(key: name) {
+            for hook in hooks {
+                guard let problem = Self.run(hook, environment) else { continue }
+                Self.tell(journal, "An on_change program failed", name, hook, problem)
+            }
+        }
+        if isAnySkipped, let first = hooks.first {
+            Self.tell(
+                journal, "An on_change program was skipped once", name, first,
+                "it takes longer than tokens last; it runs for a newer token")
+        }
+    }
+
+    private func environment(_ token: PublishedToken, _ paths: [String]) -> [String] {
+        let files = paths.map { $0.hasPrefix("/") ? $0 : "\(tokenDirectory)/\($0)" }
+        var environment = [
+            "PATH=/usr/local/bin:/usr/bin:/bin", "EVERTOKEN_CREDENTIAL=\(token.credential)",
+            "EVERTOKEN_PROVIDER=\(token.provider)",
+            "EVERTOKEN_FILES=\(files.joined(separator: ":"))",
+        ]
+        if let end = token.access.expiresAt {
+            environment.append("EVERTOKEN_EXPIRES_AT=\(end.epochSeconds)")
+        }
+        return environment
+    }
+
+    /// - Returns: What went wrong.
+    private static func run(_ hook: HookSpecification, _ environment: [String]) -> String? {
+        let digits = SystemRandom().bytes(8).flatMap { [$0 >> 4, $0 & 15] }
+            .map { String($0, radix: 16) }
+        let child = ChildProcess(
+            arguments: hook.arguments, environment: environment, timeout: hook.timeout,
+            mark: "EVERTOKEN_RUN=" + digits.joined())
+        do throws(ChildProcess.Failure) { _ = try child.run() } catch {
+            switch error {
+            case .cannotStart(let text): return text
+            case .timedOut: return "it was killed at its timeout"
+            case .exited(let status): return "it ended with status \(status)"
+            case .killed(let signal): return "it died of signal \(signal)"
+            }
+        }
+        return nil
+    }
+
+    private static func tell(
+        _ journal: any Journal, _ message: String, _ name: String, _ hook: HookSpecification,
+        _ problem: String
+    ) {
+        journal.write(
+            JournalEntry(
+                .warning, message,
+                fields: [
+                    HeaderField("CREDENTIAL", name), HeaderField("PROGRAM", hook.arguments[0]),
+                    HeaderField("PROBLEM", problem),
+                ], messageID: MessageID.hookFailed))
+    }
+}
