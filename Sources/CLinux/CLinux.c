@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -118,6 +120,16 @@ int clinux_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid) 
     *uid = peer.uid;
     *gid = peer.gid;
     return 0;
+}
+
+int clinux_peer_address(int descriptor, uint8_t address[108]) {
+    struct sockaddr_un peer;
+    socklen_t length = sizeof peer;
+    size_t head = offsetof(struct sockaddr_un, sun_path);
+    if (getpeername(descriptor, (struct sockaddr *)&peer, &length) != 0) return -1;
+    if (peer.sun_family != AF_UNIX || length <= head) return 0;
+    memcpy(address, peer.sun_path, length - head);
+    return (int)(length - head);
 }
 
 int clinux_openat(int directory, const char *path, int flags, mode_t mode) {

@@ -70,6 +70,7 @@ public struct Directories: Sendable, Equatable {
     public var token: String
     public var state: String
     public var controlSocket: String
+    public var credentialSocket: String
 
     public init(
         configuration: Configuration, base: String, tokenOverride: String? = nil,
@@ -89,5 +90,7 @@ public struct Directories: Sendable, Equatable {
         let runtime = fromManager("RUNTIME_DIRECTORY") ?? token
         controlSocket =
             configuration.controlSocket.map(absolute) ?? runtime + "/control.sock"
+        credentialSocket =
+            configuration.credentialSocket.map(absolute) ?? runtime + "/credentials.sock"
     }
 }

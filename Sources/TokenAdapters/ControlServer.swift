@@ -41,8 +41,8 @@ public final class ControlServer: Sendable {
         let old = access.update(policy)
         guard policy.mode != old.mode || policy.group != old.group else { return }
         guard
-            HTTPServer.setAccess(
-                of: path, mode: policy.mode, group: policy.group, isTakenBack: old.group != nil)
+            UnixListener.setAccess(
+                path, mode: policy.mode, group: policy.group, isTakenBack: old.group != nil)
         else {
             throw StorageFailure(
                 SystemError("give \(path) its mode and group").text

@@ -45,61 +45,9 @@ public final class HTTPServer: Sendable {
     public static func unix(
         path: String, mode: UInt32, group: String?, handler: @escaping Handler
     ) throws(StorageFailure) -> HTTPServer {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
-            throw StorageFailure("the control socket's path is longer than 107 bytes: \(path)")
-        }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-        let listener = socket(
-            AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue),
-            0)
-        guard listener >= 0 else { throw StorageFailure(SystemError("make a socket").text) }
-        // A socket that nobody listens on is left over; one that answers is another daemon's.
-        let isTaken = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
-            }
-        }
-        guard !isTaken else {
-            close(listener)
-            throw StorageFailure(
-                "another daemon listens on \(path); give this one its own control_socket")
-        }
-        unlink(path)
-        let old = umask(0o177)
-        let bound = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        umask(old)
-        guard bound == 0, setAccess(of: path, mode: mode, group: group), listen(listener, 64) == 0
-        else {
-            let failure = StorageFailure(SystemError("listen on \(path)").text)
-            close(listener)
-            throw failure
-        }
+        let listener = try UnixListener.open(
+            path: path, key: "control_socket", mode: mode, group: group)
         return HTTPServer(listener: listener, port: 0, handler: handler)
-    }
-
-    /// Who may connect.
-    /// - Parameter isTakenBack: Another group had it before: without one it is the daemon's own.
-    static func setAccess(
-        of path: String, mode: UInt32, group: String?, isTakenBack: Bool = false
-    ) -> Bool {
-        var id = isTakenBack ? getegid() : gid_t.max
-        if let group {
-            guard let named = Accounts.group(group) else {
-                errno = ENOENT
-                return false
-            }
-            id = named
-        }
-        // chown(2) is not among what the unit's filter allows; it is needed for other groups only.
-        if id != gid_t.max, chown(path, uid_t.max, id) != 0 { return false }
-        return chmod(path, mode) == 0
     }
 
     /// Listens on 127.0.0.1, or on ::1.
@@ -190,7 +138,7 @@ public final class HTTPServer: Sendable {
         guard hasRoom else { return send(Self.refusal(503), connection) }
         switch received {
         case .complete(let request):
-            let waiting = WaitingConnection(connection, on: queue) { response in
+            let waiting = WaitingConnection<HTTPResponse>(connection, on: queue) { response in
                 if let response {
                     self.send(response, connection)
                 } else {

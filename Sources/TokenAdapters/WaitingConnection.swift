@@ -4,11 +4,11 @@ internal import Synchronization
 
 /// A client whose answer is not there yet. If it goes away its place is free at once: otherwise a
 /// few dozen clients that gave up would keep everybody else out.
-final class WaitingConnection: Sendable {
+final class WaitingConnection<Answer: Sendable>: Sendable {
     private struct State {
         var isOver = false
         var isSuspended = false
-        var response: HTTPResponse?
+        var answer: Answer?
     }
     private let state = Mutex(State())
     /// Dispatch sources may be used from any thread (dispatch_source_create(3)).
@@ -17,17 +17,17 @@ final class WaitingConnection: Sendable {
     /// - Parameter end: Called once, on the queue: with the answer, or `nil` when nobody waits.
     init(
         _ connection: Int32, on queue: DispatchQueue,
-        end: @escaping @Sendable (HTTPResponse?) -> Void
+        end: @escaping @Sendable (Answer?) -> Void
     ) {
         watch = DispatchSource.makeReadSource(fileDescriptor: connection, queue: queue)
         watch.setEventHandler { [weak self] in self?.look(at: connection) }
         // The source holds on to this object until it is cancelled: exactly once.
-        watch.setCancelHandler { end(self.state.withLock { $0.response }) }
+        watch.setCancelHandler { end(self.state.withLock { $0.answer }) }
         watch.activate()
     }
 
-    func answer(_ response: HTTPResponse) {
-        over { $0.response = response }
+    func answer(_ answer: Answer) {
+        over { $0.answer = answer }
     }
 
     /// A client that only closed its sending side still waits; one that is gone does not.

@@ -6,7 +6,8 @@ public enum ControlRequest: Sendable {
     case status
     case credential(String)
     /// - minimumLife: refresh or wait if the token would not last that long.
-    case token(String, minimumLife: Duration)
+    /// - wait: at most so long; 40 s if it is not said.
+    case token(String, minimumLife: Duration, wait: Duration? = nil)
     /// - wait: answer when the attempt has ended, at most after this long.
     case refresh(String, wait: Duration?)
     case order(String, AttemptOrder)
@@ -26,6 +27,8 @@ public struct ControlReply: Sendable, Equatable {
 
     /// OpenMetrics instead of the body.
     public var metrics: String?
+    /// The token that the body holds as JSON.
+    public var token: PublishedToken?
 
     public init(_ status: Int, _ body: JSONNode) { (self.status, self.body) = (status, body) }
 

@@ -54,11 +54,11 @@ extension EngineLoop {
             guard let lifecycle = known(name, reply) else { return }
             let status = CredentialStatus(lifecycle, now: now)
             reply(ControlReply(200, status.json(recent: lifecycle.recentAttempts)))
-        case .token(let name, let life):
+        case .token(let name, let life, let duration):
             guard let lifecycle = known(name, reply) else { return }
             let wish = TokenWaiter.Wish.token(
                 minimumLife: life, newerThan: lifecycle.publishedGeneration ?? 0)
-            wait(name, wish, for: Self.longestTokenWait, reply, &group)
+            wait(name, wish, for: duration ?? Self.longestTokenWait, reply, &group)
         case .refresh(let name, let duration):
             guard let lifecycle = known(name, reply) else { return }
             let before = lifecycle.renewalsEnded
@@ -185,7 +185,9 @@ extension EngineLoop {
                         credential: lifecycle.name,
                         provider: lifecycle.configuration.profile.name,
                         access: live.access.told(by: now))
-                    return ControlReply(200, token.json)
+                    var done = ControlReply(200, token.json)
+                    done.token = token
+                    return done
                 }
             }
             let isHopeless = [.loginRequired, .misconfigured, .quarantined]

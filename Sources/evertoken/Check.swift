@@ -40,7 +40,21 @@ struct Check: ParsableCommand {
         if showRequest { throw ValidationError("--show-request needs a credential's NAME") }
         let count = configuration.credentials.count
         print("\(config): ok, \(count) credential\(count == 1 ? "" : "s")")
-        for hint in UnitHints(configuration).lines { print(hint) }
+        let hints = UnitHints(configuration).lines + consumerHints(configuration)
+        for hint in hints { print(hint) }
+    }
+
+    /// The lines that units need to get their tokens.
+    private func consumerHints(_ configuration: Configuration) -> [String] {
+        let socket = configuration.credentialSocket ?? "/run/evertoken/credentials.sock"
+        return UnitPolicy(configuration.credentials).entries.flatMap { entry in
+            [
+                "\(entry.grant.unit.text) gets the token of \(entry.credential) with these lines:",
+                "", "  [Unit]", "  Requires=evertoken-wait@\(entry.credential).service",
+                "  After=evertoken-wait@\(entry.credential).service", "  [Service]",
+                "  LoadCredential=\(entry.grant.id):\(socket)",
+            ]
+        }
     }
 
     private func show(_ credential: CredentialConfiguration) throws {

@@ -82,14 +82,15 @@ struct Assembly {
         ])
         let steps = ClockStepWatch { inbox.yield(.woke) }
         let listeners = try Listeners(
-            configuration, socketPath: directories.controlSocket, journal: journal,
+            configuration, directories, journal: journal,
             submit: { inbox.yield(.request($0, reply: $1)) })
         configurations.connect { configuration in
             journal.update(threshold: logLevel ?? configuration.logLevel ?? .info)
+            // Where tokens and state lie was settled at the start.
             let places = Directories(
-                configuration: configuration, base: loader.directory, tokenOverride: tokenOverride,
-                stateOverride: stateOverride)
-            listeners.apply(configuration, socketPath: places.controlSocket)
+                configuration: configuration, base: loader.directory,
+                tokenOverride: directories.token, stateOverride: directories.state)
+            listeners.apply(configuration, places)
         }
         await engine.run(configuration: configuration)
         listeners.stop()

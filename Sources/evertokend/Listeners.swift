@@ -3,7 +3,7 @@ import TokenAdapters
 import TokenCore
 import TokenEngine
 
-/// The control socket and the metrics listener, wherever the configuration in force wants them.
+/// The sockets that others come to, wherever the configuration in force wants them.
 final class Listeners: Sendable {
     typealias Submit =
         @Sendable (ControlRequest, @escaping @Sendable (ControlReply) -> Void) -> Void
@@ -13,15 +13,18 @@ final class Listeners: Sendable {
         var metrics: MetricsServer?
     }
     private let open: Mutex<Open>
+    private let units: CredentialSocket
     private let journal: JournalWriter
     private let submit: Submit
 
     init(
-        _ configuration: Configuration, socketPath: String, journal: JournalWriter,
+        _ configuration: Configuration, _ places: Directories, journal: JournalWriter,
         submit: @escaping Submit
     ) throws(StorageFailure) {
         let control = try ControlServer(
-            path: socketPath, policy: configuration.control, submit: submit)
+            path: places.controlSocket, policy: configuration.control, submit: submit)
+        units = CredentialSocket(journal: journal, submit: submit)
+        try units.apply(configuration.credentials, path: places.credentialSocket)
         let metrics = try configuration.metricsListen.map { address throws(StorageFailure) in
             try MetricsServer(address: address, submit: submit)
         }
@@ -29,16 +32,20 @@ final class Listeners: Sendable {
         (self.journal, self.submit) = (journal, submit)
     }
 
-    /// Follows a reload. What cannot be opened leaves the old one there, and says so.
-    func apply(_ configuration: Configuration, socketPath: String) {
+    /// Follows a reload, which is done by now. What cannot be opened leaves the old one there, says
+    /// so, and is tried again at the next one.
+    func apply(_ configuration: Configuration, _ places: Directories) {
         open.withLock { open in
             do throws(StorageFailure) {
-                try apply(configuration.control, socketPath, &open)
+                try apply(configuration.control, places.controlSocket, &open)
             } catch { tell(error) }
             do throws(StorageFailure) {
                 try apply(metrics: configuration.metricsListen, &open)
             } catch { tell(error) }
         }
+        do throws(StorageFailure) {
+            try units.apply(configuration.credentials, path: places.credentialSocket)
+        } catch { tell(error) }
     }
 
     private func apply(
@@ -62,11 +69,15 @@ final class Listeners: Sendable {
     private func tell(_ failure: StorageFailure) {
         journal.write(
             JournalEntry(
-                .error, "A listener of the new configuration cannot be opened; the old one stays",
-                fields: [HeaderField("PROBLEM", failure.problem)]))
+                .error, "A socket of the new configuration cannot be opened",
+                fields: [
+                    HeaderField("PROBLEM", failure.problem),
+                    HeaderField("REMEDY", "Mend that, then reload"),
+                ]))
     }
 
     func stop() {
+        units.stop()
         open.withLock { open in
             open.metrics?.stop()
             open.control.stop()

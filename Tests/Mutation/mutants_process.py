@@ -7,6 +7,8 @@ ENDPOINT = "TokenAdapters/CurlEndpoint.swift"
 SECRET = "TokenCore/Values/Secret.swift"
 HTTP = "TokenAdapters/HTTPMessages.swift"
 CLOCKS = "TokenAdapters/Clocks.swift"
+CHILD = "TokenAdapters/ChildProcess.swift"
+CREDENTIALS = "TokenAdapters/CredentialSocket.swift"
 NOT_TRUSTED = "test_wire_tls:not_trusted_is_told_nothing"
 SIGNALS = "for number in [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV] {"
 
@@ -67,7 +69,24 @@ MUTANTS = [
     mutant(183, HTTP, "the limit of a request's head", "bytes.count > Self.maximumHead",
            "!$M && bytes.count > Self.maximumHead", "test_control_socket_abuse:too_large",
            also=(("guard end <= Self.maximumHead", "guard $M || end <= Self.maximumHead"),)),
-    mutant(184, "TokenAdapters/HTTPServer.swift", "the mode of the control socket",
+    mutant(184, "TokenAdapters/UnixListener.swift", "the mode of the control socket",
            "return chmod(path, mode) == 0", "return chmod(path, $M ? 0o666 : mode) == 0",
            "test_control_socket:is_0660"),
+    without(190, CREDENTIALS, "root as the only one who is believed", "uid == 0",
+            "test_credential_socket:only_root"),
+    mutant(191, CREDENTIALS, "the mode of the credential socket", "mode: 0o600",
+           "mode: $M ? 0o666 : 0o600", "test_credential_socket:only_root"),
+    without(192, "TokenCore/Configuration/UnitNames.swift", "which credential a unit may have",
+            "id == wanted.id", "UnitTests/reading"),
+    without(193, CREDENTIALS, "what a reload has taken away meanwhile",
+            "state.withLock({ $0.policy.entry(for: wanted) == entry })",
+            "test_credential_socket:while_a_unit_waits"),
+    # Programs that it starts.
+    mutant(194, CHILD, "the end of a program's group", "        kill(-process, SIGKILL)",
+           "        if !$M { kill(-process, SIGKILL) }", "test_hooks:what_it_started",
+           "test_hooks:hangs_is_killed"),
+    mutant(195, CHILD, "the end of what left that group", "if let mark {", "if !$M, let mark {",
+           "test_hooks:leaves_behind"),
+    without(196, "TokenAdapters/HookQueue.swift", "the limit of programs at once",
+            "state.running.count < Self.mostAtOnce", "test_hooks:no_more_than_eight"),
 ]

@@ -163,6 +163,14 @@ class MistakesTest(CheckCase):
 
 
 class DropInTest(CheckCase):
+    def test_a_unit_that_two_credentials_answer_to_is_named_with_both(self):
+        self.assert_refused_at("""{"credentials": {
+          "car": {"provider": "xee", "client_id": "i", "client_secret": {"env": "S"},
+                  "units": [{"unit": "a@b.service", "id": "token"}]},
+          "crm": {"provider": "xee", "client_id": "i", "client_secret": {"env": "S"},
+                  "units": ["c.service", ¶{"unit": "a@*.service", "id": "token"}]}
+        }}""", '"crm"', '"car"', "credentials.crm.units[1]", "an \"id\" of its own")
+
     def test_a_mistake_in_a_drop_in_names_that_file(self):
         self.write(self.config({}))
         text, places = unmarked('{\n "credentials": {"crm": ¶{"client_id": "crm"}}\n}')
@@ -261,6 +269,17 @@ class GoodConfigTest(CheckCase):
         lines = self.lines_for([{"path": "crm/token"}], control={"group": "mail"})
         self.assertIn("SupplementaryGroups=mail", lines)
         self.assertIn("SystemCallFilter=@chown", lines)
+
+    def test_a_unit_needs_the_token_and_the_socket(self):
+        entry = self.credential("crm", units=[{"unit": "backup.service", "id": "token"}])
+        for more, socket in (({}, "/run/evertoken/credentials.sock"),
+                             ({"credential_socket": "/run/own.sock"}, "/run/own.sock")):
+            self.write(self.config({"crm": entry}, **more))
+            done = self.check()
+            self.assert_exit(done, 0)
+            self.assertIn("backup.service gets the token of crm", done.stdout)
+            for line in ("Requires=evertoken-wait@crm.service", "LoadCredential=token:" + socket):
+                self.assertIn("  %s\n" % line, done.stdout)
 
 
 if __name__ == "__main__":

@@ -161,7 +161,8 @@ import Testing
     func complete() throws {
         let whole = try configuration(#"{"credentials": {"a": {"provider": "xee"}}}"#)
         let compared: Set = [
-            "tokenDirectory", "stateDirectory", "controlSocket", "control", "metricsListen",
+            "tokenDirectory", "stateDirectory", "controlSocket", "credentialSocket", "control",
+            "metricsListen",
             "readyTimeout", "maxInFlight", "slotSize", "allowUnsafeState", "logLevel",
             // Copied into each credential.
             "caFile", "proxy", "credentials",
@@ -169,7 +170,7 @@ import Testing
         #expect(Set(Mirror(reflecting: whole).children.compactMap(\.label)) == compared)
         let keys: Set = [
             "name", "profile", "clientID", "clientSecret", "refreshToken", "scope", "variables",
-            "refresh", "outputs", "hooks", "caFile", "proxy",
+            "refresh", "outputs", "units", "hooks", "caFile", "proxy",
         ]
         let credential = Mirror(reflecting: whole.credentials[0])
         #expect(Set(credential.children.compactMap(\.label)) == keys)

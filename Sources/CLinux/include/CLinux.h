@@ -35,6 +35,10 @@ int clinux_can_start_threads(int count);
 /* SO_PEERCRED of a connected Unix socket. */
 int clinux_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid);
 
+/* getpeername(2) of a connected Unix socket: copies sun_path and returns its length, which is 0 for
+   a peer that is bound to no address. */
+int clinux_peer_address(int descriptor, uint8_t address[108]);
+
 /* open(2) is variadic: one with a mode, relative to a directory descriptor. */
 int clinux_openat(int directory, const char *path, int flags, mode_t mode);
 

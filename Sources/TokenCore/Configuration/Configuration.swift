@@ -3,6 +3,8 @@ public struct Configuration: Sendable, Equatable {
     public var tokenDirectory: String?
     public var stateDirectory: String?
     public var controlSocket: String?
+    /// Where service managers get tokens; it is there while some credential names a unit.
+    public var credentialSocket: String?
     public var control = ControlPolicy()
     /// `HOST:PORT` of the loopback listener for `/metrics` and `/healthz`.
     public var metricsListen: String?
@@ -85,6 +87,8 @@ public struct CredentialConfiguration: Sendable, Equatable {
     public var variables: [String: VariableSource]
     public var refresh: RefreshPolicy
     public var outputs: [OutputSpecification]
+    /// Units that get the token with `LoadCredential=`.
+    public var units: [UnitGrant]
     public var hooks: [HookSpecification]
     public var caFile: String?
     public var proxy: String?

@@ -24,6 +24,7 @@ public struct ConfigurationChanges: Sendable, Equatable {
         let differing = { (pairs: [(String, Bool)]) in pairs.filter { !$0.1 }.map(\.0) }
         settings = differing([
             ("control_socket", old.controlSocket == new.controlSocket),
+            ("credential_socket", old.credentialSocket == new.credentialSocket),
             ("control", old.control == new.control),
             ("metrics", old.metricsListen == new.metricsListen),
             ("ready_timeout", old.readyTimeout == new.readyTimeout),
@@ -73,7 +74,8 @@ extension CredentialConfiguration {
             ("client_secret", clientSecret == old.clientSecret),
             ("refresh_token", refreshToken == old.refreshToken), ("scope", scope == old.scope),
             ("variables", variables == old.variables), ("refresh", refresh == old.refresh),
-            ("outputs", outputs == old.outputs), ("on_change", hooks == old.hooks),
+            ("outputs", outputs == old.outputs), ("units", units == old.units),
+            ("on_change", hooks == old.hooks),
             ("ca_file", caFile == old.caFile), ("proxy", proxy == old.proxy),
         ].filter { !$0.1 }.map(\.0)
     }

@@ -106,7 +106,8 @@ final class ConfigurationReading {
         configuration.tokenDirectory = object.take("token_dir")?.path("/run/evertoken")
         configuration.stateDirectory = object.take("state_dir")?.path("/var/lib/evertoken")
         configuration.controlSocket = object.take("control_socket")?
-            .socketPath()
+            .socketPath("/run/evertoken/control.sock")
+        readCredentialSocket(object.take("credential_socket"))
         if let control = object.take("control")?.object() {
             configuration.control = readControl(control)
         }
@@ -127,6 +128,14 @@ final class ConfigurationReading {
         if let field = object.take("defaults")?.object() {
             defaults = CredentialDefaults(reading: field)
         }
+    }
+
+    private func readCredentialSocket(_ field: FieldReader?) {
+        guard let path = field?.socketPath("/run/evertoken/credentials.sock") else { return }
+        if path == configuration.controlSocket {
+            field?.mistake("is the control socket's path too", "give each a path of its own")
+        }
+        configuration.credentialSocket = path
     }
 
     private func readControl(_ object: ObjectReader) -> ControlPolicy {
@@ -172,8 +181,10 @@ final class ConfigurationReading {
             _ = profiles.profile(named: name, usedBy: source.field)
         }
         var outputs: [String: String] = [:]
+        let claims = UnitClaims()
         for (name, field) in credentials.sorted(by: { $0.name < $1.name }) {
-            let reading = CredentialReading(name: name, field: field, defaults: defaults)
+            let reading = CredentialReading(
+                name: name, field: field, defaults: defaults, claims: claims)
             guard var credential = reading.read(profiles: profiles) else { continue }
             credential.caFile = configuration.caFile
             credential.proxy = configuration.proxy

@@ -45,6 +45,7 @@ struct CredentialReading {
     let name: String
     let field: FieldReader
     let defaults: CredentialDefaults
+    let claims: UnitClaims
 
     func read(profiles: ProfileCatalogue) -> CredentialConfiguration? {
         guard let object = field.object() else { return nil }
@@ -66,13 +67,14 @@ struct CredentialReading {
         var refresh = defaults.refresh
         if let given = object.take("refresh")?.object() { refresh.read(given) }
         let outputs = readOutputs(object.take("outputs"), profile: profile)
+        let units = readUnits(object.take("units"))
         let hooks = (object.take("on_change")?.array() ?? []).compactMap(readHook)
         object.finish()
         guard let profile else { return nil }
         let credential = CredentialConfiguration(
             name: name, profile: profile, clientID: clientID, clientSecret: clientSecret,
             refreshToken: refreshToken, scope: scope, variables: variables, refresh: refresh,
-            outputs: outputs, hooks: hooks)
+            outputs: outputs, units: units, hooks: hooks)
         CredentialChecks(credential: credential, field: field).run()
         return credential
     }

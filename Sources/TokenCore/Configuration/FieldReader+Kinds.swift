@@ -76,8 +76,8 @@ extension FieldReader {
     }
 
     /// A Unix socket's path: the kernel takes 107 bytes (unix(7)).
-    func socketPath() -> String? {
-        guard let text = path("/run/evertoken/control.sock") else { return nil }
+    func socketPath(_ example: String) -> String? {
+        guard let text = path(example) else { return nil }
         guard text.utf8.count <= 107 else {
             mistake("is longer than 107 bytes", "choose a shorter path")
             return nil

@@ -269,6 +269,7 @@ public struct CredentialLifecycle: Sendable {
             new.outputs != configuration.outputs || new.hooks != configuration.hooks
         var sameOutputs = new
         (sameOutputs.outputs, sameOutputs.hooks) = (configuration.outputs, configuration.hooks)
+        sameOutputs.units = configuration.units
         let requestChanged = sameOutputs != configuration
         configuration = new
         if outputsChanged, grant.access != nil, published?.isDead != true {

@@ -1,0 +1,248 @@
+internal import CLinux
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+public import TokenCore
+public import TokenEngine
+
+/// Gives access tokens to units whose `LoadCredential=` names this socket (systemd.exec(5)).
+///
+/// The service manager connects as root from an address that names unit and credential, reads to
+/// the end, and starts the unit. It takes an empty answer for an empty credential: there is no way
+/// to say "none" (systemd issue 27373).
+public final class CredentialSocket: Sendable {
+    public typealias Submit =
+        @Sendable (ControlRequest, @escaping @Sendable (ControlReply) -> Void) -> Void
+
+    /// Connections that wait for a token: each holds a descriptor, and no thread.
+    private static let maximumWaiting = 500
+
+    private struct Listening {
+        var path: String
+        var source: any DispatchSourceRead
+    }
+    private struct State {
+        var policy = UnitPolicy()
+        var listening: Listening?
+        var waiting = 0
+        var notices = NoticeLimit()
+    }
+    private let state = Mutex(State())
+    private let queue = DispatchQueue(label: "evertoken.credentials")
+    private let journal: any Journal
+    private let submit: Submit
+
+    public init(journal: any Journal, submit: @escaping Submit) {
+        (self.journal, self.submit) = (journal, submit)
+    }
+
+    /// Follows a configuration: the socket is there while some credential names a unit.
+    ///
+    /// - Throws: When it cannot be opened. Who may have what is followed all the same.
+    public func apply(
+        _ credentials: [CredentialConfiguration], path: String
+    ) throws(StorageFailure) {
+        let policy = UnitPolicy(credentials)
+        try state.withLock { state throws(StorageFailure) in
+            state.policy = policy
+            state.notices = NoticeLimit()
+            guard !policy.entries.isEmpty else { return Self.close(&state.listening) }
+            if let old = state.listening, old.path == path, access(path, F_OK) == 0 { return }
+            let new = try listen(path)
+            Self.close(&state.listening, exceptPath: path)
+            state.listening = Listening(path: path, source: new)
+        }
+    }
+
+    public func stop() { state.withLock { Self.close(&$0.listening) } }
+
+    private static func close(_ listening: inout Listening?, exceptPath kept: String? = nil) {
+        guard let old = listening else { return }
+        old.source.cancel()
+        if old.path != kept { unlink(old.path) }
+        listening = nil
+    }
+
+    private func listen(_ path: String) throws(StorageFailure) -> any DispatchSourceRead {
+        let listener = try UnixListener.open(
+            path: path, key: "credential_socket", mode: 0o600, group: nil)
+        let source = DispatchSource.makeReadSource(fileDescriptor: listener, queue: queue)
+        source.setEventHandler { [weak self] in self?.accept(listener) }
+        source.setCancelHandler { Glibc.close(listener) }
+        source.activate()
+        return source
+    }
+
+    private func accept(_ listener: Int32) {
+        while true {
+            let connection = clinux_accept(listener)
+            guard connection >= 0 else {
+                // Out of descriptors: the waiting connection would wake us again at once.
+                if errno == EMFILE || errno == ENFILE { usleep(50_000) }
+                return
+            }
+            guard let (wanted, entry) = admitted(connection) else {
+                Glibc.close(connection)
+                continue
+            }
+            serve(connection, wanted, entry)
+        }
+    }
+
+    // MARK: Who may have what
+
+    private func admitted(_ connection: Int32) -> (UnitCredential, UnitPolicy.Entry)? {
+        guard let wanted = caller(connection) else { return nil }
+        let (entry, hasRoom) = state.withLock { state in
+            guard let entry = state.policy.entry(for: wanted) else {
+                return (UnitPolicy.Entry?.none, true)
+            }
+            guard state.waiting < Self.maximumWaiting else { return (entry, false) }
+            state.waiting += 1
+            return (entry, true)
+        }
+        guard let entry else {
+            tell(
+                .notice, "A unit asked for a credential that it may not have", about: wanted,
+                [
+                    HeaderField(
+                        "REMEDY",
+                        "Name the unit in \"units\" of a credential, then reload; it got nothing")
+                ])
+            return nil
+        }
+        guard hasRoom else {
+            tell(
+                .warning, "A unit got no token", about: wanted,
+                [
+                    HeaderField("CREDENTIAL", entry.credential),
+                    HeaderField("PROBLEM", "too many wait already"),
+                ])
+            return nil
+        }
+        return (wanted, entry)
+    }
+
+    /// The unit that a service manager asks for. Only root's own can be believed: any user can
+    /// bind such an address.
+    private func caller(_ connection: Int32) -> UnitCredential? {
+        var (pid, uid, gid) = (pid_t(0), uid_t(0), gid_t(0))
+        guard clinux_peer_credentials(connection, &pid, &uid, &gid) == 0 else { return nil }
+        guard uid == 0 else {
+            tell(
+                .notice, "A process that is not root asked for a credential", key: "uid \(uid)",
+                [HeaderField("UID", String(uid)), HeaderField("PID", String(pid))])
+            return nil
+        }
+        var address = [UInt8](repeating: 0, count: 108)
+        let length = clinux_peer_address(connection, &address)
+        // One that has gone already is nobody to complain about.
+        guard length >= 0 else { return nil }
+        guard let wanted = UnitCredential(address: Array(address.prefix(Int(length)))) else {
+            tell(
+                .notice, "A process that is no service manager asked for a credential",
+                key: "address", [HeaderField("PID", String(pid))])
+            return nil
+        }
+        return wanted
+    }
+
+    // MARK: The answer
+
+    private func serve(
+        _ connection: Int32, _ wanted: UnitCredential, _ entry: UnitPolicy.Entry
+    ) {
+        // A queue each, for sending may block; without an answer it holds no thread.
+        let queue = DispatchQueue(label: "evertoken.credential")
+        let waiting = WaitingConnection<[UInt8]>(connection, on: queue) { answer in
+            if let answer { Self.send(answer, connection) }
+            Glibc.close(connection)
+            self.state.withLock { $0.waiting -= 1 }
+        }
+        let request = ControlRequest.token(
+            entry.credential, minimumLife: entry.grant.minimumLife, wait: entry.grant.timeout)
+        submit(request) { waiting.answer(self.answer($0, to: wanted, by: entry)) }
+    }
+
+    /// Empty where there is nothing to give.
+    private func answer(
+        _ reply: ControlReply, to wanted: UnitCredential, by entry: UnitPolicy.Entry
+    ) -> [UInt8] {
+        let credential = HeaderField("CREDENTIAL", entry.credential)
+        guard let bytes = reply.token?.bytes(as: entry.grant.format) else {
+            var fields = [credential]
+            if let problem = reply.body["title"]?.text {
+                fields.append(HeaderField("PROBLEM", problem))
+            }
+            if let remedy = reply.body["detail"]?.text {
+                fields.append(HeaderField("REMEDY", remedy))
+            }
+            tell(.warning, "A unit got no token", about: wanted, fields)
+            return []
+        }
+        // A reload during the wait may have taken the right away.
+        guard state.withLock({ $0.policy.entry(for: wanted) == entry }) else {
+            tell(
+                .notice, "A unit got no token: the configuration changed meanwhile", about: wanted,
+                [credential])
+            return []
+        }
+        journal.write(
+            JournalEntry(
+                .info, "Token handed to a unit",
+                fields: [
+                    credential, HeaderField("UNIT", wanted.unit), HeaderField("ID", wanted.id),
+                ]))
+        return bytes
+    }
+
+    /// Tokens fit into the kernel's buffer whether the other side reads or not; this is for a
+    /// kernel that was told to keep small ones.
+    private static func send(_ bytes: [UInt8], _ connection: Int32) {
+        var limit = timeval(tv_sec: 5, tv_usec: 0)
+        setsockopt(
+            connection, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        let end = DispatchTime.now() + .seconds(10)
+        var done = 0
+        while done < bytes.count, DispatchTime.now() < end {
+            let count = bytes[done...].withUnsafeBytes {
+                Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            if count <= 0 { return }
+            done += count
+        }
+    }
+
+    // MARK: What the journal hears
+
+    private func tell(
+        _ level: LogLevel, _ message: String, about wanted: UnitCredential,
+        _ fields: [HeaderField]
+    ) {
+        tell(
+            level, message, key: "\(wanted.unit)/\(wanted.id)",
+            [HeaderField("UNIT", wanted.unit), HeaderField("ID", wanted.id)] + fields)
+    }
+
+    private func tell(
+        _ level: LogLevel, _ message: String, key: String, _ fields: [HeaderField]
+    ) {
+        let now = SystemClock().now().uptime
+        guard state.withLock({ $0.notices.mayTell(message + key, now: now) }) else { return }
+        journal.write(JournalEntry(level, message, fields: fields))
+    }
+}
+
+/// Has the same said once in ten minutes, and no more than so many different things.
+struct NoticeLimit {
+    private static let pause: Duration = .seconds(600)
+    private static let maximum = 100
+    private var told: [String: Uptime] = [:]
+
+    mutating func mayTell(_ key: String, now: Uptime) -> Bool {
+        told = told.filter { $0.value.duration(to: now) < Self.pause }
+        guard told[key] == nil, told.count < Self.maximum else { return false }
+        told[key] = now
+        return true
+    }
+}

@@ -1,0 +1,128 @@
+/// What a systemd unit asks for with `LoadCredential=ID:SOCKET`.
+public struct UnitCredential: Sendable, Hashable {
+    /// The asking unit's whole name, such as `backup.service` or `report@july.service`.
+    public var unit: String
+    public var id: String
+
+    public init(unit: String, id: String) { (self.unit, self.id) = (unit, id) }
+
+    /// Reads the address that the service manager binds before it connects: a zero byte, a random
+    /// number in hexadecimal, `/unit/UNIT/ID` (systemd.exec(5), `LoadCredential=`).
+    ///
+    /// - Parameter address: `sun_path` as long as getpeername(2) says it is.
+    /// - Returns: `nil` for every other address, whoever sends it.
+    public init?(address: [UInt8]) {
+        guard address.count <= Self.maximumAddress, address.first == 0,
+            address.allSatisfy({ $0 < 0x80 })
+        else { return nil }
+        let parts = address.dropFirst().split(separator: 0x2F, omittingEmptySubsequences: false)
+        guard parts.count == 4, (1...16).contains(parts[0].count),
+            parts[0].allSatisfy({ isDigit($0) || (0x61...0x66).contains($0) }),
+            parts[1].elementsEqual("unit".utf8)
+        else { return nil }
+        let unit = String(decoding: parts[2], as: UTF8.self)
+        let id = String(decoding: parts[3], as: UTF8.self)
+        guard UnitPattern(unit)?.isAnyInstance == false, Self.isID(id) else { return nil }
+        self.init(unit: unit, id: id)
+    }
+
+    /// Bytes of `sun_path` (unix(7)).
+    static let maximumAddress = 108
+    /// What the longest address leaves for a unit's name and an id: the rest is the zero byte,
+    /// sixteen digits, `/unit/` and a slash.
+    static let maximumNames = maximumAddress - 1 - 16 - 6 - 1
+
+    /// A credential's name as systemd takes it: a file name of printable ASCII without a colon.
+    static func isID(_ text: String) -> Bool {
+        guard (1...maximumNames).contains(text.utf8.count), text != ".", text != ".." else {
+            return false
+        }
+        return text.utf8.allSatisfy {
+            (0x20...0x7E).contains($0) && $0 != 0x2F && $0 != 0x3A
+        }
+    }
+}
+
+/// A unit's name, or every instance of a template: `report@*.service`.
+public struct UnitPattern: Sendable, Hashable {
+    public let text: String
+    public let isAnyInstance: Bool
+    private let prefix: String
+    private let suffix: String
+
+    /// Unit types that run programs, and so can have credentials.
+    static let types = ["service", "socket", "mount", "swap"]
+
+    /// - Returns: `nil` for what can be the name of no unit (systemd.unit(5)), and for the bare
+    ///   name of a template, which is never started.
+    public init?(_ text: String) {
+        let bytes = Array(text.utf8)
+        guard bytes.count <= 255, let dot = bytes.lastIndex(of: 0x2E),
+            Self.types.contains(String(decoding: bytes[(dot + 1)...], as: UTF8.self))
+        else { return nil }
+        let name = bytes[..<dot]
+        let at = name.firstIndex(of: 0x40)
+        let instance = at.map { name[($0 + 1)...] }
+        guard !name[..<(at ?? dot)].isEmpty, instance?.isEmpty != true else { return nil }
+        isAnyInstance = instance?.elementsEqual([0x2A]) == true
+        let checked = isAnyInstance ? name.dropLast() : name
+        guard checked.allSatisfy(Self.isNameByte) else { return nil }
+        self.text = text
+        prefix = String(decoding: checked, as: UTF8.self)
+        suffix = String(decoding: bytes[dot...], as: UTF8.self)
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        isDigit(byte) || (0x61...0x7A).contains(byte | 0x20) || ":-_.\\@".utf8.contains(byte)
+    }
+
+    /// - Parameter unit: A whole name, already valid.
+    public func matches(_ unit: String) -> Bool {
+        guard isAnyInstance else { return unit == text }
+        return unit.hasPrefix(prefix) && unit.hasSuffix(suffix)
+            && unit.utf8.count > prefix.utf8.count + suffix.utf8.count
+    }
+
+    /// Whether some unit is meant by both.
+    func overlaps(_ other: UnitPattern) -> Bool {
+        text == other.text || matches(other.text) || other.matches(text)
+    }
+}
+
+/// A unit that may have a credential's access token through the credential socket.
+public struct UnitGrant: Sendable, Equatable {
+    public var unit: UnitPattern
+    /// The name before the colon in the unit's `LoadCredential=`.
+    public var id: String
+    public var format: OutputSpecification.Format = .raw
+    /// A token that would not last so long is renewed first.
+    public var minimumLife: Duration = .seconds(60)
+    /// For so long the unit's start waits for a token.
+    public var timeout: Duration = .seconds(30)
+
+    public init(unit: UnitPattern, id: String) { (self.unit, self.id) = (unit, id) }
+
+    public func allows(_ wanted: UnitCredential) -> Bool {
+        id == wanted.id && unit.matches(wanted.unit)
+    }
+}
+
+/// What every unit may have, by the configuration in force.
+public struct UnitPolicy: Sendable, Equatable {
+    public struct Entry: Sendable, Equatable {
+        public var credential: String
+        public var grant: UnitGrant
+    }
+    public let entries: [Entry]
+
+    public init(_ credentials: [CredentialConfiguration] = []) {
+        entries = credentials.flatMap { credential in
+            credential.units.map { Entry(credential: credential.name, grant: $0) }
+        }
+    }
+
+    /// The one entry that answers, if there is one: the configuration has no two.
+    public func entry(for wanted: UnitCredential) -> Entry? {
+        entries.first { $0.grant.allows(wanted) }
+    }
+}
