@@ -1,3 +1,4 @@
+internal import Dispatch
 internal import Glibc
 internal import Synchronization
 public import TokenCore
@@ -20,7 +21,7 @@ public final class ControlServer: Sendable {
         (self.path, self.access) = (path, access)
         server = try HTTPServer.unix(path: path, mode: policy.mode, group: policy.group) {
             request, peer, respond in
-            let answer: @Sendable (ControlReply) -> Void = { respond(HTTPResponse($0)) }
+            let answer: @Sendable (ControlReply) -> Void = { deliver($0, respond) }
             switch ControlRoute.make(request) {
             case .failure(let problem): answer(problem)
             case .success(let wanted):
@@ -75,8 +76,8 @@ public final class MetricsServer: Sendable {
         let isIPv6 = address.hasPrefix("[")
         server = try HTTPServer.loopback(port: port, isIPv6: isIPv6) { request, _, respond in
             switch (request.method, request.path) {
-            case ("GET", "/metrics"): submit(.metrics) { respond(HTTPResponse($0)) }
-            case ("GET", "/healthz"): submit(.health) { respond(HTTPResponse($0)) }
+            case ("GET", "/metrics"): submit(.metrics) { deliver($0, respond) }
+            case ("GET", "/healthz"): submit(.health) { deliver($0, respond) }
             default: respond(HTTPResponse(404, body: []))
             }
         }
@@ -85,18 +86,28 @@ public final class MetricsServer: Sendable {
     public func stop() { server.stop() }
 }
 
+/// Metrics are written as text one at a time, and not by the loop, which nothing may hold up.
+private let metricsQueue = DispatchQueue(label: "evertoken.metrics")
+
+private func deliver(_ reply: ControlReply, _ respond: @escaping @Sendable (HTTPResponse) -> Void) {
+    guard reply.metrics != nil else { return respond(HTTPResponse(reply)) }
+    metricsQueue.async { respond(HTTPResponse(reply)) }
+}
+
 extension HTTPResponse {
     init(_ reply: ControlReply) {
         if let metrics = reply.metrics {
             self.init(
                 reply.status,
                 contentType: "application/openmetrics-text; version=1.0.0; charset=utf-8",
-                body: Array(metrics.utf8))
+                body: Array(metrics.openMetrics.utf8))
             return
         }
+        // RFC 9457, but for the health report, which says 503 in terms of its own.
+        let isProblem = reply.status >= 400 && reply.body["title"] != nil
         self.init(
             reply.status,
-            contentType: reply.status >= 400 ? "application/problem+json" : "application/json",
+            contentType: isProblem ? "application/problem+json" : "application/json",
             body: reply.body.serialized() + [0x0A])
     }
 }

@@ -28,20 +28,9 @@ extension EngineLoop {
             reply(ControlReply(200, statusReport(now: now).json))
         case .metrics:
             var done = ControlReply(200, nil)
-            done.metrics = statusReport(now: now).openMetrics
+            done.metrics = metricsReport(now: now)
             reply(done)
-        case .health:
-            let expired = fleet.all.filter { $0.state == .expired }.map(\.name)
-            reply(
-                ControlReply(
-                    expired.isEmpty && isReady ? 200 : 503,
-                    .object([
-                        (
-                            "status",
-                            .string(expired.isEmpty ? (isReady ? "ok" : "starting") : "expired")
-                        ),
-                        ("expired", .array(expired.map { .string($0) })),
-                    ])))
+        case .health: reply(health(now: now))
         case .reload:
             reload(&group)
             reply(

@@ -23,6 +23,7 @@ extension EngineLoop {
             mistakes = []
             let old = configuration
             configuration = new
+            noteConfigured()
             world.applied(new)
             let busy = Set(fleet.all.filter(\.isAttempting).map(\.name))
             let (orders, removed) = fleet.configure(new, now: now)

@@ -80,6 +80,7 @@ struct EngineLoop {
     /// Replies to orders, in the order in which the lifecycle will carry them out.
     var orderReplies: [String: [@Sendable (ControlReply) -> Void]] = [:]
     var runningOrders = RunningOrders()
+    var tally = MetricsTally()
     let runner: AttemptRunner
 
     init(engine: Engine, configuration: Configuration, owners: RefreshTokenOwners) {
@@ -104,6 +105,7 @@ struct EngineLoop {
     var isFinished: Bool { fleet.isStopping && !fleet.isBusy }
 
     mutating func begin(_ group: inout DiscardingTaskGroup) {
+        noteConfigured()
         let (orders, _) = fleet.configure(configuration, now: now)
         perform(orders, &group)
         settle()
@@ -117,6 +119,7 @@ struct EngineLoop {
         case .stop: stop()
         case .request(let request, let reply): answer(request, reply, &group)
         case .lifecycle(let name, let event):
+            noteEnded(event, name, now: now)
             perform(fleet.handle(event, for: name, now: now), &group)
             finishOrder(event, name)
         case .unsaved(let name, let problem, let token):
@@ -218,6 +221,7 @@ struct EngineLoop {
             }
         case .attempt(let ticket, let order):
             noteStarted(order, ticket, name)
+            noteRenewal(order, ticket, name)
             let known = fleet[name]
             let fence = Fence(
                 grant: known?.grant ?? StoredGrant(), isAccepted: known?.isAccepted ?? false)

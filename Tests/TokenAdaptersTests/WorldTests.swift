@@ -150,7 +150,8 @@ import TokenEngine
     func listener() async throws {
         let server = try MetricsServer(address: "127.0.0.1:0") { _, reply in
             var answer = ControlReply(200, nil)
-            answer.metrics = "# EOF\n"
+            answer.metrics = MetricsReport(
+                startedAt: WallTime(.zero), now: WallTime(.zero), isReady: true, mistakes: 0)
             reply(answer)
         }
         withExtendedLifetime(server) {}

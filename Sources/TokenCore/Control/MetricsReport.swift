@@ -1,65 +1,71 @@
-extension StatusReport {
-    /// OpenMetrics 1.0 text: what an alert can be made of.
-    public var openMetrics: String {
-        var text = MetricsText()
-        text.family(
-            "evertoken_build", "info", "The version that is running.",
-            [("_info{version=\"\(evertokenVersion)\"}", 1)])
-        text.perCredential(
-            credentials, "evertoken_access_token_expiry_timestamp_seconds", "gauge",
-            "When the newest access token ends; absent when it never does.",
-            { $0.expiresAt.map { Double($0.epochSeconds) } })
-        text.perCredential(
-            credentials, "evertoken_refresh_token_expiry_timestamp_seconds", "gauge",
-            "When the refresh token ends, where that is known.",
-            { $0.refreshTokenExpiresAt.map { Double($0.epochSeconds) } })
-        text.perCredential(
-            credentials, "evertoken_last_refresh_timestamp_seconds", "gauge",
-            "When the last successful refresh was sent.",
-            { $0.lastRefreshAt.map { Double($0.epochSeconds) } })
-        text.perCredential(
-            credentials, "evertoken_refreshes", "counter", "Successful refreshes.",
-            suffix: "_total", { Double($0.refreshes) })
-        text.perCredential(
-            credentials, "evertoken_consecutive_failures", "gauge",
-            "Failed attempts since the last success.", { Double($0.consecutiveFailures) })
-        text.family(
-            "evertoken_credential_state", "stateset", "The state of each credential.",
-            credentials.flatMap { credential in
-                CredentialState.allCases.map { state in
-                    (
-                        "{credential=\"\(credential.name)\","
-                            + "evertoken_credential_state=\"\(state.rawValue)\"}",
-                        credential.state == state ? 1 : 0
-                    )
-                }
-            })
-        return text.text + "# EOF\n"
+/// All that a scrape shows, as values: quickly gathered in the loop, and written as text elsewhere.
+public struct MetricsReport: Sendable, Equatable {
+    public var startedAt: WallTime
+    /// The daemon's wall clock.
+    public var now: WallTime
+    public var isReady: Bool
+    /// Of the last reload, if it was refused.
+    public var mistakes: Int
+    public var credentials: [CredentialMetrics] = []
+    /// By provider.
+    public var durations: [String: DurationHistogram] = [:]
+
+    public init(startedAt: WallTime, now: WallTime, isReady: Bool, mistakes: Int) {
+        (self.startedAt, self.now) = (startedAt, now)
+        (self.isReady, self.mistakes) = (isReady, mistakes)
     }
 }
 
-/// Families of samples. Names of credentials need no escaping: they are `[a-z0-9_.-]`.
-private struct MetricsText {
-    var text = ""
+/// What a scrape shows of one credential.
+public struct CredentialMetrics: Sendable, Equatable {
+    var name: String
+    var provider: String
+    var state: CredentialState
+    var expiresAt: WallTime?
+    var nextRefreshAt: WallTime?
+    var refreshTokenExpiresAt: WallTime?
+    var signInDueAt: WallTime?
+    var lastRefreshAt: WallTime?
+    var failures: Int
+    /// Successes of all time.
+    var refreshes: Int64
+    var lateness: Duration
+    var hasOutputProblem: Bool
+    var hasStorageProblem: Bool
+    /// Since the start.
+    var attempts: MetricsTally.Attempts
 
-    mutating func perCredential(
-        _ credentials: [CredentialStatus], _ name: String, _ type: String, _ help: String,
-        suffix: String = "", _ value: (CredentialStatus) -> Double?
+    init(
+        _ lifecycle: borrowing CredentialLifecycle, _ attempts: MetricsTally.Attempts?, now: Moment
     ) {
-        family(
-            name, type, help,
-            credentials.compactMap { credential in
-                value(credential).map { ("\(suffix){credential=\"\(credential.name)\"}", $0) }
-            })
+        name = lifecycle.name
+        provider = lifecycle.configuration.profile.name
+        state = lifecycle.state
+        expiresAt = lifecycle.grant.access?.told(by: now).expiresAt
+        nextRefreshAt = lifecycle.nextAttemptAt.map { now.wall(at: $0) }
+        refreshTokenExpiresAt = lifecycle.grant.refreshTokenExpiresAt
+        signInDueAt = lifecycle.signInDueAt
+        lastRefreshAt = lifecycle.grant.attempts.lastSuccessAt?.wall
+        failures = lifecycle.failures
+        refreshes = lifecycle.grant.attempts.successes
+        lateness = lifecycle.lateness(now: now.uptime)
+        hasOutputProblem = lifecycle.hasOutputProblem
+        hasStorageProblem = lifecycle.hasStorageProblem
+        self.attempts = attempts ?? MetricsTally.Attempts(provider: provider)
     }
+}
 
-    mutating func family(
-        _ name: String, _ type: String, _ help: String, _ samples: [(String, Double)]
-    ) {
-        text += "# TYPE \(name) \(type)\n# HELP \(name) \(help)\n"
-        for (labels, value) in samples {
-            let whole = value == value.rounded() ? String(Int64(value)) : String(value)
-            text += "\(name)\(labels) \(whole)\n"
+extension Fleet {
+    public func metricsReport(
+        isReady: Bool, startedAt: WallTime, now: Moment, mistakes: Int, tally: MetricsTally
+    ) -> MetricsReport {
+        var report = MetricsReport(
+            startedAt: startedAt, now: now.wall, isReady: isReady && !isStopping,
+            mistakes: mistakes)
+        forEach {
+            report.credentials.append(CredentialMetrics($0, tally.attempts[$0.name], now: now))
         }
+        report.durations = tally.durations
+        return report
     }
 }

@@ -100,10 +100,7 @@ extension CredentialLifecycle {
     ) -> Duration? {
         let schedule = RefreshSchedule(policy: configuration.refresh, rules: rules)
         var life: Duration?
-        let isPostponed =
-            rules.refreshTokenExpiry == .sliding
-            || (rules.refreshTokenExpiry == nil && isRotating)
-        if isPostponed, let since = grant.refreshTokenSince,
+        if isRefreshTokenPostponed, let since = grant.refreshTokenSince,
             let whole = grant.refreshTokenLifetime, let age = access.sentAt.elapsed(since: since)
         {
             life = whole > age ? whole - age : nil

@@ -44,6 +44,38 @@ extension CredentialLifecycle {
     /// The newest token is not in every file.
     public var hasOutputProblem: Bool { lastOutputProblem != nil }
 
+    /// The file system of the state did not take, or did not give, what it should.
+    public var hasStorageProblem: Bool { storageError != nil }
+
+    /// Whether other programs can read a token that is valid at this moment.
+    public func isServed(now: Uptime) -> Bool {
+        guard let published, !published.isDead else { return false }
+        return published.expiresAt.map { $0 > now } ?? true
+    }
+
+    /// How long a renewal that has not been started is overdue.
+    func overdue(now: Uptime) -> Duration {
+        dueAt.map { max(.zero, $0.duration(to: now)) } ?? .zero
+    }
+
+    /// How long the renewal that is due now is overdue; if none is, how late the last one started.
+    public func lateness(now: Uptime) -> Duration {
+        let overdue = overdue(now: now)
+        return overdue > .zero ? overdue : lastLateness
+    }
+
+    /// Whether each refresh begins the refresh token's life anew.
+    var isRefreshTokenPostponed: Bool {
+        rules.refreshTokenExpiry == .sliding || (rules.refreshTokenExpiry == nil && isRotating)
+    }
+
+    /// When a person must sign in: the end of a refresh token that no refresh postpones, where that
+    /// is known.
+    public var signInDueAt: WallTime? {
+        isRefreshTokenPostponed || configuration.profile.acquire != nil
+            ? nil : grant.refreshTokenExpiresAt
+    }
+
     /// The generation that other programs can read; `nil` before the first.
     public var publishedGeneration: Int64? { published?.generation }
 

@@ -53,6 +53,8 @@ public struct CredentialLifecycle: Sendable {
     /// Somebody asked for a renewal that has not begun.
     private var isRenewalWished = false
     var isSettling = false
+    /// How long after its due time the last renewal was started.
+    var lastLateness: Duration = .zero
     /// The next try to have both slots hold what there is; `nil` if they do.
     var settleDueAt: Uptime?
     private var lastTicket: UInt64 = 0
@@ -196,7 +198,10 @@ public struct CredentialLifecycle: Sendable {
         let ticket = nextTicket()
         job = .attempting(ticket)
         (isRenewing, isSettling) = (false, order == .settle)
-        if case .renew = order { (isRenewing, isRenewalWished, dueAt) = (true, false, nil) }
+        if case .renew = order {
+            lastLateness = overdue(now: now.uptime)
+            (isRenewing, isRenewalWished, dueAt) = (true, false, nil)
+        }
         actions.append(.attempt(ticket, order))
         return actions
     }

@@ -1,0 +1,114 @@
+/// What became of the renewals since the daemon started.
+///
+/// A value; the loop tells it when a renewal begins and ends. It holds one entry for each configured
+/// credential and provider, never more. Sign-ins, imports and what only writes slots are no
+/// renewals.
+public struct MetricsTally: Sendable, Equatable {
+    /// How a renewal ended.
+    public enum Outcome: Sendable, Equatable {
+        case success
+        case failure(FailureClass)
+    }
+
+    /// The ended renewals of one credential.
+    public struct Attempts: Sendable, Equatable {
+        public var provider: String
+        public var successes: Int64 = 0
+        public var failures: [FailureClass: Int64] = [:]
+
+        init(provider: String) { self.provider = provider }
+    }
+
+    private struct Running: Sendable, Equatable {
+        var ticket: Ticket
+        var beganAt: Uptime
+    }
+
+    /// By credential.
+    public private(set) var attempts: [String: Attempts] = [:]
+    /// By provider.
+    public private(set) var durations: [String: DurationHistogram] = [:]
+    private var running: [String: Running] = [:]
+
+    public init() {}
+
+    /// Makes room for what is configured now and drops what is not. A credential that changed its
+    /// provider begins anew: its series have another label.
+    ///
+    /// - Parameter providers: Of each credential by name.
+    public mutating func configure(_ providers: [String: String], at now: WallTime) {
+        attempts = attempts.filter { providers[$0.key] == $0.value.provider }
+        running = running.filter { attempts[$0.key] != nil }
+        let used = Set(providers.values)
+        durations = durations.filter { used.contains($0.key) }
+        for provider in used where durations[provider] == nil {
+            durations[provider] = DurationHistogram(createdAt: now)
+        }
+        for (name, provider) in providers where attempts[name] == nil {
+            attempts[name] = Attempts(provider: provider)
+        }
+    }
+
+    public mutating func began(_ credential: String, _ ticket: Ticket, at now: Uptime) {
+        guard attempts[credential] != nil else { return }
+        running[credential] = Running(ticket: ticket, beganAt: now)
+    }
+
+    /// - Parameters:
+    ///   - ticket: One that did not begin here is nothing: it is of a former life of that name.
+    ///   - outcome: `nil` when there was nothing to ask for.
+    public mutating func ended(
+        _ credential: String, _ ticket: Ticket, _ outcome: Outcome?, at now: Uptime
+    ) {
+        guard let began = running[credential], began.ticket == ticket else { return }
+        running[credential] = nil
+        guard let outcome, let provider = attempts[credential]?.provider else { return }
+        switch outcome {
+        case .success: attempts[credential]?.successes += 1
+        case .failure(let failure): attempts[credential]?.failures[failure, default: 0] += 1
+        }
+        durations[provider]?.observe(began.beganAt.duration(to: now))
+    }
+}
+
+extension AttemptReport {
+    /// What a renewal that ended so counts as.
+    ///
+    /// - Parameter successes: How many there were before it.
+    /// - Returns: `nil` when there was nothing to ask for: no refresh token, or slots that are not
+    ///   to be used. That is a state, which other series tell.
+    public func outcome(after successes: Int64) -> MetricsTally.Outcome? {
+        switch end {
+        case .granted:
+            // A new seed is adopted by an attempt of its own.
+            return grant.map { $0.attempts.successes > successes } ?? false ? .success : nil
+        case .refused(let refusal):
+            // As `status` names it: the same answer means more after an interrupted request.
+            let standing = grant?.attempts.lastError?.failureClass
+            let isStorage = refusal.failureClass == .storage
+            return .failure(isStorage ? .storage : standing ?? refusal.failureClass)
+        case .signInFailed, .needsLogin, .unreadable, .foreign: return nil
+        }
+    }
+}
+
+/// How long things took: a histogram of OpenMetrics 1.0.
+public struct DurationHistogram: Sendable, Equatable {
+    /// Upper bounds in seconds, included. From a provider next door to one that takes all of a
+    /// generous time-out.
+    public static let bounds: [Double] = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+    /// How many lie in each bucket and in none below it; the last has no bound.
+    public private(set) var counts = [Int64](repeating: 0, count: bounds.count + 1)
+    public private(set) var sum: Duration = .zero
+    /// When it began to count.
+    public let createdAt: WallTime
+
+    public init(createdAt: WallTime) { self.createdAt = createdAt }
+
+    public mutating func observe(_ duration: Duration) {
+        let seconds = max(0, duration.secondsAsDouble)
+        counts[Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count] += 1
+        sum += max(.zero, duration)
+    }
+}
