@@ -206,6 +206,8 @@ import Testing
         var stored = granted(sent: noon, lifetime: 7200)
         stored.refreshTokenSince = noon
         stored.refreshTokenLifetime = .days(60)
+        // Answers showed that refreshing does not put it off.
+        stored.isRefreshTokenEndFixed = true
         var life = try lifecycle()
         _ = life.start()
         _ = send(.recovered(Ticket(1), .grant(stored)), to: &life, at: noon)

@@ -39,9 +39,9 @@ public struct CredentialStatus: Sendable, Equatable {
     }
 
     private static func warnings(_ lifecycle: CredentialLifecycle, now: Moment) -> [String] {
-        guard lifecycle.state != .loginRequired, lifecycle.refreshTokenWarning(now: now) != nil,
-            let left = lifecycle.refreshTokenLife(now: now)
-        else { return [] }
+        guard lifecycle.state != .loginRequired, let left = lifecycle.endingSignIn(now: now) else {
+            return []
+        }
         let end = left > .zero ? "ends in \(describe(left))" : "has ended"
         return ["the refresh token \(end); sign in before: evertoken login \(lifecycle.name)"]
     }

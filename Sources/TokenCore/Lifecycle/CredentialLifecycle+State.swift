@@ -64,18 +64,6 @@ extension CredentialLifecycle {
         return overdue > .zero ? overdue : lastLateness
     }
 
-    /// Whether each refresh begins the refresh token's life anew.
-    var isRefreshTokenPostponed: Bool {
-        rules.refreshTokenExpiry == .sliding || (rules.refreshTokenExpiry == nil && isRotating)
-    }
-
-    /// When a person must sign in: the end of a refresh token that no refresh postpones, where that
-    /// is known.
-    public var signInDueAt: WallTime? {
-        isRefreshTokenPostponed || configuration.profile.acquire != nil
-            ? nil : grant.refreshTokenExpiresAt
-    }
-
     /// The generation that other programs can read; `nil` before the first.
     public var publishedGeneration: Int64? { published?.generation }
 
