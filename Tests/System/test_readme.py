@@ -4,15 +4,15 @@ change: the endpoint that nobody has, id.acme.example, becomes a token server on
 import json
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+from debian_package import InstalledCase, package  # noqa: E402
 from harness import BIN, ROOT, temporary_directory  # noqa: E402
-from sandbox import ROOT_INSIDE, InSystemdCase, in_systemd  # noqa: E402
+from sandbox import ROOT_INSIDE, in_systemd  # noqa: E402
 
 README = ROOT / "README.md"
 
@@ -25,10 +25,19 @@ def block(name):
     return "\n".join(line.removeprefix(found[1]) for line in found[2].split("\n"))
 
 
-class ReadmeTest(InSystemdCase):
+def programs_and_package():
+    """What the reader has built: the package in .build, the programs in .build/release."""
+    built = f"{ROOT_INSIDE}/.build"
+    return {package(): f"{built}/{package().name}",
+            **{BIN / name: f"{built}/release/{name}" for name in ("evertoken", "evertokend")}}
+
+
+class ReadmeTest(InstalledCase):
     def shell(self, text, **environment):
         """Runs a block; sudo is not needed here, and building has been done."""
         preamble = 'set -eu\nsudo() { "$@"; }\nswift() { :; }\n'
+        for command in ("Tests/packages build", "systemd/debian/build"):
+            text = re.sub(rf"(?m)^{command}$", ":", text)
         done = subprocess.run(
             ["/bin/bash", "-c", preamble + text], cwd=ROOT_INSIDE, timeout=90, text=True,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **environment},
@@ -37,13 +46,9 @@ class ReadmeTest(InSystemdCase):
         self.assertEqual(done.returncode, 0, done.stdout)
         return done.stdout
 
-    @in_systemd()
-    def test_the_five_minute_set_up_ends_with_a_token(self):
-        built = ROOT / ".build" / "release"
-        built.mkdir(parents=True)
-        for name in ("evertokend", "evertoken"):
-            shutil.move(f"/usr/bin/{name}", built / name)
-        self.shell(block("install"))
+    def set_up_by(self, name):
+        """The whole set-up, beginning with that block."""
+        self.shell(block(name))
         seed = self.server.grant("my-client", "a-client-secret")
         configure = block("configure").replace(
             "https://id.acme.example/oauth2/token", self.server.url)
@@ -54,6 +59,14 @@ class ReadmeTest(InSystemdCase):
         self.assertIn("fresh", said)
         self.assertIn(token, said)
         self.assertIn(f"Authorization: Bearer {token}", said)
+
+    @in_systemd(instead=programs_and_package)
+    def test_the_five_minute_set_up_ends_with_a_token(self):
+        self.set_up_by("install")
+
+    @in_systemd(instead=programs_and_package)
+    def test_so_does_an_installation_by_hand(self):
+        self.set_up_by("install-by-hand")
 
 
 class TextTest(unittest.TestCase):
