@@ -144,6 +144,8 @@ class TheConfiguration(unittest.TestCase):
 
     SECTIONS = {"credential": "CREDENTIALS", "secret_place": "SECRETS", "refresh": "REFRESH",
                 "output": "OUTPUTS", "profile": "PROVIDERS"}
+    #: Told inside the text about this key.
+    INSIDE = {"unit_grant": ("CREDENTIALS", "units")}
     OF_PROFILES = {"assertion", "authorization", "condition", "error_rule", "expiry_rules",
                    "lifecycle", "request", "request_with_whole_tls", "response", "selector_rules",
                    "step", "variable"}
@@ -156,8 +158,11 @@ class TheConfiguration(unittest.TestCase):
         for name, definition in schema["$defs"].items():
             if name in self.OF_PROFILES:
                 continue
-            heading = self.SECTIONS.get(name)
+            heading, key = self.INSIDE.get(name, (self.SECTIONS.get(name), None))
             text = section("evertoken.json.5", heading) if heading else PAGES["evertoken.json.5"]
+            if key:
+                # Without its own line, which has the same words for keys of its own.
+                text = item(text, key).partition("\n")[2]
             for key, node in properties(definition):
                 yield key, node, text
 
