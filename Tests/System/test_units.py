@@ -1,9 +1,11 @@
 """The units beside the daemon's own: evertoken-wait@.service, which lets a unit order itself behind
-one token, and the example of a path unit that acts on a new one.
+one token, and the example of a path unit that acts on a new one; and `on_change` in the daemon's own.
 
 Needs root and, from Debian: systemd."""
 
+import os
 import pathlib
+import pwd
 import re
 import shutil
 import sys
@@ -145,6 +147,24 @@ class PathUnit(ShippedUnitsCase):
         self.assertLessEqual(len(lines), 4)
         self.assertNotEqual(self.result("token-changed@crm.service", "ActiveState"), "failed")
         self.assertEqual(self.result("token-changed@crm.path", "ActiveState"), "active")
+
+
+class HooksUnderTheDaemonsUnit(UnitCase):
+    @in_systemd()
+    def test_one_gains_no_privilege_and_leaves_nothing_in_the_daemon_s_group(self):
+        shutil.copy("/usr/bin/id", "/usr/local/bin/become-root")
+        os.chmod("/usr/local/bin/become-root", 0o4755)
+        note = self.TOKENS / "note"
+        script = ("setsid sleep 600 </dev/null >/dev/null 2>&1 & "
+                  f"become-root -u > {note}; ulimit -c >> {note}")
+        hook = {"exec": ["/bin/sh", "-c", script]}
+        self.configure({"crm": self.grant("crm", on_change=[hook])})
+        self.systemctl("start", "evertoken")
+        uid = str(pwd.getpwnam("evertoken").pw_uid)
+        wait_until(lambda: read(note) == f"{uid}\n0\n", 10, "the hook's note")
+        group = pathlib.Path(f"/sys/fs/cgroup{self.show('ControlGroup')}/cgroup.procs")
+        wait_until(lambda: read(group).split() == [self.show("MainPID")], 5,
+                   "the daemon to be alone again")
 
 
 if __name__ == "__main__":
