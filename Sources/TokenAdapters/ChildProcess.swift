@@ -10,8 +10,8 @@ struct ChildProcess {
     var environment: [String]
     var timeout: Duration
     var outputLimit = 64 * 1024
-    /// A variable of no other program's environment, `NAME=VALUE`: what leaves the process group dies
-    /// all the same.
+    /// A variable of no other program's environment, `NAME=VALUE`: what leaves the process group
+    /// dies all the same.
     var mark: String?
 
     enum Failure: Error {

@@ -25,8 +25,8 @@ public struct ControlReply: Sendable, Equatable {
     public var status: Int
     public var body: JSONNode
 
-    /// OpenMetrics instead of the body. Writing it as text takes a while at 10 000 credentials: that
-    /// is not the loop's work.
+    /// OpenMetrics instead of the body. Writing it as text takes a while at 10 000 credentials:
+    /// that is not the loop's work.
     public var metrics: MetricsReport?
     /// The token that the body holds as JSON.
     public var token: PublishedToken?

@@ -135,18 +135,21 @@ import Testing
         try ConfigurationTests.read(text).get()
     }
 
+    private static let keys = #""client_id": "1", "client_secret": {"file": "s"}"#
+
     @Test("credentials by name, with their keys; the whole by its keys; places apart")
     func changes() throws {
         let old = try configuration(
             """
             {"log_level": "info", "token_dir": "/run/a", "credentials": {
-               "a": {"provider": "xee", "client_id": "1"}, "b": {"provider": "xee"}}}
+               "a": {"provider": "xee", \(Self.keys)}, "b": {"provider": "xee", \(Self.keys)}}}
             """)
         let new = try configuration(
             """
             {"log_level": "error", "token_dir": "/run/b", "credentials": {
-               "a": {"provider": "febbox", "client_id": "2", "outputs": [{"path": "x"}]},
-               "c": {"provider": "xee"}}}
+               "a": {"provider": "febbox", "client_id": "2", "client_secret": {"file": "s"},
+                     "outputs": [{"path": "x"}]},
+               "c": {"provider": "xee", \(Self.keys)}}}
             """)
         let changes = ConfigurationChanges(from: old, to: new)
         #expect(changes.added == ["c"] && changes.removed == ["b"])
@@ -159,7 +162,8 @@ import Testing
     /// A key that is forgotten here would be a change that nobody is told of.
     @Test("every stored key of a credential and of the whole is looked at")
     func complete() throws {
-        let whole = try configuration(#"{"credentials": {"a": {"provider": "xee"}}}"#)
+        let whole = try configuration(
+            "{\"credentials\": {\"a\": {\"provider\": \"xee\", \(Self.keys)}}}")
         let compared: Set = [
             "tokenDirectory", "stateDirectory", "controlSocket", "credentialSocket", "control",
             "metricsListen",

@@ -1,7 +1,7 @@
 /// What became of the renewals since the daemon started.
 ///
-/// A value; the loop tells it when a renewal begins and ends. It holds one entry for each configured
-/// credential and provider, never more. Sign-ins, imports and what only writes slots are no
+/// A value; the loop tells it when a renewal begins and ends. It holds one entry for each
+/// configured credential and provider, never more. Sign-ins, imports and what only writes slots are no
 /// renewals.
 public struct MetricsTally: Sendable, Equatable {
     /// How a renewal ended.

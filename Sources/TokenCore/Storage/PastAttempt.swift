@@ -1,5 +1,5 @@
-/// One attempt that has ended, as `evertoken status NAME` tells it later. Kept beside the tokens, so
-/// that a restart does not forget how it came to this. No server's raw text, no secret.
+/// One attempt that has ended, as `evertoken status NAME` tells it later. Kept beside the tokens,
+/// so that a restart does not forget how it came to this. No server's raw text, no secret.
 public struct PastAttempt: Sendable, Equatable {
     public enum Kind: String, Sendable, CaseIterable {
         case refresh
