@@ -1,11 +1,14 @@
 """The README's commands, run as they stand there: the set-up in a real systemd of its own, with one
-change: the endpoint that nobody has, id.acme.example, becomes a token server on loopback."""
+change: the hosts that nobody has, id.acme.example and api.acme.example, become servers on
+loopback."""
 
+import http.server
 import json
 import pathlib
 import re
 import subprocess
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -54,11 +57,32 @@ class ReadmeTest(InstalledCase):
             "https://id.acme.example/oauth2/token", self.server.url)
         checked = self.shell(configure, CLIENT_SECRET="a-client-secret", REFRESH_TOKEN=seed)
         self.assertIn("ok, 1 credential", checked)
-        said = self.shell(block("start"))
+        api, asked = self.api()
+        said = self.shell(block("start").replace("https://api.acme.example", api))
         token = self.server.exchanges()[-1].access_token
         self.assertIn("fresh", said)
         self.assertIn(token, said)
-        self.assertIn(f"Authorization: Bearer {token}", said)
+        self.assertEqual(asked, [("/me", f"Bearer {token}")])
+        self.assertIn("you are welcome", said)
+
+    def api(self):
+        """An API that answers whoever comes; its address, and what it was asked with."""
+        asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.append((self.path, self.headers["Authorization"]))
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"you are welcome\n")
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.shutdown)
+        return "http://127.0.0.1:%d" % server.server_port, asked
 
     @in_systemd(instead=programs_and_package)
     def test_the_five_minute_set_up_ends_with_a_token(self):
