@@ -1,8 +1,8 @@
 /// What became of the renewals since the daemon started.
 ///
 /// A value; the loop tells it when a renewal begins and ends. It holds one entry for each
-/// configured credential and provider, never more. Sign-ins, imports and what only writes slots are no
-/// renewals.
+/// credential and provider that is configured, never more. Sign-ins, imports and what only writes
+/// slots are no renewals.
 public struct MetricsTally: Sendable, Equatable {
     /// How a renewal ended.
     public enum Outcome: Sendable, Equatable {
