@@ -132,6 +132,8 @@ public enum ProcessHardening {
         // The last two would end a daemon that has nothing to do with them.
         for number in [SIGPIPE, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
         umask(0o077)
+        // One heap for each of hundreds of short-lived threads would be most of the memory.
+        clinux_limit_memory_arenas()
         return forbidDumps()
     }
 

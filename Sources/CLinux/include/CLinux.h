@@ -7,6 +7,9 @@
 /* What Swift's Glibc module cannot reach: variadic calls, macros and newer system calls.
    Each returns 0 (or a descriptor) on success and -1 with errno set, as the call itself does. */
 
+/* At most two heaps for all threads together (mallopt(3)). */
+void clinux_limit_memory_arenas(void);
+
 /* prctl(PR_SET_DUMPABLE, 0) and RLIMIT_CORE 0: no core, no ptrace by the same user. */
 int clinux_make_undumpable(void);
 
