@@ -72,7 +72,9 @@ extension FieldReader {
     }
 
     private func remedy(forUnit text: String) -> String {
-        if UnitPattern(text + ".service") != nil { return "\"\(text).service\"" }
+        if !text.contains("."), UnitPattern(text + ".service") != nil {
+            return "\"\(text).service\""
+        }
         for type in UnitPattern.types where text.hasSuffix("@.\(type)") {
             return "\"\(text.dropLast(type.utf8.count + 1))*.\(type)\" for all instances"
         }
