@@ -157,7 +157,10 @@ struct EngineLoop {
         world.supervisor.watchdog()
         var deadlines = [fleet.wakeAt] + waiters.map(\.deadline)
         if toldChanges != fleet.changes { deadlines.append(statusDueAt) }
-        if !isReady { deadlines.append(startedAt.uptime.advanced(by: configuration.readyTimeout)) }
+        // A daemon that stops is not ready any more: that deadline would stay, and lie in the past.
+        if !isReady, !fleet.isStopping {
+            deadlines.append(startedAt.uptime.advanced(by: configuration.readyTimeout))
+        }
         world.timer.arm(at: deadlines.compactMap { $0 }.min())
     }
 

@@ -66,6 +66,26 @@ struct EngineTests {
         #expect(world.state.withLock { $0.requests.count } == 1)
     }
 
+    @Test("a daemon that stops before it was ready is not woken again and again until it has")
+    func stopBeforeReady() async throws {
+        let world = RecordingWorld()
+        world.script([RecordingWorld.token(1)])
+        world.holdsAnswers.withLock { $0 = true }
+        try await world.run(try RecordingWorld.configuration()) { engine in
+            try await world.wait("the request") { $0.contains(.sent("RT-0-mail")) }
+            engine.inbox.yield(.stop)
+            try await world.wait("STOPPING") { $0.contains(.stopping) }
+            // Past the time at which READY=1 would have come anyway.
+            world.state.withLock { $0.uptime += .seconds(3600) }
+            engine.inbox.yield(.woke)
+            _ = await ask(engine, .status)
+            let (armed, now) = world.state.withLock { ($0.armedAt, Uptime($0.uptime)) }
+            #expect(armed.map { $0 > now } ?? true, "set to \(String(describing: armed))")
+            world.letGo()
+        }
+        #expect(!world.deeds.contains(.ready))
+    }
+
     @Test("I7: SIGTERM during a request lets it end on the disk first")
     func stopDuringRequest() async throws {
         let world = RecordingWorld()

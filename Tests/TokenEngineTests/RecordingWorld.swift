@@ -39,6 +39,8 @@ final class RecordingWorld: Sendable {
         /// Credentials whose slots are a copy.
         var foreign: Set<String> = []
         var mark: PublishedMark?
+        /// What the timer is set to.
+        var armedAt: Uptime?
     }
     let state = Mutex(State())
     /// Set to let an answer wait.
@@ -118,7 +120,7 @@ extension RecordingWorld: MomentClock, WakeTimer, RandomBytes {
             uptime: Uptime(uptime), wall: WallTime(.seconds(1_795_000_000) + uptime + offset),
             bootID: "b")
     }
-    func arm(at deadline: Uptime?) {}
+    func arm(at deadline: Uptime?) { state.withLock { $0.armedAt = deadline } }
     func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: 0...255) } }
 }
 
