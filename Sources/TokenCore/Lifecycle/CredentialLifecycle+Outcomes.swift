@@ -59,7 +59,7 @@ extension CredentialLifecycle {
         return now.uptime.advanced(by: max(.zero, lifetime - (access.age(at: now) ?? .zero)))
     }
 
-    private mutating func scheduleAfterStart(now: Moment, using random: inout RandomSource) {
+    mutating func scheduleAfterStart(now: Moment, using random: inout RandomSource) {
         let history = grant.attempts
         let floor = restartFloor(now: now)
         if history.isLoginRequired || history.isMisconfigured {

@@ -93,6 +93,25 @@ extension CredentialLifecycle {
             generation: grant.generation, expiresAt: expiry(of: access, now: now))
     }
 
+    /// What the files say of the token's times is wrong now.
+    mutating func noteClockStep(now: Moment, using random: inout RandomSource) {
+        guard quarantine == nil, let access = grant.access, access.lifetime != nil else { return }
+        if let published, !published.isDead {
+            publishDueAt = now.uptime
+            isOutputChangePending = job != .none
+        }
+        // How old a token of an earlier boot is only the wall clock knows: one that was behind at
+        // start (no battery, not yet synchronised) made it look younger.
+        guard access.sentAt.bootID != now.bootID else { return }
+        if published?.generation == grant.generation {
+            let end = expiry(of: access, now: now)
+            published?.expiresAt = end
+        }
+        guard let planned = dueAt else { return }
+        scheduleAfterStart(now: now, using: &random)
+        dueAt = min(planned, dueAt ?? planned)
+    }
+
     mutating func noteSettled() {
         (settleDueAt, storageFailures, storageError) = (nil, 0, nil)
     }

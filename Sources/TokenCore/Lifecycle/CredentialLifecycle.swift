@@ -211,15 +211,6 @@ public struct CredentialLifecycle: Sendable {
         return isDue(settleDueAt, now) ? .settle : .renew(isManual: false)
     }
 
-    /// What the files say of the token's times is wrong now.
-    mutating func noteClockStep(now: Moment) {
-        guard quarantine == nil, grant.access?.lifetime != nil, published != nil,
-            published?.isDead != true
-        else { return }
-        publishDueAt = now.uptime
-        isOutputChangePending = job != .none
-    }
-
     mutating func publish(_ access: GrantedAccess) -> [LifecycleAction] {
         let ticket = nextTicket()
         job = .publishing(ticket)

@@ -115,7 +115,7 @@ public struct Fleet: Sendable {
     /// The wall clock was stepped: token files tell their times anew.
     public mutating func noteClockStep(now: Moment) {
         for index in lifecycles.indices where lifecycles[index] != nil {
-            lifecycles[index]?.noteClockStep(now: now)
+            lifecycles[index]?.noteClockStep(now: now, using: &random)
             heap.set(index, to: lifecycles[index]?.wakeAt)
         }
     }
