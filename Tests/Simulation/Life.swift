@@ -13,7 +13,9 @@ final class Life: @unchecked Sendable {
     var isOver = false
     private var waiting: [Int: UnsafeContinuation<Void, Never>] = [:]
     private var waits = 0
-    private var timerNumber = 0
+    /// What the timer is set to, and how often it rang in the minute before.
+    private var armedAt: Duration?
+    private var rung: [Duration] = []
     var statusLine = ""
     /// Writes under way: a crash may let a part of each through.
     var writes: [Int: (bytes: [UInt8], offset: Int, index: Int, name: String)] = [:]
@@ -79,22 +81,40 @@ extension Life: MomentClock, WakeTimer, RandomBytes {
         (0..<count).map { _ in UInt8.random(in: 0...255, using: &simulation.random) }
     }
 
-    /// The one timer of the daemon; after a suspend it wakes within its cap.
+    /// The one timer of the daemon; it merges what is closer than 10 ms.
     func arm(at deadline: Uptime?) {
-        guard !isDead, let deadline else { return }
-        timerNumber += 1
+        guard !isDead, let deadline else {
+            armedAt = nil
+            return
+        }
         let now = self.now().uptime
-        fire(timerNumber, at: simulation.now + max(.zero, now.duration(to: deadline)))
+        let time = simulation.now + max(.milliseconds(10), now.duration(to: deadline))
+        guard armedAt != time else { return }
+        armedAt = time
+        fire(at: time, setTo: time)
     }
 
-    private func fire(_ number: Int, at time: Duration) {
+    /// After a suspend it wakes within its cap.
+    private func fire(at time: Duration, setTo: Duration) {
         simulation.schedule(at: time) { [self] in
-            guard !isDead, number == timerNumber else { return }
+            guard !isDead, armedAt == setTo else { return }
             if simulation.frozenUntil > simulation.now {
-                return fire(number, at: simulation.frozenUntil + simulation.wakeDelay)
+                return fire(at: simulation.frozenUntil + simulation.wakeDelay, setTo: setTo)
             }
+            armedAt = nil
+            noteRing()
             engine.inbox.yield(.woke)
         }
+    }
+
+    /// Whoever is woken all the time has a deadline that never passes.
+    private func noteRing() {
+        rung.append(simulation.now)
+        guard rung.count > 2000 else { return }
+        if simulation.now - rung[0] < .seconds(60) {
+            simulation.problem("the timer rang \(rung.count) times in a minute")
+        }
+        rung = []
     }
 }
 

@@ -21,12 +21,20 @@ struct Main {
         var total = Report()
         var events = 0
         for number in 0..<stretches {
-            let simulation = try Simulation(seed: first &+ UInt64(number))
+            let seed = first &+ UInt64(number)
+            let start = clock()
+            let simulation = try Simulation(seed: seed)
             simulation.report.traced = traced
             simulation.run(for: .seconds(Int64(length * 86_400)))
             events += simulation.events
             total.add(simulation.report)
             for problem in simulation.report.problems { print("BROKEN", problem) }
+            print(
+                "seed \(seed): \(simulation.events) events, "
+                    + "\(simulation.report.problems.count) broken promises, "
+                    + "\((clock() - start) / Int(CLOCKS_PER_SEC)) s of CPU")
+            // Whatever ends it, what was found stands.
+            fflush(nil)
         }
         let hours = Double(stretches) * length * 24
         for (name, count) in total.faults.sorted(by: { $0.key < $1.key }) {

@@ -18,6 +18,16 @@ enum ProviderKind: String, CaseIterable {
     var rotates: Bool { self != .fixed && self != .machine }
 }
 
+/// An access token as the provider and the judge know it.
+struct Issued {
+    let expiresAt: Duration
+    /// The machine, when it asked for it.
+    let boot: Int
+    let wallOffset: Duration
+    /// Its end is waited for.
+    var isWatched = false
+}
+
 /// What the provider knows of one credential.
 struct Account {
     let name: String
@@ -32,7 +42,7 @@ struct Account {
     /// Spent refresh token to the one that came for it.
     var successor: [String: String] = [:]
     var accessCounter = 0
-    var accessExpiresAt: [String: Duration] = [:]
+    var access: [String: Issued] = [:]
     /// The refresh tokens of requests under way in this life.
     var inFlight: Set<String> = []
     var sentTimes: [Duration] = []
@@ -43,6 +53,8 @@ struct Account {
     var refusesClientUntil: Duration = .zero
     /// A request was sent whose answer the daemon has not had whole.
     var isInDoubt = false
+    /// The machine when it sent its last request.
+    var sentAt: (boot: Int, wallOffset: Duration) = (1, .zero)
 
     init(name: String, kind: ProviderKind, lifetime: Duration) {
         (self.name, self.kind, self.lifetime) = (name, kind, lifetime)
@@ -63,8 +75,9 @@ struct Account {
     mutating func newAccess(at time: Duration) -> String {
         accessCounter += 1
         let token = "AT~\(name)~\(accessCounter)~"
-        accessExpiresAt[token] = time + lifetime
-        accessExpiresAt["AT~\(name)~\(accessCounter - 8)~"] = nil
+        access[token] = Issued(
+            expiresAt: time + lifetime, boot: sentAt.boot, wallOffset: sentAt.wallOffset)
+        access["AT~\(name)~\(accessCounter - 8)~"] = nil
         return token
     }
 
@@ -114,7 +127,7 @@ extension Account {
     ) -> RawAnswer {
         if time < refusesClientUntil { return refused(401, "invalid_client") }
         if request.step == "session" {
-            guard let first = request.fields["session_for"], accessExpiresAt[first] != nil else {
+            guard let first = request.fields["session_for"], access[first] != nil else {
                 return refused(401, "invalid_token")
             }
             return granted(at: time, withRefreshToken: false)

@@ -12,8 +12,11 @@ struct Report {
     var audits = 0
     var faults: [String: Int] = [:]
     var limitedTimes: [Duration] = []
-    /// Credentials whose state somebody put back.
-    var restored: Set<String> = []
+    /// Credentials whose state somebody put back, with the newest access token of then: until a
+    /// newer one is published what is published may go back.
+    var restored: [String: Int] = [:]
+    /// Those of them that nobody has looked at since: only these may be quarantined.
+    var unseen: Set<String> = []
     /// FNV-1a over everything that happened, in order.
     private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
 

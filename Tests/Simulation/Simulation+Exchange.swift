@@ -59,6 +59,7 @@ extension Simulation {
             problem("\(name): two requests in flight for one refresh token")
         }
         accounts[name]?.inFlight.insert(token)
+        accounts[name]?.sentAt = (machine.boot, machine.wallOffset)
         var times = account.sentTimes.filter { $0 > now - .seconds(60) }
         times.append(now)
         accounts[name]?.sentTimes = times
@@ -128,11 +129,14 @@ extension Simulation {
         report.trace(now, name, "publishes \(text)")
         let number = { (text: String) in Int(text.split(separator: "~").last ?? "") ?? 0 }
         if let old = machine.outputs[name]?.accessToken.reveal(), number(text) < number(old),
-            accounts[name]?.excuse != "restored", !report.restored.contains(name)
+            accounts[name]?.excuse != "restored", report.restored[name] == nil
         {
             problem("\(name): publishes \(text) over \(old)")
         }
-        if accounts[name]?.accessCounter == number(text) { report.restored.remove(name) }
+        if let newest = report.restored[name], number(text) > newest {
+            report.restored[name] = nil
+            report.unseen.remove(name)
+        }
         // Only an answer that no disk takes, when the old token is about to end (I6).
         let isDiskWell = machine.brokenUntil < now && lastWriteFailure < now - .seconds(60)
         if isDiskWell, !machine.holdsAccess(text, name) {
@@ -141,25 +145,25 @@ extension Simulation {
         let mark = PublishedMark(
             accessToken: token.access.token, issuedAt: token.access.sentAt.wall.epochSeconds)
         machine.outputs[name] = mark
-        let grant = (token.access.sentAt.bootID, machine.wallOffset)
-        guard let end = accounts[name]?.accessExpiresAt[text] else { return }
-        schedule(at: end) { [self] in checkEnd(of: text, name, grant) }
+        guard let issued = accounts[name]?.access[text], !issued.isWatched else { return }
+        accounts[name]?.access[text]?.isWatched = true
+        schedule(at: issued.expiresAt) { [self] in checkEnd(of: text, name, issued) }
     }
 
     /// A token has truly ended: was there a newer one, or a reason why not? (I25)
-    private func checkEnd(
-        of text: String, _ name: String, _ grant: (boot: String, offset: Duration)
-    ) {
+    private func checkEnd(of text: String, _ name: String, _ issued: Issued) {
+        accounts[name]?.access[text]?.isWatched = false
         guard machine.outputs[name]?.accessToken.reveal() == text, let account = accounts[name]
         else { return }
         report.missed += 1
-        // After a reboot only the wall clock tells how old a token is.
+        // After a reboot only the wall clock tells how old a token is: one that is behind misleads.
         let isMisled =
-            "boot-\(machine.boot)" != grant.boot && machine.wallOffset != grant.offset
-        let well = min(now - max(troubleUntil, outageUntil), now - account.troubleUntil)
+            machine.boot != issued.boot && machine.wallOffset < issued.wallOffset
+        var well = min(now - max(troubleUntil, outageUntil), now - account.troubleUntil)
+        if machine.boot != issued.boot { well = min(well, now - lastClockStep) }
         let patience: Duration = account.kind == .limited ? .seconds(150) : .seconds(75)
         let isWaiting =
-            account.excuse != nil || account.isRevoked || report.restored.contains(name)
+            account.excuse != nil || account.isRevoked || report.unseen.contains(name)
         if well > patience, !isMisled, !isWaiting, life != nil, frozenUntil <= now,
             configuration.credentials.contains(where: { $0.name == name })
         {

@@ -18,12 +18,12 @@ extension Simulation {
         ("kill at an operation", 0.20, { $0.planCrash(losesPower: false) }),
         ("power cut at an operation", 0.10, { $0.planCrash(losesPower: true) }),
         ("kill", 0.05, { $0.crash(losesPower: false) }),
-        ("orderly restart", 0.05, { $0.life?.engine.inbox.yield(.stop) }),
+        ("orderly restart", 0.05, { $0.tell(.stop) }),
         ("reload", 0.08, { $0.reload() }),
         ("process stopped", 0.03, { $0.freeze(.seconds(7200), .zero) }),
         ("suspend", 0.02, { $0.freeze(.seconds(8 * 3600), $0.upTo(.seconds(60))) }),
         ("wall clock stepped", 0.12, { $0.stepClock() }),
-        ("wall clock right again", 0.12, { $0.machine.wallOffset = .zero }),
+        ("wall clock right again", 0.12, { $0.setClock(.zero) }),
         ("disk fails", 0.06, { $0.breakDisk() }),
         ("one write fails", 0.12, { $0.faults.failingWrites += 1 }),
         ("disk full", 0.05, { $0.fillDisk() }),
@@ -71,7 +71,7 @@ extension Simulation {
             .subtracting(configuration.credentials.map(\.name))
         for name in returned { accounts[name]?.troubleUntil = now }
         configuration = new
-        life?.engine.inbox.yield(.reload)
+        tell(.reload)
     }
 
     private func freeze(_ longest: Duration, _ delay: Duration) {
@@ -84,8 +84,7 @@ extension Simulation {
     private func stepClock() {
         let isSmall = chance(0.3)
         let limit: Int64 = isSmall ? 2 : 3650 * 86_400
-        machine.wallOffset = .seconds(Int64.random(in: -limit...limit, using: &random))
-        life?.engine.inbox.yield(.woke)
+        setClock(.seconds(Int64.random(in: -limit...limit, using: &random)))
     }
 
     private func breakDisk() {
@@ -163,7 +162,8 @@ extension Simulation {
                 machine.restore(name, inPlace: inPlace)
                 let after = accounts[name].map { machine.holds($0.live, name) } ?? false
                 if before, !after { accounts[name]?.excuse = "restored" }
-                report.restored.insert(name)
+                report.restored[name] = accounts[name]?.accessCounter
+                report.unseen.insert(name)
             }
         }
     }

@@ -26,12 +26,16 @@ extension Simulation {
             }
             signIn(name, life)
         case "quarantined":
-            if !report.restored.contains(name) {
+            if !report.unseen.contains(name) {
                 problem("\(name) is quarantined although nothing was put back")
             }
             // The careful operator signs in again; where nothing was spent meanwhile, accepts.
             if account.excuse == nil {
-                life.engine.inbox.yield(.request(.accept(name)) { _ in })
+                life.engine.inbox.yield(
+                    .request(.accept(name)) { [self] reply in
+                        guard !life.isDead, reply.status == 200 else { return }
+                        trusted(name)
+                    })
             } else {
                 signIn(name, life)
             }
@@ -62,10 +66,17 @@ extension Simulation {
         life.engine.inbox.yield(
             .request(.order(name, .adopt(tokens))) { [self] reply in
                 guard !life.isDead, reply.status == 200 else { return }
+                trusted(name)
                 if !machine.holds(token, name), accounts[name]?.live == token {
                     problem("\(name): an import was acknowledged that no slot holds")
                 }
             })
+    }
+
+    /// A person has looked at its state: from now on it is used as any other.
+    private func trusted(_ name: String) {
+        guard report.unseen.remove(name) != nil else { return }
+        accounts[name]?.troubleUntil = now
     }
 
     /// I3: whatever was once saved and still lives can be read from the disk.

@@ -27,6 +27,7 @@ final class Simulation: @unchecked Sendable {
     var outageUntil: Duration = .zero
     var faults = FaultPlan()
     var report = Report()
+    var lastClockStep: Duration = .zero
     private(set) var lastWriteFailure: Duration = .seconds(-3600)
     /// What a kill lets through: whole sectors from the front, or any of them.
     private var isPowerCut = false
@@ -56,6 +57,10 @@ final class Simulation: @unchecked Sendable {
             event.run()
             executor.drain()
             settle()
+            guard timeline.eventsNow < 100_000 else {
+                problem("time stands still: something is tried again and again without a pause")
+                break
+            }
         }
         life?.bury()
         executor.drain()
@@ -92,6 +97,7 @@ final class Simulation: @unchecked Sendable {
             machine.boot += 1
             machine.bootedAt = now + downtime
             machine.outputs = [:]
+            if chance(0.2) { bootWithLateClock(at: now + downtime) }
         }
         isPowerCut = false
         (frozenUntil, wakeDelay) = (.zero, .zero)
@@ -104,6 +110,29 @@ final class Simulation: @unchecked Sendable {
         guard let life, !life.isDead else { return }
         isPowerCut = losesPower
         life.isDead = true
+    }
+
+    /// What a signal, a command or the kernel tells the process, when it runs.
+    func tell(_ input: Engine.Input) {
+        guard let life else { return }
+        schedule(at: frozenUntil) { if !life.isDead { life.engine.inbox.yield(input) } }
+    }
+
+    func setClock(_ offset: Duration) {
+        guard offset != machine.wallOffset else { return }
+        (machine.wallOffset, lastClockStep) = (offset, now)
+        tell(.woke)
+    }
+
+    /// Without a battery the clock goes on from when it was last saved, until the network tells.
+    private func bootWithLateClock(at time: Duration) {
+        let right = machine.wallOffset
+        machine.wallOffset -= (time - now) + upTo(.seconds(3 * 3600))
+        lastClockStep = now
+        let late = machine.wallOffset
+        schedule(at: time + upTo(.seconds(1200))) { [self] in
+            if machine.wallOffset == late { setClock(right) }
+        }
     }
 
     func trouble(until time: Duration) { troubleUntil = max(troubleUntil, time) }

@@ -30,6 +30,8 @@ struct Timeline {
     private var heap: [Event] = []
     private var orders = 0
     private(set) var count = 0
+    /// How many of them at this one time.
+    private(set) var eventsNow = 0
 
     mutating func schedule(at time: Duration, _ run: @escaping () -> Void) {
         orders += 1
@@ -48,12 +50,14 @@ struct Timeline {
         heap.removeLast()
         var parent = 0
         while true {
-            let children = [2 * parent + 1, 2 * parent + 2].filter { $0 < heap.count }
-            guard let least = children.min(by: { precedes($0, $1) }), precedes(least, parent)
-            else { break }
+            var least = 2 * parent + 1
+            guard least < heap.count else { break }
+            if least + 1 < heap.count, precedes(least + 1, least) { least += 1 }
+            guard precedes(least, parent) else { break }
             heap.swapAt(parent, least)
             parent = least
         }
+        eventsNow = first.at == now ? eventsNow + 1 : 1
         now = first.at
         count += 1
         return first
