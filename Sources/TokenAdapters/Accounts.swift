@@ -13,6 +13,16 @@ enum Accounts {
         return entry.pw_uid
     }
 
+    static func name(ofUser number: uid_t) -> String? {
+        var entry = passwd()
+        var found: UnsafeMutablePointer<passwd>?
+        var buffer = [CChar](repeating: 0, count: 16 * 1024)
+        guard getpwuid_r(number, &entry, &buffer, buffer.count, &found) == 0, found != nil else {
+            return nil
+        }
+        return String(cString: entry.pw_name)
+    }
+
     static func group(_ name: String) -> gid_t? {
         if let number = UInt32(name) { return number }
         var entry = Glibc.group()

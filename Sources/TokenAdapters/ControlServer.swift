@@ -157,6 +157,7 @@ enum ControlRoute {
             return .success(.refresh(name, wait: wait))
         case ("POST", ["import"]): return importing(request, name)
         case ("POST", ["login"]): return login(request, name)
+        case ("POST", ["sign-in"]): return signIn(request, name)
         case ("POST", ["accept"]): return .success(.accept(name))
         case ("POST", ["forget"]) where isConfiguredName(name): return .success(.forget(name))
         default: return .failure(notFound)
@@ -177,17 +178,34 @@ enum ControlRoute {
     }
 
     private static func login(_ request: HTTPRequest, _ name: String) -> Outcome {
-        guard let body = try? JSONReader.read(request.body), let code = body["code"]?.text,
-            !code.isEmpty
-        else {
+        let body = try? JSONReader.read(request.body)
+        let text = { (key: String) in body?[key]?.text.flatMap { $0.isEmpty ? nil : $0 } }
+        if let code = text("device_code") {
+            return .success(.order(name, .device(code: Secret(code))))
+        }
+        guard let code = text("code") else {
             return .failure(
                 .problem(
                     400, "there is no code", remedy: "Send {\"code\": …, \"redirect_uri\": …}"))
         }
         let order = AuthorizationCode(
-            code: Secret(code), redirectURI: body["redirect_uri"]?.text,
-            codeVerifier: body["code_verifier"]?.text.map(Secret.init))
+            code: Secret(code), redirectURI: text("redirect_uri"),
+            codeVerifier: text("code_verifier").map(Secret.init))
         return .success(.order(name, .login(order)))
+    }
+
+    private static func signIn(_ request: HTTPRequest, _ name: String) -> Outcome {
+        guard !request.body.isEmpty else { return .success(.signIn(name, SignInWish())) }
+        let body = try? JSONReader.read(request.body)
+        let method = body?["method"]?.text.map(SignInWish.Method.init)
+        guard body?.members != nil, method != .some(nil) else {
+            return .failure(
+                .problem(
+                    400, "this is no wish to sign in",
+                    remedy: "Send {\"method\": \"browser\" or \"device\", \"scope\": …}"))
+        }
+        return .success(
+            .signIn(name, SignInWish(method: method ?? nil, scope: body?["scope"]?.text)))
     }
 }
 
@@ -211,7 +229,7 @@ final class ControlAccess: Sendable {
         if peer.uid == 0 || peer.uid == geteuid() { return true }
         switch request {
         case .status, .credential, .health, .metrics: return true
-        case .token, .refresh, .order, .accept, .forget, .reload: return isNamed(peer)
+        case .token, .refresh, .order, .signIn, .accept, .forget, .reload: return isNamed(peer)
         }
     }
 

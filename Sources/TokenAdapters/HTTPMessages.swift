@@ -1,9 +1,13 @@
+public import TokenCore
+
 /// A request to one of our own little servers.
 public struct HTTPRequest: Sendable {
     public var method: String
     /// Without the query, percent-encoding left as it is: our paths need none.
     public var path: String
     public var query: [String: String]
+    /// What stands behind the `?`, as it came.
+    public var queryText = ""
     public var headers: [String: String]
     public var body: [UInt8]
 }
@@ -12,6 +16,8 @@ public struct HTTPResponse: Sendable {
     public var status: Int
     public var contentType: String
     public var body: [UInt8]
+    /// Further ones.
+    public var headers: [HeaderField] = []
 
     public init(_ status: Int, contentType: String = "application/json", body: [UInt8]) {
         (self.status, self.contentType, self.body) = (status, contentType, body)
@@ -26,13 +32,14 @@ public struct HTTPResponse: Sendable {
             431: "Request Header Fields Too Large", 500: "Internal Server Error",
             502: "Bad Gateway", 503: "Service Unavailable", 507: "Insufficient Storage",
         ]
+        let more = headers.map { "\($0.name): \($0.value)\r\n" }.joined()
         let head = """
             HTTP/1.1 \(status) \(reasons[status] ?? "Status")\r
             Content-Type: \(contentType)\r
             Content-Length: \(body.count)\r
             Cache-Control: no-store\r
             Connection: close\r
-            \r
+            \(more)\r
 
             """
         return Array(head.utf8) + body
@@ -101,8 +108,8 @@ struct HTTPRequestParser {
             query[String(key)] = sides.count > 1 ? String(sides[1]) : ""
         }
         return HTTPRequest(
-            method: String(words[0]), path: String(parts[0]), query: query, headers: headers,
-            body: [])
+            method: String(words[0]), path: String(parts[0]), query: query,
+            queryText: parts.count > 1 ? String(parts[1]) : "", headers: headers, body: [])
     }
 }
 

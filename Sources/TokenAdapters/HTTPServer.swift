@@ -1,5 +1,5 @@
 internal import CLinux
-internal import Dispatch
+public import Dispatch
 internal import Glibc
 internal import Synchronization
 public import TokenEngine
@@ -93,6 +93,12 @@ public final class HTTPServer: Sendable {
     }
 
     public func stop() { source.cancel() }
+
+    /// Waits until every answer given so far is sent, at most so long: the process may end then.
+    public func finishAnswers(within limit: DispatchTimeInterval = .seconds(2)) {
+        let end = DispatchTime.now() + limit
+        while DispatchTime.now() < end, connections.withLock({ $0.waiting > 0 }) { usleep(5_000) }
+    }
 
     private func accept() {
         while true {

@@ -17,6 +17,16 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         current = Mutex(try Self.open(path))
     }
 
+    /// Only to look at what is published there; `nil` where there is no such directory.
+    init?(reading path: String) {
+        let directory = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard directory >= 0 else { return nil }
+        self.path = path
+        current = Mutex(directory)
+    }
+
+    deinit { _ = current.withLock { close($0) } }
+
     /// Opens and locks it: two daemons would overwrite each other's files.
     private static func open(_ path: String) throws(StorageFailure) -> Int32 {
         try makeDirectories(path, mode: 0o755)

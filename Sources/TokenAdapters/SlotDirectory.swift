@@ -37,10 +37,17 @@ public final class SlotDirectory: SlotStore, Sendable {
         }
         // The directory too: a lock file that somebody removes is no lock any more.
         guard flock(lock, LOCK_EX | LOCK_NB) == 0, flock(directory, LOCK_EX | LOCK_NB) == 0 else {
-            throw StorageFailure(
+            var failure = StorageFailure(
                 "another evertokend uses \(path); stop it, or give this one its own state_dir")
+            failure.isHeldByAnother = true
+            throw failure
         }
         health = StoreHealth(directory: directory, path: path)
+    }
+
+    deinit {
+        close(lock)
+        close(directory)
     }
 
     public func names() async throws(StorageFailure) -> [String] {

@@ -8,11 +8,15 @@ struct SystemError: Error, Equatable {
     /// Reads errno: call it first after the failure.
     init(_ what: String, code: Int32 = errno) {
         self.code = code
+        text = "cannot \(what): \(Self.message(of: code))"
+    }
+
+    /// As strerror(3) puts it.
+    static func message(of code: Int32) -> String {
         var buffer = [CChar](repeating: 0, count: 256)
         let isKnown = strerror_r(code, &buffer, buffer.count) == 0
         let message = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-        let words = isKnown ? String(decoding: message, as: UTF8.self) : "error \(code)"
-        text = "cannot \(what): \(words)"
+        return isKnown ? String(decoding: message, as: UTF8.self) : "error \(code)"
     }
 }
 

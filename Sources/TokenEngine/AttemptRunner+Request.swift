@@ -32,26 +32,36 @@ extension AttemptRunner {
 
     private func context(of attempt: Attempt) async throws(AttemptStop) -> TemplateContext {
         let credential = attempt.credential
+        var context = TemplateContext(
+            try await values(of: credential), profile: credential.profile, record: attempt.record,
+            nonce: RequestNonce(random: world.random.bytes, now: attempt.record.sentAt.wall))
+        switch attempt.order {
+        case .login(let code):
+            context.set(.code, code.code.reveal())
+            if let redirectURI = code.redirectURI { context.set(.redirectURI, redirectURI) }
+            context.set(.codeVerifier, code.codeVerifier?.reveal())
+        case .device(let code): context.set(.deviceCode, code.reveal())
+        case .renew, .adopt, .settle: break
+        }
+        return context
+    }
+
+    /// - Parameter names: The variables that matter; then the client's secret does not.
+    func values(
+        of credential: CredentialConfiguration, only names: Set<String>? = nil
+    ) async throws(AttemptStop) -> CredentialValues {
         var values = CredentialValues(scope: credential.scope)
-        for (name, source) in credential.variables {
+        for (name, source) in credential.variables where names?.contains(name) ?? true {
             values.variables[name] = try await value(
                 of: source, variable: credential.profile.variables[name], named: name)
         }
         if let source = credential.clientID {
             values.clientID = try await secret(source).reveal()
         }
-        if let source = credential.clientSecret {
+        if let source = credential.clientSecret, names == nil {
             values.clientSecret = try await secret(source).reveal()
         }
-        var context = TemplateContext(
-            values, profile: credential.profile, record: attempt.record,
-            nonce: RequestNonce(random: world.random.bytes, now: attempt.record.sentAt.wall))
-        if case .login(let code) = attempt.order {
-            context.set(.code, code.code.reveal())
-            if let redirectURI = code.redirectURI { context.set(.redirectURI, redirectURI) }
-            context.set(.codeVerifier, code.codeVerifier?.reveal())
-        }
-        return context
+        return values
     }
 
     private func value(

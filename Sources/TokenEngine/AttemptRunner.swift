@@ -137,8 +137,7 @@ struct AttemptRunner: Sendable {
             var grant = attempt.record.grant
             let refusal = Refusal(.ambiguous, problem: problem)
             grant.fail(refusal, of: attempt.record, profile: credential.profile)
-            return Sent(
-                grant: grant, end: attempt.isSignIn ? .signInFailed(refusal) : .refused(refusal))
+            return Sent(grant: grant, end: attempt.failed(refusal))
         case .answered(let raw):
             let names = attempt.exchange.headersOfInterest(credential.profile)
             let kept = raw.keepable(headers: names)
@@ -163,7 +162,7 @@ struct AttemptRunner: Sendable {
         switch reading.result {
         case .success: return (grant, .granted(reading.notes))
         case .failure(let refusal):
-            return (grant, attempt.isSignIn ? .signInFailed(refusal) : .refused(refusal))
+            return (grant, attempt.failed(refusal))
         }
     }
 
@@ -175,9 +174,7 @@ struct AttemptRunner: Sendable {
         cleared.state = .settled
         cleared.grant.fail(refusal, of: cleared, profile: attempt.credential.profile)
         try await write(cleared, to: attempt.index, of: attempt.slots, attempt.credential.name)
-        return Sent(
-            grant: cleared.grant,
-            end: attempt.isSignIn ? .signInFailed(refusal) : .refused(refusal))
+        return Sent(grant: cleared.grant, end: attempt.failed(refusal))
     }
 
     func storage<Value>(
@@ -219,8 +216,13 @@ struct Attempt: Sendable {
     /// Whether its answer holds the credential's own token.
     var isLast: Bool { credential.profile.isLast(record.step, of: record.kind) }
 
-    /// An authorization code is being exchanged: a failure says nothing about the tokens there are.
-    var isSignIn: Bool { record.kind == .authorizationCode }
+    func failed(_ refusal: Refusal) -> AttemptReport.End {
+        switch record.kind {
+        case .refresh, .acquire: .refused(refusal)
+        case .authorizationCode: .signInFailed(refusal)
+        case .deviceCode: refusal.endOfPoll
+        }
+    }
 }
 
 /// What came of one exchange.
@@ -245,10 +247,29 @@ extension AttemptOrder {
         if case .adopt(let tokens) = self { tokens.refreshToken != nil } else { false }
     }
     var isLogin: Bool {
-        if case .login = self { true } else { false }
+        switch self {
+        case .login, .device: true
+        case .renew, .adopt, .settle: false
+        }
     }
     var isRenewal: Bool {
         if case .renew = self { true } else { false }
+    }
+}
+
+extension Refusal {
+    /// What it means for a device code (RFC 8628 section 3.5).
+    fileprivate var endOfPoll: AttemptReport.End {
+        switch errorCode {
+        case "authorization_pending": return .signInPending(slowDown: false, problem: nil)
+        case "slow_down": return .signInPending(slowDown: true, problem: nil)
+        default: break
+        }
+        switch failureClass {
+        case .transient, .rateLimited, .ambiguous:
+            return .signInPending(slowDown: true, problem: problem)
+        default: return .signInFailed(self)
+        }
     }
 }
 

@@ -11,6 +11,8 @@ public enum ControlRequest: Sendable {
     /// - wait: answer when the attempt has ended, at most after this long.
     case refresh(String, wait: Duration?)
     case order(String, AttemptOrder)
+    /// How a person signs in; for the device flow it asks the provider for a code.
+    case signIn(String, SignInWish)
     /// A person has looked at a state that could not be trusted: it is used.
     case accept(String)
     /// Erases all that is stored of a credential, whether it is configured or not.
@@ -34,15 +36,17 @@ public struct ControlReply: Sendable, Equatable {
     public init(_ status: Int, _ body: JSONNode) { (self.status, self.body) = (status, body) }
 
     /// RFC 9457 problem details.
+    ///
+    /// - Parameter error: A registered error code of the provider's answer.
     public static func problem(
-        _ status: Int, _ title: String, remedy: String? = nil
+        _ status: Int, _ title: String, remedy: String? = nil, error: String? = nil
     ) -> ControlReply {
         ControlReply(
             status,
             .object([
                 ("type", "about:blank"), ("title", .string(title)),
                 ("status", .integer(Int64(status))),
-                ("detail", remedy.map { .string($0) }),
+                ("detail", remedy.map { .string($0) }), ("error", error.map { .string($0) }),
             ]))
     }
 }

@@ -57,8 +57,13 @@ extension EngineLoop {
                 return
             }
             wait(name, .refresh(afterAttempts: before), for: duration, reply, &group)
+        case .signIn(let name, let wish):
+            guard let lifecycle = known(name, reply) else { return }
+            let credential = lifecycle.configuration
+            group.addTask { [runner] in reply(await runner.signIn(credential, wish)) }
         case .order(let name, let order):
-            guard known(name, reply) != nil else { return }
+            guard let lifecycle = known(name, reply) else { return }
+            if let refusal = order.obstacle(for: lifecycle.configuration) { return reply(refusal) }
             orderReplies[name, default: []].append(reply)
             perform(fleet.handle(.orderGiven(order), for: name, now: now), &group)
         case .accept(let name):
@@ -108,11 +113,7 @@ extension EngineLoop {
         _ name: String, _ reply: @Sendable (ControlReply) -> Void
     ) -> CredentialLifecycle? {
         if let lifecycle = fleet[name] { return lifecycle }
-        let names = fleet.names.joined(separator: ", ")
-        reply(
-            .problem(
-                404, "there is no credential \"\(name)\"",
-                remedy: names.isEmpty ? "None is configured" : "There is \(names)"))
+        reply(.noCredential(name, among: fleet.names))
         return nil
     }
 
@@ -191,14 +192,14 @@ extension EngineLoop {
         let remedy =
             lifecycle.standingError?.remedy(credential: lifecycle.name, state: state)
             ?? (state == .loginRequired
-                ? "Sign in: evertoken login \(lifecycle.name) --code CODE" : nil)
+                ? "Sign in: evertoken login \(lifecycle.name)" : nil)
         return .problem(503, "\(lifecycle.name) is \(state.rawValue): \(title)", remedy: remedy)
     }
 
     mutating func noteStarted(_ order: AttemptOrder, _ ticket: Ticket, _ name: String) {
         switch order {
         case .renew, .settle: return
-        case .login, .adopt: break
+        case .login, .device, .adopt: break
         }
         guard var replies = orderReplies[name], !replies.isEmpty else { return }
         runningOrders[ticket, name] = replies.removeFirst()
@@ -210,17 +211,7 @@ extension EngineLoop {
         guard case .attemptEnded(let ticket, let report) = event,
             let reply = runningOrders.removeValue(ticket, name)
         else { return }
-        switch report.end {
-        case .granted: reply(ControlReply(200, .object([("credential", .string(name))])))
-        case .refused(let refusal), .signInFailed(let refusal):
-            let status = refusal.failureClass == .storage ? 507 : 502
-            reply(
-                .problem(
-                    status, "\(name): \(refusal.problem)",
-                    remedy: "Nothing was changed; correct the cause and sign in again"))
-        case .needsLogin, .unreadable, .foreign:
-            reply(.problem(409, "\(name): the state cannot take tokens now"))
-        }
+        reply(.ended(report.end, name))
     }
 }
 

@@ -16,6 +16,8 @@ public protocol WakeTimer: Sendable {
 /// Why the state could not be read or written; says what to do.
 public struct StorageFailure: Error, Sendable, Equatable {
     public var problem: String
+    /// Another process holds what was to be opened.
+    public var isHeldByAnother = false
     public init(_ problem: String) { self.problem = problem }
 }
 

@@ -119,61 +119,6 @@ struct Reload: ParsableCommand {
     }
 }
 
-struct Login: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Exchange an authorization code for the first tokens.",
-        discussion: """
-            The code comes from the provider's page after a person has signed in there.
-
-              evertoken login car --code 4f2c9 --redirect-uri https://example.org/callback
-            """)
-
-    @Argument(help: "The credential.") var name: String
-    @Option(help: "The authorization code.") var code: String
-    @Option(help: "The redirect URI that was used to get it.") var redirectUri: String?
-    @OptionGroup var daemon: DaemonOptions
-
-    func run() throws {
-        let body = JSONNode.object([
-            ("code", .string(code)), ("redirect_uri", redirectUri.map { .string($0) }),
-        ])
-        _ = try daemon.client().successful(
-            "POST", "\(try credentialPath(name))/login", body: body.serialized(), timeout: 120)
-        print("\(name): signed in")
-    }
-}
-
-struct Import: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Adopt tokens obtained elsewhere, read from standard input.",
-        discussion: """
-            Takes a token answer as RFC 6749 spells it: refresh_token, access_token or both, with \
-            expires_in or expires_at.
-
-              evertoken import crm < token.json
-            """)
-
-    @Argument(help: "The credential.") var name: String
-    @OptionGroup var daemon: DaemonOptions
-
-    func run() throws {
-        var body: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 16 * 1024)
-        while body.count <= 128 * 1024 {
-            let count = read(STDIN_FILENO, &buffer, buffer.count)
-            if count <= 0 { break }
-            body += buffer[..<count]
-        }
-        // Said here, so that a typing mistake needs no daemon to be found.
-        do throws(RequestError) {
-            _ = try ImportedTokens.read(body, now: SystemClock().now().wall)
-        } catch { throw fail(EX_DATAERR, "\(error.problem); \(error.remedy)") }
-        _ = try daemon.client().successful(
-            "POST", "\(try credentialPath(name))/import", body: body, timeout: 120)
-        print("\(name): imported")
-    }
-}
-
 struct Wait: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Wait until a credential has a valid token.",

@@ -20,22 +20,26 @@ struct ControlClient {
     ) throws -> Reply {
         do throws(Unanswered) {
             return try quietRequest(method, target, body: body, timeout: timeout)
-        } catch {
-            if error.isConnected {
-                throw fail(EX_TEMPFAIL, "the daemon at \(path) did not answer; try again")
-            }
-            let isForbidden = error.code == EACCES || error.code == EPERM
-            throw fail(
-                isForbidden ? EX_NOPERM : EX_UNAVAILABLE,
-                "the daemon cannot be reached at \(path): "
-                    + "\(String(cString: strerror(error.code))); "
-                    + "start it (systemctl start evertoken) or name its socket with --socket")
+        } catch { throw failure(error) }
+    }
+
+    /// Says that nobody answers.
+    func failure(_ error: Unanswered) -> ExitCode {
+        if error.isConnected {
+            return fail(EX_TEMPFAIL, "the daemon at \(path) did not answer; try again")
         }
+        let isForbidden = error.code == EACCES || error.code == EPERM
+        return fail(
+            isForbidden ? EX_NOPERM : EX_UNAVAILABLE,
+            "the daemon cannot be reached at \(path): \(String(cString: strerror(error.code))); "
+                + "start it (systemctl start evertoken) or name its socket with --socket")
     }
 
     struct Unanswered: Error {
         var isConnected: Bool
         var code: Int32
+        /// Nobody listens there.
+        var isAbsent: Bool { !isConnected && (code == ENOENT || code == ECONNREFUSED) }
     }
 
     /// As ``request(_:_:body:timeout:)``, without saying anything.

@@ -39,6 +39,11 @@ struct DaemonOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A configuration that names the control socket.", valueName: "path"))
     var config: String?
 
+    /// Somebody meant a daemon elsewhere: its state is none of the default configuration's.
+    var isSocketNamed: Bool {
+        socket != nil || (getenv("EVERTOKEN_SOCKET").map { $0.pointee != 0 } ?? false)
+    }
+
     func client() throws -> ControlClient { ControlClient(path: try socketPath()) }
 
     private func socketPath() throws -> String {

@@ -65,16 +65,28 @@ struct Providers: ParsableCommand {
         lines += ["", "lifetimes", "  access token: " + description.accessTokenLife]
         if let life = description.refreshTokenLife { lines.append("  refresh token: " + life) }
         lines += description.remarks.map { "  " + $0 }
-        if let url = description.signIn {
-            lines += ["", "sign in at", "  " + url]
-            lines += description.signInParameters.map { "  with \($0.name)=\($0.value)" }
-        }
+        lines += signIn(description)
         let name = "my-\(profile.name)"
         lines += [
             "", "a credential to paste into \"credentials\"", "",
             "\"\(name)\": " + text(description.credential(named: name)),
         ]
         return lines.joined(separator: "\n")
+    }
+
+    private func signIn(_ description: ProfileDescription) -> [String] {
+        guard description.signIn != nil || description.issuer != nil else { return [] }
+        var lines = ["", "sign in at"]
+        if let url = description.signIn { lines.append("  " + url) }
+        lines += description.signInParameters.map { "  with \($0.name)=\($0.value)" }
+        if let url = description.deviceSignIn, url != description.signIn {
+            lines.append("  or by --device: " + url)
+        }
+        if let issuer = description.issuer { lines.append("  issuer: " + issuer) }
+        if let obstacle = description.signInObstacle {
+            lines.append("  not by evertoken login: " + obstacle)
+        }
+        return lines
     }
 
     private func text(_ node: JSONNode) -> String {
@@ -84,30 +96,25 @@ struct Providers: ParsableCommand {
 
 extension ProfileDescription {
     var json: JSONNode {
-        .object([
-            ("name", .string(profile.name)), ("docs", profile.docs.map { .string($0) }),
-            ("keys", .array(keys.map { .string($0) })),
-            ("optional_keys", .array(optionalKeys.map { .string($0) })),
-            (
-                "variables",
-                .array(
-                    variables.map { variable in
-                        .object([
-                            ("name", .string(variable.name)),
-                            ("required", .bool(variable.isRequired)),
-                            ("notes", .array(variable.notes.map { .string($0) })),
-                        ])
-                    })
-            ),
-            ("access_token_lifetime", .string(accessTokenLife)),
-            ("refresh_token_lifetime", refreshTokenLife.map { .string($0) } ?? nil),
-            ("remarks", .array(remarks.map { .string($0) })),
-            ("sign_in", signIn.map { .string($0) } ?? nil),
-            (
-                "sign_in_parameters",
-                .object(signInParameters.map { ($0.name, .string($0.value)) })
-            ),
+        let text = { (text: String?) -> JSONNode? in text.map { .string($0) } }
+        let texts = { (texts: [String]) -> JSONNode in .array(texts.map { .string($0) }) }
+        let variables = self.variables.map { variable in
+            JSONNode.object([
+                ("name", .string(variable.name)), ("required", .bool(variable.isRequired)),
+                ("notes", texts(variable.notes)),
+            ])
+        }
+        let parameters = signInParameters.map { ($0.name, text($0.value)) }
+        let members: [(String, JSONNode?)] = [
+            ("name", text(profile.name)), ("docs", text(profile.docs)), ("keys", texts(keys)),
+            ("optional_keys", texts(optionalKeys)), ("variables", .array(variables)),
+            ("access_token_lifetime", text(accessTokenLife)),
+            ("refresh_token_lifetime", text(refreshTokenLife)), ("remarks", texts(remarks)),
+            ("sign_in", text(signIn)), ("sign_in_parameters", .object(parameters)),
+            ("device_sign_in", text(deviceSignIn)), ("issuer", text(issuer)),
+            ("sign_in_obstacle", text(signInObstacle)),
             ("credential", credential(named: "my-\(profile.name)")),
-        ])
+        ]
+        return .object(members)
     }
 }

@@ -13,6 +13,9 @@
 #          --tls             serve HTTPS with a throw-away CA (DIR/ca.crt) and accept client certificates (mTLS)
 #          --access-ttl S    access token lifetime of every plugin but 'long'  (default 5)
 #          --refresh-ttl S   refresh token lifetime of plugin 'expiring'       (default 20)
+#          --device-ttl S    lifetime of a device code                         (default 120)
+#          --redirect URI    one more redirect URI of 'web' and 'pub'
+#          --web             serve its own pages too: login, consent, device approval
 # One process serves five issuers, each http(s)://127.0.0.1:PORT/api/NAME :
 #   rotate    refresh token good for ONE use, a new one in each answer; reuse of an old one kills the chain
 #   static    refresh answer carries NO refresh_token: the first stays good, its lifetime slides
@@ -31,10 +34,11 @@ set -euo pipefail
 case "${1:-}" in ''|-h|--help) sed -n '2,/^set -euo/p' "$0" | sed '/^set/d;s/^# \{0,1\}//'; exit 0;; esac
 cmd=$1; shift
 arg=; [[ $cmd == approve ]] && { arg=$1; shift; }
-DIR=/tmp/evertoken-test/glewlwyd PORT=4593 TLS=0 ATTL=5 RTTL=20 PLUGIN=rotate CLIENT=web
+DIR=/tmp/evertoken-test/glewlwyd PORT=4593 TLS=0 ATTL=5 RTTL=20 DTTL=120 REDIRECT='' WEB=0 PLUGIN=rotate CLIENT=web
 while (($#)); do case $1 in
   --dir) DIR=$2; shift 2;; --port) PORT=$2; shift 2;; --tls) TLS=1; shift;; --access-ttl) ATTL=$2; shift 2;;
-  --refresh-ttl) RTTL=$2; shift 2;; --plugin) PLUGIN=$2; shift 2;; --client) CLIENT=$2; shift 2;;
+  --refresh-ttl) RTTL=$2; shift 2;; --device-ttl) DTTL=$2; shift 2;; --redirect) REDIRECT=$2; shift 2;; --web) WEB=1; shift;;
+  --plugin) PLUGIN=$2; shift 2;; --client) CLIENT=$2; shift 2;;
   *) echo "unknown option $1" >&2; exit 2;; esac; done
 ROOT=${GLEWLWYD_ROOT:-/tmp/evertoken-test/glewlwyd-root}     # unpacked .deb; nothing of it is installed
 APT=(apt-get -o DPkg::Lock::Timeout=300)
@@ -48,6 +52,13 @@ install() {
   local t; t=$(mktemp -d); chmod 755 "$t"; chown _apt "$t" 2>/dev/null || true; (cd "$t" && "${APT[@]}" download -q glewlwyd >&2 && mkdir -p "$ROOT" && dpkg -x glewlwyd_*.deb "$ROOT"); rm -rf "$t"
   "$ROOT/usr/bin/glewlwyd" -v >/dev/null
 }
+# The pages are JavaScript, with libraries of their own packages.
+web() { [[ -s $ROOT/webapp/config.json ]] && return 0
+  local t; t=$(mktemp -d); chmod 755 "$t"; chown _apt "$t" 2>/dev/null || true
+  (cd "$t" && "${APT[@]}" download -q glewlwyd-common libjs-jquery libjs-bootstrap4 libjs-popper.js >&2 && for p in *.deb; do dpkg -x "$p" "$ROOT"; done); rm -rf "$t"
+  rm -rf "$ROOT/webapp.new"; cp -r "$ROOT/usr/share/glewlwyd/webapp" "$ROOT/webapp.new"; local f to
+  while IFS= read -r f; do to=$(readlink -m "$ROOT/usr/share/glewlwyd/webapp/${f#"$ROOT/webapp.new/"}"); rm "$f"; [[ -f $to ]] && cp -L "$to" "$f"; done < <(find "$ROOT/webapp.new" -type l)
+  cp "$ROOT/usr/share/glewlwyd/templates/config.json" "$ROOT/webapp.new/config.json"; rm -rf "$ROOT/webapp"; mv "$ROOT/webapp.new" "$ROOT/webapp"; }
 stop() { [[ -s $DIR/pid ]] || return 0; local p; p=$(<"$DIR/pid")
   if [[ -r /proc/$p/cmdline ]] && tr '\0' ' ' <"/proc/$p/cmdline" | grep -q "$DIR/glewlwyd.conf"; then
     kill "$p"; for _ in $(seq 100); do kill -0 "$p" 2>/dev/null || break; sleep .05; done; fi; rm -f "$DIR/pid"
@@ -56,7 +67,7 @@ C() { curl -sS --noproxy '*' --max-time 10 ${CAOPT:-} "$@"; }
 load() { . "$DIR/as.env"; CAOPT=; [[ $BASE == https* ]] && CAOPT="--cacert $DIR/ca.crt"; true; }
 
 start() {
-  install; stop; mkdir -p "$DIR"; rm -f "$DIR"/*.db "$DIR"/*.log; DIR=$(cd "$DIR" && pwd); cd "$DIR"
+  install; ((WEB)) && web; stop; mkdir -p "$DIR"; rm -f "$DIR"/*.db "$DIR"/*.log; DIR=$(cd "$DIR" && pwd); cd "$DIR"
   # the database is thrown away at each start: keep it in memory, or the fsyncs of SQLite cost most of each token request
   local db=$DIR/g.db; [[ -w /dev/shm ]] && db=/dev/shm/glewlwyd-$PORT.db; rm -f "$db"*
   (echo 'PRAGMA journal_mode=WAL;'; cat "$ROOT/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3") | sqlite3 "$db" >/dev/null
@@ -100,7 +111,9 @@ secure_connection_pem_file="$DIR/server.crt"
 secure_connection_ca_file="$DIR/ca.crt"
 hash_algorithm = "SHA512"
 database = { type = "sqlite3" path = "$db" };
-static_files_mime_types = ( { extension = "*" mime_type = "application/octet-stream" compress = 0 } )
+$( ((WEB)) && echo "static_files_path=\"$ROOT/webapp/\"" )
+static_files_mime_types = ( { extension = ".html" mime_type = "text/html" compress = 0 }, { extension = ".css" mime_type = "text/css" compress = 0 },
+  { extension = ".js" mime_type = "application/javascript" compress = 0 }, { extension = ".json" mime_type = "application/json" compress = 0 }, { extension = "*" mime_type = "application/octet-stream" compress = 0 } )
 X
   mkdir -p "$ROOT/usr/lib/glewlwyd/user_middleware"
   setsid "$ROOT/usr/bin/glewlwyd" -c "$DIR/glewlwyd.conf" </dev/null >server.out 2>&1 & echo $! >pid
@@ -118,7 +131,7 @@ X
     '{module:"oidc",name:$n,display_name:$n,enabled:true,parameters:({iss:$iss,"jwt-type":"ecdsa","jwt-key-size":"256",key:$k,cert:$p,
       "access-token-duration":$at,"refresh-token-duration":1209600,"code-duration":60,"refresh-token-rolling":true,"refresh-token-one-use":"always",
       "allow-non-oidc":true,"auth-type-code-enabled":true,"auth-type-token-enabled":false,"auth-type-none-enabled":false,"auth-type-password-enabled":true,
-      "auth-type-client-enabled":true,"auth-type-refresh-enabled":true,"auth-type-device-enabled":true,"device-authorization-expiration":120,"device-authorization-interval":1,
+      "auth-type-client-enabled":true,"auth-type-refresh-enabled":true,"auth-type-device-enabled":true,"device-authorization-expiration":'$DTTL',"device-authorization-interval":1,
       "pkce-allowed":true,"pkce-required-public-client":true,"introspection-revocation-allowed":true,"introspection-revocation-allow-target-client":true,
       "request-parameter-allow":true,"client-jwks-parameter":"jwks","client-pubkey-parameter":"pubkey","jwks-show":true,
       "client-cert-source":"TLS","client-cert-self-signed-allowed":false,"client-cert-use-endpoint-aliases":false,
@@ -136,7 +149,7 @@ X
   client cc-sjwt  '{"client_secret":"s3cret-sjwt-0123456789abcdef0123","token_endpoint_auth_method":["client_secret_jwt"]}'
   client cc-pkjwt "{\"jwks\":$jwks,\"token_endpoint_auth_method\":[\"private_key_jwt\"]}"
   client cc-mtls  '{"tls_client_auth_san_dns":"daemon.test","token_endpoint_auth_method":["tls_client_auth"]}'
-  local at='["code","refresh_token","password","device_authorization","delete_token"]' ru='["http://127.0.0.1:8999/cb"]'
+  local at='["code","refresh_token","password","device_authorization","delete_token"]' ru='["http://127.0.0.1:8999/cb"'"${REDIRECT:+,\"$REDIRECT\"}"']'
   client web "{\"client_secret\":\"s3cret-web\",\"token_endpoint_auth_method\":[\"client_secret_basic\",\"client_secret_post\"],\"authorization_type\":$at,\"redirect_uri\":$ru}"
   client pub "{\"confidential\":false,\"token_endpoint_auth_method\":[\"none\"],\"authorization_type\":$at,\"redirect_uri\":$ru}"
   J POST /user/ '{"username":"alice","name":"Alice","email":"alice@example.test","password":"alice-password","enabled":true,"scope":["openid","svc","svc2","g_profile"]}'

@@ -108,10 +108,18 @@ class Glewlwyd(AuthorizationServer):
     script, flag = "glewlwyd.sh", "--plugin"
 
     def __init__(self, case: Any, access_ttl: int, refresh_ttl: int = 20,
-                 tls: bool = False) -> None:
+                 tls: bool = False, more: tuple[str, ...] = ()) -> None:
         super().__init__(case, "--access-ttl", str(access_ttl), "--refresh-ttl", str(refresh_ttl),
-                         *(["--tls"] if tls else []))
+                         *(["--tls"] if tls else []), *more)
         self.base = self.facts["BASE"]
+
+    def approve_device(self, user_code: str) -> None:
+        """Has alice approve a device's code at the issuer `rotate`."""
+        done = subprocess.run(
+            [SUPPORT / self.script, "approve", user_code, "--dir", self.directory],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        if done.returncode != 0 or not done.stdout.startswith("302 "):
+            raise AssertionError("approve: %s%s" % (done.stdout, done.stderr))
 
     def introspection_url(self, issuer: str) -> str:
         return "%s/api/%s/introspect" % (self.base, issuer)

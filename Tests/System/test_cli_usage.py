@@ -65,7 +65,7 @@ class HelpTest(ProgramCase):
 
 class UsageTest(ProgramCase):
     def test_a_wrong_command_line_is_a_usage_error(self):
-        for words in (["--colour"], ["colour"], ["status", "--colour"], ["token"], ["login", "crm"],
+        for words in (["--colour"], ["colour"], ["status", "--colour"], ["token"], ["login"],
                       ["token", "crm", "--min-ttl", "5"], ["status", "one", "two"],
                       ["wait", "crm", "--timeout"], ["demo", "--seconds", "0"]):
             with self.subTest(words):

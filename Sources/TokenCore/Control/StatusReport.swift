@@ -51,12 +51,12 @@ extension StoredError {
     public func remedy(credential: String, state: CredentialState) -> String {
         if state == .loginRequired {
             return "Sign in again: put a new refresh token in place, or run: evertoken login "
-                + "\(credential) --code CODE, or: evertoken import \(credential)"
+                + "\(credential), or: evertoken import \(credential)"
         }
         if state == .quarantined {
             return "Nothing is sent. If no other host uses this state and it is not an old copy, "
                 + "run: evertoken accept \(credential); otherwise sign in again: evertoken login "
-                + "\(credential) --code CODE, or: evertoken import \(credential)"
+                + "\(credential), or: evertoken import \(credential)"
         }
         switch failureClass {
         case .reauth, .reacquire:

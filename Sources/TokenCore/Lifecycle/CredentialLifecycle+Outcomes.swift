@@ -151,7 +151,7 @@ extension CredentialLifecycle {
         if let new = report.grant {
             grant = new
             // That nobody ever signed in stands in no slot.
-            if case .signInFailed = report.end { grant.attempts.isLoginRequired = wasLoginRequired }
+            if report.end.leavesAllAsItWas { grant.attempts.isLoginRequired = wasLoginRequired }
         }
         let isStorage = report.end.failureClass == .storage
         if !isStorage {
@@ -181,7 +181,7 @@ extension CredentialLifecycle {
             dueAt = now.uptime.advanced(by: RetryPolicy.seedCheckInterval)
             return wasLoginRequired
                 ? [] : [.report(.loginRequired(grant.attempts.lastError))]
-        case .signInFailed:
+        case .signInFailed, .signInPending:
             // Whoever asked was told; the rest goes on as before.
             quarantine = trouble
             return []

@@ -46,8 +46,11 @@ public struct AttemptReport: Sendable, Equatable {
         /// A new access token, or tokens adopted.
         case granted([AnswerNote])
         case refused(Refusal)
-        /// An authorization code was not exchanged; the tokens there are stand as they were.
+        /// A code of a sign-in was not exchanged; the tokens there are stand as they were.
         case signInFailed(Refusal)
+        /// Nobody has approved the device code yet, or the provider could not be asked: the same
+        /// may be tried again.
+        case signInPending(slowDown: Bool, problem: String?)
         /// There is nothing to send with.
         case needsLogin
         /// No slot can be read.
@@ -55,10 +58,18 @@ public struct AttemptReport: Sendable, Equatable {
         /// The state is a copy or went back in time; nothing was sent (I10).
         case foreign(problem: String)
 
+        /// A sign-in brought nothing.
+        var leavesAllAsItWas: Bool {
+            switch self {
+            case .signInFailed, .signInPending: true
+            case .granted, .refused, .needsLogin, .unreadable, .foreign: false
+            }
+        }
+
         public var failureClass: FailureClass? {
             switch self {
             case .refused(let refusal), .signInFailed(let refusal): refusal.failureClass
-            case .granted, .needsLogin, .unreadable, .foreign: nil
+            case .granted, .needsLogin, .unreadable, .foreign, .signInPending: nil
             }
         }
     }

@@ -5,6 +5,7 @@ enum AuthorizationReading {
         var read = AuthorizationSpecification()
         read.url = object.take("url")?.endpointTemplate()
         read.deviceURL = object.take("device_url")?.endpointTemplate()
+        read.issuer = object.take("issuer")?.endpointTemplate()
         read.scope = object.take("scope")?.nonEmptyString("\"offline_access\"")
         read.scopeSeparator =
             object.take("scope_separator")?.nonEmptyString("\",\"") ?? read.scopeSeparator
@@ -17,10 +18,11 @@ enum AuthorizationReading {
         _ = object.take("request")?.object()
         _ = object.take("response")?.object()
         object.finish()
-        if field.node["url"] == nil, field.node["device_url"] == nil {
+        if ["url", "device_url", "issuer"].allSatisfy({ field.node[$0] == nil }) {
             field.mistake(
                 "has no \"url\"",
-                "add the authorization endpoint, or \"device_url\" for the device flow")
+                "add the authorization endpoint, \"device_url\" for the device flow, or the "
+                    + "\"issuer\" whose metadata tell both")
         }
         return read
     }

@@ -61,12 +61,19 @@ public enum BuiltInProfiles {
         }
     }
 
-    /// The parameters of the bases by name, and of `authorization_code` (RFC 6749 section 4.1.3).
+    /// The parameters of the bases by name, of `authorization_code` (RFC 6749 section 4.1.3) and of
+    /// `device_code` (RFC 8628 section 3.4).
     static func parameters(ofBase name: String) -> JSONNode? {
         if name == "authorization_code" {
             return [
                 "grant_type": "authorization_code", "code": "${code}",
                 "redirect_uri": "${redirect_uri}", "code_verifier": "${code_verifier}",
+            ]
+        }
+        if name == "device_code" {
+            return [
+                "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+                "device_code": "${device_code}",
             ]
         }
         return base(named: name).map { $0["request"]?["params"] ?? [:] }

@@ -15,6 +15,9 @@ struct ExchangeReading {
         var refresh: [TokenExchange]
         var acquire: [TokenExchange]?
         var code: [TokenExchange]
+        var device: [TokenExchange]
+        /// Whether something says how a code is exchanged.
+        var exchangesCode: Bool
     }
 
     /// An exchange as JSON, before it is read.
@@ -63,10 +66,15 @@ struct ExchangeReading {
             exchanges[start] = exchange
             var place = sources
             place[start] = new
-            if patch != nil { checkNames(exchanges, sources: place, assertions: assertions) }
+            if patch != nil, base != "device_code" {
+                checkNames(exchanges, sources: place, assertions: assertions)
+            }
             return linked(exchanges)
         }
-        guard let code = replaced("authorization_code", patch: signIn) else { return nil }
+        guard let code = replaced("authorization_code", patch: signIn),
+            let device = replaced("device_code", patch: signIn.map(Self.ofDevice))
+        else { return nil }
+        let exchangesCode = !sources[start].isListedInFull || signIn?.node["request"] != nil
         var acquired: [TokenExchange]?
         if let acquire, let base = acquireBase(acquire) {
             acquired = replaced(base, patch: acquire)
@@ -76,7 +84,9 @@ struct ExchangeReading {
         where !refresh.contains(where: { $0.id == step }) {
             complain(at: nil, "an error rule looks at step \"\(step)\"", "name one of the steps")
         }
-        return Exchanges(refresh: linked(refresh), acquire: acquired, code: code)
+        return Exchanges(
+            refresh: linked(refresh), acquire: acquired, code: code, device: device,
+            exchangesCode: exchangesCode)
     }
 
     private func sources(_ steps: FieldReader) -> [Source]? {
@@ -138,7 +148,7 @@ struct ExchangeReading {
         where request.ownVariables.contains("assertions.\(name)") {
             request.assertions[name] = assertion
         }
-        var spent: Set<String> = ["refresh_token", "code"]
+        var spent: Set<String> = ["refresh_token", "code", "device_code"]
         if isAccessTokenGrant {
             spent.insert("access_token")
             if source.isLast { response.refreshToken = response.accessToken }
@@ -184,7 +194,7 @@ struct ExchangeReading {
         let ownParameters = request.node["params"]?.members ?? []
         members.removeAll { $0.key == "params" }
         var all = parameters.members ?? []
-        if base == "authorization_code" {
+        if base == "authorization_code" || base == "device_code" {
             // The profile's own go along, but for the grant's and what is made of it.
             all += ownParameters.filter { own in
                 !grantParameters.contains(own.key) && !own.value.mentionsGrant
@@ -196,7 +206,10 @@ struct ExchangeReading {
         // The profile's own mistakes were recorded when its own exchange was read: a second reading
         // only speaks of what the patch adds.
         let place = patch ?? profile
-        let document = patch?.document ?? ConfigurationDocument(file: "", bytes: [])
+        // Nor is the patch over a code's exchange read twice for the device's.
+        let isSilent = patch == nil || base == "device_code"
+        let document =
+            isSilent ? ConfigurationDocument(file: "", bytes: []) : place.document
         func part(_ key: String, _ node: JSONNode) -> FieldReader {
             FieldReader(
                 mergePatch(node, patch?.node[key] ?? empty), path: place.path + "." + key,
@@ -247,48 +260,5 @@ struct ExchangeReading {
         if let place, place.node.offset >= 0 { return place.mistake(problem, remedy) }
         profile.document.record(
             at: profile.fallbackOffset, path: profile.path, problem, remedy)
-    }
-}
-
-extension ResponseSpecification {
-    /// What later steps can name of it.
-    var names: [String] {
-        let standard = [
-            ("access_token", accessToken), ("refresh_token", refreshToken),
-            ("token_type", tokenType), ("scope", scope),
-        ]
-        return standard.filter { $0.1 != nil }.map(\.0) + keep.map(\.name)
-    }
-}
-
-private let grantParameters: Set<String> = ["grant_type", "refresh_token"]
-
-extension JSONNode {
-    /// Whether a template somewhere in it names a refresh or access token.
-    fileprivate var mentionsGrant: Bool {
-        switch kind {
-        case .string(let text):
-            let names = (try? Template(text))?.variables ?? []
-            return !names.isDisjoint(with: ["refresh_token", "access_token"])
-        case .array(let elements): return elements.contains(where: \.mentionsGrant)
-        case .object(let members): return members.contains(where: \.value.mentionsGrant)
-        case .null, .bool, .number: return false
-        }
-    }
-}
-
-extension RequestSpecification {
-    /// What the request names itself, its assertions aside.
-    var ownVariables: Set<String> {
-        let templates = [url] + [certificate, privateKey].compactMap { $0 }
-        let names: Set<String> = templates.reduce(into: []) { $0.formUnion($1.variables) }
-        return (parameters + query + headers).reduce(into: names) {
-            $0.formUnion($1.value.variables)
-        }
-    }
-
-    /// Every variable that must be known to make it.
-    var variables: Set<String> {
-        assertions.values.reduce(into: ownVariables) { $0.formUnion($1.variables) }
     }
 }

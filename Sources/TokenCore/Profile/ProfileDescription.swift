@@ -131,9 +131,25 @@ public struct ProfileDescription: Sendable {
 
     /// Where a person signs in, variables as `${…}` unless they have a default.
     public var signIn: String? {
-        guard let url = profile.authorization?.url ?? profile.authorization?.deviceURL else {
+        rendered(profile.authorization?.url ?? profile.authorization?.deviceURL)
+    }
+
+    /// Where a device asks for its code (RFC 8628).
+    public var deviceSignIn: String? { rendered(profile.authorization?.deviceURL) }
+
+    /// Who signs people in (RFC 8414).
+    public var issuer: String? { rendered(profile.authorization?.issuer) }
+
+    /// Why `evertoken login` does not work; `nil` if it does.
+    public var signInObstacle: String? {
+        guard let obstacle = profile.signInObstacle, profile.authorization != nil else {
             return nil
         }
+        return "\(obstacle.problem); \(obstacle.remedy)"
+    }
+
+    private func rendered(_ url: Template?) -> String? {
+        guard let url else { return nil }
         var context = TemplateContext(nonce: .placeholder)
         for name in url.variables {
             let known = profile.variables[name]

@@ -40,7 +40,8 @@ struct ProfileReading {
         return ProviderProfile(
             name: name, docs: docs, variables: variables, authorization: authorization,
             refresh: read.refresh, acquire: read.acquire, authorizationCode: read.code,
-            errors: errors, lifecycle: lifecycle ?? LifecycleRules(),
+            deviceCode: read.device, exchangesCode: read.exchangesCode, errors: errors,
+            lifecycle: lifecycle ?? LifecycleRules(),
             usesRefreshToken: read.refresh.contains(where: \.spendsGrant))
     }
 

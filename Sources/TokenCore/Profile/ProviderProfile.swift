@@ -13,6 +13,11 @@ public struct ProviderProfile: Sendable, Equatable {
     public var acquire: [TokenExchange]?
     /// How an authorization code becomes the first tokens (RFC 6749 section 4.1.3).
     public var authorizationCode: [TokenExchange]
+    /// How an approved device code becomes the first tokens (RFC 8628 section 3.4).
+    public var deviceCode: [TokenExchange]
+    /// Whether the profile knows how a sign-in ends: over the base `none` only what
+    /// `authorization.request` says of it.
+    public var exchangesCode = true
     /// The profile's own rules; ``ErrorRule/builtIn`` follow them.
     public var errors: [ErrorRule] = []
     public var lifecycle = LifecycleRules()
@@ -43,6 +48,9 @@ public struct AuthorizationSpecification: Sendable, Equatable {
     public var url: Template?
     /// The device authorization endpoint.
     public var deviceURL: Template?
+    /// Whose metadata (RFC 8414) tell the endpoints that are not named here, and who has to answer
+    /// (RFC 9207).
+    public var issuer: Template?
     /// The scope without which there is no refresh token.
     public var scope: String?
     public var scopeSeparator = " "
@@ -61,7 +69,7 @@ public struct TokenExchange: Sendable, Equatable {
     /// Its result is used again until it expires.
     public var isCached = false
     /// Whether it spends a refresh token, an access token that is its own refresh credential, or
-    /// an authorization code: a lost answer then leaves in doubt whether that still works.
+    /// a code of a sign-in: a lost answer then leaves in doubt whether that still works.
     public var spendsGrant = false
     /// What later steps read of this one's answer, beside its tokens and `keep`.
     public var laterPointers: [JSONPointer] = []
@@ -72,6 +80,10 @@ public enum ExchangeKind: String, Sendable, Equatable, CaseIterable {
     case refresh
     case acquire
     case authorizationCode = "authorization_code"
+    case deviceCode = "device_code"
+
+    /// What it spends a person has just obtained: a failure says nothing about the tokens there are.
+    public var isSignIn: Bool { self == .authorizationCode || self == .deviceCode }
 }
 
 extension ProviderProfile {
@@ -81,6 +93,7 @@ extension ProviderProfile {
         case .refresh: refresh
         case .acquire: acquire ?? refresh
         case .authorizationCode: authorizationCode
+        case .deviceCode: deviceCode
         }
     }
 
@@ -92,7 +105,7 @@ extension ProviderProfile {
     }
 
     /// Every exchange the profile can make.
-    var allExchanges: [TokenExchange] { refresh + (acquire ?? []) + authorizationCode }
+    var allExchanges: [TokenExchange] { refresh + (acquire ?? []) + authorizationCode + deviceCode }
 
     /// Those that renew a token without a person.
     var renewals: [TokenExchange] { refresh + (acquire ?? []) }

@@ -30,6 +30,9 @@ public struct Template: Sendable, Equatable {
         self.segments = segments
     }
 
+    /// `${name}`.
+    init(variable name: String) { segments = [.expression(.variable(name))] }
+
     /// The template's value: `nil` when a variable it names is unset, so that the parameter or
     /// header it stands for is left out. A template that is exactly one `${…}` keeps its JSON type
     /// (rule 3).

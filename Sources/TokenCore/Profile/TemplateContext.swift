@@ -81,6 +81,7 @@ public enum ContextVariable: String, Sendable, CaseIterable {
     case accessToken = "access_token"
     case scope
     case code
+    case deviceCode = "device_code"
     case redirectURI = "redirect_uri"
     case codeVerifier = "code_verifier"
     case tokenType = "token_type"

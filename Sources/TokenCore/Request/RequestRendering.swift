@@ -29,6 +29,10 @@ public struct HeaderField: Sendable, Equatable {
 public struct RequestError: Error, Equatable, Sendable {
     public var problem: String
     public var remedy: String
+
+    public init(problem: String, remedy: String) {
+        (self.problem, self.remedy) = (problem, remedy)
+    }
 }
 
 extension RequestSpecification {

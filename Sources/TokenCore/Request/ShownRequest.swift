@@ -48,7 +48,10 @@ public struct ShownRequests: Sendable {
         }
         self.parts = parts
         let exchanges = profile.allExchanges.map(\.request)
-        let signIn = [profile.authorization?.url, profile.authorization?.deviceURL]
+        let signIn = [
+            profile.authorization?.url, profile.authorization?.deviceURL,
+            profile.authorization?.issuer,
+        ]
         var used = exchanges.reduce(into: Set<String>()) { $0.formUnion($1.variables) }
         for template in signIn.compactMap({ $0 }) { used.formUnion(template.variables) }
         for part in profile.authorization?.parameters ?? [] { used.formUnion(part.value.variables) }

@@ -60,7 +60,10 @@ extension AnswerReader {
             failureClass, httpStatus: status,
             problem: "endpoint answered \(status)\(code)\(bare)\(redirect)",
             retryAfter: rule?.retryAfter.flatMap { retryAfter($0, answer) },
-            isBare: status / 100 == 4 && answer.body.node == nil)
+            isBare: status / 100 == 4 && answer.body.node == nil,
+            errorCode: answer.body.node?["error"]?.text.flatMap {
+                knownErrorCodes.contains($0) ? $0 : nil
+            })
     }
 
     private func retryAfter(
@@ -93,10 +96,11 @@ extension AnswerReader {
 
 /// RFC 6749 section 5.2, RFC 8628 section 3.5, RFC 9449 section 5, OpenID Connect Core 3.1.2.6,
 /// and the names the shipped profiles use.
-private let knownErrorCodes: Set<String> = [
+let knownErrorCodes: Set<String> = [
     "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
     "unsupported_grant_type", "invalid_scope", "access_denied", "server_error",
     "temporarily_unavailable", "slow_down", "authorization_pending", "expired_token",
     "invalid_dpop_proof", "use_dpop_nonce", "invalid_target", "interaction_required",
     "login_required", "consent_required", "account_selection_required", "invalid_token",
+    "authorization_declined",
 ]

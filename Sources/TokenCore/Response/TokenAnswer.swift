@@ -55,11 +55,14 @@ public struct Refusal: Error, Sendable, Equatable {
     public var retryAfter: Duration?
     /// A 4xx whose body says nothing.
     public var isBare: Bool
+    /// The answer's `error`, if it is one of the registered names.
+    public var errorCode: String?
 
     public init(
         _ failureClass: FailureClass, httpStatus: Int? = nil, problem: String,
-        retryAfter: Duration? = nil, isBare: Bool = false
+        retryAfter: Duration? = nil, isBare: Bool = false, errorCode: String? = nil
     ) {
+        self.errorCode = errorCode
         (self.failureClass, self.httpStatus) = (failureClass, httpStatus)
         (self.problem, self.retryAfter, self.isBare) = (problem, retryAfter, isBare)
     }

@@ -7,6 +7,8 @@ public enum AttemptOrder: Sendable, Equatable {
     case renew(isManual: Bool)
     /// Exchange an authorization code (RFC 6749 section 4.1.3).
     case login(AuthorizationCode)
+    /// Exchange a device code, which may not be approved yet (RFC 8628 section 3.4).
+    case device(code: Secret)
     /// Adopt tokens obtained elsewhere.
     case adopt(ImportedTokens)
     /// Write again what the disk did not take beside the answer.
@@ -17,7 +19,7 @@ extension AttemptOrder {
     /// Whether it asks the provider.
     var sends: Bool {
         switch self {
-        case .renew, .login: true
+        case .renew, .login, .device: true
         case .adopt, .settle: false
         }
     }
@@ -81,6 +83,7 @@ public enum AttemptPlan: Sendable, Equatable {
             guard let winner = slots.winner else { return .needsLogin(grant) }
             return .write(winner.contents.record.settled(grant), to: target)
         case .login: record.kind = .authorizationCode
+        case .device: record.kind = .deviceCode
         case .renew(let isManual):
             guard let kind = grant.renewalKind(profile: profile),
                 isManual || !grant.attempts.isLoginRequired

@@ -14,7 +14,7 @@ public struct PastAttempt: Sendable, Equatable {
             switch kind {
             case .refresh: self = .refresh
             case .acquire: self = .acquire
-            case .authorizationCode: self = .signIn
+            case .authorizationCode, .deviceCode: self = .signIn
             }
         }
     }

@@ -118,7 +118,10 @@ extension StoredGrant {
         _ refusal: Refusal, of record: SlotRecord, profile: ProviderProfile, took: Duration? = nil
     ) {
         // A bad code says nothing about the tokens there are; whoever gave it hears of it.
-        guard record.kind != .authorizationCode else {
+        guard !record.kind.isSignIn else {
+            // That nobody has entered the device's code yet is no end of anything.
+            let isWaiting = ["authorization_pending", "slow_down"].contains(refusal.errorCode)
+            guard record.kind != .deviceCode || !isWaiting else { return }
             let error = StoredError(refusal, as: refusal.failureClass, at: record.sentAt.wall)
             return note(PastAttempt(.signIn, failedWith: error, took: took))
         }

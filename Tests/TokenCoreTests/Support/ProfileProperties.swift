@@ -65,7 +65,7 @@ struct ProfileProperties {
     func check(_ bytes: [UInt8]) {
         var choices = Choices(bytes)
         let profile = Self.profiles[Int(choices.byte()) % Self.profiles.count]
-        let kind = ExchangeKind.allCases[Int(choices.byte()) % 3]
+        let kind = ExchangeKind.allCases[Int(choices.byte()) % ExchangeKind.allCases.count]
         var record = SlotRecord(
             sequence: 1, state: .intent, attemptID: "a", kind: kind,
             step: profile.exchanges(kind)[0].id, sentAt: Self.now, grant: StoredGrant())

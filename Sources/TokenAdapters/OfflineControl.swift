@@ -1,0 +1,133 @@
+internal import Glibc
+public import TokenCore
+internal import TokenEngine
+
+/// The control socket's sign-ins and imports without a daemon: each question locks the state
+/// directory as a daemon would, is answered, and lets go, so that a daemon may start in between.
+public final class OfflineControl: Sendable {
+    private let configuration: Configuration
+    private let directories: Directories
+    private let base: String
+    private let endpoint: CurlEndpoint
+    private let note: @Sendable (String) -> Void
+
+    /// - Parameters:
+    ///   - base: The directory of the configuration file.
+    ///   - note: Told what a person should know while it goes on.
+    public init(
+        configuration: Configuration, directories: Directories, base: String,
+        note: @escaping @Sendable (String) -> Void
+    ) {
+        (self.configuration, self.directories) = (configuration, directories)
+        (self.base, self.note) = (base, note)
+        endpoint = CurlEndpoint(base: base)
+    }
+
+    /// Spelled as on the socket.
+    ///
+    /// - Throws: ``LocalFailure`` when the state cannot be opened; nothing was done then.
+    public func answer(
+        _ method: String, _ target: String, body: [UInt8]
+    ) throws(LocalFailure) -> (status: Int, body: [UInt8]) {
+        let request = HTTPRequest(
+            method: method, path: target, query: [:], headers: [:], body: body)
+        let reply: ControlReply
+        switch ControlRoute.make(request) {
+        case .failure(let problem): reply = problem
+        case .success(let wanted):
+            do throws(StorageFailure) { reply = try carryOut(wanted) } catch {
+                throw LocalFailure(error)
+            }
+        }
+        return (reply.status, reply.body.serialized())
+    }
+
+    private func carryOut(_ request: ControlRequest) throws(StorageFailure) -> ControlReply {
+        let slots = try SlotDirectory(
+            path: directories.state, slotSize: configuration.slotSize,
+            allowUnsafe: configuration.allowUnsafeState, warn: note)
+        let outputs = OutputDirectory(reading: directories.token)
+        let idle = IdleWorld()
+        let world = World(
+            clock: SystemClock(), timer: idle, slots: slots, endpoint: endpoint,
+            secrets: SecretResolver(base: base), outputs: outputs ?? idle, hooks: idle,
+            journal: idle, supervisor: idle, random: SystemRandom(),
+            loadConfiguration: { [configuration] in .success(configuration) })
+        return LoopExecutor.run { [configuration, note] in
+            let attempts = await LoneAttempts(world: world, configuration: configuration) {
+                note("the answer cannot be saved yet; it is held and tried again (\($0))")
+            }
+            return await attempts.answer(request)
+        }
+    }
+}
+
+/// Why something on this machine cannot be used; says what to do.
+public struct LocalFailure: Error, Sendable, Equatable {
+    public var problem: String
+    /// A running daemon holds it.
+    public var isHeldByAnother: Bool
+    /// The user may not.
+    public var isForbidden: Bool
+
+    init(_ failure: StorageFailure) {
+        (problem, isHeldByAnother) = (failure.problem, failure.isHeldByAnother)
+        isForbidden = [EACCES, EPERM].contains {
+            failure.problem.hasSuffix(SystemError.message(of: $0))
+        }
+    }
+}
+
+/// What a single attempt has no use for.
+private struct IdleWorld: WakeTimer, OutputPublisher, HookRunner, Journal, Supervisor {
+    func arm(at deadline: Uptime?) {}
+    func publish(
+        _ token: PublishedToken, to outputs: [OutputSpecification]
+    ) async -> PublicationReport { .complete }
+    func remove(_ outputs: [OutputSpecification], of credential: String) async {}
+    func published(
+        in outputs: [OutputSpecification], of credential: String
+    ) async -> PublishedMark? { nil }
+    func run(_ hooks: [HookSpecification], token: PublishedToken, paths: [String]) {}
+    func write(_ entry: JournalEntry) {}
+    func ready(status: String) {}
+    func status(_ text: String) {}
+    func reloading() {}
+    func stopping() {}
+    func extendTimeout(by duration: Duration) {}
+    func watchdog() {}
+}
+
+/// Root's work on the state is done as the user whose state it is: a file of root's in it would
+/// stop the daemon.
+public enum StateOwner {
+    /// For the rest of the process, if it is root's; otherwise nothing changes.
+    ///
+    /// - Throws: ``LocalFailure`` where there is no such directory, or the kernel refuses.
+    public static func become(ownerOf path: String) throws(LocalFailure) {
+        do throws(StorageFailure) { try change(toOwnerOf: path) } catch {
+            throw LocalFailure(error)
+        }
+    }
+
+    private static func change(toOwnerOf path: String) throws(StorageFailure) {
+        guard geteuid() == 0 else { return }
+        var about = stat()
+        guard stat(path, &about) == 0 else {
+            throw StorageFailure(
+                SystemError("look at the state directory \(path)").text
+                    + "; start the daemon once, or make it: install -d -m 700 -o USER -g GROUP "
+                    + path)
+        }
+        guard about.st_uid != 0 else { return }
+        guard setgroups(1, [about.st_gid]) == 0, setgid(about.st_gid) == 0,
+            addGroups(of: about.st_uid, about.st_gid), setuid(about.st_uid) == 0
+        else { throw StorageFailure(SystemError("become the user of \(path)").text) }
+    }
+
+    /// Secrets may be readable by a further group of the user's. A user without a name has none.
+    private static func addGroups(of user: uid_t, _ group: gid_t) -> Bool {
+        guard let name = Accounts.name(ofUser: user) else { return true }
+        return initgroups(name, group) == 0
+    }
+}

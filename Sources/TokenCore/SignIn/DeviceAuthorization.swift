@@ -1,0 +1,57 @@
+/// A device authorization under way (RFC 8628 section 3.2): a person approves it in any browser.
+public struct DeviceAuthorization: Sendable, Equatable {
+    public var deviceCode: Secret
+    /// What the person types in.
+    public var userCode: String
+    /// Where.
+    public var verificationURI: String
+    /// The same with the code in it.
+    public var completeURI: String?
+    public var lifetime: Duration
+    /// Between two polls.
+    public var interval: Duration
+
+    /// - Throws: ``RequestError``; quotes nothing but a registered error code.
+    public static func read(_ answer: RawAnswer) throws(RequestError) -> DeviceAuthorization {
+        let body = answer.isTruncated ? nil : try? JSONReader.read(answer.body)
+        let error = body?["error"]?.text
+        guard answer.status / 100 == 2, error ?? "" == "" else {
+            let code = error.flatMap { knownErrorCodes.contains($0) ? " " + $0 : nil } ?? ""
+            throw RequestError(
+                problem: "the device authorization endpoint answered \(answer.status)\(code)",
+                remedy: error == "unauthorized_client"
+                    ? "allow the device flow for this client at the provider"
+                    : "check client_id, client_secret and scope")
+        }
+        // Google's name is older than the RFC.
+        let uri = body?["verification_uri"]?.text ?? body?["verification_url"]?.text
+        guard let device = keepableToken(body?["device_code"]), let user = body?["user_code"]?.text,
+            let uri, isShowable(user), user.utf8.count <= 100, isWebAddress(uri)
+        else {
+            throw RequestError(
+                problem: "the device authorization endpoint gave no usable codes",
+                remedy: "check \"device_url\" in the provider's \"authorization\"")
+        }
+        let complete =
+            body?["verification_uri_complete"]?.text ?? body?["verification_url_complete"]?.text
+        let seconds = { (name: String, range: ClosedRange<Int64>) -> Duration? in
+            let number = body?[name]?.canonicalText.flatMap { Int64($0) }
+            return number.map { .seconds(min(max($0, range.lowerBound), range.upperBound)) }
+        }
+        return DeviceAuthorization(
+            deviceCode: device, userCode: user, verificationURI: uri,
+            completeURI: complete.flatMap { isWebAddress($0) ? $0 : nil },
+            lifetime: seconds("expires_in", 1...86_400) ?? .seconds(600),
+            interval: seconds("interval", 1...300) ?? .seconds(5))
+    }
+
+    /// It is printed on a terminal.
+    private static func isShowable(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
+    }
+
+    private static func isWebAddress(_ text: String) -> Bool {
+        (text.hasPrefix("https://") || text.hasPrefix("http://")) && isShowable(text)
+            && !text.contains(" ") && text.utf8.count <= 2048
+    }
+}

@@ -1,0 +1,39 @@
+/// A redirect URI that leads to this machine's loopback (RFC 8252 section 7.3). Any other one leads
+/// to a page that somebody else serves.
+public struct LoopbackRedirect: Sendable, Equatable {
+    /// `127.0.0.1`, `localhost` or `[::1]`.
+    public var host: String
+    /// `nil` where any port will do.
+    public var port: UInt16?
+    /// As the provider knows it: may be empty.
+    public var path: String
+
+    /// - Returns: `nil` for a URI that is not http on the loopback, or that has a query.
+    public init?(_ uri: String) {
+        guard uri.hasPrefix("http://"), !uri.contains("?"), !uri.contains("#"),
+            uri.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+        else { return nil }
+        let rest = uri.dropFirst("http://".count)
+        let authority = rest.prefix { $0 != "/" }
+        path = String(rest[authority.endIndex...])
+        guard let host = ["127.0.0.1", "localhost", "[::1]"].first(where: authority.hasPrefix)
+        else { return nil }
+        self.host = host
+        let tail = authority.dropFirst(host.count)
+        if tail.isEmpty { return }
+        guard tail.hasPrefix(":"), let number = UInt16(tail.dropFirst()), number > 0 else {
+            return nil
+        }
+        port = number
+    }
+
+    /// What a provider is told when nothing says otherwise.
+    public static let standard = "http://127.0.0.1/callback"
+
+    public var isIPv6: Bool { host == "[::1]" }
+
+    /// The path of the request that a browser makes of it.
+    public var requestPath: String { path.isEmpty ? "/" : path }
+
+    public func uri(port: UInt16) -> String { "http://\(host):\(port)\(path)" }
+}

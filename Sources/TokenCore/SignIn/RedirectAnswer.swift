@@ -1,0 +1,93 @@
+/// What came back from the authorization endpoint by the browser (RFC 6749 section 4.1.2, RFC 9207).
+public struct RedirectAnswer: Sendable, Equatable {
+    public enum Outcome: Sendable, Equatable {
+        case code(Secret)
+        /// Its code is one of the registered ones, or `nil`: what else stands there is anybody's.
+        case refused(String?)
+    }
+    public var outcome: Outcome
+    public var state: Secret?
+    /// Who says to have answered (RFC 9207 section 2).
+    public var issuer: String?
+
+    private init(_ outcome: Outcome) { self.outcome = outcome }
+
+    /// - Parameter query: The part behind `?`, still encoded.
+    /// - Returns: `nil` where a parameter comes twice (RFC 6749 section 3.1) or cannot be decoded,
+    ///   or there is neither a code nor an error.
+    public init?(query: some StringProtocol) {
+        var values: [String: String] = [:]
+        for pair in query.split(separator: "&") {
+            let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let name = formDecoded(Substring(sides[0])),
+                let value = formDecoded(sides.count > 1 ? Substring(sides[1]) : "")
+            else { return nil }
+            guard Self.names.contains(name) else { continue }
+            guard values.updateValue(value, forKey: name) == nil else { return nil }
+        }
+        if let error = values["error"] {
+            outcome = .refused(Self.knownErrors.contains(error) ? error : nil)
+        } else if let code = values["code"], !code.isEmpty {
+            outcome = .code(Secret(code))
+        } else {
+            return nil
+        }
+        state = values["state"].map(Secret.init)
+        issuer = values["iss"]
+    }
+
+    /// What a person pasted: the address the browser ended at, or the code alone.
+    ///
+    /// - Returns: `nil` for an address without an answer in it, or nothing at all.
+    public init?(pasted text: String) {
+        let text = Self.trimmed(text)
+        guard !text.isEmpty, !text.contains(where: \.isWhitespace) else { return nil }
+        guard Self.isAddress(text) else {
+            self.init(.code(Secret(text)))
+            return
+        }
+        guard let mark = text.firstIndex(of: "?") else { return nil }
+        self.init(query: text[text.index(after: mark)...].prefix { $0 != "#" })
+    }
+
+    /// The redirect URI that a pasted address was sent to; `nil` for a code alone.
+    public static func redirectURI(ofPasted text: String) -> String? {
+        let text = trimmed(text)
+        return isAddress(text) ? String(text.prefix { $0 != "?" && $0 != "#" }) : nil
+    }
+
+    private static func isAddress(_ text: String) -> Bool { text.contains("://") }
+
+    private static func trimmed(_ text: String) -> String {
+        let isSpace = { (character: Character) in character.isWhitespace }
+        let tail = text.drop(while: isSpace).reversed().drop(while: isSpace)
+        return String(tail.reversed())
+    }
+
+    private static let names: Set<String> = ["code", "error", "state", "iss"]
+
+    /// RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6.
+    private static let knownErrors: Set<String> = [
+        "invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type",
+        "invalid_scope", "server_error", "temporarily_unavailable", "interaction_required",
+        "login_required", "account_selection_required", "consent_required",
+        "invalid_request_uri", "invalid_request_object", "request_not_supported",
+        "request_uri_not_supported", "registration_not_supported",
+    ]
+
+    /// Whether it answers the request of this state; in constant time.
+    public func answers(state: Secret) -> Bool {
+        self.state.map { isSameSecret($0.reveal(), state.reveal()) } ?? false
+    }
+
+    /// What is wrong with who answered (RFC 9207 section 2.4), or `nil`.
+    ///
+    /// - Parameter isRequired: The server says of itself that it always tells.
+    public func issuerProblem(expected: String?, isRequired: Bool) -> String? {
+        guard let expected else { return nil }
+        guard let issuer else {
+            return isRequired ? "the answer does not say which server it comes from" : nil
+        }
+        return issuer == expected ? nil : "the answer comes from another server than was asked"
+    }
+}

@@ -1,0 +1,215 @@
+/// How somebody wants to sign in.
+public struct SignInWish: Sendable, Equatable {
+    public enum Method: String, Sendable, Equatable, CaseIterable {
+        /// RFC 6749 section 4.1.
+        case browser
+        /// RFC 8628.
+        case device
+    }
+    /// `nil`: whatever the provider has, the browser first.
+    public var method: Method?
+    /// Besides the profile's and the credential's.
+    public var scope: String?
+
+    public init(method: Method? = nil, scope: String? = nil) {
+        (self.method, self.scope) = (method, scope)
+    }
+}
+
+/// Makes what a sign-in sends, from a credential's profile and values.
+public struct SignIn: Sendable {
+    let profile: ProviderProfile
+    let authorization: AuthorizationSpecification
+    let wish: SignInWish
+    /// The credential's variables, its client's id and secret, its scope.
+    var context: TemplateContext
+    /// Once it is known; asked for where the profile does not name the endpoint itself.
+    public var metadata: ServerMetadata?
+
+    /// - Throws: ``RequestError`` where nobody can sign in with this profile.
+    public init(
+        _ profile: ProviderProfile, wish: SignInWish, context: TemplateContext
+    ) throws(RequestError) {
+        if let obstacle = profile.signInObstacle { throw obstacle }
+        guard let authorization = profile.authorization else { throw Self.unknown(profile) }
+        (self.profile, self.authorization, self.wish) = (profile, authorization, wish)
+        self.context = context
+    }
+
+    static func unknown(_ profile: ProviderProfile) -> RequestError {
+        let place = profile.docs.map { " (\($0))" } ?? ""
+        return RequestError(
+            problem: "provider \"\(profile.name)\" has no \"authorization\": where a person signs "
+                + "in is not known",
+            remedy: "get a refresh token as the provider's pages say\(place), and put it into the "
+                + "credential's refresh_token, or give it to evertoken import")
+    }
+
+    /// Every variable that the templates of a browser's sign-in name.
+    public static func browserVariables(_ profile: ProviderProfile) -> Set<String> {
+        guard let authorization = profile.authorization else { return [] }
+        let templates = [authorization.url, authorization.issuer].compactMap { $0 }
+        let own: Set<String> = templates.reduce(into: []) { $0.formUnion($1.variables) }
+        return authorization.parameters.reduce(into: own.union(["redirect_uri"])) {
+            $0.formUnion($1.value.variables)
+        }
+    }
+
+    /// The way that is gone: the one wished for, or what there is.
+    public var method: SignInWish.Method {
+        if let method = wish.method { return method }
+        if authorization.url != nil || metadata?.authorizationEndpoint != nil { return .browser }
+        return authorization.deviceURL != nil || metadata?.deviceEndpoint != nil
+            ? .device : .browser
+    }
+
+    /// Whether the server's metadata must be read first.
+    public var needsMetadata: Bool {
+        guard authorization.issuer != nil, metadata == nil else { return false }
+        switch wish.method {
+        case .browser: return authorization.url == nil
+        case .device: return authorization.deviceURL == nil
+        case nil: return authorization.url == nil && authorization.deviceURL == nil
+        }
+    }
+
+    /// The issuer, rendered.
+    public func issuer() throws(RequestError) -> String? {
+        try authorization.issuer.map { template throws(RequestError) in
+            try url(template, "the issuer")
+        }
+    }
+
+    /// - Throws: ``RequestError`` where the provider has no such endpoint, or a value is missing.
+    public func browser() throws(RequestError) -> BrowserSignIn {
+        let endpoint = try self.endpoint(
+            authorization.url, metadata?.authorizationEndpoint, "authorization endpoint")
+        guard context.values["client_id"] != nil else {
+            throw RequestError(
+                problem: "a sign-in needs \"client_id\"", remedy: "add it to the credential")
+        }
+        var request = plainRequest(to: endpoint)
+        (request.method, request.encoding) = ("GET", .query)
+        (request.clientAuthentication, request.isListedInFull) = (.none, true)
+        let named = Set(authorization.parameters.map(\.name))
+        request.parameters =
+            [("response_type", "code"), ("client_id", "${client_id}"), ("scope", scope)]
+            .compactMap { name, value in
+                named.contains(name) ? nil : value.map { Self.parameter(name, $0) }
+            }
+        // What is drawn afresh, and must be ours, no profile can set.
+        request.parameters += authorization.parameters.filter { !Self.fresh.contains($0.name) }
+        request.parameterNames = authorization.parameterNames
+        var signIn = BrowserSignIn(address: try request.render(in: filled(endpoint)).url)
+        signIn.parameterNames = authorization.parameterNames.filter { Self.fresh.contains($0.key) }
+        signIn.redirectURI = context.values["redirect_uri"]?.canonicalText
+        signIn.issuer = try issuer()
+        signIn.namesIssuer = metadata?.namesIssuer ?? false
+        // A challenge whose verifier is never sent would spoil the exchange.
+        let sendsVerifier = profile.authorizationCode.contains {
+            $0.request.variables.contains("code_verifier")
+        }
+        let isKnown = metadata?.challengeMethods?.contains(CodeVerifier.method) ?? true
+        signIn.usesPKCE = authorization.acceptsPKCE && sendsVerifier && isKnown
+        return signIn
+    }
+
+    /// The device authorization request (RFC 8628 section 3.1). The client authenticates as at the
+    /// token endpoint.
+    public func deviceRequest() throws(RequestError) -> RenderedRequest {
+        let endpoint = try self.endpoint(
+            authorization.deviceURL, metadata?.deviceEndpoint, "device authorization endpoint")
+        var request = plainRequest(to: endpoint)
+        request.parameters = [("client_id", "${client_id}"), ("scope", scope)]
+            .compactMap { name, value in value.map { Self.parameter(name, $0) } }
+        return try request.render(in: filled(endpoint))
+    }
+
+    /// Client authentication, headers and TLS of the token request; nothing else of it.
+    private func plainRequest(to endpoint: String) -> RequestSpecification {
+        let exchanges = profile.deviceCode
+        var request = (exchanges.first(where: \.spendsGrant) ?? exchanges[0]).request
+        request.url = Self.endpointTemplate
+        (request.parameters, request.query) = ([], [])
+        return request
+    }
+
+    private static let fresh: Set<String> = [
+        "redirect_uri", "state", "code_challenge", "code_challenge_method",
+    ]
+    private static let endpointName = "sign_in_endpoint"
+    private static let endpointTemplate = Template(variable: endpointName)
+
+    private static func parameter(_ name: String, _ text: String) -> NamedTemplate {
+        // A scope is data, whatever it looks like.
+        let value: TemplatedValue =
+            text == "${client_id}"
+            ? .template(Template(variable: "client_id")) : .literal(.string(text))
+        return NamedTemplate(name: name, value: value)
+    }
+
+    private func filled(_ endpoint: String) -> TemplateContext {
+        var context = context
+        context.values[Self.endpointName] = .string(endpoint)
+        return context
+    }
+
+    private func endpoint(
+        _ own: Template?, _ found: String?, _ what: String
+    ) throws(RequestError) -> String {
+        if let own { return try url(own, "the \(what)'s URL") }
+        if let found { return found }
+        let other = what.hasPrefix("device") ? "try without --device" : "try --device"
+        let key = what.hasPrefix("device") ? "device_url" : "url"
+        throw RequestError(
+            problem: "provider \"\(profile.name)\" has no \(what)",
+            remedy: "\(other), or name \"\(key)\" in its \"authorization\"")
+    }
+
+    private func url(_ template: Template, _ what: String) throws(RequestError) -> String {
+        var request = RequestSpecification(url: template)
+        request.method = "GET"
+        guard let url = request.renderURL(in: context) else {
+            let missing = template.variables.filter { context.values[$0] == nil }.sorted()
+            throw RequestError(
+                problem: "\(what) needs \(missing.joined(separator: ", "))",
+                remedy: "set it under \"variables\"")
+        }
+        if let problem = EndpointURL.problem(of: url) {
+            throw RequestError(problem: "\(what) \(problem.problem)", remedy: problem.remedy)
+        }
+        return url
+    }
+
+    /// The profile's, the credential's and the caller's, each once.
+    private var scope: String? {
+        let separator = authorization.scopeSeparator
+        var scopes: [String] = []
+        let given = [authorization.scope, context.values["scope"]?.canonicalText, wish.scope]
+        for text in given.compactMap({ $0 }) {
+            for part in text.split(separator: separator).flatMap({ $0.split(separator: " ") })
+            where !scopes.contains(String(part)) {
+                scopes.append(String(part))
+            }
+        }
+        return scopes.isEmpty ? nil : scopes.joined(separator: separator)
+    }
+}
+
+extension ProviderProfile {
+    /// Why nobody signs in with it, even with a code in hand; `nil` if that may work.
+    public var signInObstacle: RequestError? {
+        guard usesRefreshToken else {
+            return RequestError(
+                problem: "provider \"\(name)\" needs no sign-in: its tokens come without a person",
+                remedy: "see evertoken status")
+        }
+        guard !exchangesCode else { return nil }
+        let place = docs.map { " (\($0))" } ?? ""
+        return RequestError(
+            problem: "how \"\(name)\" turns a code into a token that can be renewed is not known "
+                + "to its profile",
+            remedy: "get a long-lived token as the provider's pages say\(place), and put it into "
+                + "the credential's refresh_token, or give it to evertoken import")
+    }
+}

@@ -1,0 +1,173 @@
+internal import TokenCore
+
+// What a person who signs in needs to know before there is a code. Nothing of it touches the slots.
+extension AttemptRunner {
+    func signIn(_ credential: CredentialConfiguration, _ wish: SignInWish) async -> ControlReply {
+        let name = credential.name
+        do throws(SignInStop) {
+            // The client's secret is for the device request alone: a daemon that cannot read it now
+            // may still say where to sign in.
+            let variables = SignIn.browserVariables(credential.profile)
+            var signIn = try await prepared(credential, wish, only: variables)
+            if signIn.needsMetadata {
+                signIn.metadata = try await metadata(of: signIn, credential)
+            }
+            switch signIn.method {
+            case .browser:
+                let browser = try checked { () throws(RequestError) in try signIn.browser() }
+                return .signIn(name, .browser, browser.json)
+            case .device:
+                var whole = try await prepared(credential, wish, only: nil)
+                whole.metadata = signIn.metadata
+                return .signIn(name, .device, try await device(whole, credential))
+            }
+        } catch {
+            return .problem(
+                error.status, "\(name): \(error.cause.problem)", remedy: error.cause.remedy)
+        }
+    }
+
+    private func prepared(
+        _ credential: CredentialConfiguration, _ wish: SignInWish, only names: Set<String>?
+    ) async throws(SignInStop) -> SignIn {
+        let profile = credential.profile
+        let values: CredentialValues
+        do throws(AttemptStop) { values = try await self.values(of: credential, only: names) } catch
+        {
+            throw SignInStop(422, error.refusal.problem, "correct it, then sign in again")
+        }
+        let now = world.clock.now()
+        let record = SlotRecord(
+            sequence: 0, state: .settled, attemptID: "", kind: .deviceCode, sentAt: now,
+            grant: StoredGrant())
+        let context = TemplateContext(
+            values, profile: profile, record: record,
+            nonce: RequestNonce(random: world.random.bytes, now: now.wall))
+        return try checked { () throws(RequestError) in
+            try SignIn(profile, wish: wish, context: context)
+        }
+    }
+
+    /// RFC 8414 section 3, then OpenID Connect Discovery section 4.
+    private func metadata(
+        of signIn: SignIn, _ credential: CredentialConfiguration
+    ) async throws(SignInStop) -> ServerMetadata? {
+        let named = try checked { () throws(RequestError) in try signIn.issuer() }
+        guard let issuer = named else { return nil }
+        let places = try checked { () throws(RequestError) in
+            try ServerMetadata.locations(of: issuer)
+        }
+        for place in places {
+            let request = RenderedRequest(
+                method: "GET", url: place, headers: [HeaderField("Accept", "application/json")],
+                body: nil)
+            let answer = try await answer(to: request, credential)
+            let found = try checked { () throws(RequestError) in
+                try ServerMetadata.read(answer, issuer: issuer)
+            }
+            if let found { return found }
+        }
+        throw SignInStop(
+            502, "there is no metadata document of \(issuer)",
+            "correct the issuer, or name \"url\" and \"device_url\" in the provider's "
+                + "\"authorization\"")
+    }
+
+    private func device(
+        _ signIn: SignIn, _ credential: CredentialConfiguration
+    ) async throws(SignInStop) -> JSONNode {
+        let request = try checked { () throws(RequestError) in try signIn.deviceRequest() }
+        let answer = try await answer(to: request, credential)
+        let device = try checked(502) { () throws(RequestError) in
+            try DeviceAuthorization.read(answer)
+        }
+        return device.json
+    }
+
+    private func answer(
+        to request: RenderedRequest, _ credential: CredentialConfiguration
+    ) async throws(SignInStop) -> RawAnswer {
+        let caFile = credential.profile.refresh.compactMap(\.request.caFile).first
+        let wire = WireRequest(
+            request: request, timeout: credential.refresh.timeout,
+            connectTimeout: credential.refresh.connectTimeout,
+            caFile: caFile ?? credential.caFile, proxy: credential.proxy)
+        switch await world.endpoint.send(wire) {
+        case .answered(let answer): return answer
+        case .notSent(let problem), .unanswered(let problem):
+            throw SignInStop(502, problem, "try again later")
+        }
+    }
+
+    private func checked<Value>(
+        _ status: Int = 422, _ body: () throws(RequestError) -> Value
+    ) throws(SignInStop) -> Value {
+        do throws(RequestError) { return try body() } catch {
+            throw SignInStop(status, error.problem, error.remedy)
+        }
+    }
+}
+
+/// Why nobody can sign in now.
+private struct SignInStop: Error {
+    /// Of HTTP: 422 for the configuration, 502 for the provider.
+    var status: Int
+    var cause: RequestError
+
+    init(_ status: Int, _ problem: String, _ remedy: String) {
+        (self.status, cause) = (status, RequestError(problem: problem, remedy: remedy))
+    }
+}
+
+extension DeviceAuthorization {
+    /// As RFC 8628 section 3.2 spells it.
+    fileprivate var json: JSONNode {
+        .object([
+            ("device_code", .string(deviceCode.reveal())), ("user_code", .string(userCode)),
+            ("verification_uri", .string(verificationURI)),
+            ("verification_uri_complete", completeURI.map { .string($0) }),
+            ("expires_in", .integer(lifetime.components.seconds)),
+            ("interval", .integer(interval.components.seconds)),
+        ])
+    }
+}
+
+extension AttemptOrder {
+    /// Why it cannot be carried out for a credential; `nil` if it may work.
+    func obstacle(for credential: CredentialConfiguration) -> ControlReply? {
+        guard isLogin, let obstacle = credential.profile.signInObstacle else { return nil }
+        return .problem(
+            422, "\(credential.name): \(obstacle.problem)", remedy: obstacle.remedy)
+    }
+}
+
+extension ControlReply {
+    static func signIn(
+        _ name: String, _ method: SignInWish.Method, _ facts: JSONNode
+    ) -> ControlReply {
+        ControlReply(
+            200,
+            .object([("credential", .string(name)), (method.rawValue, facts)]))
+    }
+
+    /// What became of an order, for whoever gave it.
+    static func ended(_ end: AttemptReport.End, _ name: String) -> ControlReply {
+        switch end {
+        case .granted: return ControlReply(200, .object([("credential", .string(name))]))
+        case .signInPending(let slowDown, let problem):
+            return ControlReply(
+                202,
+                .object([
+                    ("credential", .string(name)), ("pending", .bool(true)),
+                    ("slow_down", .bool(slowDown)), ("problem", problem.map { .string($0) }),
+                ]))
+        case .refused(let refusal), .signInFailed(let refusal):
+            return .problem(
+                refusal.failureClass == .storage ? 507 : 502, "\(name): \(refusal.problem)",
+                remedy: "Nothing was changed; correct the cause and sign in again",
+                error: refusal.errorCode)
+        case .needsLogin, .unreadable, .foreign:
+            return .problem(409, "\(name): the state cannot take tokens now")
+        }
+    }
+}

@@ -1,0 +1,167 @@
+import ArgumentParser
+import Glibc
+import TokenAdapters
+import TokenCore
+
+struct Login: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Sign in: get the first tokens of a credential.",
+        discussion: """
+            Opens the provider's page in the browser and waits on 127.0.0.1 for its answer. The \
+            daemon exchanges it, and has the tokens on its disk before you are told.
+
+              evertoken login car
+              evertoken login car --device          approve on another device, by a short code
+
+            The redirect URI must be one that your app is registered with at the provider: by \
+            default http://127.0.0.1:PORT/callback with any free port; the credential's variable \
+            redirect_uri or --redirect-uri name another one, --port a fixed port. One that is no \
+            loopback URI leads to a page of yours; then paste the address that the browser ends at.
+
+            On another host, over ssh: either paste that address here too, although the browser \
+            cannot show the page, or let the answer through:
+
+              evertoken login car --no-browser
+              ssh -L 8400:127.0.0.1:8400 HOST evertoken login car --port 8400 --no-browser
+
+            With a code, or that address, from elsewhere; - reads it from standard input, where \
+            no other user of this machine sees it:
+
+              evertoken login car --code - --redirect-uri https://example.org/callback
+
+            Exit status besides the usual: 77 when the sign-in was denied, 75 when nobody answered \
+            in time, 78 when the provider's profile has no sign-in.
+            """)
+
+    @Argument(help: "The credential.") var name: String
+    @Flag(help: "By a short code, approved on any device (RFC 8628).") var device = false
+    @Option(help: "A code, or the whole address that the browser ended at; - reads it.")
+    var code: String?
+    @Option(help: ArgumentHelp("The redirect URI the app is registered with.", valueName: "uri"))
+    var redirectUri: String?
+    @Option(help: "The loopback port to wait on.") var port: UInt16?
+    @Option(help: "Further scopes to ask for.") var scope: String?
+    @Option(help: ArgumentHelp("How long to wait for the person.", valueName: "duration"))
+    var timeout: String?
+    @Flag(help: "Only print the address.") var noBrowser = false
+    @OptionGroup var offline: OfflineOptions
+    @OptionGroup var daemon: DaemonOptions
+
+    func validate() throws {
+        if let timeout, parseDuration(timeout) == nil {
+            throw ValidationError("'\(timeout)' is no duration; write 90s or 5m.")
+        }
+        if device, code != nil || port != nil || redirectUri != nil {
+            throw ValidationError("--device has neither code, port nor redirect URI.")
+        }
+        if code != nil, port != nil || scope != nil {
+            throw ValidationError("With --code there is nothing to wait or ask for.")
+        }
+        if let redirectUri, port != nil, LoopbackRedirect(redirectUri) == nil {
+            throw ValidationError("--port is for a loopback redirect URI.")
+        }
+    }
+
+    func run() throws {
+        let session = SignInSession(
+            name: name, path: try credentialPath(name),
+            access: StateAccess(daemon: daemon, offline: offline))
+        if let code { return try PastedSignIn(session: session).run(code, redirectUri) }
+        let wish = JSONNode.object([
+            ("method", device ? "device" : redirectUri == nil && port == nil ? nil : "browser"),
+            ("scope", scope.map { .string($0) }),
+        ])
+        let offer = try session.ask("sign-in", wish)
+        if let facts = offer["device"] {
+            try DeviceSignIn(session: session, limit: limit, opensBrowser: !noBrowser).run(facts)
+        } else if let browser = offer["browser"].flatMap(BrowserSignIn.init(json:)) {
+            let address = redirectUri ?? browser.redirectURI ?? LoopbackRedirect.standard
+            let waiting = BrowserWait(
+                session: session, signIn: browser, limit: limit ?? .seconds(300),
+                opensBrowser: !noBrowser)
+            if let loopback = LoopbackRedirect(address) {
+                try waiting.run(loopback, port: port)
+            } else {
+                try waiting.runByHand(redirectURI: address)
+            }
+        } else {
+            throw fail(EX_TEMPFAIL, "the daemon is older than this command; restart it")
+        }
+        say("\(name): signed in")
+    }
+
+    private var limit: Duration? { timeout.flatMap(parseDuration) }
+}
+
+/// One credential's sign-in, and what every way of it has to say.
+struct SignInSession {
+    let name: String
+    let path: String
+    let access: StateAccess
+
+    /// - Throws: `ExitCode`, after saying why.
+    func ask(_ question: String, _ body: JSONNode) throws -> JSONNode {
+        let reply = try access.post("\(path)/\(question)", body: body.serialized())
+        if reply.status / 100 == 2 { return reply.body }
+        _ = access.failure(reply)
+        throw ExitCode(Self.status(of: reply))
+    }
+
+    private static func status(of reply: ControlClient.Reply) -> Int32 {
+        switch reply.body["error"]?.text {
+        case "access_denied"?, "authorization_declined"?: return EX_NOPERM
+        default: break
+        }
+        switch reply.status {
+        case 400, 404: return EX_DATAERR
+        case 403: return EX_NOPERM
+        case 422: return EX_CONFIG
+        default: return EX_TEMPFAIL
+        }
+    }
+
+    /// Has the code exchanged; returns when the tokens are on the disk.
+    func exchange(
+        _ code: Secret, redirectURI: String?, verifier: CodeVerifier? = nil
+    ) throws {
+        _ = try ask(
+            "login",
+            .object([
+                ("code", .string(code.reveal())), ("redirect_uri", redirectURI.map { .string($0) }),
+                ("code_verifier", verifier.map { .string($0.verifier.reveal()) }),
+            ]))
+    }
+
+    /// Says why the provider sent the person back without a code.
+    func refused(_ code: String?) -> ExitCode {
+        switch code {
+        case "access_denied":
+            return fail(EX_NOPERM, "\(name): the sign-in was denied; nothing was changed")
+        case "invalid_scope":
+            return fail(
+                EX_CONFIG,
+                "\(name): the provider does not know a scope that was asked for; correct the "
+                    + "credential's scope")
+        case "invalid_request", "unauthorized_client", "unsupported_response_type":
+            return fail(
+                EX_CONFIG,
+                "\(name): the provider refuses this client's sign-in (\(code ?? "")); check "
+                    + "client_id, scope and the redirect URI the app is registered with")
+        default:
+            return fail(
+                EX_TEMPFAIL,
+                "\(name): the provider sent an error\(code.map { " (\($0))" } ?? ""); try again")
+        }
+    }
+}
+
+/// Prints to standard output at once: whoever reads it has to act on it.
+func say(_ text: String) {
+    let line = Array((text + "\n").utf8)
+    var done = 0
+    while done < line.count {
+        let count = line[done...].withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+        if count <= 0 { return }
+        done += count
+    }
+}

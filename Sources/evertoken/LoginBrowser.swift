@@ -1,0 +1,194 @@
+import ArgumentParser
+import Dispatch
+import Glibc
+import TokenAdapters
+import TokenCore
+
+/// The browser's sign-in: sends the person to the provider and takes what comes back.
+struct BrowserWait {
+    let session: SignInSession
+    let signIn: BrowserSignIn
+    let limit: Duration
+    let opensBrowser: Bool
+    private let state: Secret
+    private let verifier: CodeVerifier?
+
+    init(session: SignInSession, signIn: BrowserSignIn, limit: Duration, opensBrowser: Bool) {
+        (self.session, self.signIn) = (session, signIn)
+        (self.limit, self.opensBrowser) = (limit, opensBrowser)
+        let random = SystemRandom()
+        state = Secret(base64(random.bytes(32), urlSafe: true))
+        verifier = signIn.usesPKCE ? CodeVerifier(random: random.bytes(32)) : nil
+    }
+
+    /// By a redirect to this machine's loopback (RFC 8252).
+    func run(_ redirect: LoopbackRedirect, port: UInt16?) throws {
+        let listener: RedirectListener
+        do throws(LocalFailure) {
+            listener = try RedirectListener(
+                redirect, port: port ?? redirect.port ?? 0, state: state)
+        } catch {
+            throw fail(
+                EX_TEMPFAIL,
+                "\(error.problem); end what uses the port, or name another one with --port that "
+                    + "the app is registered with")
+        }
+        defer { listener.stop() }
+        show(redirectURI: listener.redirectURI)
+        if isatty(STDIN_FILENO) == 1 { takePasted(listener) }
+        guard let arrival = listener.wait(for: limit) else { throw timedOut() }
+        do {
+            try finish(arrival.answer, redirectURI: listener.redirectURI)
+            arrival.show(SignInPage(.signedIn, credential: session.name))
+        } catch {
+            arrival.show(SignInPage(page(after: error, arrival.answer), credential: session.name))
+            throw error
+        }
+    }
+
+    /// By a redirect to somebody's page: the person brings the address back.
+    func runByHand(redirectURI: String) throws {
+        show(redirectURI: redirectURI)
+        say("Then paste here the address that the browser ended at, or the code in it:")
+        let end = SystemClock().now().uptime.advanced(by: limit)
+        while true {
+            let left = SystemClock().now().uptime.duration(to: end)
+            switch PastedLine.read(within: left) {
+            case .timedOut: throw timedOut()
+            case .ended:
+                throw fail(
+                    EX_USAGE,
+                    "\(session.name): nothing was pasted; run this in a terminal, or give the "
+                        + "address on standard input")
+            case .line(let text):
+                guard let answer = Self.accepted(text, state: state) else { continue }
+                return try finish(answer, redirectURI: redirectURI)
+            }
+        }
+    }
+
+    private func show(redirectURI: String) {
+        let url = signIn.url(redirectURI: redirectURI, state: state, verifier: verifier)
+        let isOpen = opensBrowser && BrowserLauncher.open(url)
+        say(isOpen ? "Sign in on the page that opens now:" : "Sign in on this page:")
+        say("\n  \(url)\n")
+    }
+
+    private func finish(_ answer: RedirectAnswer, redirectURI: String) throws {
+        let problem = answer.issuerProblem(
+            expected: signIn.issuer, isRequired: signIn.namesIssuer)
+        if let problem {
+            throw fail(
+                EX_DATAERR,
+                "\(session.name): \(problem); nothing was sent there. If the profile's \"issuer\" "
+                    + "is right, somebody may be deceiving you")
+        }
+        switch answer.outcome {
+        case .refused(let code): throw session.refused(code)
+        case .code(let code):
+            try session.exchange(code, redirectURI: redirectURI, verifier: verifier)
+        }
+    }
+
+    private func page(after error: any Error, _ answer: RedirectAnswer) -> SignInPage.Outcome {
+        switch answer.outcome {
+        case .refused("access_denied"): .denied
+        case .refused: .failed(problem: "the provider sent an error instead of a code")
+        case .code: .failed(problem: "the provider's code did not become tokens")
+        }
+    }
+
+    /// What was pasted, if it can be what is waited for.
+    private static func accepted(_ text: String, state: Secret) -> RedirectAnswer? {
+        guard let answer = RedirectAnswer(pasted: text) else {
+            printError("evertoken: that is no address with a code in it; copy it whole")
+            return nil
+        }
+        // A code alone says nothing of the request that it answers.
+        guard answer.state == nil || answer.answers(state: state) else {
+            printError("evertoken: that answers another sign-in; use the page printed above")
+            return nil
+        }
+        return answer
+    }
+
+    /// Where the browser is elsewhere, its address may be pasted while the port is waited on.
+    private func takePasted(_ listener: RedirectListener) {
+        say("If the browser cannot reach this machine, paste here the address that it ends at.")
+        // In the background a terminal's input would stop the process.
+        signal(SIGTTIN, SIG_IGN)
+        DispatchQueue(label: "evertoken.paste").async { [limit, state] in
+            while case .line(let text) = PastedLine.read(within: limit) {
+                if let answer = Self.accepted(text, state: state) {
+                    return listener.deliver(answer)
+                }
+            }
+        }
+    }
+
+    private func timedOut() -> ExitCode {
+        fail(EX_TEMPFAIL, "\(session.name): nobody signed in within \(limit.shortText); try again")
+    }
+}
+
+/// A code, or the address with it, that the person already has.
+struct PastedSignIn {
+    let session: SignInSession
+
+    func run(_ given: String, _ redirectURI: String?) throws {
+        var text = given
+        if given == "-" {
+            guard case .line(let line) = PastedLine.read(within: .seconds(300)) else {
+                throw fail(EX_DATAERR, "there is no code on standard input")
+            }
+            text = line
+        }
+        guard let answer = RedirectAnswer(pasted: text) else {
+            throw fail(EX_DATAERR, "that is neither a code nor an address with one in it")
+        }
+        if let issuer = answer.issuer { try check(issuer, answer) }
+        switch answer.outcome {
+        case .refused(let code): throw session.refused(code)
+        case .code(let code):
+            let address = redirectURI ?? RedirectAnswer.redirectURI(ofPasted: text)
+            try session.exchange(code, redirectURI: address)
+        }
+        say("\(session.name): signed in")
+    }
+
+    /// The answer names its server: is that the one?
+    private func check(_ issuer: String, _ answer: RedirectAnswer) throws {
+        let offer = try session.ask("sign-in", ["method": "browser"])
+        let expected = offer["browser"].flatMap(BrowserSignIn.init(json:))?.issuer
+        if let problem = answer.issuerProblem(expected: expected, isRequired: false) {
+            throw fail(EX_DATAERR, "\(session.name): \(problem); nothing was sent")
+        }
+    }
+}
+
+/// A line of standard input, waited for.
+enum PastedLine {
+    case line(String)
+    case ended
+    case timedOut
+
+    static func read(within limit: Duration) -> PastedLine {
+        let clock = SystemClock()
+        let end = clock.now().uptime.advanced(by: limit)
+        var bytes: [UInt8] = []
+        while bytes.count <= 64 * 1024 {
+            let left = clock.now().uptime.duration(to: end)
+            guard left > .zero else { return .timedOut }
+            var input = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+            guard poll(&input, 1, Int32(min(left, .seconds(60)).nanoseconds / 1_000_000) + 1) > 0
+            else { continue }
+            var byte: UInt8 = 0
+            guard Glibc.read(STDIN_FILENO, &byte, 1) == 1 else {
+                return bytes.isEmpty ? .ended : .line(String(decoding: bytes, as: UTF8.self))
+            }
+            if byte == 0x0A { return .line(String(decoding: bytes, as: UTF8.self)) }
+            bytes.append(byte)
+        }
+        return .ended
+    }
+}

@@ -1,0 +1,60 @@
+import ArgumentParser
+import Glibc
+import TokenAdapters
+import TokenCore
+
+/// The device flow (RFC 8628): the person approves elsewhere, meanwhile the daemon is told to ask.
+struct DeviceSignIn {
+    let session: SignInSession
+    /// `nil`: as long as the code lives.
+    let limit: Duration?
+    let opensBrowser: Bool
+
+    func run(_ facts: JSONNode) throws {
+        let device: DeviceAuthorization
+        do throws(RequestError) {
+            device = try DeviceAuthorization.read(RawAnswer(status: 200, body: facts.serialized()))
+        } catch { throw fail(EX_TEMPFAIL, "\(session.name): \(error.problem)") }
+        show(device)
+        let clock = SystemClock()
+        let end = clock.now().uptime.advanced(by: min(device.lifetime, limit ?? device.lifetime))
+        var interval = device.interval
+        var told: String?
+        while true {
+            let left = clock.now().uptime.duration(to: end)
+            guard left > .zero else { throw expired() }
+            usleep(UInt32(min(interval, left).nanoseconds / 1000))
+            let reply = try session.ask(
+                "login", ["device_code": .string(device.deviceCode.reveal())])
+            guard reply["pending"]?.flag == true else { return }
+            guard reply["slow_down"]?.flag == true else { continue }
+            // Section 3.5: five seconds more from now on; where nobody answers, twice as long.
+            guard let problem = reply["problem"]?.text else {
+                interval += .seconds(5)
+                continue
+            }
+            interval = min(interval * 2, .seconds(60))
+            if problem != told {
+                printError("evertoken: \(session.name): \(problem); asking again")
+            }
+            told = problem
+        }
+    }
+
+    private func show(_ device: DeviceAuthorization) {
+        let address = device.completeURI ?? device.verificationURI
+        let isOpen = opensBrowser && BrowserLauncher.open(address)
+        say(isOpen ? "Approve on the page that opens now, or here:" : "Approve on this page:")
+        say("\n  \(device.verificationURI)\n\nwith the code\n\n  \(device.userCode)\n")
+        if let complete = device.completeURI {
+            say("or, the code in it already:\n\n  \(complete)\n")
+        }
+    }
+
+    private func expired() -> ExitCode {
+        fail(
+            EX_TEMPFAIL,
+            "\(session.name): nobody approved the code in time; run this again for a "
+                + "new one")
+    }
+}

@@ -1,0 +1,114 @@
+import ArgumentParser
+import Glibc
+import TokenAdapters
+import TokenCore
+
+/// For commands that can do without the daemon.
+struct OfflineOptions: ParsableArguments {
+    @Flag(help: "Work on the state directory itself; the daemon must not be running.")
+    var offline = false
+
+    @Option(help: ArgumentHelp("That directory, where nothing else says it.", valueName: "dir"))
+    var stateDir: String?
+}
+
+/// The way to a credential's state: the daemon, or while none runs its directory. Both understand
+/// the same questions, and each question takes the way that is there when it is asked.
+final class StateAccess {
+    private let daemon: DaemonOptions
+    private let options: OfflineOptions
+    private var offline: OfflineControl?
+
+    init(daemon: DaemonOptions, offline: OfflineOptions) {
+        (self.daemon, options) = (daemon, offline)
+    }
+
+    /// - Throws: `ExitCode`, after saying why nobody answers.
+    func post(_ target: String, body: [UInt8]) throws -> ControlClient.Reply {
+        if options.offline { return try alone(target, body, absent: nil) }
+        let client = try daemon.client()
+        do throws(ControlClient.Unanswered) {
+            return try client.quietRequest("POST", target, body: body, timeout: 120)
+        } catch {
+            guard error.isAbsent, !daemon.isSocketNamed || daemon.config != nil else {
+                throw client.failure(error)
+            }
+            return try alone(target, body, absent: (client, error))
+        }
+    }
+
+    func failure(_ reply: ControlClient.Reply) -> ExitCode {
+        ControlClient(path: "").failure(reply)
+    }
+
+    /// - Parameter absent: The daemon that was looked for first.
+    private func alone(
+        _ target: String, _ body: [UInt8],
+        absent: (client: ControlClient, error: ControlClient.Unanswered)?
+    ) throws -> ControlClient.Reply {
+        let path = daemon.config ?? Self.defaultConfig
+        if offline == nil {
+            if let absent, access(path, R_OK) != 0 { throw absent.client.failure(absent.error) }
+            let (configuration, loader) = try loadConfiguration(path)
+            let places = directories(configuration, loader)
+            if let absent, access(places.state, F_OK) != 0 {
+                throw absent.client.failure(absent.error)
+            }
+            offline = try open(configuration, places, loader)
+        }
+        guard let offline else { throw ExitCode(EX_SOFTWARE) }
+        do throws(LocalFailure) {
+            let (status, answer) = try offline.answer("POST", target, body: body)
+            return ControlClient.Reply(
+                status: status, body: (try? JSONReader.read(answer)) ?? nil,
+                text: String(decoding: answer, as: UTF8.self))
+        } catch { throw refused(error, socket: absent?.client.path) }
+    }
+
+    private func open(
+        _ configuration: Configuration, _ places: Directories, _ loader: ConfigurationLoader
+    ) throws -> OfflineControl {
+        printError("evertoken: without a daemon, in the state directory \(places.state)")
+        do throws(LocalFailure) { try StateOwner.become(ownerOf: places.state) } catch {
+            throw refused(error, socket: nil)
+        }
+        return OfflineControl(
+            configuration: configuration, directories: places, base: loader.directory,
+            note: { printError("evertoken: " + $0) })
+    }
+
+    private static let defaultConfig = "/etc/evertoken/evertoken.json"
+
+    private func directories(
+        _ configuration: Configuration, _ loader: ConfigurationLoader
+    ) -> Directories {
+        var places = Directories(
+            configuration: configuration, base: loader.directory, stateOverride: options.stateDir)
+        // The service's own: systemd tells it where, and does not tell us.
+        guard loader.path == Self.defaultConfig else { return places }
+        if options.stateDir == nil, configuration.stateDirectory == nil,
+            getenv("STATE_DIRECTORY") == nil
+        {
+            places.state = "/var/lib/evertoken"
+        }
+        if configuration.tokenDirectory == nil, getenv("RUNTIME_DIRECTORY") == nil {
+            places.token = "/run/evertoken"
+        }
+        return places
+    }
+
+    private func refused(_ failure: LocalFailure, socket: String?) -> ExitCode {
+        if failure.isHeldByAnother {
+            let place = socket.map { ", and cannot be reached at \($0)" } ?? ""
+            return fail(
+                EX_TEMPFAIL,
+                "nothing was changed: a running evertokend holds the state directory\(place); "
+                    + (socket == nil
+                        ? "leave --offline out" : "name its socket with --socket, or stop it"))
+        }
+        return fail(
+            failure.isForbidden ? EX_NOPERM : EX_TEMPFAIL,
+            "nothing was changed: \(failure.problem)"
+                + (failure.isForbidden ? "; run this as root, or as the daemon's user" : ""))
+    }
+}
