@@ -53,9 +53,12 @@ import Testing
         var grant = Examples.held
         let error = StoredError(
             failureClass: .rateLimited, httpStatus: 429, problem: "slow down", at: noon.wall)
+        var silent = PastAttempt(.refresh, failedWith: error, took: .seconds(1))
+        silent.problem = nil
         for kind in PastAttempt.Kind.allCases {
             grant.note(PastAttempt(kind, at: noon.wall, took: .milliseconds(5)))
             grant.note(PastAttempt(kind, failedWith: error, took: nil))
+            if kind == .acquire { grant.note(silent) }
         }
         let read = try #require(StoredGrant(json: grant.json()))
         #expect(read.recent == grant.recent)
@@ -81,7 +84,7 @@ import Testing
         for second in 0..<20 {
             let error = StoredError(
                 failureClass: .transient, httpStatus: 503,
-                problem: String(repeating: "p", count: 200),
+                problem: String(repeating: "p", count: 190) + "\(second)",
                 at: noon.wall.advanced(by: .seconds(second)))
             grant.note(PastAttempt(.refresh, failedWith: error, took: .seconds(1)))
         }

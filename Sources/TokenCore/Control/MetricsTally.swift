@@ -87,7 +87,7 @@ extension AttemptReport {
             let standing = grant?.attempts.lastError?.failureClass
             let isStorage = refusal.failureClass == .storage
             return .failure(isStorage ? .storage : standing ?? refusal.failureClass)
-        case .signInFailed, .needsLogin, .unreadable, .foreign: return nil
+        case .signInFailed, .signInPending, .needsLogin, .unreadable, .foreign: return nil
         }
     }
 }

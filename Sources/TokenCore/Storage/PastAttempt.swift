@@ -42,7 +42,7 @@ public struct PastAttempt: Sendable, Equatable {
         problem = String(error.problem.prefix(Self.maximumProblem))
     }
 
-    /// The same in a slot and in `status --json`.
+    /// As `status --json` has it.
     public var json: JSONNode {
         .object([
             ("at", .integer(at.epochSeconds)), ("kind", .string(kind.rawValue)),
@@ -65,6 +65,52 @@ public struct PastAttempt: Sendable, Equatable {
         httpStatus = node["http_status"]?.integer.map { Int(clamping: $0) }
         problem = node["problem"]?.text
         if failureClass == nil, node["result"]?.text != "success" { return nil }
+    }
+}
+
+// In a slot, where room is short and each write costs: `[at, kind, milliseconds]`, and of a failure
+// `class, HTTP status, problem` behind it. `true` for a problem is that of the entry before.
+extension PastAttempt {
+    static func slotJSON(_ attempts: [PastAttempt]) -> JSONNode {
+        var before: String?
+        return .array(
+            attempts.map { attempt in
+                var parts: [JSONNode] = [
+                    .integer(attempt.at.epochSeconds), .string(attempt.kind.rawValue),
+                    attempt.took.map { .integer($0.nanoseconds / 1_000_000) } ?? nil,
+                ]
+                if let failureClass = attempt.failureClass {
+                    let isSame = attempt.problem != nil && attempt.problem == before
+                    before = attempt.problem
+                    parts += [
+                        .string(failureClass.rawValue),
+                        attempt.httpStatus.map { .integer(Int64($0)) } ?? nil,
+                        isSame ? true : attempt.problem.map { .string($0) } ?? nil,
+                    ]
+                }
+                return .array(parts)
+            })
+    }
+
+    static func read(slotJSON node: JSONNode?) -> [PastAttempt] {
+        var before: String?
+        return (node?.elements ?? []).compactMap { entry in
+            guard let parts = entry.elements, parts.count >= 3, let at = parts[0].integer,
+                let kind = parts[1].text.flatMap(Kind.init(rawValue:))
+            else { return nil }
+            var attempt = PastAttempt(
+                kind, at: WallTime(epochSeconds: at),
+                took: parts[2].integer.map { .milliseconds($0) })
+            guard parts.count >= 6 else { return attempt }
+            guard let failureClass = parts[3].text.flatMap(FailureClass.init(rawValue:)) else {
+                return nil
+            }
+            attempt.failureClass = failureClass
+            attempt.httpStatus = parts[4].integer.map { Int(clamping: $0) }
+            attempt.problem = parts[5].flag == true ? before : parts[5].text
+            before = attempt.problem
+            return attempt
+        }
     }
 }
 
