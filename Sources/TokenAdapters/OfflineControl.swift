@@ -50,7 +50,8 @@ public final class OfflineControl: Sendable {
         let idle = IdleWorld()
         let world = World(
             clock: SystemClock(), timer: idle, slots: slots, endpoint: endpoint,
-            secrets: SecretResolver(base: base), outputs: outputs ?? idle, hooks: idle,
+            secrets: SecretsWithoutService(resolver: SecretResolver(base: base)),
+            outputs: outputs ?? idle, hooks: idle,
             journal: idle, supervisor: idle, random: SystemRandom(),
             loadConfiguration: { [configuration] in .success(configuration) })
         return LoopExecutor.run { [configuration, note] in
@@ -75,6 +76,24 @@ public struct LocalFailure: Error, Sendable, Equatable {
         isForbidden = [EACCES, EPERM].contains {
             failure.problem.hasSuffix(SystemError.message(of: $0))
         }
+    }
+}
+
+/// systemd hands its credentials to the service alone.
+private struct SecretsWithoutService: SecretReader {
+    let resolver: SecretResolver
+
+    func read(_ source: SecretSource) async throws(SecretFailure) -> Secret {
+        if case .credential(let name) = source, getenv("CREDENTIALS_DIRECTORY") == nil {
+            throw SecretFailure(
+                "\(name) is a systemd credential, which only the service can read; start it "
+                    + "(systemctl start evertoken), then run this again")
+        }
+        return try await resolver.read(source)
+    }
+
+    func read(file path: String) async throws(SecretFailure) -> Secret {
+        try await resolver.read(file: path)
     }
 }
 

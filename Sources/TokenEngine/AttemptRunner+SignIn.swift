@@ -89,7 +89,8 @@ extension AttemptRunner {
     ) async throws(SignInStop) -> RawAnswer {
         let caFile = credential.profile.refresh.compactMap(\.request.caFile).first
         let wire = WireRequest(
-            request: request, timeout: credential.refresh.timeout,
+            // Short: the daemon cannot stop before its end, and nobody loses anything by it.
+            request: request, timeout: min(credential.refresh.timeout, .seconds(10)),
             connectTimeout: credential.refresh.connectTimeout,
             caFile: caFile ?? credential.caFile, proxy: credential.proxy)
         switch await world.endpoint.send(wire) {

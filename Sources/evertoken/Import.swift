@@ -8,7 +8,8 @@ struct Import: ParsableCommand {
         abstract: "Adopt tokens obtained elsewhere, read from standard input.",
         discussion: """
             Takes a token answer as RFC 6749 spells it: refresh_token, access_token or both, with \
-            expires_in or expires_at. While no daemon runs they go straight into its state directory.
+            expires_in or expires_at. While no daemon runs they go straight into its state \
+            directory.
 
               evertoken import crm < token.json
               sudo evertoken import crm --offline < token.json

@@ -128,6 +128,13 @@ class Offline(LoginCase):
         self.assertIn("install -d", forced.stderr)
         self.assertFalse(daemon.state.exists())
 
+    def test_a_secret_that_only_the_service_can_read(self) -> None:
+        config = self.config(client_secret={"credential": "crm-secret"})
+        daemon = self.daemon(config, start=False)
+        daemon.state.mkdir(mode=0o700)
+        waiting = self.waiting("--code", "c")
+        self.assert_ended(waiting, 75, "crm-secret is a systemd credential", "systemctl start")
+
     def test_a_token_that_another_credential_holds_is_refused(self) -> None:
         daemon = self.daemon({"providers": {"as": self.provider()}, "credentials": {
             "crm": self.credential(), "twin": self.credential()}}, start=False)

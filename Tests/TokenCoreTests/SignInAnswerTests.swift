@@ -44,7 +44,9 @@ import Testing
         #expect(RedirectAnswer(pasted: " 4/0Ab+c \n")?.outcome == .code(Secret("4/0Ab+c")))
         #expect(RedirectAnswer.redirectURI(ofPasted: "4/0Ab") == nil)
         #expect(RedirectAnswer(pasted: "https://app.example/back") == nil)
-        #expect(RedirectAnswer(pasted: "two words") == nil && RedirectAnswer(pasted: " ") == nil)
+        #expect(RedirectAnswer(pasted: "4f2c/9 +")?.outcome == .code(Secret("4f2c/9 +")))
+        #expect(RedirectAnswer(pasted: "https://a/?code=a b") == nil)
+        #expect(RedirectAnswer(pasted: "two\nlines") == nil && RedirectAnswer(pasted: " ") == nil)
     }
 
     @Test("loopback redirects") func loopback() throws {
@@ -139,10 +141,10 @@ import Testing
         arguments: [
             #"{"issuer": "https://id.example/"}"#, #"{"issuer": "https://evil.example"}"#, "{}",
             #"{"issuer": ["https://id.example"]}"#,
-            #"{"issuer": "https://id.example", "authorization_endpoint": "http://id.example/a"}"#,
-            #"{"issuer": "https://id.example", "authorization_endpoint": ["https://id.example/a"]}"#,
-            #"{"issuer": "https://id.example", "authorization_endpoint": "https://u@id.example/a"}"#,
-            #"{"issuer": "https://id.example", "device_authorization_endpoint": "https://evil.test/d"}"#,
+            #"{"issuer": "https://id.example", "authorization_endpoint": "http://a.example/"}"#,
+            #"{"issuer": "https://id.example", "authorization_endpoint": ["https://a.test"]}"#,
+            #"{"issuer": "https://id.example", "authorization_endpoint": "https://u@a.test/"}"#,
+            #"{"issuer": "https://id.example", "device_authorization_endpoint": "https://a.test"}"#,
         ])
     func hostile(body: String) {
         #expect(throws: RequestError.self) {

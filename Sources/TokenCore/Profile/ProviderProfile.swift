@@ -82,7 +82,7 @@ public enum ExchangeKind: String, Sendable, Equatable, CaseIterable {
     case authorizationCode = "authorization_code"
     case deviceCode = "device_code"
 
-    /// What it spends a person has just obtained: a failure says nothing about the tokens there are.
+    /// What it spends a person has just obtained: a failure says nothing of the tokens there are.
     public var isSignIn: Bool { self == .authorizationCode || self == .deviceCode }
 }
 

@@ -1,4 +1,4 @@
-/// What came back from the authorization endpoint by the browser (RFC 6749 section 4.1.2, RFC 9207).
+/// What the authorization endpoint sent back by the browser (RFC 6749 section 4.1.2, RFC 9207).
 public struct RedirectAnswer: Sendable, Equatable {
     public enum Outcome: Sendable, Equatable {
         case code(Secret)
@@ -41,12 +41,13 @@ public struct RedirectAnswer: Sendable, Equatable {
     /// - Returns: `nil` for an address without an answer in it, or nothing at all.
     public init?(pasted text: String) {
         let text = Self.trimmed(text)
-        guard !text.isEmpty, !text.contains(where: \.isWhitespace) else { return nil }
+        // RFC 6749 appendix A.11: a code may hold a space.
+        guard !text.isEmpty, text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { return nil }
         guard Self.isAddress(text) else {
             self.init(.code(Secret(text)))
             return
         }
-        guard let mark = text.firstIndex(of: "?") else { return nil }
+        guard let mark = text.firstIndex(of: "?"), !text.contains(" ") else { return nil }
         self.init(query: text[text.index(after: mark)...].prefix { $0 != "#" })
     }
 

@@ -10,8 +10,8 @@ public struct ServerMetadata: Sendable, Equatable {
 
     /// Where to ask, in this order: RFC 8414 section 3.1, then OpenID Connect Discovery section 4.
     ///
-    /// - Throws: ``RequestError`` for an issuer that is no https URL (http on the loopback), or that
-    ///   has a query.
+    /// - Throws: ``RequestError`` for an issuer that is no https URL (http on the loopback), or
+    ///   that has a query.
     public static func locations(of issuer: String) throws(RequestError) -> [String] {
         if let problem = EndpointURL.problem(of: issuer) {
             throw RequestError(problem: "the issuer \(problem.problem)", remedy: problem.remedy)
