@@ -6,6 +6,7 @@ Needs root and, from Debian: systemd."""
 import json
 import os
 import pathlib
+import secrets
 import select
 import socket
 import stat
@@ -17,6 +18,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from harness import wait_until  # noqa: E402
+from programs import ProgramCase  # noqa: E402
 from sandbox import in_systemd, read  # noqa: E402
 from token_server import Answer  # noqa: E402
 from unit_cases import UnitCase  # noqa: E402
@@ -35,9 +37,57 @@ while part := s.recv(4096): sys.stdout.write(part.decode())
 """
 
 
-def address(unit, name, number="1f2e3d4c5b6a7988"):
+def address(unit, name):
     """Where systemd's end of the connection is bound, by systemd.exec(5)."""
-    return f"\0{number}/unit/{unit}/{name}".encode()
+    return f"\0{secrets.token_hex(8)}/unit/{unit}/{name}".encode()
+
+
+def ask(bound, path, *prefix):
+    """What a process that is bound to this address gets, and whether it could connect."""
+    done = subprocess.run(
+        [*prefix, "/usr/bin/python3", "-c", ASK, bound.hex(), str(path)], capture_output=True,
+        text=True, timeout=60, check=False)
+    return done.stdout, done.returncode == 0
+
+
+class SocketByItselfTest(ProgramCase):
+    """A daemon without systemd; the test is root, as a service manager is."""
+
+    def socket_of(self, **more):
+        """A running daemon that gives crm's token to backup.service, and its socket."""
+        self.entry = self.credential("crm", units=["backup.service"], **more)
+        daemon = self.daemon({"crm": self.entry})
+        for folder in (self.directory, daemon.directory):
+            folder.chmod(0o755)
+        return daemon, daemon.tokens / "credentials.sock"
+
+    def test_by_itself_only_root_can_connect_and_is_believed(self):
+        daemon, path = self.socket_of()
+        daemon.wait_for("crm", "fresh")
+
+        def right():
+            return address("backup.service", "crm")
+
+        nobody = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+        self.assertEqual(ask(right(), path), (daemon.file("crm/token"), True))
+        self.assertEqual(ask(right(), path, *nobody), ("", False))
+        path.chmod(0o666)
+        self.assertEqual(ask(right(), path, *nobody), ("", True))
+        self.assertEqual(daemon.terminate(), 0)
+        self.assertFalse(path.exists())
+
+    def test_by_itself_what_was_taken_away_meanwhile_is_not_handed_out(self):
+        self.server.plan("crm", Answer(delay=2))
+        daemon, path = self.socket_of()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.bind(address("backup.service", "crm"))
+            client.connect(str(path))
+            wait_until(lambda: self.server.exchanges(), 5, "the refresh")
+            other = self.entry | {"units": ["other.service"]}
+            daemon.reconfigure(self.config({"crm": other}))
+            client.settimeout(10)
+            self.assertEqual(client.recv(4096), b"")
+        self.assertEqual(ask(address("other.service", "crm"), path)[0], daemon.file("crm/token"))
 
 
 class CredentialSocketTest(UnitCase):
@@ -61,11 +111,7 @@ class CredentialSocketTest(UnitCase):
         self.assertEqual(self.control.request("POST", "/v1/reload")[0], 200)
 
     def ask(self, bound, *prefix):
-        """What a process that is bound to this address gets, and whether it could connect."""
-        done = subprocess.run(
-            [*prefix, "/usr/bin/python3", "-c", ASK, bound.hex(), SOCKET], capture_output=True,
-            text=True, timeout=60, check=False)
-        return done.stdout, done.returncode == 0
+        return ask(bound, SOCKET, *prefix)
 
     @in_systemd()
     def test_units_get_exactly_the_token_each_in_its_format(self):
@@ -236,8 +282,8 @@ class CredentialSocketTest(UnitCase):
             client.connect(SOCKET)
             return client
 
-        waiting = [connected(address(f"slow@{n}.service", "token", f"{n:x}")) for n in range(200)]
-        silent = [connected(address("backup.service", "crm", f"{n:x}")) for n in range(1000, 1200)]
+        waiting = [connected(address(f"slow@{n}.service", "token")) for n in range(200)]
+        silent = [connected(address("backup.service", "crm")) for _ in range(200)]
         got, seconds = self.started("backup.service")
         self.assertEqual(got, token)
         self.assertLess(seconds, 2)

@@ -37,6 +37,25 @@ import TokenEngine
         }
     }
 
+    @Test("whatever it started in its group ends with it, timed out or not")
+    func group() throws {
+        let folder = try Folder()
+        for (end, seconds) in [("exit 0", 5), ("sleep 60", 1)] {
+            let note = folder.path + "/child of \(seconds)"
+            _ = run("sleep 60 >&- & echo $! >'\(note)'; \(end)", seconds: seconds)
+            let process = try String(contentsOfFile: note, encoding: .utf8)
+                .trimmingCharacters(in: .newlines)
+            var isThere = true
+            for _ in 0..<100 where isThere {
+                let about = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+                // Gone, or waiting to be seen by whoever inherited it.
+                isThere = !(about?.contains(") Z ") ?? true)
+                if isThere { usleep(20_000) }
+            }
+            #expect(!isThere, "\(end)")
+        }
+    }
+
     @Test("one whose child holds the output open is not waited for", .timeLimit(.minutes(5)))
     func daemonised() throws {
         let start = SystemClock().now().uptime
