@@ -64,6 +64,8 @@ class ReadmeTest(InstalledCase):
         self.assertIn(token, said)
         self.assertEqual(asked, [("/me", f"Bearer {token}")])
         self.assertIn("you are welcome", said)
+        self.shell(block("script").replace("https://api.acme.example", api))
+        self.assertEqual(asked, [("/me", f"Bearer {token}")] * 3)
 
     def api(self):
         """An API that answers whoever comes; its address, and what it was asked with."""
