@@ -123,6 +123,7 @@ class TheCommands(unittest.TestCase):
             self.assertIn("help", known)
             missing = known - flags(told[name]) - anywhere - {"version"}
             self.assertEqual(missing, set(), f"evertoken(1) does not tell of {name}'s")
+            self.assertLessEqual(flags(told[name]), known, f"evertoken(1) tells too much of {name}")
 
     def test_every_option_of_the_daemon_is_in_its_page(self):
         known = options(help_of("evertokend"))
@@ -171,6 +172,15 @@ class TheConfiguration(unittest.TestCase):
         self.assertGreater(len(found), 60)
         for key, _, text in found:
             self.assertIn(key, terms(text), f"evertoken.json(5) does not tell of {key}")
+
+    def test_no_key_is_in_the_page_that_the_schema_does_not_have(self):
+        known = {key for key, _, _ in self.documented()} | {"output", "refresh"}
+        formats = {"raw", "json", "header", "env", "curl", "template"}
+        for heading in ("TOP LEVEL", *self.SECTIONS.values()):
+            text = section("evertoken.json.5", heading)
+            told = re.findall(r"(?m)^\.It Cm (.*)$", text)
+            keys = {key for line in told for key in line.replace(",", " ").split()}
+            self.assertEqual(keys - known - formats, set(), heading)
 
     def test_every_default_is_in_the_page(self):
         compared = 0

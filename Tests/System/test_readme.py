@@ -98,7 +98,7 @@ class ReadmeTest(InstalledCase):
 class TextTest(unittest.TestCase):
     def test_every_path_it_names_is_there(self):
         text = README.read_text(encoding="utf-8")
-        names = re.findall(r"(?<![/\w])((?:Tests|Sources|config|systemd)/[\w./+-]*\w)`?", text)
+        names = re.findall(r"(?<![/\w])((?:Tests|Sources|config|systemd)/[\w./+@-]*\w)`?", text)
         self.assertGreater(len(names), 10)
         for name in names:
             self.assertTrue((ROOT / name).exists(), f"the README names {name}")
