@@ -205,7 +205,8 @@ class LoginCase(unittest.TestCase):
 
     def credential(self, **more: Any) -> dict[str, Any]:
         return {"provider": "as", "client_id": CLIENT, "client_secret": SECRET,
-                "variables": {"redirect_uri": self.redirect}} | more
+                "variables": {"redirect_uri": self.redirect},
+                "refresh": {"min_interval": "0.5s"}} | more
 
     def config(self, authorization: Optional[dict[str, Any]] = None, **more: Any) -> dict[str, Any]:
         return {"providers": {"as": self.provider(**(authorization or {}))},
