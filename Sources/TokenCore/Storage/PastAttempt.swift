@@ -39,7 +39,8 @@ public struct PastAttempt: Sendable, Equatable {
     init(_ kind: Kind, failedWith error: StoredError, took: Duration?) {
         self.init(kind, at: error.at, took: took)
         (failureClass, httpStatus) = (error.failureClass, error.httpStatus)
-        problem = String(error.problem.prefix(Self.maximumProblem))
+        problem = String(
+            error.problem.prefix(Self.maximumProblem).map { $0.isNewline ? " " : $0 })
     }
 
     /// As `status --json` has it.
@@ -68,46 +69,42 @@ public struct PastAttempt: Sendable, Equatable {
     }
 }
 
-// In a slot, where room is short and each write costs: `[at, kind, milliseconds]`, and of a failure
-// `class, HTTP status, problem` behind it. `true` for a problem is that of the entry before.
+// In a slot, where room is short and every record is read before every attempt: a line each,
+// `AT KIND MILLISECONDS`, and of a failure `CLASS STATUS PROBLEM` behind it. `-` is none; a problem
+// that is the same as on the line before is `"`.
 extension PastAttempt {
-    static func slotJSON(_ attempts: [PastAttempt]) -> JSONNode {
+    static func slotText(_ attempts: [PastAttempt]) -> String {
         var before: String?
-        return .array(
-            attempts.map { attempt in
-                var parts: [JSONNode] = [
-                    .integer(attempt.at.epochSeconds), .string(attempt.kind.rawValue),
-                    attempt.took.map { .integer($0.nanoseconds / 1_000_000) } ?? nil,
-                ]
-                if let failureClass = attempt.failureClass {
-                    let isSame = attempt.problem != nil && attempt.problem == before
-                    before = attempt.problem
-                    parts += [
-                        .string(failureClass.rawValue),
-                        attempt.httpStatus.map { .integer(Int64($0)) } ?? nil,
-                        isSame ? true : attempt.problem.map { .string($0) } ?? nil,
-                    ]
-                }
-                return .array(parts)
-            })
+        return attempts.map { attempt in
+            let took = attempt.took.map { String($0.nanoseconds / 1_000_000) } ?? "-"
+            let head = "\(attempt.at.epochSeconds) \(attempt.kind.rawValue) \(took)"
+            guard let failureClass = attempt.failureClass else { return head }
+            let isSame = attempt.problem != nil && attempt.problem == before
+            before = attempt.problem
+            let status = attempt.httpStatus.map { String($0) } ?? "-"
+            let problem = isSame ? "\"" : attempt.problem ?? "-"
+            return "\(head) \(failureClass.rawValue) \(status) \(problem)"
+        }.joined(separator: "\n")
     }
 
-    static func read(slotJSON node: JSONNode?) -> [PastAttempt] {
+    /// Lines that cannot be read are left out.
+    static func read(slotText: String) -> [PastAttempt] {
         var before: String?
-        return (node?.elements ?? []).compactMap { entry in
-            guard let parts = entry.elements, parts.count >= 3, let at = parts[0].integer,
-                let kind = parts[1].text.flatMap(Kind.init(rawValue:))
+        return slotText.split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ", maxSplits: 5)
+            guard words.count >= 3, let at = Int64(words[0]),
+                let kind = Kind(rawValue: String(words[1]))
             else { return nil }
             var attempt = PastAttempt(
                 kind, at: WallTime(epochSeconds: at),
-                took: parts[2].integer.map { .milliseconds($0) })
-            guard parts.count >= 6 else { return attempt }
-            guard let failureClass = parts[3].text.flatMap(FailureClass.init(rawValue:)) else {
-                return nil
-            }
+                took: Int64(words[2]).map { .milliseconds($0) })
+            guard words.count > 3 else { return attempt }
+            guard words.count == 6, let failureClass = FailureClass(rawValue: String(words[3]))
+            else { return nil }
             attempt.failureClass = failureClass
-            attempt.httpStatus = parts[4].integer.map { Int(clamping: $0) }
-            attempt.problem = parts[5].flag == true ? before : parts[5].text
+            attempt.httpStatus = Int(words[4])
+            attempt.problem =
+                words[5] == "\"" ? before : words[5] == "-" ? nil : String(words[5])
             before = attempt.problem
             return attempt
         }

@@ -19,7 +19,7 @@ extension StoredGrant {
             ("steps", steps.isEmpty ? nil : .array(steps.map { $0.json() })),
             ("seeds", .array(seedFingerprints.map { .string($0) })),
             ("attempts", attempts.json()),
-            ("recent", recent.isEmpty ? nil : PastAttempt.slotJSON(recent)),
+            ("recent", recent.isEmpty ? nil : .string(PastAttempt.slotText(recent))),
         ])
     }
 
@@ -39,7 +39,7 @@ extension StoredGrant {
         steps = (node["steps"]?.elements ?? []).compactMap(StepResult.init(json:))
         seedFingerprints = (node["seeds"]?.elements ?? []).compactMap(\.text)
         attempts = node["attempts"].map(AttemptHistory.init(json:)) ?? AttemptHistory()
-        recent = PastAttempt.read(slotJSON: node["recent"])
+        recent = PastAttempt.read(slotText: node["recent"]?.text ?? "")
     }
 }
 
