@@ -11,7 +11,7 @@ struct Login: ParsableCommand {
             daemon exchanges it, and has the tokens on its disk before you are told.
 
               evertoken login car
-              evertoken login car --device          approve on another device, by a short code
+              evertoken login car --device          by a short code, on any other device
 
             The redirect URI must be one that your app is registered with at the provider: by \
             default http://127.0.0.1:PORT/callback with any free port; the credential's variable \
