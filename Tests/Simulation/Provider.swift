@@ -53,6 +53,8 @@ struct Account {
     var refusesClientUntil: Duration = .zero
     /// A request was sent whose answer the daemon has not had whole.
     var isInDoubt = false
+    /// Its state was put back, and nothing could tell the client.
+    var isUnawares = false
     /// The machine when it sent its last request.
     var sentAt: (boot: Int, wallOffset: Duration) = (1, .zero)
 
@@ -66,7 +68,7 @@ struct Account {
     mutating func signIn() -> String {
         counter += 1
         live = "RT~\(name)~\(counter)~"
-        (previous, isRevoked, excuse) = (nil, false, nil)
+        (previous, isRevoked, excuse, isUnawares) = (nil, false, nil, false)
         durable = [live]
         successor = [:]
         return live
@@ -145,7 +147,7 @@ extension Account {
     private mutating func spent(
         _ token: String, at time: Duration, _ report: (String) -> Void
     ) -> RawAnswer {
-        if let next = successor[token], durable.contains(next), excuse != "restored" {
+        if let next = successor[token], durable.contains(next), !isUnawares {
             report("\(name): sent \(token), although \(next) had been saved")
         }
         if let previous, previous.token == token, time <= previous.until, !isRevoked {

@@ -149,6 +149,20 @@ extension Simulation {
         report.count("a bit of a slot flipped")
     }
 
+    /// Whether a client can know that this state is an old one. Other files are; over the same
+    /// files only a token file that is newer tells, by the wall clock: not where that was set back
+    /// since, nor where the state or the files hold no token.
+    private func isTold(_ name: String, _ inPlace: Bool) -> Bool {
+        guard inPlace else { return machine.slots[name]?.noted != nil }
+        guard let mark = machine.outputs[name], let winner = machine.pair(name).winner,
+            let profile = everything.credentials.first(where: { $0.name == name })?.profile
+        else { return false }
+        let grant = winner.contents.grant(profile: profile)
+        guard let access = grant.access else { return false }
+        let since = max(access.sentAt.wall, grant.refreshTokenSince?.wall ?? access.sentAt.wall)
+        return mark.issuedAt > since.epochSeconds
+    }
+
     /// An operator puts an old state back, as other files or over the ones there are.
     private func restore() {
         guard !machine.backup.isEmpty else { return }
@@ -162,6 +176,7 @@ extension Simulation {
                 machine.restore(name, inPlace: inPlace)
                 let after = accounts[name].map { machine.holds($0.live, name) } ?? false
                 if before, !after { accounts[name]?.excuse = "restored" }
+                accounts[name]?.isUnawares = !isTold(name, inPlace)
                 report.restored[name] = accounts[name]?.accessCounter
                 report.unseen.insert(name)
             }

@@ -182,6 +182,7 @@ final class Simulation: @unchecked Sendable {
         // With the quote behind it: a token that was cut there might go on.
         guard let live = accounts[name]?.live, Machine.contains(bytes, live + "\"") else { return }
         accounts[name]?.durable.insert(live)
+        accounts[name]?.isUnawares = false
         if accounts[name]?.isRevoked == false { accounts[name]?.excuse = nil }
     }
 
