@@ -114,6 +114,10 @@ class Connection:
             self.asked_at = time.monotonic()
         return bool(data)
 
+    def certificate(self):
+        """What the client showed in its handshake, as `ssl` tells it; None without one."""
+        return self._tls.getpeercert() if self._tls is not None else None
+
     def stays(self, seconds):
         """Whether the client stays on the line for so long, saying nothing."""
         ready, _, _ = select.select([self.socket], [], [], seconds)
