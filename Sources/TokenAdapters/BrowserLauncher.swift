@@ -1,16 +1,54 @@
 internal import CLinux
 internal import Glibc
 
-/// Opens an address in the person's own browser, where there is one.
+/// Opens an address in the person's own browser, where there is one. Not as root: a browser is
+/// nothing to run with all rights.
 public enum BrowserLauncher {
-    /// Runs xdg-open(1), without a shell, in a session of its own; its end is not waited for.
+    /// Runs xdg-open(1), without a shell, in a group of its own; its end is not waited for.
     ///
-    /// - Returns: Whether it was started.
-    public static func open(_ url: String) -> Bool {
+    /// Any user can read the arguments of a program, and whoever reads the address of a sign-in can
+    /// complete it as somebody else. So a file that only this user can read leads there.
+    ///
+    /// - Returns: `nil` if no browser was started.
+    public static func open(_ url: String) -> OpenedPage? {
         let hasDisplay = ["DISPLAY", "WAYLAND_DISPLAY"].contains { (name: String) in
             getenv(name).map { $0.pointee != 0 } ?? false
         }
-        guard hasDisplay, let program = path(of: "xdg-open") else { return false }
+        guard hasDisplay, geteuid() != 0, let program = path(of: "xdg-open"),
+            let file = redirect(to: url)
+        else { return nil }
+        let page = OpenedPage(path: file)
+        return start(program, file) ? page : nil
+    }
+
+    /// A page in `$XDG_RUNTIME_DIR`, which is this user's alone (XDG Base Directory Specification).
+    private static func redirect(to url: String) -> String? {
+        guard let folder = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }),
+            folder.hasPrefix("/")
+        else { return nil }
+        var template = Array((folder + "/evertoken-XXXXXX.html").utf8CString)
+        let descriptor = mkstemps(&template, 5)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        let path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let page =
+            "<!doctype html><title>evertoken</title>"
+            + "<meta http-equiv=\"refresh\" content=\"0; url=\(escapedHTML(url))\">\n"
+        guard (try? writeAll(Array(page.utf8), to: descriptor, what: path)) != nil else {
+            unlink(path)
+            return nil
+        }
+        return path
+    }
+
+    private static func escapedHTML(_ text: String) -> String {
+        let escapes: [Character: String] = [
+            "&": "&amp;", "<": "&lt;", ">": "&gt;", "\"": "&quot;", "'": "&#39;",
+        ]
+        return text.map { escapes[$0] ?? String($0) }.joined()
+    }
+
+    private static func start(_ program: String, _ file: String) -> Bool {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -23,7 +61,7 @@ public enum BrowserLauncher {
         defer { posix_spawnattr_destroy(&attributes) }
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
         var process: pid_t = 0
-        let words = [strdup(program), strdup(url), nil]
+        let words = [strdup(program), strdup(file), nil]
         defer { for word in words { free(word) } }
         return posix_spawn(&process, program, &actions, &attributes, words, environ) == 0
     }
@@ -33,4 +71,12 @@ public enum BrowserLauncher {
         return folders.split(separator: ":").filter { $0.hasPrefix("/") }
             .map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
     }
+}
+
+/// The file that a browser was led by; it goes with this object.
+public final class OpenedPage: Sendable {
+    private let path: String
+
+    init(path: String) { self.path = path }
+    deinit { unlink(path) }
 }

@@ -175,12 +175,14 @@ public enum ProcessHardening {
 
 /// Lets one end exist before the other: the timer before the loop it wakes, the engine before the
 /// server that a reload changes.
-public final class Relay<Value: Sendable>: Sendable {
-    private let target = Mutex<(@Sendable (Value) -> Void)?>(nil)
+public final class Relay<Value: Sendable, Answer>: Sendable {
+    private let target = Mutex<(@Sendable (Value) -> Answer)?>(nil)
 
     public init() {}
-    public func connect(_ target: @escaping @Sendable (Value) -> Void) {
+    public func connect(_ target: @escaping @Sendable (Value) -> Answer) {
         self.target.withLock { $0 = target }
     }
-    public func pass(_ value: Value) { target.withLock { $0 }?(value) }
+    /// - Returns: `nil` while there is no other end.
+    @discardableResult
+    public func pass(_ value: Value) -> Answer? { target.withLock { $0 }?(value) }
 }

@@ -9,6 +9,8 @@ public final class ControlServer: Sendable {
     public let path: String
     private let server: HTTPServer
     private let access: ControlAccess
+    /// Whose mode and group the socket has.
+    private let placed: Mutex<ControlPolicy>
 
     public init(
         path: String, policy: ControlPolicy,
@@ -19,6 +21,7 @@ public final class ControlServer: Sendable {
     ) throws(StorageFailure) {
         let access = ControlAccess(policy)
         (self.path, self.access) = (path, access)
+        placed = Mutex(policy)
         server = try HTTPServer.unix(path: path, mode: policy.mode, group: policy.group) {
             request, peer, respond in
             let answer: @Sendable (ControlReply) -> Void = { deliver($0, respond) }
@@ -38,8 +41,12 @@ public final class ControlServer: Sendable {
     }
 
     /// Who may do what, and who may connect at all, from now on.
+    ///
+    /// - Throws: When the socket cannot be given its mode or group; what is allowed to whom counts
+    ///   all the same, and the rest is tried again with the next configuration.
     public func update(_ policy: ControlPolicy) throws(StorageFailure) {
-        let old = access.update(policy)
+        access.update(policy)
+        let old = placed.withLock { $0 }
         guard policy.mode != old.mode || policy.group != old.group else { return }
         guard
             UnixListener.setAccess(
@@ -49,6 +56,7 @@ public final class ControlServer: Sendable {
                 SystemError("give \(path) its mode and group").text
                     + "; correct control.mode and control.group, and see evertoken check")
         }
+        placed.withLock { $0 = policy }
     }
 
     public func stop() {
@@ -60,7 +68,16 @@ public final class ControlServer: Sendable {
 /// The optional loopback listener: `/metrics` and `/healthz`, nothing else, for anybody who can
 /// reach it.
 public final class MetricsServer: Sendable {
-    public let address: String
+    private struct Place: Equatable {
+        var port: UInt16
+        var isIPv6: Bool
+
+        init(_ address: String) {
+            port = address.split(separator: ":").last.flatMap { UInt16($0) } ?? 0
+            isIPv6 = address.hasPrefix("[")
+        }
+    }
+    private let place: Place
     private let server: HTTPServer
 
     /// - Parameter address: `127.0.0.1:PORT`, `[::1]:PORT` or `localhost:PORT`, already checked.
@@ -71,10 +88,9 @@ public final class MetricsServer: Sendable {
                 ControlRequest, @escaping @Sendable (ControlReply) -> Void
             ) -> Void
     ) throws(StorageFailure) {
-        self.address = address
-        let port = address.split(separator: ":").last.flatMap { UInt16($0) } ?? 0
-        let isIPv6 = address.hasPrefix("[")
-        server = try HTTPServer.loopback(port: port, isIPv6: isIPv6) { request, _, respond in
+        place = Place(address)
+        server = try HTTPServer.loopback(port: place.port, isIPv6: place.isIPv6) {
+            request, _, respond in
             switch (request.method, request.path) {
             case ("GET", "/metrics"): submit(.metrics) { deliver($0, respond) }
             case ("GET", "/healthz"): submit(.health) { deliver($0, respond) }
@@ -82,6 +98,9 @@ public final class MetricsServer: Sendable {
             }
         }
     }
+
+    /// Another spelling may mean the same place.
+    public func listens(on address: String) -> Bool { Place(address) == place }
 
     public func stop() { server.stop() }
 }
@@ -216,13 +235,7 @@ final class ControlAccess: Sendable {
 
     init(_ policy: ControlPolicy) { self.policy = Mutex(policy) }
 
-    /// - Returns: The policy before.
-    func update(_ new: ControlPolicy) -> ControlPolicy {
-        policy.withLock { policy in
-            defer { policy = new }
-            return policy
-        }
-    }
+    func update(_ new: ControlPolicy) { policy.withLock { $0 = new } }
 
     func allows(_ request: ControlRequest, to peer: Peer?) -> Bool {
         guard let peer else { return false }

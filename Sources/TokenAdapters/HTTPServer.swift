@@ -20,8 +20,11 @@ public final class HTTPServer: Sendable {
     /// Connections whose request is still coming: each holds a thread, for five seconds at most.
     private static let maximumReceiving = 32
     /// Connections that wait for an answer: they hold a descriptor and nothing else. Forty units
-    /// may start together and wait for one token.
-    private static let maximumWaiting = 1000
+    /// may start together and wait for one token. On the loopback, where anybody may come, few:
+    /// an answer that nobody takes holds its bytes.
+    private static let maximumWaiting = (unix: 1000, loopback: 16)
+    /// For the whole answer, however slowly it is taken.
+    private static let answerTime = DispatchTimeInterval.seconds(10)
     /// For the whole request, however it drips.
     private static let requestTime = DispatchTimeInterval.seconds(5)
 
@@ -68,6 +71,14 @@ public final class HTTPServer: Sendable {
             throw failure
         }
         return HTTPServer(listener: listener, port: bound, handler: handler)
+    }
+
+    /// Whether this machine has an IPv6 loopback.
+    static var hasIPv6: Bool {
+        let probe = socket(AF_INET6, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard probe >= 0 else { return false }
+        defer { close(probe) }
+        return bindLoopback(probe, port: 0, isIPv6: true) != nil
     }
 
     private static func bindLoopback(_ listener: Int32, port: UInt16, isIPv6: Bool) -> UInt16? {
@@ -139,7 +150,8 @@ public final class HTTPServer: Sendable {
         let hasRoom = connections.withLock { open in
             open.receiving -= 1
             open.waiting += 1
-            return open.waiting <= Self.maximumWaiting
+            let room = port == 0 ? Self.maximumWaiting.unix : Self.maximumWaiting.loopback
+            return open.waiting <= room
         }
         guard hasRoom else { return send(Self.refusal(503), connection) }
         switch received {
@@ -183,8 +195,9 @@ public final class HTTPServer: Sendable {
 
     private func send(_ response: HTTPResponse, _ connection: Int32) {
         let bytes = response.bytes
+        let end = DispatchTime.now() + Self.answerTime
         var done = 0
-        while done < bytes.count {
+        while done < bytes.count, DispatchTime.now() < end {
             let count = bytes.withUnsafeBytes { buffer in
                 Glibc.send(
                     connection, buffer.baseAddress! + done, bytes.count - done,

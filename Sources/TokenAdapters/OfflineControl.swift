@@ -43,6 +43,10 @@ public final class OfflineControl: Sendable {
     }
 
     private func carryOut(_ request: ControlRequest) throws(StorageFailure) -> ControlReply {
+        // What a server gave is lost if the process ends before it is on the disk.
+        let signals = [SIGINT, SIGHUP, SIGTERM]
+        let before = signals.map { signal($0, SIG_IGN) }
+        defer { for (number, handler) in zip(signals, before) { signal(number, handler) } }
         let slots = try SlotDirectory(
             path: directories.state, slotSize: configuration.slotSize,
             allowUnsafe: configuration.allowUnsafeState, warn: note)
@@ -56,7 +60,9 @@ public final class OfflineControl: Sendable {
             loadConfiguration: { [configuration] in .success(configuration) })
         return LoopExecutor.run { [configuration, note] in
             let attempts = await LoneAttempts(world: world, configuration: configuration) {
-                note("the answer cannot be saved yet; it is held and tried again (\($0))")
+                note(
+                    "the answer cannot be saved yet; it is held and tried again (\($0)); do not "
+                        + "end this program")
             }
             return await attempts.answer(request)
         }

@@ -12,7 +12,7 @@ public final class RedirectListener: Sendable {
         public var show: @Sendable (SignInPage) -> Void
     }
 
-    private let server: HTTPServer
+    private let servers: [HTTPServer]
     private let post: Post
     /// What the provider is told.
     public let redirectURI: String
@@ -34,10 +34,27 @@ public final class RedirectListener: Sendable {
             if !post.deliver(arrival) { respond(.plain(409)) }
         }
         do throws(StorageFailure) {
-            server = try HTTPServer.loopback(
-                port: port, isIPv6: redirect.isIPv6, handler: handler)
+            servers = try Self.open(redirect, port: port, handler)
         } catch { throw LocalFailure(error) }
-        redirectURI = redirect.uri(port: server.port)
+        redirectURI = redirect.uri(port: servers[0].port)
+    }
+
+    /// A browser may take `localhost` for either address: whoever had the other one could be given
+    /// the answer, so it must be ours too where there is IPv6.
+    private static func open(
+        _ redirect: LoopbackRedirect, port: UInt16, _ handler: @escaping HTTPServer.Handler
+    ) throws(StorageFailure) -> [HTTPServer] {
+        let first = try HTTPServer.loopback(
+            port: port, isIPv6: redirect.isIPv6, handler: handler)
+        guard redirect.host == "localhost", HTTPServer.hasIPv6 else { return [first] }
+        do throws(StorageFailure) {
+            return [
+                first, try HTTPServer.loopback(port: first.port, isIPv6: true, handler: handler),
+            ]
+        } catch {
+            first.stop()
+            throw error
+        }
     }
 
     /// Takes an answer that came another way, such as pasted by the person.
@@ -53,8 +70,10 @@ public final class RedirectListener: Sendable {
 
     /// After what was shown is sent.
     public func stop() {
-        server.finishAnswers()
-        server.stop()
+        for server in servers {
+            server.finishAnswers()
+            server.stop()
+        }
     }
 
     /// Holds the first arrival.

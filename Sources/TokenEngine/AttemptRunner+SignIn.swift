@@ -164,11 +164,28 @@ extension ControlReply {
                 ]))
         case .refused(let refusal), .signInFailed(let refusal):
             return .problem(
-                refusal.failureClass == .storage ? 507 : 502, "\(name): \(refusal.problem)",
+                status(of: refusal), "\(name): \(refusal.problem)",
                 remedy: "Nothing was changed; correct the cause and sign in again",
                 error: refusal.errorCode)
-        case .needsLogin, .unreadable, .foreign:
+        case .unreadable: return unreadable(name)
+        case .needsLogin, .foreign:
             return .problem(409, "\(name): the state cannot take tokens now")
         }
+    }
+
+    private static func status(of refusal: Refusal) -> Int {
+        switch refusal.failureClass {
+        case .storage: 507
+        // What was given is at fault, and no server said so.
+        case .config where refusal.httpStatus == nil: 422
+        default: 502
+        }
+    }
+
+    static func unreadable(_ name: String) -> ControlReply {
+        .problem(
+            409, "\(name): neither slot of its state can be read",
+            remedy: "Set them aside first: evertoken accept \(name); then sign in. Or bring "
+                + "tokens: evertoken import \(name)")
     }
 }

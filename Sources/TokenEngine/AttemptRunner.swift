@@ -24,7 +24,7 @@ struct AttemptRunner: Sendable {
             slots.close()
         } catch {
             report = AttemptReport(
-                grant: nil, end: .refused(Refusal(.storage, problem: error.problem)),
+                grant: nil, end: order.refused(Refusal(.storage, problem: error.problem)),
                 attemptID: attemptID)
         }
         if let grant = report.grant {
@@ -105,14 +105,14 @@ struct AttemptRunner: Sendable {
             if error.refusal.failureClass == .config, grant?.steps.isEmpty == false {
                 await forgetSteps(slots, credential)
             }
-            if error.refusal.failureClass == .config, !order.isLogin {
+            if error.refusal.failureClass == .config, !order.isOfAPerson {
                 var changed = grant ?? StoredGrant()
                 changed.fail(
                     error.refusal, spends: credential.profile.usesRefreshToken,
                     at: world.clock.now(), profile: credential.profile)
                 grant = changed
             }
-            return ended(order.isLogin ? .signInFailed(error.refusal) : .refused(error.refusal))
+            return ended(order.refused(error.refusal))
         }
     }
 
@@ -254,6 +254,14 @@ extension AttemptOrder {
     }
     var isRenewal: Bool {
         if case .renew = self { true } else { false }
+    }
+    /// A person signs in or brings tokens: if that comes to nothing, the tokens there are stand as
+    /// they were.
+    var isOfAPerson: Bool {
+        if case .adopt = self { true } else { isLogin }
+    }
+    func refused(_ refusal: Refusal) -> AttemptReport.End {
+        isOfAPerson ? .signInFailed(refusal) : .refused(refusal)
     }
 }
 

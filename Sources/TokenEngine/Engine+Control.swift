@@ -59,6 +59,8 @@ extension EngineLoop {
             wait(name, .refresh(afterAttempts: before), for: duration, reply, &group)
         case .signIn(let name, let wish):
             guard let lifecycle = known(name, reply) else { return }
+            // Before a person goes to the provider for nothing.
+            if lifecycle.isUnreadable { return reply(.unreadable(name)) }
             let credential = lifecycle.configuration
             group.addTask { [runner] in reply(await runner.signIn(credential, wish)) }
         case .order(let name, let order):
@@ -106,6 +108,7 @@ extension EngineLoop {
         var report = fleet.statusReport(
             isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes)
         report.needingRestart = needingRestart
+        report.reloadProblems = lastReload.problems
         return report
     }
 

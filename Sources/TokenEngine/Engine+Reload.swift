@@ -24,7 +24,7 @@ extension EngineLoop {
             let old = configuration
             configuration = new
             noteConfigured()
-            world.applied(new)
+            let problems = world.applied(new)
             let busy = Set(fleet.all.filter(\.isAttempting).map(\.name))
             let (orders, removed) = fleet.configure(new, now: now)
             releaseTokens(of: removed.map(\.name), busy: busy, &group)
@@ -32,6 +32,7 @@ extension EngineLoop {
             withdrawAbandonedOutputs(of: old, &group)
             answerOrders(ofRemoved: removed.map(\.name))
             lastReload = ConfigurationChanges(from: old, to: new)
+            lastReload.problems = problems
             needingRestart = ConfigurationChanges.placesDiffering(startedWith, new)
             world.journal.write(
                 JournalEntry(.info, "Configuration reloaded", fields: lastReload.fields))

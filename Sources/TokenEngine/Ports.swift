@@ -178,8 +178,8 @@ public struct World: Sendable {
     public var pause: @Sendable (Duration) async -> Void = {
         try? await Task.sleep(for: $0, clock: .continuous)
     }
-    /// Told of every configuration that a reload puts in force.
-    public var applied: @Sendable (Configuration) -> Void = { _ in }
+    /// Told of every configuration that a reload puts in force; says what of it could not be.
+    public var applied: @Sendable (Configuration) -> [String] = { _ in [] }
 
     public init(
         clock: any MomentClock, timer: any WakeTimer, slots: any SlotStore,

@@ -102,6 +102,9 @@ struct Reload: ParsableCommand {
         guard reply.status / 100 == 2 else { throw client.failure(reply) }
         let lines = Self.lines(reply.body)
         for line in lines { print(line) }
+        let problems = (reply.body["problems"]?.elements ?? []).compactMap(\.text)
+        for problem in problems { printError("evertoken: reloaded, but \(problem)") }
+        if !problems.isEmpty { throw ExitCode(EX_TEMPFAIL) }
         if lines.isEmpty { print("reloaded; nothing changed") }
     }
 

@@ -34,7 +34,8 @@ struct BrowserWait {
                     + "the app is registered with")
         }
         defer { listener.stop() }
-        show(redirectURI: listener.redirectURI)
+        let opened = show(redirectURI: listener.redirectURI)
+        defer { withExtendedLifetime(opened) {} }
         if isatty(STDIN_FILENO) == 1 { takePasted(listener) }
         guard let arrival = listener.wait(for: limit) else { throw timedOut() }
         do {
@@ -48,7 +49,8 @@ struct BrowserWait {
 
     /// By a redirect to somebody's page: the person brings the address back.
     func runByHand(redirectURI: String) throws {
-        show(redirectURI: redirectURI)
+        let opened = show(redirectURI: redirectURI)
+        defer { withExtendedLifetime(opened) {} }
         say("Then paste here the address that the browser ended at, or the code in it:")
         let end = SystemClock().now().uptime.advanced(by: limit)
         while true {
@@ -67,11 +69,12 @@ struct BrowserWait {
         }
     }
 
-    private func show(redirectURI: String) {
+    private func show(redirectURI: String) -> OpenedPage? {
         let url = signIn.url(redirectURI: redirectURI, state: state, verifier: verifier)
-        let isOpen = opensBrowser && BrowserLauncher.open(url)
-        say(isOpen ? "Sign in on the page that opens now:" : "Sign in on this page:")
+        let opened = opensBrowser ? BrowserLauncher.open(url) : nil
+        say(opened != nil ? "Sign in on the page that opens now:" : "Sign in on this page:")
         say("\n  \(url)\n")
+        return opened
     }
 
     private func finish(_ answer: RedirectAnswer, redirectURI: String) throws {

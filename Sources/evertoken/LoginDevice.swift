@@ -15,7 +15,8 @@ struct DeviceSignIn {
         do throws(RequestError) {
             device = try DeviceAuthorization.read(RawAnswer(status: 200, body: facts.serialized()))
         } catch { throw fail(EX_TEMPFAIL, "\(session.name): \(error.problem)") }
-        show(device)
+        let opened = show(device)
+        defer { withExtendedLifetime(opened) {} }
         let clock = SystemClock()
         let end = clock.now().uptime.advanced(by: min(device.lifetime, limit ?? device.lifetime))
         var interval = device.interval
@@ -41,14 +42,16 @@ struct DeviceSignIn {
         }
     }
 
-    private func show(_ device: DeviceAuthorization) {
+    private func show(_ device: DeviceAuthorization) -> OpenedPage? {
         let address = device.completeURI ?? device.verificationURI
-        let isOpen = opensBrowser && BrowserLauncher.open(address)
-        say(isOpen ? "Approve on the page that opens now, or here:" : "Approve on this page:")
+        let opened = opensBrowser ? BrowserLauncher.open(address) : nil
+        let place = opened != nil ? "Approve on the page that opens now, or here:" : nil
+        say(place ?? "Approve on this page:")
         say("\n  \(device.verificationURI)\n\nwith the code\n\n  \(device.userCode)\n")
         if let complete = device.completeURI {
             say("or, the code in it already:\n\n  \(complete)\n")
         }
+        return opened
     }
 
     private func expired() -> ExitCode {

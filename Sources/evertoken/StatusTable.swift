@@ -27,9 +27,12 @@ struct StatusTable {
         let mistakes = (status["configuration_mistakes"]?.elements ?? []).flatMap { mistake in
             wrapped("the last reload was refused: \(mistake.text ?? "")", indent: "")
         }
+        let problems = (status["reload_problems"]?.elements ?? []).flatMap { problem in
+            wrapped("not in force since the last reload: \(problem.text ?? "")", indent: "")
+        }
         let keys = (status["needs_restart"]?.elements ?? []).compactMap(\.text)
-        guard !keys.isEmpty else { return mistakes }
-        return mistakes
+        guard !keys.isEmpty else { return mistakes + problems }
+        return mistakes + problems
             + wrapped(
                 "\(keys.joined(separator: ", ")): the new value waits for a restart: "
                     + "systemctl restart evertoken", indent: "")

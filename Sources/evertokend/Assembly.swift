@@ -60,7 +60,7 @@ struct Assembly {
         let outputs = try OutputDirectory(path: directories.token)
         let clock = SystemClock()
         let supervisor = SystemdSupervisor()
-        let wakes = Relay<Void>()
+        let wakes = Relay<Void, Void>()
         let cap = min(.seconds(60), supervisor.watchdogPeriod ?? .seconds(60))
         var world = World(
             clock: clock,
@@ -70,8 +70,8 @@ struct Assembly {
             hooks: HookProcesses(journal: journal, tokenDirectory: directories.token),
             journal: journal, supervisor: supervisor,
             random: SystemRandom(), loadConfiguration: { loader.load() })
-        let configurations = Relay<Configuration>()
-        world.applied = { configurations.pass($0) }
+        let configurations = Relay<Configuration, [String]>()
+        world.applied = { configurations.pass($0) ?? [] }
         let engine = Engine(world: world)
         let inbox = engine.inbox
         wakes.connect { _ in inbox.yield(.woke) }
@@ -90,7 +90,7 @@ struct Assembly {
             let places = Directories(
                 configuration: configuration, base: loader.directory,
                 tokenOverride: directories.token, stateOverride: directories.state)
-            listeners.apply(configuration, places)
+            return listeners.apply(configuration, places)
         }
         await engine.run(configuration: configuration)
         listeners.stop()

@@ -32,33 +32,44 @@ final class Listeners: Sendable {
         (self.journal, self.submit) = (journal, submit)
     }
 
-    /// Follows a reload, which is done by now. What cannot be opened leaves the old one there, says
-    /// so, and is tried again at the next one.
-    func apply(_ configuration: Configuration, _ places: Directories) {
+    /// Follows a reload. What cannot be opened leaves the old one there, and is tried again at the
+    /// next reload.
+    ///
+    /// - Returns: What could not be.
+    func apply(_ configuration: Configuration, _ places: Directories) -> [String] {
+        var problems: [String] = []
         open.withLock { open in
             do throws(StorageFailure) {
                 try apply(configuration.control, places.controlSocket, &open)
-            } catch { tell(error) }
+            } catch { problems.append(error.problem) }
             do throws(StorageFailure) {
                 try apply(metrics: configuration.metricsListen, &open)
-            } catch { tell(error) }
+            } catch { problems.append(error.problem) }
         }
         do throws(StorageFailure) {
             try units.apply(configuration.credentials, path: places.credentialSocket)
-        } catch { tell(error) }
+        } catch { problems.append(error.problem) }
+        for problem in problems { tell(problem) }
+        return problems
     }
 
     private func apply(
         _ policy: ControlPolicy, _ path: String, _ open: inout Open
     ) throws(StorageFailure) {
         guard open.control.path != path else { return try open.control.update(policy) }
-        let new = try ControlServer(path: path, policy: policy, submit: submit)
-        open.control.stop()
-        open.control = new
+        do throws(StorageFailure) {
+            let new = try ControlServer(path: path, policy: policy, submit: submit)
+            open.control.stop()
+            open.control = new
+        } catch {
+            // What was taken from somebody is taken, wherever they ask.
+            try? open.control.update(policy)
+            throw error
+        }
     }
 
     private func apply(metrics address: String?, _ open: inout Open) throws(StorageFailure) {
-        guard open.metrics?.address != address else { return }
+        if let address, open.metrics?.listens(on: address) == true { return }
         let new = try address.map { address throws(StorageFailure) in
             try MetricsServer(address: address, submit: submit)
         }
@@ -66,12 +77,12 @@ final class Listeners: Sendable {
         open.metrics = new
     }
 
-    private func tell(_ failure: StorageFailure) {
+    private func tell(_ problem: String) {
         journal.write(
             JournalEntry(
                 .error, "A socket of the new configuration cannot be opened",
                 fields: [
-                    HeaderField("PROBLEM", failure.problem),
+                    HeaderField("PROBLEM", problem),
                     HeaderField("REMEDY", "Mend that, then reload"),
                 ]))
     }

@@ -217,9 +217,10 @@ class LoginCase(unittest.TestCase):
         return daemon.start() if start else daemon
 
     def login(self, daemon: Daemon, *arguments: str, text: Optional[str] = None,
-              environment: Optional[dict[str, str]] = None) -> Waiting:
+              environment: Optional[dict[str, str]] = None,
+              prefix: tuple[str, ...] = ()) -> Waiting:
         return Waiting(self, ["login", "crm", *arguments],
-                       {"EVERTOKEN_SOCKET": str(daemon.socket)} | (environment or {}), text)
+                       {"EVERTOKEN_SOCKET": str(daemon.socket)} | (environment or {}), text, prefix)
 
     def approve(self, url: str) -> str:
         """Signs in and agrees, as the person's browser would; where the server sends it then."""

@@ -107,6 +107,22 @@ class ImportTest(ProgramCase):
         self.assert_exit(daemon.evertoken("refresh", "crm", "--wait"), 0)
         self.assertEqual(self.server.exchanges()[-1].refresh_token, refresh_token)
 
+    def test_a_refused_import_says_so_and_leaves_a_credential_that_is_well_alone(self):
+        daemon = self.fresh_daemon("one", "two")
+        spent = self.server.exchanges()[0].refresh_token
+        self.assert_exit(daemon.evertoken("refresh", "one", "--wait"), 0)
+        owner = self.server.exchanges()[0].client_id
+        other = "two" if owner == "one" else "one"
+        before = daemon.credentials()[other]
+        for tokens, status in (({"refresh_token": spent}, os.EX_DATAERR),
+                               ({"refresh_token": "r" * 16_000}, os.EX_TEMPFAIL)):
+            done = daemon.evertoken("import", other, text=json.dumps(tokens))
+            self.assert_exit(done, status, other, "Nothing was changed")
+            self.assertEqual(daemon.credentials()[other], before)
+        sent = len(self.server.exchanges())
+        self.assert_exit(daemon.evertoken("refresh", other, "--wait"), 0)
+        self.assertEqual(len(self.server.exchanges()), sent + 1)
+
     def test_a_refresh_token_alone_is_used_at_once(self):
         daemon = self.daemon({"crm": self.signed_out("crm")})
         daemon.wait_for("crm", "login_required")

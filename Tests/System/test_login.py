@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import pathlib
+import pwd
+import re
 import socket
 import sys
 import unittest
@@ -13,6 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import wait_until
 from login_world import LoginCase, SmallServer, Waiting, get, path_with, query
 from programs import write_program
+from servers import free_ports
 
 
 class BrowserFlow(LoginCase):
@@ -43,21 +48,58 @@ class BrowserFlow(LoginCase):
         self.assertEqual(status, 200, daemon.report())
 
     def test_the_browser_is_opened_where_there_is_one(self) -> None:
-        daemon = self.daemon()
-        opened = self.directory / "opened"
-        write_program(self.directory / "xdg-open", "#!/bin/sh", 'echo "$#" "$@" >%s' % opened)
-        environment = {"PATH": path_with(self.directory), "DISPLAY": ":99"}
-        waiting = self.login(daemon, environment=environment)
+        """By a file: the address itself in the arguments of a program would be everybody's."""
+        somebody = pwd.getpwnam("nobody")
+        private = self.directory / "private"
+        private.mkdir()
+        os.chown(private, somebody.pw_uid, somebody.pw_gid)
+        private.chmod(0o700)
+        self.directory.chmod(0o711)
+        daemon = self.daemon(self.config() | {
+            "control": {"mode": "0666", "allow": [{"user": "nobody"}]}})
+        opened = private / "opened"
+        write_program(self.directory / "xdg-open", "#!/bin/sh",
+                      'stat -c "%%a" "$1" >%s' % (private / "mode"), 'cat "$1" >>%s.new' % opened,
+                      'echo "$#" "$1" >>%s.new; mv %s.new %s' % (opened, opened, opened))
+        environment = {"PATH": path_with(self.directory), "DISPLAY": ":99",
+                       "XDG_RUNTIME_DIR": str(private)}
+        other = ("setpriv", "--reuid", "nobody", "--regid", str(somebody.pw_gid), "--clear-groups")
+        waiting = self.login(daemon, environment=environment, prefix=other)
         url = waiting.url()
-        wait_until(lambda: opened.exists() and opened.read_text().endswith("\n"), 10, "xdg-open")
-        self.assertEqual(opened.read_text(), "1 %s\n" % url)
+        wait_until(opened.exists, 10, "xdg-open")
+        page, _, words = opened.read_text().rstrip("\n").rpartition("\n")
+        self.assertEqual(html.unescape(re.search(r'url=([^"]+)"', page)[1]), url)
+        count, file = words.split()
+        self.assertEqual((count, (private / "mode").read_text()), ("1", "600\n"))
+        self.assertTrue(pathlib.Path(file).exists())
         get(self.approve(url))
         self.assert_signed_in(daemon, waiting)
+        self.assertFalse(pathlib.Path(file).exists())
         opened.unlink()
-        quiet = self.login(daemon, "--no-browser", environment=environment)
-        get(self.approve(quiet.url()))
-        self.assert_signed_in(daemon, quiet)
-        self.assertFalse(opened.exists())
+        # Not when asked not to, never as root, and not where such a file has no safe place.
+        for arguments, changes, prefix in ((("--no-browser",), {}, other), ((), {}, ()),
+                                           ((), {"XDG_RUNTIME_DIR": ""}, other)):
+            quiet = self.login(daemon, *arguments, environment=environment | changes,
+                               prefix=prefix)
+            get(self.approve(quiet.url()))
+            self.assert_signed_in(daemon, quiet)
+            self.assertFalse(opened.exists())
+
+    def test_localhost_is_waited_for_at_both_of_its_addresses(self) -> None:
+        daemon = self.daemon()
+        port = free_ports(2) + 1
+        local = "http://localhost:%d/callback" % port
+        waiting = self.login(daemon, "--redirect-uri", local, "--no-browser")
+        waiting.url()
+        for host in ("127.0.0.1", "[::1]"):
+            self.assertEqual(get("http://%s:%d/other" % (host, port))[0], 404, host)
+        waiting.stop()
+        with socket.socket(socket.AF_INET6) as taken:
+            taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            taken.bind(("::1", port))
+            taken.listen()
+            refused = self.login(daemon, "--redirect-uri", local, "--no-browser")
+            self.assert_ended(refused, 75, "--port")
 
     def test_requests_that_are_not_the_answer_change_nothing(self) -> None:
         daemon = self.daemon()

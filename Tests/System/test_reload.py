@@ -30,11 +30,11 @@ class ReloadTest(ProgramCase):
         for name in self.entries:
             self.running.wait_for(name, "fresh")
 
-    def reload(self, entries=None, **settings):
-        """What `evertoken reload` prints, a set of lines."""
+    def reload(self, entries=None, problem="", **settings):
+        """What `evertoken reload` prints, a set of lines; with a problem it ends with 75."""
         self.running.configure(self.config(entries or self.entries, **settings))
         done = self.running.evertoken("reload")
-        self.assert_exit(done, 0)
+        self.assert_exit(done, os.EX_TEMPFAIL if problem else 0, problem)
         return set(done.stdout.splitlines())
 
     def test_it_says_which_keys_of_which_credential_changed(self):
@@ -80,10 +80,14 @@ class ReloadTest(ProgramCase):
         self.assertEqual(access(), ("0o600", "daemon"))
         self.assertEqual(self.reload(), {"changed: control"})
         self.assertEqual(access(), before)
-        # A group that is not there leaves the socket as it is, and says so.
-        self.reload(control={"group": "no-such-group"})
-        wait_until(lambda: "control.group" in self.running.stderr(), 5, "a word", self.running)
-        self.assertEqual(access(), before)
+        # A group that is not there leaves the socket as it is, and says so, again and again.
+        for _ in range(2):
+            self.reload(control={"group": "no-such-group"}, problem="control.group")
+            self.assertEqual(access(), before)
+        self.assertIn("control.group", self.running.stderr())
+        self.assertIn("not in force", self.running.evertoken("status").stdout)
+        self.reload()
+        self.assertNotIn("not in force", self.running.evertoken("status").stdout)
 
     def test_the_control_socket_moves(self):
         place = self.running.directory / "elsewhere.sock"
@@ -92,9 +96,20 @@ class ReloadTest(ProgramCase):
         self.assertFalse(self.running.socket.exists())
         # One that cannot be made leaves the old one there.
         self.running.socket = place
-        self.reload(control_socket="/nonexistent/control.sock")
-        wait_until(lambda: "/nonexistent" in self.running.stderr(), 5, "a word", self.running)
+        self.reload(control_socket="/nonexistent/control.sock", problem="/nonexistent")
+        self.assertIn("/nonexistent", self.running.stderr())
         self.assert_exit(evertoken("status", socket=place), 0)
+
+    def test_what_is_taken_from_somebody_is_taken_though_the_socket_cannot_move(self):
+        self.directory.chmod(0o711)
+        self.running.directory.chmod(0o711)
+        nobody = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
+        allowed = {"mode": "0666", "allow": [{"user": "nobody"}]}
+        self.reload(control=allowed)
+        self.assert_exit(self.running.evertoken("token", "one", prefix=nobody), 0)
+        self.reload(control={"mode": "0666"}, control_socket="/nonexistent/control.sock",
+                    problem="/nonexistent")
+        self.assert_exit(self.running.evertoken("token", "one", prefix=nobody), os.EX_NOPERM)
 
     def test_the_metrics_listener_comes_moves_and_goes(self):
         def health(port):
@@ -106,6 +121,9 @@ class ReloadTest(ProgramCase):
             self.assertEqual(self.reload(metrics={"listen": "127.0.0.1:%d" % port}),
                              {"changed: metrics"})
             self.assertEqual(health(port), 200)
+        # The same place in other words is no change of it.
+        self.reload(metrics={"listen": "localhost:%d" % ports[1]})
+        self.assertEqual(health(ports[1]), 200)
         for port, settings in ((ports[0], None), (ports[1], {})):
             if settings is not None:
                 self.assertEqual(self.reload(), {"changed: metrics"})

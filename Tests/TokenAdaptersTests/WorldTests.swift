@@ -90,7 +90,7 @@ import TokenEngine
     func timer() async throws {
         let clock = SystemClock()
         let wakes = Mutex(0)
-        let relay = Relay<Void>()
+        let relay = Relay<Void, Void>()
         relay.connect { _ in wakes.withLock { $0 += 1 } }
         let timer = DispatchWakeTimer(
             clock: clock, cap: .milliseconds(200), wake: { relay.pass(()) })

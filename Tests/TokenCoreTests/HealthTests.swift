@@ -93,7 +93,7 @@ import Testing
         grant.refreshTokenLifetime = .days(60)
         let end = noon.wall.advanced(by: .days(60))
         func due(_ lifecycle: String) throws -> WallTime? {
-            try fleet(grant, lifecycle: lifecycle)["mail"]?.signInDueAt
+            try fleet(grant, lifecycle: lifecycle)["mail"]?.signInDueAt(now: noon)
         }
         #expect(try due(#"{"refresh_token": "static"}"#) == end)
         #expect(try due(#"{"refresh_token_expiry": "fixed"}"#) == end)

@@ -19,6 +19,16 @@ import Testing
         #expect(try SlotContents(bytes: sealed(version: 1), credential: "mail") != nil)
     }
 
+    @Test("a device's sign-in is a sign-in to a version that knows no devices")
+    func device() throws {
+        var record = SlotTests.record(1, "RT")
+        record.kind = .deviceCode
+        let bytes = try SlotTests.slot(record)
+        #expect(try #require(SlotContents(bytes: bytes, credential: "mail")).record == record)
+        let text = String(decoding: bytes, as: UTF8.self)
+        #expect(text.contains(#""kind":"authorization_code""#) && !text.contains("device_code"))
+    }
+
     @Test("of two valid slots the higher sequence rules, whichever it is in")
     func winner() throws {
         func state(_ sequence: UInt64) throws -> SlotPair.State {

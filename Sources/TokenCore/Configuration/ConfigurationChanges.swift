@@ -9,6 +9,8 @@ public struct ConfigurationChanges: Sendable, Equatable {
     public var settings: [String] = []
     /// Keys that differ and take effect when the service starts again: where things lie.
     public var needingRestart: [String] = []
+    /// What could not be put in force: sockets that cannot be opened.
+    public var problems: [String] = []
 
     public init() {}
 
@@ -54,6 +56,7 @@ public struct ConfigurationChanges: Sendable, Equatable {
             ("changed", list(changed.map(\.name))),
             ("changed_keys", .object(changed.map { ($0.name, list($0.keys)) })),
             ("settings", list(settings)), ("needs_restart", list(needingRestart)),
+            ("problems", list(problems)),
         ])
     }
 

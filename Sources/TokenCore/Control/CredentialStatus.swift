@@ -42,8 +42,11 @@ public struct CredentialStatus: Sendable, Equatable {
         guard lifecycle.state != .loginRequired, let left = lifecycle.endingSignIn(now: now) else {
             return []
         }
-        let end = left > .zero ? "ends in \(describe(left))" : "has ended"
-        return ["the refresh token \(end); sign in before: evertoken login \(lifecycle.name)"]
+        let words =
+            left > .zero
+            ? "the refresh token ends in \(describe(left)); sign in before"
+            : "the refresh token has ended; sign in"
+        return ["\(words): evertoken login \(lifecycle.name)"]
     }
 
     public var json: JSONNode {

@@ -44,7 +44,7 @@ public struct CredentialMetrics: Sendable, Equatable {
         expiresAt = lifecycle.grant.access?.told(by: now).expiresAt
         nextRefreshAt = lifecycle.nextAttemptAt.map { now.wall(at: $0) }
         refreshTokenExpiresAt = lifecycle.grant.refreshTokenExpiresAt
-        signInDueAt = lifecycle.signInDueAt
+        signInDueAt = lifecycle.signInDueAt(now: now)
         lastRefreshAt = lifecycle.grant.attempts.lastSuccessAt?.wall
         failures = lifecycle.failures
         refreshes = lifecycle.grant.attempts.successes

@@ -9,6 +9,8 @@ public struct StatusReport: Sendable {
     public var configurationMistakes: [String]
     /// Keys of the configuration in force that wait for the service to start again.
     public var needingRestart: [String] = []
+    /// What of that configuration could not be put in force.
+    public var reloadProblems: [String] = []
 
     public init(
         state: DaemonState, startedAt: WallTime, credentials: [CredentialStatus],
@@ -31,6 +33,10 @@ public struct StatusReport: Sendable {
                 "needs_restart",
                 needingRestart.isEmpty ? nil : .array(needingRestart.map { .string($0) })
             ),
+            (
+                "reload_problems",
+                reloadProblems.isEmpty ? nil : .array(reloadProblems.map { .string($0) })
+            ),
             ("credentials", .array(credentials.map(\.json))),
         ])
     }
@@ -52,6 +58,11 @@ extension StoredError {
         if state == .loginRequired {
             return "Sign in again: put a new refresh token in place, or run: evertoken login "
                 + "\(credential), or: evertoken import \(credential)"
+        }
+        if state == .quarantined, problem == CredentialLifecycle.unreadable {
+            return "Nothing is sent. Set the slots aside: evertoken accept \(credential); then "
+                + "sign in: evertoken login \(credential). Or bring tokens: evertoken import "
+                + credential
         }
         if state == .quarantined {
             return "Nothing is sent. If no other host uses this state and it is not an old copy, "

@@ -29,7 +29,7 @@ extension CredentialLifecycle {
         }
     }
 
-    private static let unreadable = "neither slot of its state can be read"
+    static let unreadable = "neither slot of its state can be read"
 
     private mutating func quarantined(_ problem: String, now: Moment) -> [LifecycleAction] {
         let isNew = quarantine?.problem != problem

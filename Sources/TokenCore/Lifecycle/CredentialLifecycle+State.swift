@@ -19,6 +19,9 @@ extension CredentialLifecycle {
         return hasFailed ? .retrying : .fresh
     }
 
+    /// Neither slot can be read: a person decides before anything is written over them.
+    public var isUnreadable: Bool { quarantine?.problem == Self.unreadable }
+
     /// The last failure that still stands.
     public var standingError: StoredError? {
         quarantine ?? lastOutputProblem ?? storageError ?? grant.attempts.lastError
@@ -95,6 +98,7 @@ extension CredentialLifecycle {
 
     /// What the files say of the token's times is wrong now.
     mutating func noteClockStep(now: Moment, using random: inout RandomSource) {
+        warnDueAt = warningAt(now: now)
         guard quarantine == nil, let access = grant.access, access.lifetime != nil else { return }
         if let published, !published.isDead {
             publishDueAt = now.uptime

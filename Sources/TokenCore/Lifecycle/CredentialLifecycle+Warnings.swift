@@ -16,11 +16,15 @@ extension CredentialLifecycle {
     /// When a person must have signed in: the refresh token's end, where that is known.
     ///
     /// `nil` where the profile can start over without a person, and where refreshing puts the end
-    /// off, as long as it works: a token that is renewed every half hour always ends within the
-    /// hour, and nobody needs to come for that.
-    public var signInDueAt: WallTime? {
-        if configuration.profile.acquire != nil { return nil }
-        return isRefreshTokenPostponed && failures == 0 ? nil : grant.refreshTokenExpiresAt
+    /// off, unless it has failed for so long that half of that life is over: a token that is
+    /// renewed every half hour always ends within the hour, and nobody needs to come for that.
+    public func signInDueAt(now: Moment) -> WallTime? {
+        guard configuration.profile.acquire == nil, let end = grant.refreshTokenExpiresAt else {
+            return nil
+        }
+        guard isRefreshTokenPostponed else { return end }
+        let half = (grant.refreshTokenLifetime ?? .zero) / 2
+        return failures > 0 && now.wall.duration(to: end) < half ? end : nil
     }
 
     /// What is left until then, once that is 14 days or less.
@@ -30,7 +34,7 @@ extension CredentialLifecycle {
     }
 
     private func signInLeft(now: Moment) -> Duration? {
-        signInDueAt.map { now.wall.duration(to: $0) }
+        signInDueAt(now: now).map { now.wall.duration(to: $0) }
     }
 
     /// The smallest one that has been reached.
@@ -44,7 +48,9 @@ extension CredentialLifecycle {
         let reached = left.flatMap(Self.threshold) ?? .max
         defer { warnedDays = reached }
         guard reached < warnedDays, let left else { return [] }
-        return [.report(.refreshTokenEnds(days: max(0, Int(left.components.seconds / 86_400))))]
+        // Begun days: of two weeks to the minute nobody says thirteen days.
+        let days = (left.components.seconds + 86_399) / 86_400
+        return [.report(.refreshTokenEnds(days: max(0, Int(days))))]
     }
 
     /// When the next threshold is reached.

@@ -46,7 +46,7 @@ public struct CredentialLifecycle: Sendable {
     var isRetryPending = false
     /// The smallest warning threshold already reported, in days, and when the next one comes.
     var warnedDays = Int.max
-    private var warnDueAt: Uptime?
+    var warnDueAt: Uptime?
     /// For those who wait for one. Sign-ins and imports do not count.
     public private(set) var renewalsEnded = 0
     private var isRenewing = false

@@ -71,7 +71,8 @@ public enum SlotLayout {
         JSONNode.object([
             ("sequence", .integer(Int64(record.sequence))),
             ("state", .integer(Int64(record.state.rawValue))),
-            ("attempt", .string(record.attemptID)), ("kind", .string(record.kind.rawValue)),
+            ("attempt", .string(record.attemptID)), ("kind", .string(record.kind.storedName)),
+            ("by_device", record.kind == .deviceCode ? true : nil),
             ("step", record.step.isEmpty ? nil : .string(record.step)),
             ("host", record.host.isEmpty ? nil : .string(record.host)),
             ("sent_at", record.sentAt.json), ("grant", record.grant.json()),
@@ -177,10 +178,11 @@ public struct SlotContents: Sendable, Equatable {
             let state = node["state"]?.integer.flatMap({ UInt8(exactly: $0) })
                 .flatMap(SlotRecord.State.init),
             let attempt = node["attempt"]?.text,
-            let kind = node["kind"]?.text.flatMap(ExchangeKind.init),
+            let stored = node["kind"]?.text.flatMap(ExchangeKind.init),
             let sentAt = node["sent_at"].flatMap(Moment.init(json:)),
             let grant = node["grant"].flatMap(StoredGrant.init(json:))
         else { return nil }
+        let kind = node["by_device"]?.flag == true ? .deviceCode : stored
         record = SlotRecord(
             sequence: UInt64(sequence), state: state, attemptID: attempt, kind: kind,
             step: node["step"]?.text ?? "", sentAt: sentAt, grant: grant)
@@ -213,6 +215,14 @@ public struct SlotContents: Sendable, Equatable {
             body: Array(payload[newline...].dropFirst()),
             isTruncated: line["cut"]?.flag ?? false)
         return StoredAnswer(raw: raw, roundTrip: roundTrip)
+    }
+}
+
+extension ExchangeKind {
+    /// In a slot. Versions before device codes read them as the other kind of sign-in, which is
+    /// near enough; a word that they do not know would be a damaged slot to them.
+    fileprivate var storedName: String {
+        self == .deviceCode ? ExchangeKind.authorizationCode.rawValue : rawValue
     }
 }
 
