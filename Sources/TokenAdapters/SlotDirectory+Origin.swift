@@ -31,6 +31,22 @@ extension SlotDirectory {
         }
     }
 
+    public func distrust(
+        _ credential: String, problem: String
+    ) async throws(StorageFailure) {
+        try await work.run(key: credential) { () throws(StorageFailure) in
+            let place = "\(self.path)/\(credential)"
+            let folder = clinux_open_directory_strictly(self.directory, credential)
+            if folder < 0, errno == ENOENT { return }
+            guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)").text) }
+            defer { close(folder) }
+            var note = try OriginNote(in: folder, place) ?? OriginNote.now(in: folder)
+            guard note.problem != problem else { return }
+            note.problem = problem
+            try self.write(note, in: folder, place)
+        }
+    }
+
     public func erase(_ credential: String) async throws(StorageFailure) {
         try await work.run(key: credential) { () throws(StorageFailure) in
             let place = "\(self.path)/\(credential)"
@@ -97,15 +113,20 @@ extension SlotDirectory {
     /// A state without a note is of an older version, or new: it is where it should be.
     func origin(in folder: Int32, _ place: String) throws(StorageFailure) -> SlotOrigin {
         guard let noted = try OriginNote(in: folder, place) else { return .own }
-        return OriginNote.now(in: folder).difference(from: noted).map { .foreign(problem: $0) }
-            ?? .own
+        let difference = noted.problem ?? OriginNote.now(in: folder).difference(from: noted)
+        return difference.map { .foreign(problem: $0) } ?? .own
     }
 
     func noteOrigin(in folder: Int32, _ place: String) throws(StorageFailure) {
-        let note = OriginNote.now(in: folder).json.serialized()
+        try write(OriginNote.now(in: folder), in: folder, place)
+    }
+
+    private func write(
+        _ note: OriginNote, in folder: Int32, _ place: String
+    ) throws(StorageFailure) {
         do throws(SystemError) {
             try AtomicFile(mode: 0o600)
-                .write(note, name: OriginNote.fileName, in: folder, place: place)
+                .write(note.json.serialized(), name: OriginNote.fileName, in: folder, place: place)
         } catch { throw StorageFailure(error.text) }
     }
 }
@@ -117,6 +138,8 @@ private struct OriginNote {
     var machine: String
     /// Inode and birth of each slot; empty for one that is not there.
     var slots: [[Int64]]
+    /// What else told that they are old; it may be gone by now.
+    var problem: String?
 
     static func now(in folder: Int32) -> OriginNote {
         OriginNote(
@@ -147,12 +170,14 @@ private struct OriginNote {
         self.init(
             machine: machine,
             slots: slots.map { ($0.elements ?? []).compactMap { $0.integer } })
+        problem = json["problem"]?.text
     }
 
     var json: JSONNode {
         .object([
             ("machine", .string(machine)),
             ("slots", .array(slots.map { .array($0.map { .integer($0) }) })),
+            ("problem", problem.map { .string($0) }),
         ])
     }
 

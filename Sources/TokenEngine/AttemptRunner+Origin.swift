@@ -23,9 +23,13 @@ extension AttemptRunner {
         if grant.generation < fence.grant.generation,
             grant.isEndangeredByCopies(profile: credential.profile)
         {
-            problem =
+            let wentBack =
                 "its state went back from grant \(fence.grant.generation) to "
                 + "\(grant.generation) while the daemon ran"
+            problem = wentBack
+            try await storage { () throws(StorageFailure) in
+                try await world.slots.distrust(credential.name, problem: wentBack)
+            }
         }
         // A person has signed in since: what is stored will not be sent.
         if problem != nil, let seed, grant.isNew(seed) {
@@ -91,7 +95,10 @@ private func distrust(
 ) async throws(StorageFailure) -> (problem: String, mayPublish: Bool)? {
     guard grant.isEndangeredByCopies(profile: credential.profile) else { return nil }
     if !isAccepted, await isBehindItsOutputs(grant, credential, world) {
-        return ("its state is older than the token in its output files", false)
+        // The files may be gone before a person has looked: after a reboot, under /run.
+        let problem = "its state is older than the token in its output files"
+        try await world.slots.distrust(credential.name, problem: problem)
+        return (problem, false)
     }
     guard case .foreign(let problem) = try await world.slots.origin(of: credential.name) else {
         return nil

@@ -36,6 +36,9 @@ public protocol SlotStore: Sendable {
     func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin
     /// From now on these slots are the right ones; where none can be read they are set aside.
     func accept(_ credential: String) async throws(StorageFailure)
+    /// From now on these slots are foreign, whatever becomes of what told so, until somebody
+    /// accepts them.
+    func distrust(_ credential: String, problem: String) async throws(StorageFailure)
     /// Removes all that is stored of a credential.
     func erase(_ credential: String) async throws(StorageFailure)
     /// What the slots hold, without creating any.

@@ -176,6 +176,7 @@ extension Life: SlotStore {
             return
         }
         simulation.machine.slots[credential]?.noted = identity
+        simulation.machine.slots[credential]?.problem = nil
     }
 
     func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin {
@@ -183,6 +184,7 @@ extension Life: SlotStore {
         guard let slots = simulation.machine.slots[credential], let noted = slots.noted else {
             return .own
         }
+        if let problem = slots.problem { return .foreign(problem: problem) }
         return noted == slots.identity ? .own : .foreign(problem: "simulated: a copy")
     }
 
@@ -194,6 +196,13 @@ extension Life: SlotStore {
             simulation.machine.removeSlots(credential)
         }
         noteOrigin(credential)
+    }
+
+    func distrust(_ credential: String, problem: String) async throws(StorageFailure) {
+        await wait(simulation.diskDelay())
+        simulation.operation(self)
+        try mustWork("distrust \(credential)")
+        if !isDead { simulation.machine.slots[credential]?.problem = problem }
     }
 
     func erase(_ credential: String) async throws(StorageFailure) {

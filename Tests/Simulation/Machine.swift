@@ -11,6 +11,8 @@ struct Machine {
         var identity: Int
         /// The identity that was noted beside them; `nil` before the first note.
         var noted: Int?
+        /// What told that they are old.
+        var problem: String?
     }
 
     var slots: [String: Slots] = [:]
@@ -90,7 +92,8 @@ struct Machine {
         readings[name] = nil
         slots[name] = Slots(
             files: old.files, identity: inPlace ? current.identity : identities,
-            noted: inPlace ? current.noted : old.noted)
+            noted: inPlace ? current.noted : old.noted,
+            problem: inPlace ? current.problem : old.problem)
     }
 
     /// Whether a slot can be read that holds this text.

@@ -95,6 +95,12 @@ class RollbackTest(ProgramCase):
         self.assert_quarantined(self.main, "older than the token in its output files")
         self.assert_nothing_was_sent_since(asked, self.main)
         self.assertEqual(self.main.file("crm/token"), new)
+        # What told is gone, as after a reboot: it is remembered.
+        self.assertEqual(self.main.terminate(), 0)
+        shutil.rmtree(self.main.tokens)
+        self.main.start()
+        self.assert_quarantined(self.main, "older than the token in its output files")
+        self.assert_nothing_was_sent_since(asked, self.main)
 
     def test_slots_that_go_back_under_a_running_daemon_are_noticed(self):
         slots = {path: path.read_bytes() for path in self.main.state.glob("crm/slot*")}

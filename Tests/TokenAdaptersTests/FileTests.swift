@@ -26,6 +26,21 @@ final class Folder {
             path: folder.path + "/state", slotSize: 65_536, allowUnsafe: true, warn: { _ in })
     }
 
+    @Test("slots that are distrusted stay foreign, also when they are opened, until accepted")
+    func distrusted() async throws {
+        let folder = try Folder()
+        let store = try slots(folder)
+        try await store.open("mail").close()
+        #expect(try await store.origin(of: "mail") == .own)
+        try await store.distrust("mail", problem: "it is old")
+        try await store.distrust("never-there", problem: "it is old")
+        try await store.open("mail").close()
+        #expect(try await store.origin(of: "mail") == .foreign(problem: "it is old"))
+        #expect(try await store.origin(of: "never-there") == .own)
+        try await store.accept("mail")
+        #expect(try await store.origin(of: "mail") == .own)
+    }
+
     @Test("slots are preallocated with real blocks, private, and hold what was written")
     func roundTrip() async throws {
         let folder = try Folder()

@@ -96,6 +96,23 @@ struct ForeignStateTests {
         #expect(sent(world) == [.sent("RT-1")])
     }
 
+    @Test("what the token files told is remembered when they are gone, as after a reboot")
+    func behindLostOutputs() async throws {
+        let world = try await worldWithState()
+        world.script([RecordingWorld.token(2)])
+        for mark in [PublishedMark(accessToken: Secret("AT-9"), issuedAt: 1_795_009_999), nil] {
+            world.state.withLock { $0.mark = mark }
+            try await world.run(try RecordingWorld.configuration()) { engine in
+                try await world.wait("READY") { $0.contains(.ready) }
+                world.state.withLock { $0.uptime += .seconds(3000) }
+                engine.inbox.yield(.woke)
+                #expect(await ask(engine, .credential("mail")).body["state"] == "quarantined")
+            }
+            #expect(sent(world) == [])
+            world.state.withLock { $0.deeds = [] }
+        }
+    }
+
     @Test("slots that go back under a running daemon are noticed before the next request")
     func behindMemory() async throws {
         let world = try await worldWithState()

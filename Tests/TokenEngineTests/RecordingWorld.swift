@@ -146,6 +146,9 @@ extension RecordingWorld: SlotStore {
     func accept(_ credential: String) async throws(StorageFailure) {
         state.withLock { _ = $0.foreign.remove(credential) }
     }
+    func distrust(_ credential: String, problem: String) async throws(StorageFailure) {
+        state.withLock { _ = $0.foreign.insert(credential) }
+    }
     func erase(_ credential: String) async throws(StorageFailure) {
         state.withLock { $0.slots[credential] = nil }
     }
