@@ -189,3 +189,14 @@ extension ControlReply {
                 + "tokens: evertoken import \(name)")
     }
 }
+
+extension AttemptOrder {
+    /// A person signs in or brings tokens: if that comes to nothing, the tokens there are stand as
+    /// they were.
+    var isOfAPerson: Bool {
+        if case .adopt = self { true } else { isLogin }
+    }
+    func refused(_ refusal: Refusal) -> AttemptReport.End {
+        isOfAPerson ? .signInFailed(refusal) : .refused(refusal)
+    }
+}

@@ -255,14 +255,6 @@ extension AttemptOrder {
     var isRenewal: Bool {
         if case .renew = self { true } else { false }
     }
-    /// A person signs in or brings tokens: if that comes to nothing, the tokens there are stand as
-    /// they were.
-    var isOfAPerson: Bool {
-        if case .adopt = self { true } else { isLogin }
-    }
-    func refused(_ refusal: Refusal) -> AttemptReport.End {
-        isOfAPerson ? .signInFailed(refusal) : .refused(refusal)
-    }
 }
 
 extension Refusal {
