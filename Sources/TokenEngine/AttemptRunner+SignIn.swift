@@ -176,8 +176,8 @@ extension ControlReply {
     private static func status(of refusal: Refusal) -> Int {
         switch refusal.failureClass {
         case .storage: 507
-        // What was given is at fault, and no server said so.
-        case .config where refusal.httpStatus == nil: 422
+        // No server said so.
+        case .config where refusal.httpStatus == nil: 409
         default: 502
         }
     }

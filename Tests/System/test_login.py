@@ -96,6 +96,7 @@ class BrowserFlow(LoginCase):
         waiting.stop()
         with socket.socket(socket.AF_INET6) as taken:
             taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             taken.bind(("::1", port))
             taken.listen()
             refused = self.login(daemon, "--redirect-uri", local, "--no-browser")

@@ -173,7 +173,7 @@ class HistoryTest(ProgramCase):
     def test_what_never_reached_a_slot_is_told_too(self):
         daemon = self.daemon({"crm": self.credential(
             "crm", client_secret={"file": str(self.directory / "absent")})})
-        daemon.wait_for("crm", "pending", timeout=2)
+        daemon.wait_for("crm", "misconfigured")
         wait_until(lambda: self.history(daemon), 5, "an attempt", daemon)
         [attempt] = self.history(daemon)
         self.assertEqual((attempt["result"], attempt["class"]), ("failure", "config"))
@@ -274,7 +274,7 @@ class WarningTest(ProgramCase):
             warning, "the refresh token ends in 2 d; sign in before: evertoken login crm")
         self.assertIn(warning, " ".join(daemon.evertoken("status").stdout.split()))
         self.assertIn("refresh token ends soon", daemon.stderr())
-        self.assertIn("days_left=2", daemon.stderr())
+        self.assertIn("days_left=3", daemon.stderr())
         self.assertEqual(daemon.stderr().count("refresh token ends soon"), 1)
         # The next refresh changes nothing about it: not a second time.
         self.assert_exit(daemon.evertoken("refresh", "crm", "--wait"), 0)
