@@ -8,6 +8,7 @@ ORIGIN = "TokenEngine/AttemptRunner+Origin.swift"
 GATES = "TokenEngine/CredentialGates.swift"
 ENGINE = "TokenEngine/Engine.swift"
 LIFE = "TokenCore/Lifecycle/CredentialLifecycle.swift"
+STATE = "TokenCore/Lifecycle/CredentialLifecycle+State.swift"
 OUTCOMES = "TokenCore/Lifecycle/CredentialLifecycle+Outcomes.swift"
 FLEET = "TokenCore/Lifecycle/Fleet.swift"
 SCHEDULE = "TokenCore/Lifecycle/RefreshSchedule.swift"
@@ -16,8 +17,7 @@ PLANNING = "TokenCore/Storage/AttemptPlanning.swift"
 TIME = "TokenCore/Values/Time.swift"
 ORDER = "EngineTests/order"
 SENT_INTENT = "try await write(attempt.record, to: attempt.index, of: attempt.slots"
-STEPPED = ("        publishDueAt = now.uptime\n        isOutputChangePending = job != .none\n"
-           "    }\n\n    mutating func publish(")
+STEPPED = "publishDueAt = now.uptime\n            isOutputChangePending = job != .none\n"
 
 MUTANTS = [
     # From the slots to the slots.
@@ -103,10 +103,10 @@ MUTANTS = [
     mutant(75, SCHEDULE, "the floor between two refreshes",
            "return max(delay, minimumInterval", "return $M ? delay : max(delay, minimumInterval",
            "RefreshScheduleTests/rules"),
-    mutant(76, LIFE, "the floor for those who ask by hand",
+    mutant(76, STATE, "the floor for those who ask by hand",
            "elapsed < floor else { return now.uptime }",
            "elapsed < floor, !$M else { return now.uptime }", "FleetTests/floorByHand"),
-    mutant(77, LIFE, "the wait that a provider asked for", "elapsed < asked\n",
+    mutant(77, STATE, "the wait that a provider asked for", "elapsed < asked\n",
            "elapsed < asked, !$M\n", "LifecycleTests/tokenWanted"),
     mutant(78, OUTCOMES, "the floor after a restart", "max(.zero, floor - elapsed)",
            "$M ? .zero : max(.zero, floor - elapsed)", "LifecycleTests/crashLoop"),
@@ -128,7 +128,7 @@ MUTANTS = [
            "inbox.yield(.stop) }),\n            (SIGINT",
            "if $M { exit(0) } else { inbox.yield(.stop) } }),\n            (SIGINT",
            "test_steps_kill:stop_during_the_first_step"),
-    mutant(85, LIFE, "publishing anew after a step of the clock", STEPPED,
+    mutant(85, STATE, "publishing anew after a step of the clock", STEPPED,
            STEPPED.replace("= now.uptime", "= $M ? publishDueAt : now.uptime"),
            "test_clocks:told_by_the_new_clock"),
     mutant(86, TIME, "no belief in a time that lies in the future",
