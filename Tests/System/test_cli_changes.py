@@ -66,6 +66,27 @@ class LoginTest(ProgramCase):
         self.assert_exit(daemon.evertoken("refresh", "crm", "--wait"), 0)
         self.assertIsNotNone(self.server.live_refresh_token("crm"))
 
+    def test_slots_that_cannot_be_read_are_set_aside_by_a_person_before_a_sign_in(self):
+        daemon = self.daemon({"crm": self.credential("crm")})
+        daemon.wait_for("crm", "fresh")
+        daemon.terminate()
+        for name in ("slotA", "slotB"):
+            slot = daemon.state / "crm" / name
+            slot.write_bytes(b"x" * slot.stat().st_size)
+        daemon.start()
+        entry = daemon.wait_for("crm", "quarantined")
+        self.assertIn("evertoken accept crm", entry["last_error"]["remedy"])
+        sent = len(self.server.forms)
+        done = daemon.evertoken("login", "crm", "--code", "4f2c9")
+        self.assert_exit(done, os.EX_TEMPFAIL, "evertoken accept crm", "evertoken import crm")
+        self.assertEqual(len(self.server.forms), sent)
+        self.assertEqual((daemon.state / "crm" / "slotA").read_bytes()[:1], b"x")
+        self.assert_exit(daemon.evertoken("accept", "crm"), 0)
+        daemon.wait_for("crm", "login_required")
+        self.server.expect_code("crm")
+        self.assert_exit(daemon.evertoken("login", "crm", "--code", "4f2c9"), 0)
+        daemon.wait_for("crm", "fresh")
+
     def test_a_login_without_a_name_that_is_known_or_a_daemon_fails(self):
         self.assert_exit(self.fresh_daemon("crm").evertoken("login", "crn", "--code", "1"),
                          os.EX_DATAERR, '"crn"')
