@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import TokenCore
 
 /// Opens an address in the person's own browser, where there is one. Not as root: a browser is
 /// nothing to run with all rights.
@@ -39,13 +40,6 @@ public enum BrowserLauncher {
             return nil
         }
         return path
-    }
-
-    private static func escapedHTML(_ text: String) -> String {
-        let escapes: [Character: String] = [
-            "&": "&amp;", "<": "&lt;", ">": "&gt;", "\"": "&quot;", "'": "&#39;",
-        ]
-        return text.map { escapes[$0] ?? String($0) }.joined()
     }
 
     private static func start(_ program: String, _ file: String) -> Bool {

@@ -35,7 +35,7 @@ public struct SignInPage: Sendable, Equatable {
     public static let contentType = "text/html; charset=utf-8"
 
     private var words: (title: String, mark: String, text: [String]) {
-        let name = "<strong>\(escaped(credential))</strong>"
+        let name = "<strong>\(escapedHTML(credential))</strong>"
         switch outcome {
         case .signedIn:
             return (
@@ -50,14 +50,14 @@ public struct SignInPage: Sendable, Equatable {
                 "Not signed in", "✕",
                 [
                     "The sign-in of \(name) was denied. Nothing was changed.",
-                    "To try again, run <code>evertoken login \(escaped(credential))</code>.",
+                    "To try again, run <code>evertoken login \(escapedHTML(credential))</code>.",
                 ]
             )
         case .failed(let problem):
             return (
                 "Not signed in", "✕",
                 [
-                    "\(name) is not signed in: \(escaped(problem)).",
+                    "\(name) is not signed in: \(escapedHTML(problem)).",
                     "The terminal where you ran <code>evertoken login</code> says what to do.",
                 ]
             )
@@ -75,7 +75,7 @@ public struct SignInPage: Sendable, Equatable {
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="color-scheme" content="light dark">
-            <title>\(words.title): \(escaped(credential)) – evertoken</title>
+            <title>\(words.title): \(escapedHTML(credential)) – evertoken</title>
             <link rel="icon" href="data:,">
             <style>\(Self.style)</style>
             </head>
@@ -110,19 +110,20 @@ public struct SignInPage: Sendable, Equatable {
           main.bad h1 { color: #ff9a91 }
         }
         """
+}
 
-    private func escaped(_ text: String) -> String {
-        var result = ""
-        for character in text {
-            switch character {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            case "'": result += "&#39;"
-            default: result.append(character)
-            }
+/// Text as it may stand in an element or in a quoted attribute of a page.
+public func escapedHTML(_ text: String) -> String {
+    var result = ""
+    for character in text {
+        switch character {
+        case "&": result += "&amp;"
+        case "<": result += "&lt;"
+        case ">": result += "&gt;"
+        case "\"": result += "&quot;"
+        case "'": result += "&#39;"
+        default: result.append(character)
         }
-        return result
     }
+    return result
 }
