@@ -12,7 +12,7 @@ extension ImportedTokens {
                 problem: "this is no JSON: \(error.problem)",
                 remedy: "give an object with refresh_token, access_token or both")
         }
-        let known: Set<String> = [
+        let known: Set<ByteText> = [
             "refresh_token", "access_token", "token_type", "scope", "expires_in", "expires_at",
         ]
         guard let members = node.members else {
@@ -21,7 +21,7 @@ extension ImportedTokens {
                 remedy: "give an object with refresh_token, access_token or both")
         }
         var tokens = ImportedTokens()
-        for member in members where known.contains(member.key) && !member.value.isNull {
+        for member in members where known.contains(ByteText(member.key)) && !member.value.isNull {
             try tokens.take(member, now: now)
         }
         guard tokens.refreshToken != nil || tokens.accessToken != nil else {
@@ -46,8 +46,8 @@ extension ImportedTokens {
         case "access_token":
             guard let token = member.value.text, isUsableToken(token) else { throw mistake }
             accessToken = Secret(token)
-        case "token_type": tokenType = member.value.text
-        case "scope": scope = member.value.text
+        case "token_type": tokenType = try Self.printable(member)
+        case "scope": scope = try Self.printable(member)
         default:
             guard let number = member.value.canonicalText.flatMap(Double.init), number > 0,
                 number < 1e11
@@ -61,5 +61,16 @@ extension ImportedTokens {
             }
             lifetime = min(.milliseconds(Int64(seconds * 1000)), AnswerReader.maximumLifetime)
         }
+    }
+
+    /// What a response may say there too: it goes into token files.
+    private static func printable(_ member: JSONMember) throws(RequestError) -> String? {
+        guard let text = member.value.text else { return nil }
+        guard text.isPrintableASCII else {
+            throw RequestError(
+                problem: "\(member.key) holds what is not printable ASCII",
+                remedy: "give it as the provider did, or leave it out")
+        }
+        return text
     }
 }

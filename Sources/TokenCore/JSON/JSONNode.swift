@@ -1,7 +1,7 @@
 /// A JSON value (RFC 8259) that remembers where in its document it began.
 public struct JSONNode: Sendable {
     /// What the value is. Numbers keep their text: nothing is rounded that nobody asked to round.
-    public enum Kind: Sendable, Equatable {
+    public enum Kind: Sendable {
         case null
         case bool(Bool)
         case number(String)
@@ -31,7 +31,7 @@ public struct JSONMember: Sendable {
 extension JSONMember: Equatable {
     /// Equal members are equal wherever they stood.
     public static func == (left: JSONMember, right: JSONMember) -> Bool {
-        left.key == right.key && left.value == right.value
+        left.key.hasSameBytes(as: right.key) && left.value == right.value
     }
 }
 
@@ -40,9 +40,24 @@ extension JSONNode: Equatable {
     public static func == (left: JSONNode, right: JSONNode) -> Bool { left.kind == right.kind }
 }
 
+extension JSONNode.Kind: Equatable {
+    /// Texts are compared by their bytes (RFC 8259 section 8.3).
+    public static func == (left: JSONNode.Kind, right: JSONNode.Kind) -> Bool {
+        switch (left, right) {
+        case (.null, .null): true
+        case (.bool(let one), .bool(let other)): one == other
+        case (.number(let one), .number(let other)), (.string(let one), .string(let other)):
+            one.hasSameBytes(as: other)
+        case (.array(let one), .array(let other)): one == other
+        case (.object(let one), .object(let other)): one == other
+        case (.null, _), (.bool, _), (.number, _), (.string, _), (.array, _), (.object, _): false
+        }
+    }
+}
+
 extension JSONNode {
     public subscript(_ key: String) -> JSONNode? {
-        members?.first { $0.key == key }?.value
+        members?.first { $0.key.hasSameBytes(as: key) }?.value
     }
     public var members: [JSONMember]? {
         if case .object(let members) = kind { members } else { nil }
@@ -61,7 +76,7 @@ extension JSONNode {
         guard case .number(let literal) = kind else { return nil }
         return Int64(literal)
     }
-    public var isNull: Bool { kind == .null }
+    public var isNull: Bool { if case .null = kind { true } else { false } }
 
     /// One spelling for comparing: `0` and `"0"` are the same, `true` and `"true"` too
     /// (profile rule 5). `nil` for arrays, objects and null.

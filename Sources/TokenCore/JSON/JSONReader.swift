@@ -94,7 +94,7 @@ public struct JSONReader {
     private mutating func object(_ depth: Int) throws(JSONSyntaxError) -> [JSONMember] {
         at += 1
         var members: [JSONMember] = []
-        var seen: Set<String> = []
+        var seen: Set<ByteText> = []
         skipSpace()
         if byte == UInt8(ascii: "}") {
             at += 1
@@ -105,7 +105,7 @@ public struct JSONReader {
             let start = at
             guard byte == UInt8(ascii: "\"") else { throw error("expected a key in quotes") }
             let key = try string()
-            guard seen.insert(key).inserted else {
+            guard seen.insert(ByteText(key)).inserted else {
                 throw JSONSyntaxError(offset: start, problem: "this key appears twice")
             }
             skipSpace()
@@ -197,7 +197,7 @@ public struct JSONReader {
             guard let character = Unicode.Scalar(scalar) else {
                 throw error("half of a surrogate pair")
             }
-            text.append(contentsOf: String(character).utf8)
+            text.append(contentsOf: UTF8.encode(character) ?? UTF8.encodedReplacementCharacter)
         default:
             at -= 1
             throw error("unknown escape")

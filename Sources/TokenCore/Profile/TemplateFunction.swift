@@ -67,8 +67,8 @@ enum TemplateFunction: String, CaseIterable, Sendable {
     func apply(_ arguments: [String], _ nonce: RequestNonce) -> JSONNode? {
         switch self {
         case .concat: return .string(arguments.joined())
-        case .upper: return .string(asciiCased(arguments[0], upper: true))
-        case .lower: return .string(asciiCased(arguments[0], upper: false))
+        case .upper: return .string(asciiUppercased(arguments[0]))
+        case .lower: return .string(arguments[0].asciiLowercased)
         case .substr: return substring(arguments)
         case .int: return Int64(arguments[0]).map { .integer($0) }
         case .urlencode: return .string(percentEncoded(arguments[0]))
@@ -124,15 +124,8 @@ enum TemplateFunction: String, CaseIterable, Sendable {
 }
 
 /// Letters a-z only: the result must not depend on a locale.
-private func asciiCased(_ text: String, upper: Bool) -> String {
-    let bytes = text.utf8.map { byte in
-        switch byte {
-        case 0x61...0x7A where upper: byte - 32
-        case 0x41...0x5A where !upper: byte + 32
-        default: byte
-        }
-    }
-    return String(decoding: bytes, as: UTF8.self)
+private func asciiUppercased(_ text: String) -> String {
+    String(decoding: text.utf8.map { 0x61...0x7A ~= $0 ? $0 - 32 : $0 }, as: UTF8.self)
 }
 
 /// `epoch_seconds`, `epoch_milliseconds`, or a ``DateTimePattern`` in a zone (`UTC` unless said).

@@ -2,10 +2,11 @@
 public enum EndpointURL {
     /// What is wrong with a rendered URL, or `nil`.
     static func problem(of url: String) -> RequestError? {
-        let isSecure = url.hasPrefix("https://")
-        guard isSecure || url.hasPrefix("http://") else {
+        let isSecure = url.hasBytePrefix("https://")
+        guard isSecure || url.hasBytePrefix("http://") else {
             return RequestError(problem: "has no https scheme", remedy: "start it with https://")
         }
+        // From here on it is ASCII: metadata and answers give URLs too.
         guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             return RequestError(
                 problem: "has a character that no URL may have", remedy: "percent-encode it")
@@ -62,6 +63,11 @@ public enum EndpointURL {
 
     private static func labels(_ host: String) -> [Substring] {
         host.split(separator: ".", omittingEmptySubsequences: false)
+    }
+
+    /// Whether it leads to this host's loopback: such a request goes through no proxy.
+    public static func isLoopback(_ url: String) -> Bool {
+        isLoopback(authority(of: url).asciiLowercased[...])
     }
 
     private static func isLoopback(_ authority: Substring) -> Bool {

@@ -18,10 +18,12 @@ enum AnswerBody {
         case .form: node = Self.form(answer.body)
         case .text: node = Self.text(answer.body)
         case .auto:
-            let type = answer.header("Content-Type")?.lowercased() ?? ""
+            let type = answer.header("Content-Type")?.asciiLowercased ?? ""
             if let json = Self.json(answer.body), json.text == nil {
                 node = json
-            } else if type.contains("x-www-form-urlencoded") || type.hasPrefix("text/plain") {
+            } else if type.containsBytes(of: "x-www-form-urlencoded")
+                || type.hasBytePrefix("text/plain")
+            {
                 node = Self.form(answer.body)
             } else {
                 node = nil
@@ -48,10 +50,12 @@ enum AnswerBody {
     private static func form(_ bytes: [UInt8]) -> JSONNode? {
         guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
         var members: [JSONMember] = []
-        for pair in text.split(separator: "&") {
-            guard let equals = pair.firstIndex(of: "="), let key = formDecoded(pair[..<equals]),
-                let value = formDecoded(pair[pair.index(after: equals)...]),
-                !members.contains(where: { $0.key == key })
+        var seen: Set<ByteText> = []
+        for pair in text.utf8.split(separator: UInt8(ascii: "&")) {
+            guard let equals = pair.firstIndex(of: UInt8(ascii: "=")),
+                let key = formDecoded(Substring(pair[..<equals])),
+                let value = formDecoded(Substring(pair[pair.index(after: equals)...])),
+                seen.insert(ByteText(key)).inserted
             else { return nil }
             members.append(JSONMember(key, .string(value)))
         }
@@ -60,8 +64,6 @@ enum AnswerBody {
 
     private static func text(_ bytes: [UInt8]) -> JSONNode? {
         guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
-        let trimmed = text.drop { $0.isWhitespace }
-        let end = trimmed.lastIndex { !$0.isWhitespace }.map { trimmed.index(after: $0) }
-        return .string(String(trimmed[..<(end ?? trimmed.startIndex)]))
+        return .string(String(text.trimmedOfSpace))
     }
 }

@@ -13,6 +13,10 @@ public struct AnswerReader: Sendable {
     let ownRules: Int
     /// What earlier steps of the same exchange gave.
     let steps: [StepResult]
+    /// Whether the refresh token is an access token that renews itself.
+    let renewsItself: Bool
+    /// The refresh token that was sent; `nil` where an access token may be the same.
+    var held: Secret?
 
     /// Whether a refusal may mean that the refresh token is dead.
     var spendsGrant: Bool { exchange.spendsGrant }
@@ -27,6 +31,7 @@ public struct AnswerReader: Sendable {
         rules = profile.errors + ErrorRule.builtIn
         ownRules = profile.errors.count
         self.steps = steps
+        renewsItself = profile.lifecycle.refreshToken == .accessToken
     }
 
     /// - Parameter sentAt: The wall clock when the request was sent. An absolute expiry is measured
@@ -50,6 +55,14 @@ public struct AnswerReader: Sendable {
         let isTokenless = response.accessToken == nil && answer.body.node != nil
         guard isUsableToken(token) || isTokenless else {
             return withoutToken(answer, isEmpty: token.isEmpty, refreshToken: refreshToken)
+        }
+        if !token.isEmpty, isRefreshToken(token, new: refreshToken) {
+            let refusal = Refusal(
+                .config, httpStatus: raw.status,
+                problem: "the access token of the answer is the refresh token, which is never "
+                    + "published; if that is right, name lifecycle.refresh_token: access_token")
+            return AnswerReading(
+                result: .failure(refusal), refreshToken: refreshToken, notes: [])
         }
         let clock = date(of: answer) ?? sentAt
         let expiry = ExpiryReading(answer: answer, root: response.root, now: clock)
@@ -77,9 +90,14 @@ public struct AnswerReader: Sendable {
             result: .success(granted), refreshToken: refreshToken, notes: notes)
     }
 
+    /// Whoever reads a token file must not be able to refresh (I27).
+    private func isRefreshToken(_ token: String, new: Secret?) -> Bool {
+        !renewsItself && [held, new].contains(Secret(token))
+    }
+
     private func text(_ selector: ResponseSelector?, _ answer: ReadableAnswer) -> String? {
         selector.flatMap { answer.select($0, root: exchange.response.root)?.text }
-            .flatMap { $0.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F } ? $0 : nil }
+            .flatMap { $0.isPrintableASCII ? $0 : nil }
     }
 
     /// The profile's conditions, and a 2xx status unless they speak of the status themselves.
@@ -91,7 +109,7 @@ public struct AnswerReader: Sendable {
         guard case .parsed(let body) = answer.body else { return answer.raw.status / 100 == 2 }
         if !conditions.isEmpty { return conditions.allSatisfy(answer.holds) }
         guard let error = body["error"], !error.isNull else { return true }
-        return error.text == ""
+        return error.text?.isEmpty == true
     }
 
     /// Success by every condition, and yet no token that can be published (rule 7).
@@ -166,8 +184,7 @@ public struct AnswerReader: Sendable {
 
 /// RFC 6749 appendix A.12: 1*VSCHAR, with the length bounded.
 func isUsableToken(_ token: String) -> Bool {
-    1...AnswerReader.maximumTokenLength ~= token.utf8.count
-        && token.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7E }
+    1...AnswerReader.maximumTokenLength ~= token.utf8.count && token.isPrintableASCII
 }
 
 /// A refresh token worth keeping: any text, however odd its bytes (I19).

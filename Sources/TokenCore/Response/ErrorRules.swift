@@ -62,7 +62,7 @@ extension AnswerReader {
             retryAfter: rule?.retryAfter.flatMap { retryAfter($0, answer) },
             isBare: status / 100 == 4 && answer.body.node == nil,
             errorCode: answer.body.node?["error"]?.text.flatMap {
-                knownErrorCodes.contains($0) ? $0 : nil
+                knownErrorCodes.contains(ByteText($0)) ? $0 : nil
             })
     }
 
@@ -85,7 +85,7 @@ extension AnswerReader {
         guard let body = answer.body.node else { return nil }
         for key in ["error", "errorCode", "errcode", "code", "status", "error_code"] {
             guard let value = body[key] else { continue }
-            if let text = value.text, knownErrorCodes.contains(text) { return text }
+            if let text = value.text, knownErrorCodes.contains(ByteText(text)) { return text }
             if let number = value.integer, number.magnitude < 1_000_000_000 {
                 return "\(key) \(number)"
             }
@@ -96,7 +96,7 @@ extension AnswerReader {
 
 /// RFC 6749 section 5.2, RFC 8628 section 3.5, RFC 9449 section 5, OpenID Connect Core 3.1.2.6,
 /// and the names the shipped profiles use.
-let knownErrorCodes: Set<String> = [
+let knownErrorCodes: Set<ByteText> = [
     "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
     "unsupported_grant_type", "invalid_scope", "access_denied", "server_error",
     "temporarily_unavailable", "slow_down", "authorization_pending", "expired_token",

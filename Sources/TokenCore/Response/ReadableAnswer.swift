@@ -37,7 +37,8 @@ struct ReadableAnswer {
             context.set(steps, of: [])
             return template.value(in: context)
         case .step(let id, let pointer):
-            return steps.first { $0.id == id }?.pointed.first { $0.key == pointer.text }?.value
+            return steps.first { $0.id == id }?.pointed
+                .first { $0.key.hasSameBytes(as: pointer.text) }?.value
         case .jwtClaim(let claim, let of):
             // A claim of a claim would need a token inside a token: nothing does that.
             guard let token = of ?? accessToken, token.parts.allSatisfy({ !$0.isJWTClaim }),
@@ -70,8 +71,8 @@ struct ReadableAnswer {
         let tested = condition.isIn != nil || condition.notIn != nil || condition.matches != nil
         guard tested else { return true }
         guard let text = value?.conditionText else { return false }
-        if let isIn = condition.isIn, !isIn.contains(text) { return false }
-        if let notIn = condition.notIn, notIn.contains(text) { return false }
+        if let isIn = condition.isIn, !isIn.containsText(text) { return false }
+        if let notIn = condition.notIn, notIn.containsText(text) { return false }
         if let pattern = condition.matches, !pattern.matches(text) { return false }
         return true
     }
@@ -85,8 +86,11 @@ extension ResponseSelector {
 
 /// The claims of a JWT (RFC 7519 section 4), not verified: they only schedule.
 func jwtClaims(of token: String) -> JSONNode? {
-    let parts = token.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 3, let payload = bytes(base64URL: parts[1]) else { return nil }
+    let parts = token.utf8.split(
+        separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    guard parts.count == 3, let payload = bytes(base64URL: Substring(parts[1])) else {
+        return nil
+    }
     return try? JSONReader.read(payload)
 }
 

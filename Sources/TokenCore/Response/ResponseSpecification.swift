@@ -66,7 +66,7 @@ extension ResponseSelector {
 
     /// The header it reads, in lower case.
     public var headerName: String? {
-        if case .header(let name, _) = self { name.lowercased() } else { nil }
+        if case .header(let name, _) = self { name.asciiLowercased } else { nil }
     }
 
     var stepPointer: (step: String, pointer: JSONPointer)? {

@@ -13,7 +13,7 @@ public struct RawAnswer: Sendable, Equatable {
     }
 
     public func header(_ name: String) -> String? {
-        headers.first { $0.name.lowercased() == name.lowercased() }?.value
+        headers.first { $0.name.asciiLowercased.hasSameBytes(as: name.asciiLowercased) }?.value
     }
 }
 

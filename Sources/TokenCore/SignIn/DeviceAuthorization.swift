@@ -15,11 +15,12 @@ public struct DeviceAuthorization: Sendable, Equatable {
     public static func read(_ answer: RawAnswer) throws(RequestError) -> DeviceAuthorization {
         let body = answer.isTruncated ? nil : try? JSONReader.read(answer.body)
         let error = body?["error"]?.text
-        guard answer.status / 100 == 2, error ?? "" == "" else {
-            let code = error.flatMap { knownErrorCodes.contains($0) ? " " + $0 : nil } ?? ""
+        guard answer.status / 100 == 2, error?.isEmpty ?? true else {
+            let code =
+                error.flatMap { knownErrorCodes.contains(ByteText($0)) ? " " + $0 : nil } ?? ""
             throw RequestError(
                 problem: "the device authorization endpoint answered \(answer.status)\(code)",
-                remedy: error == "unauthorized_client"
+                remedy: error?.hasSameBytes(as: "unauthorized_client") == true
                     ? "allow the device flow for this client at the provider"
                     : "check client_id, client_secret and scope")
         }
@@ -47,11 +48,11 @@ public struct DeviceAuthorization: Sendable, Equatable {
 
     /// It is printed on a terminal.
     private static func isShowable(_ text: String) -> Bool {
-        !text.isEmpty && text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
+        !text.isEmpty && text.isPrintableASCII
     }
 
     private static func isWebAddress(_ text: String) -> Bool {
-        (text.hasPrefix("https://") || text.hasPrefix("http://")) && isShowable(text)
-            && !text.contains(" ") && text.utf8.count <= 2048
+        (text.hasBytePrefix("https://") || text.hasBytePrefix("http://"))
+            && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } && text.utf8.count <= 2048
     }
 }

@@ -16,17 +16,19 @@ public struct RedirectAnswer: Sendable, Equatable {
     /// - Returns: `nil` where a parameter comes twice (RFC 6749 section 3.1) or cannot be decoded,
     ///   or there is neither a code nor an error.
     public init?(query: some StringProtocol) {
-        var values: [String: String] = [:]
-        for pair in query.split(separator: "&") {
-            let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = formDecoded(Substring(sides[0])),
+        var values: [ByteText: String] = [:]
+        for pair in Substring(query).utf8.split(separator: UInt8(ascii: "&")) {
+            let sides = pair.split(
+                separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            guard let decoded = formDecoded(Substring(sides[0])),
                 let value = formDecoded(sides.count > 1 ? Substring(sides[1]) : "")
             else { return nil }
+            let name = ByteText(decoded)
             guard Self.names.contains(name) else { continue }
             guard values.updateValue(value, forKey: name) == nil else { return nil }
         }
         if let error = values["error"] {
-            outcome = .refused(Self.knownErrors.contains(error) ? error : nil)
+            outcome = .refused(Self.knownErrors.contains(ByteText(error)) ? error : nil)
         } else if let code = values["code"], !code.isEmpty {
             outcome = .code(Secret(code))
         } else {
@@ -65,10 +67,10 @@ public struct RedirectAnswer: Sendable, Equatable {
         return String(tail.reversed())
     }
 
-    private static let names: Set<String> = ["code", "error", "state", "iss"]
+    private static let names: Set<ByteText> = ["code", "error", "state", "iss"]
 
     /// RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6.
-    private static let knownErrors: Set<String> = [
+    private static let knownErrors: Set<ByteText> = [
         "invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type",
         "invalid_scope", "server_error", "temporarily_unavailable", "interaction_required",
         "login_required", "account_selection_required", "consent_required",
@@ -89,6 +91,7 @@ public struct RedirectAnswer: Sendable, Equatable {
         guard let issuer else {
             return isRequired ? "the answer does not say which server it comes from" : nil
         }
-        return issuer == expected ? nil : "the answer comes from another server than was asked"
+        return issuer.hasSameBytes(as: expected)
+            ? nil : "the answer comes from another server than was asked"
     }
 }

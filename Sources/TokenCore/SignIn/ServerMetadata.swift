@@ -43,7 +43,7 @@ public struct ServerMetadata: Sendable, Equatable {
         }
         guard let body = try? JSONReader.read(answer.body), body.members != nil else { return nil }
         // Section 3.3: identical, or somebody else's.
-        guard let named = body["issuer"]?.text, named == issuer else {
+        guard let named = body["issuer"]?.text, named.hasSameBytes(as: issuer) else {
             throw RequestError(
                 problem: "the metadata found for \(issuer) names another issuer",
                 remedy: "write the issuer as the provider's pages do, letter by letter")

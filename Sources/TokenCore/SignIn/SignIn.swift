@@ -188,7 +188,7 @@ public struct SignIn: Sendable {
         let given = [authorization.scope, context.values["scope"]?.canonicalText, wish.scope]
         for text in given.compactMap({ $0 }) {
             for part in text.split(separator: separator).flatMap({ $0.split(separator: " ") })
-            where !scopes.contains(String(part)) {
+            where !scopes.containsText(part) {
                 scopes.append(String(part))
             }
         }

@@ -145,9 +145,7 @@ extension SlotContents {
         var grant = record.grant
         guard record.state == .intent else { return grant }
         if let answer {
-            let reader = AnswerReader(
-                profile: profile, kind: record.kind, step: record.step, steps: record.grant.steps)
-            let reading = reader.read(answer.raw, sentAt: record.sentAt.wall)
+            let reading = record.reading(of: answer.raw, profile: profile)
             grant.apply(reading, to: record, roundTrip: answer.roundTrip, profile: profile)
         } else {
             let refusal = Refusal(
@@ -156,6 +154,16 @@ extension SlotContents {
             grant.fail(refusal, of: record, profile: profile)
         }
         return grant
+    }
+}
+
+extension SlotRecord {
+    /// What the answer to this record's request says: the live reading and the one of a later
+    /// recovery are the same.
+    public func reading(of raw: RawAnswer, profile: ProviderProfile) -> AnswerReading {
+        var reader = AnswerReader(profile: profile, kind: kind, step: step, steps: grant.steps)
+        if profile.lifecycle.refreshToken != .accessToken { reader.held = grant.refreshToken }
+        return reader.read(raw, sentAt: sentAt.wall)
     }
 }
 

@@ -247,16 +247,24 @@ extension GrantedAccess {
     /// A refresh token that an answer repeats somewhere else is published nowhere (contract 2).
     func withoutEchoes(of tokens: [Secret]) -> GrantedAccess {
         let texts = tokens.map { $0.reveal() }.filter { !$0.isEmpty }
-        let repeats = { (value: String) in texts.contains { value.contains($0) } }
+        let repeats = { (value: String) in texts.contains { value.containsBytes(of: $0) } }
         var access = self
         if tokenType.map(repeats) == true { access.tokenType = nil }
         if scope.map(repeats) == true { access.scope = nil }
-        access.keep.removeAll { member in
-            repeats(
-                String(
-                    decoding: JSONNode.object([(member.key, member.value)]).serialized(),
-                    as: UTF8.self))
-        }
+        access.keep.removeAll { repeats($0.key) || $0.value.hasText(where: repeats) }
         return access
+    }
+}
+
+extension JSONNode {
+    /// Whether a text, number or key in it, however deep, is such; as it is, not as JSON spells it.
+    fileprivate func hasText(where holds: (String) -> Bool) -> Bool {
+        switch kind {
+        case .string(let text), .number(let text): holds(text)
+        case .array(let elements): elements.contains { $0.hasText(where: holds) }
+        case .object(let members):
+            members.contains { holds($0.key) || $0.value.hasText(where: holds) }
+        case .null, .bool: false
+        }
     }
 }

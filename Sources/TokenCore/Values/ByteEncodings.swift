@@ -76,8 +76,8 @@ public func percentEncoded(_ text: String) -> String {
 
 /// `application/x-www-form-urlencoded` (RFC 6749 appendix B): like percent-encoding, space as `+`.
 public func formEncoded(_ text: String) -> String {
-    text.split(separator: " ", omittingEmptySubsequences: false)
-        .map { percentEncoded(String($0)) }
+    text.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+        .map { percentEncoded(String(Substring($0))) }
         .joined(separator: "+")
 }
 

@@ -82,6 +82,7 @@ public struct CivilTime: Sendable, Equatable {
     /// The `Date` header's preferred form (RFC 9110 section 5.6.7), such as
     /// `Sat, 21 Nov 2026 02:15:00 GMT`.
     public static func epochSeconds(httpDate text: String) -> Int64? {
+        guard text.utf8.count <= 64, text.isPrintableASCII else { return nil }
         let parts = text.split(separator: " ")
         guard parts.count == 6, parts[5] == "GMT", let day = Int(parts[1]),
             let month = DateTimePattern.months.firstIndex(of: String(parts[2])),

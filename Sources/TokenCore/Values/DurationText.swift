@@ -2,7 +2,7 @@
 enum DurationText {
     /// `P1DT12H30M` (ISO 8601). A year counts 365 days, a month 30.
     static func iso8601(_ text: String) -> Duration? {
-        guard text.hasPrefix("P"), text.utf8.count <= 64 else { return nil }
+        guard text.utf8.count <= 64, text.isPrintableASCII, text.first == "P" else { return nil }
         var rest = text.dropFirst()
         var isTime = false
         var seconds = 0.0
@@ -29,8 +29,8 @@ enum DurationText {
 
     /// `2h`, `1 day`, `90 minutes`, `1h 30m`. A number without a unit says nothing.
     static func words(_ text: String) -> Duration? {
-        guard text.utf8.count <= 64 else { return nil }
-        var rest = Substring(text.lowercased())
+        guard text.utf8.count <= 64, text.isPrintableASCII else { return nil }
+        var rest = Substring(text.asciiLowercased)
         var seconds = 0.0
         var parts = 0
         while true {
@@ -62,6 +62,7 @@ enum DurationText {
 
     /// `D:HH:MM`, such as `177:05:38`.
     static func daysHoursMinutes(_ text: String) -> Duration? {
+        guard text.utf8.count <= 64, text.isPrintableASCII else { return nil }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 3, parts.allSatisfy({ (1...5).contains($0.utf8.count) }),
             parts.allSatisfy({ $0.utf8.allSatisfy(isDigit) }), let days = Int64(parts[0]),

@@ -34,9 +34,11 @@ struct PatternProgram: Sendable {
         guard text.count <= Self.maximumText else { return nil }
         var run = PatternRun(instructions, text: text, isWhole: isWhole)
         guard let saved = run.saved() else { return nil }
-        let hasGroup = saved[2] >= 0 && saved[3] >= saved[2]
+        let hasGroup = saved.groupStart >= 0 && saved.groupEnd >= saved.groupStart
         var view = String.UnicodeScalarView()
-        view.append(contentsOf: text[hasGroup ? saved[2]..<saved[3] : saved[0]..<saved[1]])
+        view.append(
+            contentsOf: text[
+                hasGroup ? saved.groupStart..<saved.groupEnd : saved.start..<saved.end])
         return String(view)
     }
 }
@@ -59,9 +61,25 @@ struct PatternSet: Sendable {
 
 /// One run over a text: all ways to match at once, best first.
 private struct PatternRun {
+    /// Positions that a way has passed; no array, for there are as many ways as a text has places.
+    struct Saved {
+        var start = -1
+        var end = -1
+        var groupStart = -1
+        var groupEnd = -1
+
+        mutating func set(_ slot: Int, _ position: Int) {
+            switch slot {
+            case 0: start = position
+            case 1: end = position
+            case 2: groupStart = position
+            default: groupEnd = position
+            }
+        }
+    }
     private struct Way {
         var at: Int
-        var saved: [Int]
+        var saved: Saved
     }
     private let instructions: [PatternProgram.Instruction]
     private let text: [Unicode.Scalar]
@@ -74,12 +92,12 @@ private struct PatternRun {
         reached = Array(repeating: -1, count: instructions.count)
     }
 
-    mutating func saved() -> [Int]? {
-        var best: [Int]?
+    mutating func saved() -> Saved? {
+        var best: Saved?
         var ways: [Way] = []
         for position in 0...text.count {
             if best == nil, !isWhole || position == 0 {
-                follow(Way(at: 0, saved: [-1, -1, -1, -1]), position, into: &ways)
+                follow(Way(at: 0, saved: Saved()), position, into: &ways)
             }
             if ways.isEmpty, best != nil || isWhole { break }
             var next: [Way] = []
@@ -113,7 +131,7 @@ private struct PatternRun {
             follow(Way(at: second, saved: way.saved), position, into: &ways)
         case .save(let slot):
             var saved = way.saved
-            saved[slot] = position
+            saved.set(slot, position)
             follow(Way(at: way.at + 1, saved: saved), position, into: &ways)
         case .start:
             if position == 0 {

@@ -1,7 +1,7 @@
 /// A text that must never be printed: prints as `«secret»` however it is shown.
 ///
 /// ``reveal()`` is the only way out, and easy to search for.
-public struct Secret: Sendable, Hashable {
+public struct Secret: Sendable {
     private let text: String
 
     public init(_ text: String) { self.text = text }
@@ -10,6 +10,14 @@ public struct Secret: Sendable, Hashable {
     public func reveal() -> String { text }
 
     public var isEmpty: Bool { text.isEmpty }
+}
+
+/// By the bytes: a server chose them.
+extension Secret: Hashable {
+    public static func == (left: Secret, right: Secret) -> Bool {
+        left.text.hasSameBytes(as: right.text)
+    }
+    public func hash(into hasher: inout Hasher) { hasher.combine(ByteText(text)) }
 }
 
 extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {

@@ -1,0 +1,100 @@
+// Texts that others wrote: servers, peers of a socket, files of other users.
+//
+// Swift compares and hashes a String by canonical equivalence (Unicode Standard Annex 15): it sorts
+// the combining marks of both, in quadratic time where they stand out of order. One response of
+// 47 KB took four seconds so. RFC 8259 section 8.3 compares names by their code units anyway: what
+// others wrote is compared, hashed and searched by its UTF-8 bytes, here and nowhere else
+// (a house rule forbids the String operators in the files that meet such texts).
+
+/// A text as the key of a set or a dictionary: equal if the UTF-8 bytes are.
+public struct ByteText: Hashable, Sendable {
+    public let text: String
+
+    public init(_ text: String) { self.text = text }
+
+    public static func == (left: ByteText, right: ByteText) -> Bool {
+        left.text.hasSameBytes(as: right.text)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        var text = text
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        hasher.combine(text.utf8.count)
+    }
+}
+
+extension ByteText: ExpressibleByStringLiteral {
+    public init(stringLiteral value: String) { self.init(value) }
+}
+
+extension StringProtocol {
+    /// Whether both texts are the same bytes.
+    public func hasSameBytes(as other: some StringProtocol) -> Bool {
+        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
+    }
+
+    /// Whether the text begins with these bytes; the next ones may be a combining mark.
+    public func hasBytePrefix(_ prefix: some StringProtocol) -> Bool {
+        utf8.starts(with: prefix.utf8)
+    }
+
+    /// A to Z as a to z, every other byte as it is: the same in every locale, and linear.
+    public var asciiLowercased: String {
+        String(decoding: utf8.map { 0x41...0x5A ~= $0 ? $0 + 32 : $0 }, as: UTF8.self)
+    }
+
+    /// Whether every byte is printable ASCII (RFC 20): blanks are, line ends are not.
+    public var isPrintableASCII: Bool { utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F } }
+
+    /// Whether these bytes stand somewhere in the text.
+    ///
+    /// In time proportional to both lengths (Knuth, Morris, Pratt 1977): a server chooses both.
+    public func containsBytes(of needle: some StringProtocol) -> Bool {
+        let wanted = Array(needle.utf8)
+        guard !wanted.isEmpty else { return true }
+        var fallback = [Int](repeating: 0, count: wanted.count)
+        var matched = 0
+        for index in wanted.indices.dropFirst() {
+            while matched > 0, wanted[index] != wanted[matched] { matched = fallback[matched - 1] }
+            if wanted[index] == wanted[matched] { matched += 1 }
+            fallback[index] = matched
+        }
+        matched = 0
+        for byte in utf8 {
+            while matched > 0, byte != wanted[matched] { matched = fallback[matched - 1] }
+            if byte == wanted[matched] { matched += 1 }
+            if matched == wanted.count { return true }
+        }
+        return false
+    }
+}
+
+extension String {
+    /// Without blanks, tabs and line ends at both ends (the white space of RFC 8259 section 2).
+    public var trimmedOfSpace: Substring {
+        let isSpace = { (byte: UInt8) in
+            byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
+        }
+        guard let first = utf8.firstIndex(where: { !isSpace($0) }),
+            let last = utf8.lastIndex(where: { !isSpace($0) })
+        else { return self[startIndex..<startIndex] }
+        return self[first..<utf8.index(after: last)]
+    }
+}
+
+extension Sequence where Element: StringProtocol {
+    /// Whether one of the texts is these bytes.
+    public func containsText(_ text: some StringProtocol) -> Bool {
+        contains { $0.hasSameBytes(as: text) }
+    }
+}
+
+extension RawRepresentable where Self: CaseIterable, RawValue == String {
+    /// The case that these bytes spell; `init(rawValue:)` compares as String does.
+    public init?(spelled text: some StringProtocol) {
+        guard let found = Self.allCases.first(where: { $0.rawValue.hasSameBytes(as: text) }) else {
+            return nil
+        }
+        self = found
+    }
+}
