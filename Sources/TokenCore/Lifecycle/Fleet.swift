@@ -16,6 +16,9 @@ public struct Fleet: Sendable {
     /// Due, and waiting for room; first come, first served.
     private var waiting: [Int] = []
     private var inFlight = 0
+    /// By provider, of those in flight.
+    private var holders: [Int: String] = [:]
+    private var heldBy: [String: Int] = [:]
     /// Whose slots are being read. Nobody asks before all are known: two may hold one token (I11).
     private var recovering = 0
     private var windows: [String: RateWindow] = [:]
@@ -82,7 +85,7 @@ public struct Fleet: Sendable {
         guard let index = indices.removeValue(forKey: name), let gone = lifecycles[index] else {
             return nil
         }
-        if gone.isAttempting { inFlight -= 1 }
+        if gone.isAttempting { leaveFlight(index) }
         if gone.isRecovering { recovering -= 1 }
         lifecycles[index] = nil
         glance(at: index)
@@ -146,10 +149,37 @@ public struct Fleet: Sendable {
 
     private var hasRoom: Bool { inFlight < maxInFlight && recovering == 0 && !isStopping }
 
+    /// One provider, however slow its answers are, leaves a quarter of the room to the others.
+    private func hasRoom(for lifecycle: CredentialLifecycle) -> Bool {
+        let share = maxInFlight - maxInFlight / 4
+        return hasRoom && heldBy[lifecycle.configuration.profile.name] ?? 0 < share
+    }
+
+    private mutating func enterFlight(_ index: Int, _ lifecycle: CredentialLifecycle) {
+        let provider = lifecycle.configuration.profile.name
+        inFlight += 1
+        holders[index] = provider
+        heldBy[provider, default: 0] += 1
+    }
+
+    private mutating func leaveFlight(_ index: Int) {
+        inFlight -= 1
+        guard let provider = holders.removeValue(forKey: index) else { return }
+        heldBy[provider, default: 1] -= 1
+        if heldBy[provider] == 0 { heldBy[provider] = nil }
+    }
+
     private mutating func startWaiting(now: Moment) -> [Order] {
         var orders: [Order] = []
-        while hasRoom, !waiting.isEmpty {
-            orders += handle(.woke, index: waiting.removeFirst(), now: now)
+        var position = 0
+        while hasRoom, position < waiting.count {
+            let index = waiting[position]
+            guard let lifecycle = lifecycles[index], hasRoom(for: lifecycle) else {
+                position += 1
+                continue
+            }
+            waiting.remove(at: position)
+            orders += handle(.woke, index: index, now: now)
         }
         return orders
     }
@@ -159,7 +189,7 @@ public struct Fleet: Sendable {
     ) -> [Order] {
         guard var lifecycle = lifecycles[index] else { return [] }
         let (wasAttempting, wasRecovering) = (lifecycle.isAttempting, lifecycle.isRecovering)
-        let hasRoom = self.hasRoom
+        let hasRoom = self.hasRoom(for: lifecycle)
         // What was sent before a restart counts too.
         if case .recovered(_, .grant(let grant)) = event {
             noteFormerLife(grant, lifecycle, index, now)
@@ -168,9 +198,9 @@ public struct Fleet: Sendable {
         let mayAttempt = hasRoom && freeAt <= now.uptime
         let actions = lifecycle.handle(event, now: now, mayAttempt: mayAttempt, using: &random)
         recovering += (lifecycle.isRecovering ? 1 : 0) - (wasRecovering ? 1 : 0)
-        if wasAttempting, !lifecycle.isAttempting { inFlight -= 1 }
+        if wasAttempting, !lifecycle.isAttempting { leaveFlight(index) }
         if !wasAttempting, lifecycle.isAttempting {
-            inFlight += 1
+            enterFlight(index, lifecycle)
             noteAttempt(actions, lifecycle, index, now: now.uptime)
         }
         lifecycles[index] = lifecycle
