@@ -18,6 +18,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     ],
     targets: [
@@ -37,7 +38,10 @@ let package = Package(
         .target(name: "TokenEngine", dependencies: ["TokenCore"], swiftSettings: house),
         .target(
             name: "TokenAdapters",
-            dependencies: ["TokenEngine", "TokenCore", "CSystemd", "CCurl", "CLinux"],
+            dependencies: [
+                "TokenEngine", "TokenCore", "CSystemd", "CCurl", "CLinux",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
             swiftSettings: house),
         .executableTarget(
             name: "evertokend",

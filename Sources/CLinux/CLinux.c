@@ -14,6 +14,7 @@
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -135,8 +136,26 @@ int clinux_peer_address(int descriptor, uint8_t address[108]) {
     size_t head = offsetof(struct sockaddr_un, sun_path);
     if (getpeername(descriptor, (struct sockaddr *)&peer, &length) != 0) return -1;
     if (peer.sun_family != AF_UNIX || length <= head) return 0;
-    memcpy(address, peer.sun_path, length - head);
-    return (int)(length - head);
+    /* The kernel may say one byte more than fits: a path of 108 bytes has its end behind them. */
+    size_t size = length - head;
+    if (size > sizeof peer.sun_path) size = sizeof peer.sun_path;
+    memcpy(address, peer.sun_path, size);
+    return (int)size;
+}
+
+int clinux_path_only(void) { return O_PATH; }
+
+int clinux_chown_open(int descriptor, uid_t owner, gid_t group) {
+    return fchownat(descriptor, "", owner, group, AT_EMPTY_PATH);
+}
+
+int clinux_drop_acls(int descriptor) {
+    static const char *const names[] = {"system.posix_acl_access", "system.posix_acl_default"};
+    for (int i = 0; i < 2; i++)
+        if (fremovexattr(descriptor, names[i]) != 0 && errno != ENODATA && errno != ENOTSUP &&
+            errno != EINVAL)
+            return -1;
+    return 0;
 }
 
 int clinux_openat(int directory, const char *path, int flags, mode_t mode) {
@@ -149,7 +168,9 @@ int clinux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
 int clinux_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }
 
-int clinux_accept(int listener) { return accept4(listener, 0, 0, SOCK_CLOEXEC); }
+int clinux_accept(int listener) {
+    return accept4(listener, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
 
 int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
     return posix_spawn_file_actions_addclosefrom_np(actions, first);

@@ -31,11 +31,7 @@ struct AtomicFile {
             defer { close(file) }
             try writeAll(bytes, to: file, what: place)
             // Final before it is visible (I16); owner first, for chown clears set-id bits.
-            if owner != nil || group != nil {
-                guard fchown(file, owner ?? uid_t.max, group ?? gid_t.max) == 0 else {
-                    throw SystemError("give \(place) its owner and group")
-                }
-            }
+            try giveAway(file, place)
             guard fchmod(file, mode) == 0 else { throw SystemError("set the mode of \(place)") }
             guard fsync(file) == 0 else { throw SystemError("save \(place)") }
         } catch {
@@ -50,6 +46,24 @@ struct AtomicFile {
         guard fsync(directory) == 0 else { throw SystemError("save the directory of \(place)") }
     }
 
+    /// Nothing of who may read it comes from the directory: a set-group-id bit would give the file
+    /// the directory's group, a default ACL more users than its mode says.
+    func giveAway(_ descriptor: Int32, _ place: String) throws(SystemError) {
+        guard clinux_drop_acls(descriptor) == 0 else {
+            throw SystemError("take the inherited access list off \(place)")
+        }
+        var about = stat()
+        guard fstat(descriptor, &about) == 0 else { throw SystemError("look at \(place)") }
+        let isOwned = owner.map { $0 == about.st_uid } ?? true
+        let isGrouped = about.st_gid == (group ?? getegid())
+        // chown(2) is not among what the unit's filter allows: only where something differs.
+        guard !isOwned || !isGrouped else { return }
+        let newGroup = isGrouped ? gid_t.max : group ?? getegid()
+        guard fchown(descriptor, owner ?? uid_t.max, newGroup) == 0 else {
+            throw SystemError("give \(place) its owner and group")
+        }
+    }
+
     private func isAlready(_ bytes: [UInt8], name: String, in directory: Int32) -> Bool {
         let file = clinux_openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)
         guard file >= 0 else { return false }
@@ -57,7 +71,7 @@ struct AtomicFile {
         var about = stat()
         guard fstat(file, &about) == 0, about.st_mode & S_IFMT == S_IFREG,
             about.st_mode & 0o7777 == mode, about.st_size == bytes.count,
-            owner.map({ $0 == about.st_uid }) ?? true, group.map({ $0 == about.st_gid }) ?? true,
+            owner.map({ $0 == about.st_uid }) ?? true, about.st_gid == group ?? getegid(),
             let content = try? readAll(file, limit: bytes.count + 1, what: name)
         else { return false }
         return content == bytes && fsync(file) == 0

@@ -4,10 +4,15 @@ public import TokenEngine
 /// Runs `on_change` programs with an empty environment plus `EVERTOKEN_CREDENTIAL`,
 /// `EVERTOKEN_PROVIDER`, `EVERTOKEN_EXPIRES_AT`, `EVERTOKEN_FILES` and `EVERTOKEN_RUN`; no token is
 /// handed over. Whatever a program started ends with it.
+///
+/// One credential's run one after the other; four of one program and sixteen over all run at once:
+/// a thousand credentials that change together must not be a thousand processes.
 public struct HookProcesses: HookRunner {
     private let journal: any Journal
     private let tokenDirectory: String
-    private let queue = HookQueue()
+    private let lanes = Lanes("hooks", count: 16)
+    /// A program that is slower than its tokens change falls behind by so many at most.
+    private static let mostWaiting = 8
 
     public init(journal: any Journal, tokenDirectory: String) {
         (self.journal, self.tokenDirectory) = (journal, tokenDirectory)
@@ -16,15 +21,17 @@ public struct HookProcesses: HookRunner {
     public func run(_ hooks: [HookSpecification], token: PublishedToken, paths: [String]) {
         let environment = environment(token, paths)
         let (journal, name) = (self.journal, token.credential)
-        let isAnySkipped = queue.add(key: name) {
-            for hook in hooks {
-                guard let problem = Self.run(hook, environment) else { continue }
+        // Each by its own program's share; those of one credential keep their order.
+        for hook in hooks {
+            let isAnySkipped = lanes.start(
+                key: name, holder: hook.arguments[0], mostWaiting: Self.mostWaiting * hooks.count
+            ) {
+                guard let problem = Self.run(hook, environment) else { return }
                 Self.tell(journal, "An on_change program failed", name, hook, problem)
             }
-        }
-        if isAnySkipped, let first = hooks.first {
+            guard isAnySkipped else { continue }
             Self.tell(
-                journal, "An on_change program was skipped once", name, first,
+                journal, "An on_change program was skipped once", name, hook,
                 "it takes longer than tokens last; it runs for a newer token")
         }
     }

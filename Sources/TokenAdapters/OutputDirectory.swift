@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Dispatch
 internal import Glibc
 internal import Synchronization
 public import TokenCore
@@ -7,93 +8,111 @@ public import TokenEngine
 /// Writes token files. Relative ones lie under the token directory and nothing, neither `..` nor a
 /// symbolic link, leads out of it.
 public final class OutputDirectory: OutputPublisher, Sendable {
+    /// For how long a caller waits for one mount. What hangs goes on, and the file is whole or old.
+    private static let patience = (writing: DispatchTimeInterval.seconds(10), looking: 5)
+
     private let path: String
-    private let current: Mutex<Int32>
-    private let work = BlockingWork(label: "outputs")
+    private let current: Mutex<OpenDirectory>
+    /// A file server that does not answer holds a quarter of them, whatever lies on it.
+    private let lanes = Lanes("outputs", count: 16)
+    private let mounts = MountTable()
 
     /// Opens the token directory, creating it (0755) where it is not there.
     public init(path: String) throws(StorageFailure) {
         self.path = path
-        current = Mutex(try Self.open(path))
+        current = Mutex(try OpenDirectory.locked(path))
     }
 
     /// Only to look at what is published there; `nil` where there is no such directory.
     init?(reading path: String) {
-        let directory = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard directory >= 0 else { return nil }
+        guard let directory = OpenDirectory(path) else { return nil }
         self.path = path
         current = Mutex(directory)
     }
 
-    deinit { _ = current.withLock { close($0) } }
+    deinit { current.withLock { $0.close() } }
 
-    /// Opens and locks it: two daemons would overwrite each other's files.
-    private static func open(_ path: String) throws(StorageFailure) -> Int32 {
-        try makeDirectories(path, mode: 0o755)
-        let directory = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard directory >= 0 else {
-            throw StorageFailure(SystemError("open the token directory \(path)").text)
-        }
-        guard flock(directory, LOCK_EX | LOCK_NB) == 0 else {
-            close(directory)
-            throw StorageFailure(
-                "another evertokend writes to \(path); give this one its own token_dir")
-        }
-        return directory
-    }
-
-    /// The open directory; the one that stands at its path now, if somebody made it anew.
+    /// The open directory; the one that stands at its path now, if it was made anew.
     private var directory: Int32 {
         current.withLock { held in
-            var (there, ours) = (stat(), stat())
-            let isSame =
-                stat(path, &there) == 0 && fstat(held, &ours) == 0
-                && there.st_ino == ours.st_ino && there.st_dev == ours.st_dev
-            if !isSame, let new = try? Self.open(path) {
-                close(held)
+            if !held.isStill(at: path), let new = try? OpenDirectory.locked(path) {
+                held.close()
                 held = new
             }
-            return held
+            return held.descriptor
         }
+    }
+
+    /// The outputs of each mount, in their order.
+    private func byMount(_ outputs: [OutputSpecification]) -> [(String, [OutputSpecification])] {
+        let places = outputs.map { output in
+            (mounts.point(of: output.isAbsolute ? output.path : "\(path)/\(output.path)"), output)
+        }
+        return Dictionary(grouping: places, by: \.0).sorted { $0.key < $1.key }
+            .map { ($0.key, $0.value.map(\.1)) }
     }
 
     public func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification]
     ) async -> PublicationReport {
-        await work.run(key: token.credential) {
-            var problems: [String] = []
-            for output in outputs {
-                guard let bytes = token.bytes(as: output.format) else {
-                    problems.append(
-                        "\(output.path): its template names a value that this token has not")
-                    continue
-                }
-                do throws(SystemError) { try self.write(bytes, to: output) } catch {
-                    problems.append(Self.withRemedy(error, output))
-                }
+        let problems = await withTaskGroup(of: [String].self) { group in
+            for (mount, outputs) in byMount(outputs) {
+                group.addTask { await self.publish(token, to: outputs, on: mount) }
             }
-            return PublicationReport(
-                problem: problems.isEmpty ? nil : problems.joined(separator: "; "),
-                isAnyWritten: problems.count < outputs.count)
+            return await group.reduce(into: []) { $0 += $1 }
         }
+        return PublicationReport(
+            problem: problems.isEmpty ? nil : problems.sorted().joined(separator: "; "),
+            isAnyWritten: problems.count < outputs.count)
+    }
+
+    /// - Returns: What is wrong with each output that does not hold the token now.
+    private func publish(
+        _ token: PublishedToken, to outputs: [OutputSpecification], on mount: String
+    ) async -> [String] {
+        let problems = await lanes.run(
+            key: "\(token.credential)\0\(mount)", holder: mount, within: Self.patience.writing,
+            // Behind one that hangs only the newest token is worth writing.
+            mostWaiting: 1
+        ) {
+            outputs.compactMap { self.publish(token, to: $0) }
+        }
+        return problems
+            ?? outputs.map { "\($0.path): its file system (\(mount)) does not answer; mend it" }
+    }
+
+    private func publish(_ token: PublishedToken, to output: OutputSpecification) -> String? {
+        guard let bytes = token.bytes(as: output.format) else {
+            return "\(output.path): its template names a value that this token has not"
+        }
+        do throws(SystemError) {
+            try write(bytes, to: output)
+            return nil
+        } catch { return Self.withRemedy(error, output) }
     }
 
     /// In order with the publications of the same credential.
     public func remove(_ outputs: [OutputSpecification], of credential: String) async {
-        await work.run(key: credential) {
-            for output in outputs {
-                let place = Place(output.path)
-                guard let folder = try? self.openFolder(place, output, create: false) else {
-                    continue
-                }
-                unlinkat(folder, place.name, 0)
-                unlinkat(folder, ".evertoken-\(place.name).new", 0)
-                fsync(folder)
-                close(folder)
-                // The credential's own folder goes with its last file.
-                if !place.isAbsolute, let parent = place.folders.first, place.folders.count == 1 {
-                    unlinkat(self.directory, parent, AT_REMOVEDIR)
-                }
+        for (mount, outputs) in byMount(outputs) {
+            await lanes.run(
+                key: "\(credential)\0\(mount)", holder: mount, within: Self.patience.writing
+            ) { self.remove(outputs) }
+        }
+    }
+
+    private func remove(_ outputs: [OutputSpecification]) {
+        for output in outputs {
+            let place = Place(output.path)
+            guard let folder = try? self.openFolder(place, output, create: false) else {
+                continue
+            }
+            unlinkat(folder, place.name, 0)
+            unlinkat(folder, ".evertoken-\(place.name).new", 0)
+            fsync(folder)
+            close(folder)
+            // The credential's own folder goes with its last file.
+            if !place.isAbsolute, let parent = place.folders.first, place.folders.count == 1 {
+                unlinkat(self.directory, parent, AT_REMOVEDIR)
             }
         }
     }
@@ -101,10 +120,15 @@ public final class OutputDirectory: OutputPublisher, Sendable {
     public func published(
         in outputs: [OutputSpecification], of credential: String
     ) async -> PublishedMark? {
-        await work.run(key: credential) {
-            outputs.filter { $0.format == .json }.compactMap { self.mark($0, credential) }
-                .max { $0.issuedAt < $1.issuedAt }
+        var marks: [PublishedMark] = []
+        for (mount, outputs) in byMount(outputs.filter { $0.format == .json }) {
+            let found = await lanes.run(
+                key: "\(credential)\0\(mount)", holder: mount,
+                within: .seconds(Self.patience.looking)
+            ) { outputs.compactMap { self.mark($0, credential) } }
+            marks += found ?? []
         }
+        return marks.max { $0.issuedAt < $1.issuedAt }
     }
 
     private func mark(_ output: OutputSpecification, _ credential: String) -> PublishedMark? {
@@ -115,7 +139,8 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         guard file >= 0 else { return nil }
         defer { close(file) }
         guard let bytes = try? readAll(file, limit: 1 << 20, what: output.path),
-            let json = try? JSONReader.read(bytes), json["credential"]?.text == credential,
+            let json = try? JSONReader.read(bytes),
+            json["credential"]?.text?.hasSameBytes(as: credential) == true,
             let token = json["access_token"]?.text, let issued = json["issued_at"]?.integer
         else { return nil }
         return PublishedMark(accessToken: Secret(token), issuedAt: issued)
@@ -186,11 +211,8 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         let folder = clinux_open_directory_strictly(directory, name)
         guard folder >= 0 else { throw SystemError("open the directory \(path)/\(name)") }
         defer { close(folder) }
-        if let group = try account(output.group, Accounts.group, "group") {
-            guard fchown(folder, uid_t.max, group) == 0 else {
-                throw SystemError("give \(path)/\(name) to the group \(group)")
-            }
-        }
+        let group = try account(output.group, Accounts.group, "group")
+        try AtomicFile(group: group, mode: 0o750).giveAway(folder, "\(path)/\(name)")
         guard fchmod(folder, 0o750) == 0, fsync(directory) == 0 else {
             throw SystemError("save the directory \(path)/\(name)")
         }
@@ -200,6 +222,9 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         switch error.code {
         case EPERM where output.group != nil || output.owner != nil:
             error.text + " (under systemd add SupplementaryGroups= and SystemCallFilter=@chown)"
+        case EPERM:
+            error.text + " (its directory hands on a group: take its set-group-id bit off, chmod "
+                + "g-s, or under systemd add SystemCallFilter=@chown)"
         case EROFS:
             error.text + " (under systemd add ReadWritePaths= for its directory)"
         case ELOOP:

@@ -6,7 +6,9 @@ public import TokenEngine
 public struct SecretResolver: SecretReader {
     private static let limit = 64 * 1024
     private let base: String
-    private let work = BlockingWork(label: "secrets")
+    private let files = Lanes("secrets", count: 8)
+    private let programs = Lanes("commands", count: 8)
+    private let mounts = MountTable()
 
     /// - Parameter base: The directory of the configuration file; relative paths start there.
     public init(base: String) { self.base = base }
@@ -28,8 +30,9 @@ public struct SecretResolver: SecretReader {
             }
             return try await read(file: String(cString: directory) + "/" + name)
         case .command(let arguments):
-            return try await work.run(key: arguments.joined(separator: "\0")) {
-                () throws(SecretFailure) in
+            return try await programs.run(
+                key: arguments.joined(separator: "\0"), holder: arguments[0]
+            ) { () throws(SecretFailure) in
                 try Self.output(of: arguments)
             }
         }
@@ -37,7 +40,8 @@ public struct SecretResolver: SecretReader {
 
     public func read(file path: String) async throws(SecretFailure) -> Secret {
         let place = path.hasPrefix("/") ? path : base + "/" + path
-        return try await work.run(key: place) { () throws(SecretFailure) in
+        return try await files.run(key: place, holder: mounts.point(of: place)) {
+            () throws(SecretFailure) in
             let bytes: [UInt8]
             do throws(SystemError) { bytes = try Self.content(of: place) } catch {
                 throw SecretFailure(error.text)

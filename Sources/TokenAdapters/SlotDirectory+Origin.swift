@@ -8,7 +8,7 @@ public import TokenEngine
 // that its original may have spent since (I10).
 extension SlotDirectory {
     public func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin {
-        try await work.run(key: credential) { () throws(StorageFailure) in
+        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
             let folder = clinux_open_directory_strictly(self.directory, credential)
             if folder < 0, errno == ENOENT { return .own }
             guard folder >= 0 else {
@@ -20,7 +20,7 @@ extension SlotDirectory {
     }
 
     public func accept(_ credential: String) async throws(StorageFailure) {
-        try await work.run(key: credential) { () throws(StorageFailure) in
+        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
             let place = "\(self.path)/\(credential)"
             let folder = clinux_open_directory_strictly(self.directory, credential)
             if folder < 0, errno == ENOENT { return }
@@ -34,7 +34,7 @@ extension SlotDirectory {
     public func distrust(
         _ credential: String, problem: String
     ) async throws(StorageFailure) {
-        try await work.run(key: credential) { () throws(StorageFailure) in
+        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
             let place = "\(self.path)/\(credential)"
             let folder = clinux_open_directory_strictly(self.directory, credential)
             if folder < 0, errno == ENOENT { return }
@@ -48,7 +48,7 @@ extension SlotDirectory {
     }
 
     public func erase(_ credential: String) async throws(StorageFailure) {
-        try await work.run(key: credential) { () throws(StorageFailure) in
+        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
             let place = "\(self.path)/\(credential)"
             let folder = clinux_open_directory_strictly(self.directory, credential)
             if folder < 0, errno == ENOENT { return }

@@ -10,7 +10,8 @@ public final class SlotDirectory: SlotStore, Sendable {
     let path: String
     let directory: Int32
     private let lock: Int32
-    let work = BlockingWork(label: "slots")
+    /// One mount: what hangs there hangs for all, and nobody can be blamed.
+    let work = Lanes("slots", count: 8, share: 8)
     private let health: StoreHealth
     /// Credentials whose slots this process has seen to be allocated and in their directory.
     private let proven = Mutex<Set<String>>([])
@@ -31,14 +32,12 @@ public final class SlotDirectory: SlotStore, Sendable {
             throw StorageFailure(SystemError("open the state directory \(path)").text)
         }
         try checkFileSystem(of: directory, path: path, allowUnsafe: allowUnsafe, warn: warn)
-        lock = clinux_openat(directory, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
-        guard lock >= 0 else {
-            throw StorageFailure(SystemError("open the lock in \(path)").text)
-        }
-        // The directory too: a lock file that somebody removes is no lock any more.
-        guard flock(lock, LOCK_EX | LOCK_NB) == 0, flock(directory, LOCK_EX | LOCK_NB) == 0 else {
-            var failure = StorageFailure(
-                "another evertokend uses \(path); stop it, or give this one its own state_dir")
+        let taken = "another evertokend uses \(path); stop it, or give this one its own state_dir"
+        lock = try takeLock(named: ".lock", in: directory, path) { taken }
+        // The directory too, for a lock file that is removed is no lock any more; but not where
+        // others can open it, and take that lock for ever.
+        if Self.isPrivate(directory), flock(directory, LOCK_EX | LOCK_NB) != 0 {
+            var failure = StorageFailure(taken)
             failure.isHeldByAnother = true
             throw failure
         }
@@ -50,8 +49,13 @@ public final class SlotDirectory: SlotStore, Sendable {
         close(directory)
     }
 
+    private static func isPrivate(_ directory: Int32) -> Bool {
+        var about = stat()
+        return fstat(directory, &about) == 0 && about.st_mode & 0o077 == 0
+    }
+
     public func names() async throws(StorageFailure) -> [String] {
-        try await work.run(key: "") { () throws(StorageFailure) in
+        try await work.run(key: "", holder: "state") { () throws(StorageFailure) in
             guard let list = opendir(self.path) else {
                 throw StorageFailure(SystemError("list \(self.path)").text)
             }
@@ -68,7 +72,7 @@ public final class SlotDirectory: SlotStore, Sendable {
     }
 
     public func read(_ credential: String) async throws(StorageFailure) -> SlotPair {
-        try await work.run(key: credential) { () throws(StorageFailure) in
+        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
             let folder = clinux_open_directory_strictly(self.directory, credential)
             if folder < 0, errno == ENOENT { return SlotPair(a: .empty, b: .empty) }
             guard folder >= 0 else {
@@ -104,7 +108,7 @@ public final class SlotDirectory: SlotStore, Sendable {
     }
 
     public func open(_ credential: String) async throws(StorageFailure) -> any OpenSlots {
-        try await work.run(key: credential) { () throws(StorageFailure) in
+        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
             // What failed before is read back after it is written again.
             let isSuspect = self.health.isSuspect
             try self.health.proveWritable()
@@ -194,13 +198,13 @@ extension SlotDirectory {
 final class SlotFiles: OpenSlots, Sendable {
     private let credential: String
     private let files: [Int32]
-    private let work: BlockingWork
+    private let work: Lanes
     private let health: StoreHealth
     /// Whether each write is read back from the disk.
     private let isVerified: Bool
 
     init(
-        credential: String, files: [Int32], work: BlockingWork, health: StoreHealth,
+        credential: String, files: [Int32], work: Lanes, health: StoreHealth,
         isVerified: Bool
     ) {
         (self.credential, self.files, self.work) = (credential, files, work)
@@ -208,7 +212,7 @@ final class SlotFiles: OpenSlots, Sendable {
     }
 
     func read() async throws(StorageFailure) -> SlotPair {
-        try await work.run(key: credential) { () throws(StorageFailure) in
+        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
             var states: [SlotPair.State] = []
             for (file, index) in zip(self.files, SlotPair.Index.allCases) {
                 let bytes = try readSlot(file, "\(self.credential)/\(index.fileName)")
@@ -221,7 +225,7 @@ final class SlotFiles: OpenSlots, Sendable {
     func write(
         _ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index
     ) async throws(StorageFailure) {
-        try await work.run(key: credential) { () throws(StorageFailure) in
+        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
             let name = "\(self.credential)/\(slot.fileName)"
             let file = self.files[slot.rawValue]
             do throws(SystemError) {

@@ -42,6 +42,15 @@ int clinux_peer_credentials(int descriptor, pid_t *pid, uid_t *uid, gid_t *gid);
    a peer that is bound to no address. */
 int clinux_peer_address(int descriptor, uint8_t address[108]);
 
+/* O_PATH, a GNU extension. */
+int clinux_path_only(void);
+
+/* fchownat(2) of what a descriptor names, also one opened with O_PATH. */
+int clinux_chown_open(int descriptor, uid_t owner, gid_t group);
+
+/* Takes off the access control lists that a new file inherited from its directory (acl(5)). */
+int clinux_drop_acls(int descriptor);
+
 /* open(2) is variadic: one with a mode, relative to a directory descriptor. */
 int clinux_openat(int directory, const char *path, int flags, mode_t mode);
 
@@ -54,7 +63,7 @@ int clinux_pipe(int ends[2]);
 /* fcntl(F_DUPFD_CLOEXEC), which is variadic. */
 int clinux_duplicate(int descriptor);
 
-/* accept4(2) with SOCK_CLOEXEC, a GNU extension. */
+/* accept4(2) with SOCK_CLOEXEC and SOCK_NONBLOCK, a GNU extension. */
 int clinux_accept(int listener);
 
 /* Has the child close every descriptor from `first` on; a GNU extension. */

@@ -1,0 +1,101 @@
+internal import DequeModule
+
+/// Decides which waiting job may start. A value: it starts nothing itself.
+///
+/// At most ``lanes`` jobs run at once, at most ``share`` of them for one holder, and the jobs of
+/// one key one after the other. Holders take turns: one with a thousand jobs delays the only job of
+/// another by no more than what is running.
+struct LaneSchedule<Job> {
+    /// What a job waits for and answers to.
+    struct Ticket: Hashable {
+        /// Jobs with the same key keep their order, such as one credential's.
+        var key: String
+        /// Who is to blame when the job takes long: a provider, a mount, a user, a program.
+        var holder: String
+    }
+    private struct Waiting {
+        var ticket: Ticket
+        var job: Job
+    }
+    private struct Holder {
+        var running = 0
+        /// Keys whose first job is this holder's, and none of whose jobs runs.
+        var ready: Deque<String> = []
+        var isInTurn = false
+    }
+
+    let lanes: Int
+    let share: Int
+    private var keys: [String: Deque<Waiting>] = [:]
+    private var busyKeys: Set<String> = []
+    private var holders: [String: Holder] = [:]
+    private var turn: Deque<String> = []
+    private var running = 0
+
+    /// - Parameter share: Of the lanes, for one holder; one at least.
+    init(lanes: Int, share: Int) {
+        (self.lanes, self.share) = (lanes, max(1, min(share, lanes)))
+    }
+
+    /// Whether nothing runs and nothing waits.
+    var isIdle: Bool { running == 0 && keys.isEmpty }
+
+    mutating func add(_ job: Job, _ ticket: Ticket) {
+        keys[ticket.key, default: []].append(Waiting(ticket: ticket, job: job))
+        if keys[ticket.key]?.count == 1, !busyKeys.contains(ticket.key) { makeReady(ticket.key) }
+    }
+
+    /// Gives up the oldest job of a key that waits behind the running one.
+    ///
+    /// - Returns: Whether more than `limit` waited.
+    mutating func dropOldest(of key: String, beyond limit: Int) -> Bool {
+        guard let waiting = keys[key], waiting.count > limit else { return false }
+        let isReady = !busyKeys.contains(key)
+        // The first one may stand in its holder's queue: it stays, and the next one goes.
+        keys[key]?.remove(at: isReady ? 1 : 0)
+        return true
+    }
+
+    /// The next job that may start now; it counts as running until ``finished(_:)``.
+    mutating func next() -> (job: Job, ticket: Ticket)? {
+        guard running < lanes, let name = turn.popFirst() else { return nil }
+        // Whoever is in turn has something ready (takeTurn).
+        guard var holder = holders[name], let key = holder.ready.popFirst(),
+            let first = keys[key]?.popFirst()
+        else { return next() }
+        holder.isInTurn = false
+        if keys[key]?.isEmpty == true { keys[key] = nil }
+        busyKeys.insert(key)
+        running += 1
+        holder.running += 1
+        holders[name] = holder
+        takeTurn(name)
+        return (first.job, first.ticket)
+    }
+
+    mutating func finished(_ ticket: Ticket) {
+        running -= 1
+        busyKeys.remove(ticket.key)
+        holders[ticket.holder]?.running -= 1
+        if keys[ticket.key] != nil { makeReady(ticket.key) }
+        takeTurn(ticket.holder)
+        if let holder = holders[ticket.holder], holder.running == 0, holder.ready.isEmpty {
+            holders[ticket.holder] = nil
+        }
+    }
+
+    private mutating func makeReady(_ key: String) {
+        guard let name = keys[key]?.first?.ticket.holder else { return }
+        holders[name, default: Holder()].ready.append(key)
+        takeTurn(name)
+    }
+
+    /// Puts a holder at the end of the turn, once, if it may start something.
+    private mutating func takeTurn(_ name: String) {
+        guard let holder = holders[name], !holder.isInTurn, !holder.ready.isEmpty,
+            holder.running < share
+        else { return }
+        holders[name]?.isInTurn = true
+        turn.append(name)
+    }
+}

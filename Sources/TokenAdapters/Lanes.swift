@@ -1,0 +1,95 @@
+internal import Dispatch
+internal import Synchronization
+
+/// A fixed number of threads for work that blocks or takes long: files, programs, responses.
+///
+/// Swift's own threads are as many as the processors and must never wait for a disk. A queue for
+/// each key was as many threads as there are keys: whoever made enough of them wait reached the
+/// unit's `TasksMax=`, and with it kept everything out. So there are `count` lanes, and one holder
+/// (a provider, a mount, a user, a program) has at most a quarter of them.
+final class Lanes: Sendable {
+    private let turnstile: Turnstile
+    /// Serial queues, for libdispatch watches a concurrent queue's threads once a second for ever
+    /// (LoopExecutor). One without work holds no thread.
+    private let free: Mutex<[DispatchQueue]>
+
+    /// - Parameter share: Of the lanes for one holder; a quarter if it is not said.
+    init(_ label: String, count: Int, share: Int? = nil) {
+        turnstile = Turnstile(places: count, share: share ?? count / 4)
+        free = Mutex((0..<count).map { DispatchQueue(label: "evertoken.\(label).\($0)") })
+    }
+
+    /// Runs `body` on a lane; work with the same key keeps its order.
+    func run<Value: Sendable, Failure: Error>(
+        key: String, holder: String, _ body: @escaping @Sendable () throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
+        let result: Result<Value, Failure> = await withCheckedContinuation { continuation in
+            start(key: key, holder: holder) {
+                do throws(Failure) {
+                    continuation.resume(returning: .success(try body()))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
+        }
+        return try result.get()
+    }
+
+    /// The same, for as long as the caller can wait: what hangs goes on, and nobody asks any more.
+    ///
+    /// - Parameter mostWaiting: As for ``start(key:holder:mostWaiting:_:)``.
+    /// - Returns: `nil` when time was up.
+    func run<Value: Sendable>(
+        key: String, holder: String, within limit: DispatchTimeInterval,
+        mostWaiting: Int = .max, _ body: @escaping @Sendable () -> Value
+    ) async -> Value? {
+        await withCheckedContinuation { continuation in
+            let answer = FirstAnswer<Value?> { continuation.resume(returning: $0) }
+            let alarm = Alarm(after: limit, on: Self.clock) { answer.give(nil) }
+            start(key: key, holder: holder, mostWaiting: mostWaiting) {
+                answer.give(body())
+                alarm.cancel()
+            }
+        }
+    }
+
+    /// Starts `body` when a lane is free; the caller does not wait.
+    ///
+    /// - Parameter limit: At most so many wait behind one key's running job; the oldest goes.
+    /// - Returns: Whether one was given up.
+    @discardableResult
+    func start(
+        key: String, holder: String, mostWaiting limit: Int = .max,
+        _ body: @escaping @Sendable () -> Void
+    ) -> Bool {
+        turnstile.enter(key: key, holder: holder, mostWaiting: limit) { done in
+            // There are as many as places.
+            guard let queue = self.free.withLock({ $0.popLast() }) else { return done() }
+            queue.async {
+                body()
+                self.free.withLock { $0.append(queue) }
+                done()
+            }
+        }
+    }
+
+    private static let clock = DispatchQueue(label: "evertoken.lanes.clock")
+}
+
+/// Takes the first of several answers, once.
+final class FirstAnswer<Answer: Sendable>: Sendable {
+    private let take: Mutex<(@Sendable (Answer) -> Void)?>
+
+    init(_ take: @escaping @Sendable (Answer) -> Void) { self.take = Mutex(take) }
+
+    /// - Returns: Whether it was the first.
+    @discardableResult
+    func give(_ answer: Answer) -> Bool {
+        let taker = take.withLock { held in
+            defer { held = nil }
+            return held
+        }
+        taker?(answer)
+        return taker != nil
+    }
+}
