@@ -24,18 +24,20 @@ public final class ControlServer: Sendable {
         placed = Mutex(policy)
         server = try HTTPServer.unix(path: path, mode: policy.mode, group: policy.group) {
             request, peer, respond in
-            let answer: @Sendable (ControlReply) -> Void = { deliver($0, respond) }
+            let answer: @Sendable (ControlReply) -> Void = { respond(HTTPResponse($0)) }
+            let wanted: ControlRequest
             switch ControlRoute.make(request) {
-            case .failure(let problem): answer(problem)
-            case .success(let wanted):
-                guard access.allows(wanted, to: peer) else {
-                    answer(
+            case .failure(let problem): return answer(problem)
+            case .success(let found): wanted = found
+            }
+            access.whenAllowed(wanted, to: peer) { isAllowed in
+                guard isAllowed else {
+                    return answer(
                         .problem(
                             403, "user \(peer.map { String($0.uid) } ?? "unknown") may not do this",
                             remedy: "Ask as root, or name the user in control.allow"))
-                    return
                 }
-                submit(wanted, answer)
+                Questions.shared.ask(wanted, by: peer, submit, answer)
             }
         }
     }
@@ -49,8 +51,8 @@ public final class ControlServer: Sendable {
         let old = placed.withLock { $0 }
         guard policy.mode != old.mode || policy.group != old.group else { return }
         guard
-            UnixListener.setAccess(
-                path, mode: policy.mode, group: policy.group, isTakenBack: old.group != nil)
+            server.setAccess(
+                mode: policy.mode, group: policy.group, isTakenBack: old.group != nil)
         else {
             throw StorageFailure(
                 SystemError("give \(path) its mode and group").text
@@ -59,10 +61,7 @@ public final class ControlServer: Sendable {
         placed.withLock { $0 = policy }
     }
 
-    public func stop() {
-        server.stop()
-        unlink(path)
-    }
+    public func stop() { server.stop() }
 }
 
 /// The optional loopback listener: `/metrics` and `/healthz`, nothing else, for anybody who can
@@ -91,9 +90,10 @@ public final class MetricsServer: Sendable {
         place = Place(address)
         server = try HTTPServer.loopback(port: place.port, isIPv6: place.isIPv6) {
             request, _, respond in
+            let answer: @Sendable (ControlReply) -> Void = { respond(HTTPResponse($0)) }
             switch (request.method, request.path) {
-            case ("GET", "/metrics"): submit(.metrics) { deliver($0, respond) }
-            case ("GET", "/healthz"): submit(.health) { deliver($0, respond) }
+            case ("GET", "/metrics"): Questions.shared.ask(.metrics, by: nil, submit, answer)
+            case ("GET", "/healthz"): Questions.shared.ask(.health, by: nil, submit, answer)
             default: respond(HTTPResponse(404, body: []))
             }
         }
@@ -105,21 +105,50 @@ public final class MetricsServer: Sendable {
     public func stop() { server.stop() }
 }
 
-/// Metrics are written as text one at a time, and not by the loop, which nothing may hold up.
-private let metricsQueue = DispatchQueue(label: "evertoken.metrics")
+/// Questions that the loop answers at once, a few at a time for each user: one who asks without end
+/// must not stand in the loop's inbox before everything else.
+private final class Questions: Sendable {
+    static let shared = Questions()
+    private let turnstile = Turnstile(places: 8, share: 2)
+    private let numbers = Atomic<UInt64>(0)
 
-private func deliver(_ reply: ControlReply, _ respond: @escaping @Sendable (HTTPResponse) -> Void) {
-    guard reply.metrics != nil else { return respond(HTTPResponse(reply)) }
-    metricsQueue.async { respond(HTTPResponse(reply)) }
+    func ask(
+        _ request: ControlRequest, by peer: Peer?,
+        _ submit:
+            @escaping @Sendable (
+                ControlRequest, @escaping @Sendable (ControlReply) -> Void
+            ) -> Void,
+        _ answer: @escaping @Sendable (ControlReply) -> Void
+    ) {
+        guard request.isAnsweredAtOnce else { return submit(request, answer) }
+        let user = peer.map { String($0.uid) } ?? "loopback"
+        let number = numbers.wrappingAdd(1, ordering: .relaxed).newValue
+        turnstile.enter(key: "\(user)/\(number)", holder: user) { done in
+            submit(request) { reply in
+                answer(reply)
+                done()
+            }
+        }
+    }
+}
+
+extension ControlRequest {
+    fileprivate var isAnsweredAtOnce: Bool {
+        switch self {
+        case .status, .credential, .health, .metrics: true
+        case .token, .refresh, .order, .signIn, .accept, .forget, .reload: false
+        }
+    }
 }
 
 extension HTTPResponse {
+    /// What becomes bytes only where nobody waits for it.
     init(_ reply: ControlReply) {
         if let metrics = reply.metrics {
             self.init(
                 reply.status,
                 contentType: "application/openmetrics-text; version=1.0.0; charset=utf-8",
-                body: Array(metrics.openMetrics.utf8))
+                rendering: { Array(metrics.openMetrics.utf8) })
             return
         }
         // RFC 9457, but for the health report, which says 503 in terms of its own.
@@ -127,7 +156,7 @@ extension HTTPResponse {
         self.init(
             reply.status,
             contentType: isProblem ? "application/problem+json" : "application/json",
-            body: reply.body.serialized() + [0x0A])
+            rendering: { reply.body.serialized() + [0x0A] })
     }
 }
 
@@ -216,7 +245,7 @@ enum ControlRoute {
     private static func signIn(_ request: HTTPRequest, _ name: String) -> Outcome {
         guard !request.body.isEmpty else { return .success(.signIn(name, SignInWish())) }
         let body = try? JSONReader.read(request.body)
-        let method = body?["method"]?.text.map(SignInWish.Method.init)
+        let method = body?["method"]?.text.map(SignInWish.Method.init(spelled:))
         guard body?.members != nil, method != .some(nil) else {
             return .failure(
                 .problem(
@@ -237,12 +266,21 @@ final class ControlAccess: Sendable {
 
     func update(_ new: ControlPolicy) { policy.withLock { $0 = new } }
 
-    func allows(_ request: ControlRequest, to peer: Peer?) -> Bool {
-        guard let peer else { return false }
-        if peer.uid == 0 || peer.uid == geteuid() { return true }
+    /// Where names are looked up: name services may ask a network, and take their time.
+    private let lookUps = Lanes("accounts", count: 4)
+
+    /// Calls `then` with the answer, at once where nothing need be looked up.
+    func whenAllowed(
+        _ request: ControlRequest, to peer: Peer?, then: @escaping @Sendable (Bool) -> Void
+    ) {
+        guard let peer else { return then(false) }
+        if peer.uid == 0 || peer.uid == geteuid() { return then(true) }
         switch request {
-        case .status, .credential, .health, .metrics: return true
-        case .token, .refresh, .order, .signIn, .accept, .forget, .reload: return isNamed(peer)
+        case .status, .credential, .health, .metrics: then(true)
+        case .token, .refresh, .order, .signIn, .accept, .forget, .reload:
+            lookUps.start(key: String(peer.uid), holder: String(peer.uid)) {
+                then(self.isNamed(peer))
+            }
         }
     }
 

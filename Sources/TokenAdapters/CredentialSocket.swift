@@ -1,4 +1,3 @@
-internal import CLinux
 internal import Dispatch
 internal import Glibc
 internal import Synchronization
@@ -14,12 +13,16 @@ public final class CredentialSocket: Sendable {
     public typealias Submit =
         @Sendable (ControlRequest, @escaping @Sendable (ControlReply) -> Void) -> Void
 
+    /// Only root is served, who is exempt from all of them but the first two.
+    private static let limits = ConnectionCaps.Limits(
+        receiving: 64, receivingByUser: 16, held: 0, heldByUser: 0, bytes: 0, bytesByUser: 0)
     /// Connections that wait for a token: each holds a descriptor, and no thread.
     private static let maximumWaiting = 500
 
     private struct Listening {
         var path: String
-        var source: any DispatchSourceRead
+        var place: UnixListener
+        var host: ConnectionHost
     }
     private struct State {
         var policy = UnitPolicy()
@@ -28,7 +31,6 @@ public final class CredentialSocket: Sendable {
         var notices = NoticeLimit()
     }
     private let state = Mutex(State())
-    private let queue = DispatchQueue(label: "evertoken.credentials")
     private let journal: any Journal
     private let submit: Submit
 
@@ -49,50 +51,43 @@ public final class CredentialSocket: Sendable {
             guard !policy.entries.isEmpty else { return Self.close(&state.listening) }
             if let old = state.listening, old.path == path, access(path, F_OK) == 0 { return }
             let new = try listen(path)
-            Self.close(&state.listening, exceptPath: path)
-            state.listening = Listening(path: path, source: new)
+            Self.close(&state.listening)
+            state.listening = new
         }
     }
 
     public func stop() { state.withLock { Self.close(&$0.listening) } }
 
-    private static func close(_ listening: inout Listening?, exceptPath kept: String? = nil) {
+    private static func close(_ listening: inout Listening?) {
         guard let old = listening else { return }
-        old.source.cancel()
-        if old.path != kept { unlink(old.path) }
+        old.host.stop()
+        old.place.remove()
         listening = nil
     }
 
-    private func listen(_ path: String) throws(StorageFailure) -> any DispatchSourceRead {
-        let listener = try UnixListener.open(
+    private func listen(_ path: String) throws(StorageFailure) -> Listening {
+        let place = try UnixListener.open(
             path: path, key: "credential_socket", mode: 0o600, group: nil)
-        let source = DispatchSource.makeReadSource(fileDescriptor: listener, queue: queue)
-        source.setEventHandler { [weak self] in self?.accept(listener) }
-        source.setCancelHandler { Glibc.close(listener) }
-        source.activate()
-        return source
-    }
-
-    private func accept(_ listener: Int32) {
-        while true {
-            let connection = clinux_accept(listener)
-            guard connection >= 0 else {
-                // Out of descriptors: the waiting connection would wake us again at once.
-                if errno == EMFILE || errno == ENFILE { usleep(50_000) }
-                return
+        let host = ConnectionHost(
+            "credentials", listener: place.listener, limits: Self.limits,
+            times: (request: .seconds(5), answer: .seconds(10))
+        ) { [weak self] host, key, peer in
+            guard let self, let (wanted, entry) = admitted(host.address(key), peer) else {
+                host.end(key)
+                return nil
             }
-            guard let (wanted, entry) = admitted(connection) else {
-                Glibc.close(connection)
-                continue
-            }
-            serve(connection, wanted, entry)
+            serve(host, key, wanted, entry)
+            return nil
         }
+        return Listening(path: path, place: place, host: host)
     }
 
     // MARK: Who may have what
 
-    private func admitted(_ connection: Int32) -> (UnitCredential, UnitPolicy.Entry)? {
-        guard let wanted = caller(connection) else { return nil }
+    private func admitted(
+        _ address: [UInt8]?, _ peer: Peer?
+    ) -> (UnitCredential, UnitPolicy.Entry)? {
+        guard let peer, let wanted = caller(address, peer) else { return nil }
         let (entry, hasRoom) = state.withLock { state in
             guard let entry = state.policy.entry(for: wanted) else {
                 return (UnitPolicy.Entry?.none, true)
@@ -125,20 +120,17 @@ public final class CredentialSocket: Sendable {
 
     /// The unit that a service manager asks for. Only root's own can be believed: any user can
     /// bind such an address.
-    private func caller(_ connection: Int32) -> UnitCredential? {
-        var (pid, uid, gid) = (pid_t(0), uid_t(0), gid_t(0))
-        guard clinux_peer_credentials(connection, &pid, &uid, &gid) == 0 else { return nil }
+    private func caller(_ address: [UInt8]?, _ peer: Peer) -> UnitCredential? {
+        let (uid, pid) = (peer.uid, peer.pid)
         guard uid == 0 else {
             tell(
                 .notice, "A process that is not root asked for a credential", key: "uid \(uid)",
                 [HeaderField("UID", String(uid)), HeaderField("PID", String(pid))])
             return nil
         }
-        var address = [UInt8](repeating: 0, count: 108)
-        let length = clinux_peer_address(connection, &address)
         // One that has gone already is nobody to complain about.
-        guard length >= 0 else { return nil }
-        guard let wanted = UnitCredential(address: Array(address.prefix(Int(length)))) else {
+        guard let address else { return nil }
+        guard let wanted = UnitCredential(address: address) else {
             tell(
                 .notice, "A process that is no service manager asked for a credential",
                 key: "address", [HeaderField("PID", String(pid))])
@@ -150,18 +142,13 @@ public final class CredentialSocket: Sendable {
     // MARK: The answer
 
     private func serve(
-        _ connection: Int32, _ wanted: UnitCredential, _ entry: UnitPolicy.Entry
+        _ host: ConnectionHost, _ key: ConnectionHost.Key, _ wanted: UnitCredential,
+        _ entry: UnitPolicy.Entry
     ) {
-        // A queue each, for sending may block; without an answer it holds no thread.
-        let queue = DispatchQueue(label: "evertoken.credential")
-        let waiting = WaitingConnection<[UInt8]>(connection, on: queue) { answer in
-            if let answer { Self.send(answer, connection) }
-            Glibc.close(connection)
-            self.state.withLock { $0.waiting -= 1 }
-        }
+        host.whenEnded(key) { self.state.withLock { $0.waiting -= 1 } }
         let request = ControlRequest.token(
             entry.credential, minimumLife: entry.grant.minimumLife, wait: entry.grant.timeout)
-        submit(request) { waiting.answer(self.answer($0, to: wanted, by: entry)) }
+        submit(request) { host.answer(key, self.answer($0, to: wanted, by: entry)) }
     }
 
     /// Empty where there is nothing to give.
@@ -194,23 +181,6 @@ public final class CredentialSocket: Sendable {
                     credential, HeaderField("UNIT", wanted.unit), HeaderField("ID", wanted.id),
                 ]))
         return bytes
-    }
-
-    /// Tokens fit into the kernel's buffer whether the other side reads or not; this is for a
-    /// kernel that was told to keep small ones.
-    private static func send(_ bytes: [UInt8], _ connection: Int32) {
-        var limit = timeval(tv_sec: 5, tv_usec: 0)
-        setsockopt(
-            connection, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        let end = DispatchTime.now() + .seconds(10)
-        var done = 0
-        while done < bytes.count, DispatchTime.now() < end {
-            let count = bytes[done...].withUnsafeBytes {
-                Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-            }
-            if count <= 0 { return }
-            done += count
-        }
     }
 
     // MARK: What the journal hears

@@ -8,6 +8,7 @@ public struct HTTPRequest: Sendable {
     public var query: [String: String]
     /// What stands behind the `?`, as it came.
     public var queryText = ""
+    /// Names in lower case.
     public var headers: [String: String]
     public var body: [UInt8]
 }
@@ -15,12 +16,19 @@ public struct HTTPRequest: Sendable {
 public struct HTTPResponse: Sendable {
     public var status: Int
     public var contentType: String
-    public var body: [UInt8]
+    /// Makes the body; called once, not by whoever answers.
+    private let rendering: @Sendable () -> [UInt8]
     /// Further ones.
     public var headers: [HeaderField] = []
 
     public init(_ status: Int, contentType: String = "application/json", body: [UInt8]) {
-        (self.status, self.contentType, self.body) = (status, contentType, body)
+        self.init(status, contentType: contentType, rendering: { body })
+    }
+
+    public init(
+        _ status: Int, contentType: String, rendering: @escaping @Sendable () -> [UInt8]
+    ) {
+        (self.status, self.contentType, self.rendering) = (status, contentType, rendering)
     }
 
     /// HTTP/1.1, one answer a connection.
@@ -28,10 +36,12 @@ public struct HTTPResponse: Sendable {
         let reasons = [
             200: "OK", 201: "Created", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized",
             403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict",
-            413: "Content Too Large", 422: "Unprocessable Content", 429: "Too Many Requests",
+            413: "Content Too Large", 421: "Misdirected Request", 422: "Unprocessable Content",
+            429: "Too Many Requests",
             431: "Request Header Fields Too Large", 500: "Internal Server Error",
             502: "Bad Gateway", 503: "Service Unavailable", 507: "Insufficient Storage",
         ]
+        let body = rendering()
         let more = headers.map { "\($0.name): \($0.value)\r\n" }.joined()
         let head = """
             HTTP/1.1 \(status) \(reasons[status] ?? "Status")\r
@@ -59,63 +69,113 @@ struct HTTPRequestParser {
     }
 
     private var bytes: [UInt8] = []
+    /// Where the search for the head's end goes on: one that drips must not cost its square.
+    private var searched = 0
+    /// The head, once it is there, and what the whole message will have.
+    private var head: (request: HTTPRequest, end: Int, size: Int)?
 
     mutating func take(_ more: some Sequence<UInt8>) -> Progress {
         bytes += more
-        guard let end = headEnd else {
-            return bytes.count > Self.maximumHead ? .refused(431) : .incomplete
+        if head == nil {
+            guard let end = headEnd() else {
+                return bytes.count > Self.maximumHead ? .refused(431) : .incomplete
+            }
+            guard end <= Self.maximumHead else { return .refused(431) }
+            if let refusal = readHead(end) { return .refused(refusal) }
         }
-        guard end <= Self.maximumHead else { return .refused(431) }
-        guard let head = String(validating: bytes[..<end], as: UTF8.self),
-            var request = Self.request(head)
-        else { return .refused(400) }
-        if request.headers["transfer-encoding"] != nil { return .refused(400) }
-        var length = 0
-        if let text = request.headers["content-length"] {
-            guard let number = Int(text), number >= 0 else { return .refused(400) }
-            length = number
-        }
-        guard length <= Self.maximumBody else { return .refused(413) }
-        guard bytes.count >= end + 4 + length else { return .incomplete }
-        request.body = Array(bytes[end + 4..<end + 4 + length])
+        guard let head, bytes.count >= head.size else { return .incomplete }
+        var request = head.request
+        request.body = Array(bytes[head.end + 4..<head.size])
         return .complete(request)
     }
 
-    private var headEnd: Int? {
-        bytes.firstRange(of: [0x0D, 0x0A, 0x0D, 0x0A])?.lowerBound
+    /// - Returns: The status to refuse it with.
+    private mutating func readHead(_ end: Int) -> Int? {
+        guard let request = Self.request(bytes[..<end]) else { return 400 }
+        if request.headers["transfer-encoding"] != nil { return 400 }
+        var length = 0
+        if let text = request.headers["content-length"] {
+            guard let number = Int(text), number >= 0 else { return 400 }
+            length = number
+        }
+        guard length <= Self.maximumBody else { return 413 }
+        head = (request, end, end + 4 + length)
+        return nil
     }
 
-    private static func request(_ head: String) -> HTTPRequest? {
-        var lines = head.components(separatedByCRLF: ())
-        guard !lines.isEmpty else { return nil }
-        let words = lines.removeFirst().split(separator: " ")
-        guard words.count == 3, words[2].hasPrefix("HTTP/1."), words[1].hasPrefix("/") else {
-            return nil
+    private mutating func headEnd() -> Int? {
+        let mark: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A]
+        while searched + 4 <= bytes.count {
+            if bytes[searched..<searched + 4].elementsEqual(mark) { return searched }
+            searched += 1
         }
+        return nil
+    }
+
+    private static func request(_ head: ArraySlice<UInt8>) -> HTTPRequest? {
+        var lines = head.linesEndingInCRLF[...]
+        guard let first = lines.popFirst() else { return nil }
+        let words = first.split(separator: 0x20)
+        // Bytes that are not ASCII are percent-encoded in a target (RFC 9112 section 3.2).
+        guard words.count == 3, first.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }),
+            words[2].starts(with: "HTTP/1.".utf8), words[1].first == UInt8(ascii: "/")
+        else { return nil }
         var headers: [String: String] = [:]
         for line in lines {
-            guard let colon = line.firstIndex(of: ":") else { return nil }
-            let value = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
-            let name = line[..<colon].lowercased()
+            guard let field = HeaderField(line: line) else { return nil }
             // Two lengths, or any header twice, is not worth understanding.
-            guard headers.updateValue(String(value), forKey: name) == nil else { return nil }
+            let name = field.name.asciiLowercased
+            guard headers.updateValue(field.value, forKey: name) == nil else { return nil }
         }
-        let parts = words[1].split(separator: "?", maxSplits: 1)
+        let target = words[1].split(separator: UInt8(ascii: "?"), maxSplits: 1)
         var query: [String: String] = [:]
-        for pair in parts.count > 1 ? parts[1].split(separator: "&") : [] {
-            let sides = pair.split(separator: "=", maxSplits: 1)
+        for pair in target.count > 1 ? target[1].split(separator: UInt8(ascii: "&")) : [] {
+            let sides = pair.split(separator: UInt8(ascii: "="), maxSplits: 1).map(text)
             guard let key = sides.first else { continue }
-            query[String(key)] = sides.count > 1 ? String(sides[1]) : ""
+            query[key] = sides.count > 1 ? sides[1] : ""
         }
+        guard let path = target.first else { return nil }
         return HTTPRequest(
-            method: String(words[0]), path: String(parts[0]), query: query,
-            queryText: parts.count > 1 ? String(parts[1]) : "", headers: headers, body: [])
+            method: text(words[0]), path: text(path), query: query,
+            queryText: target.count > 1 ? text(target[1]) : "", headers: headers, body: [])
+    }
+
+    private static func text(_ bytes: some Collection<UInt8>) -> String {
+        String(decoding: bytes, as: UTF8.self)
     }
 }
 
-extension String {
-    fileprivate func components(separatedByCRLF: Void) -> [Substring] {
-        // "\r\n" is one Character in Swift.
-        split(separator: "\r\n", omittingEmptySubsequences: false)
+extension HeaderField {
+    /// A line `name: value` of a message (RFC 9112 section 5).
+    ///
+    /// `nil` unless the name is a token (RFC 9110 section 5.6.2), which is ASCII. The value is
+    /// whatever UTF-8 stands there, without blanks and tabs around it.
+    init?(line: some BidirectionalCollection<UInt8>) {
+        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon != line.startIndex,
+            line[..<colon].allSatisfy(Self.isTokenByte),
+            let value = String(validating: line[line.index(after: colon)...], as: UTF8.self)
+        else { return nil }
+        self.init(
+            String(decoding: line[..<colon], as: UTF8.self), String(value.trimmedOfSpace))
+    }
+
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        }
+    }
+}
+
+extension ArraySlice<UInt8> {
+    /// What stands between CR LF and CR LF, and before the first and behind the last.
+    fileprivate var linesEndingInCRLF: [ArraySlice<UInt8>] {
+        var lines: [ArraySlice<UInt8>] = []
+        var start = startIndex
+        for index in indices.dropLast() where self[index] == 0x0D && self[index + 1] == 0x0A {
+            lines.append(self[start..<index])
+            start = index + 2
+        }
+        return lines + [self[start...]]
     }
 }

@@ -2,6 +2,7 @@ internal import CLinux
 public import Dispatch
 internal import Glibc
 internal import Synchronization
+internal import TokenCore
 public import TokenEngine
 
 /// Who is at the other end of a Unix socket (SO_PEERCRED).
@@ -12,45 +13,89 @@ public struct Peer: Sendable, Equatable {
 }
 
 /// A small HTTP/1.1 server on a Unix or loopback socket: one request a connection, everything
-/// bounded. It serves the control socket; answers may come later, from another thread.
+/// bounded, no thread for anybody who waits. Answers may come later, from another thread.
 public final class HTTPServer: Sendable {
     public typealias Handler =
         @Sendable (HTTPRequest, Peer?, @escaping @Sendable (HTTPResponse) -> Void) -> Void
 
-    /// Connections whose request is still coming: each holds a thread, for five seconds at most.
-    private static let maximumReceiving = 32
-    /// Connections that wait for an answer: they hold a descriptor and nothing else. Forty units
-    /// may start together and wait for one token. On the loopback, where anybody may come, few:
-    /// an answer that nobody takes holds its bytes.
-    private static let maximumWaiting = (unix: 1000, loopback: 16)
-    /// For the whole answer, however slowly it is taken.
-    private static let answerTime = DispatchTimeInterval.seconds(10)
-    /// For the whole request, however it drips.
-    private static let requestTime = DispatchTimeInterval.seconds(5)
+    /// Forty units may start together and wait for one token; they are root's, and exempt. On the
+    /// loopback, where everybody is one user, few: an answer that is not taken holds its bytes.
+    private static let limits = (
+        unix: ConnectionCaps.Limits(
+            receiving: 64, receivingByUser: 16, held: 512, heldByUser: 128, bytes: 64 << 20,
+            bytesByUser: 16 << 20),
+        loopback: ConnectionCaps.Limits(
+            receiving: 32, receivingByUser: 32, held: 16, heldByUser: 16, bytes: 64 << 20,
+            bytesByUser: 64 << 20)
+    )
+    private static let times = (
+        request: DispatchTimeInterval.seconds(5), answer: DispatchTimeInterval.seconds(10)
+    )
+    /// Where answers become bytes: a status of ten thousand credentials is no work for the loop,
+    /// nor for a queue that others wait for.
+    private static let rendering = Lanes("answers", count: 4)
 
-    private let listener: Int32
-    private nonisolated(unsafe) let source: any DispatchSourceRead
-    private let connections = Mutex((receiving: 0, waiting: 0))
-    private let handler: Handler
+    private let host: ConnectionHost
+    private let place: UnixListener?
     /// The TCP port; 0 for a Unix socket.
     public let port: UInt16
 
-    private init(listener: Int32, port: UInt16, handler: @escaping Handler) {
-        (self.listener, self.port, self.handler) = (listener, port, handler)
-        source = DispatchSource.makeReadSource(
-            fileDescriptor: listener, queue: DispatchQueue(label: "evertoken.accept"))
-        source.setEventHandler { [weak self] in self?.accept() }
-        source.setCancelHandler { [listener] in close(listener) }
-        source.activate()
+    private init(
+        listener: Int32, port: UInt16, place: UnixListener?, handler: @escaping Handler
+    ) {
+        (self.port, self.place) = (port, place)
+        let isLoopback = place == nil
+        host = ConnectionHost(
+            "http", listener: listener,
+            limits: isLoopback ? Self.limits.loopback : Self.limits.unix,
+            times: Self.times
+        ) { host, key, peer in
+            var parser = HTTPRequestParser()
+            return { bytes in
+                switch parser.take(bytes) {
+                case .incomplete: return .wantsMore
+                case .refused(let status): host.answer(key, Self.refusal(status))
+                case .complete(let request) where isLoopback && !request.isForLoopback:
+                    host.answer(key, Self.refusal(421))
+                case .complete(let request):
+                    guard host.hold(key) else {
+                        host.answer(key, Self.refusal(503))
+                        return .isWhole
+                    }
+                    handler(request, peer) { response in
+                        Self.render(response, for: peer, to: host, key)
+                    }
+                }
+                return .isWhole
+            }
+        }
+    }
+
+    private static func render(
+        _ response: HTTPResponse, for peer: Peer?, to host: ConnectionHost,
+        _ key: ConnectionHost.Key
+    ) {
+        let user = peer.map { String($0.uid) } ?? "loopback"
+        rendering.start(key: "\(user)/\(key)", holder: user) {
+            host.answer(key, response.bytes, refusal: refusal(503))
+        }
+    }
+
+    private static func refusal(_ status: Int) -> [UInt8] {
+        let what =
+            status == 421
+            ? ("the request is for another host", "Ask 127.0.0.1, localhost or [::1]")
+            : ("the request cannot be served", "Send less, or later")
+        return HTTPResponse(.problem(status, what.0, remedy: what.1)).bytes
     }
 
     /// Listens on a Unix socket, which gets its mode and group before anybody can connect.
     public static func unix(
         path: String, mode: UInt32, group: String?, handler: @escaping Handler
     ) throws(StorageFailure) -> HTTPServer {
-        let listener = try UnixListener.open(
+        let place = try UnixListener.open(
             path: path, key: "control_socket", mode: mode, group: group)
-        return HTTPServer(listener: listener, port: 0, handler: handler)
+        return HTTPServer(listener: place.listener, port: 0, place: place, handler: handler)
     }
 
     /// Listens on 127.0.0.1, or on ::1.
@@ -70,7 +115,7 @@ public final class HTTPServer: Sendable {
             close(listener)
             throw failure
         }
-        return HTTPServer(listener: listener, port: bound, handler: handler)
+        return HTTPServer(listener: listener, port: bound, place: nil, handler: handler)
     }
 
     /// Whether this machine has an IPv6 loopback.
@@ -103,115 +148,31 @@ public final class HTTPServer: Sendable {
         return isBound ? UInt16(bigEndian: address.sin6_port) : nil
     }
 
-    public func stop() { source.cancel() }
+    /// Takes no more requests; a Unix socket loses its name.
+    public func stop() {
+        host.stop()
+        place?.remove()
+    }
+
+    /// Who may connect to a Unix socket from now on.
+    ///
+    /// - Returns: Whether the kernel agreed; errno says why not.
+    func setAccess(mode: UInt32, group: String?, isTakenBack: Bool) -> Bool {
+        place?.setAccess(mode: mode, group: group, isTakenBack: isTakenBack) ?? true
+    }
 
     /// Waits until every answer given so far is sent, at most so long: the process may end then.
     public func finishAnswers(within limit: DispatchTimeInterval = .seconds(2)) {
         let end = DispatchTime.now() + limit
-        while DispatchTime.now() < end, connections.withLock({ $0.waiting > 0 }) { usleep(5_000) }
+        while DispatchTime.now() < end, host.heldCount > 0 { usleep(5_000) }
     }
+}
 
-    private func accept() {
-        while true {
-            let connection = clinux_accept(listener)
-            guard connection >= 0 else {
-                // Out of descriptors: the waiting connection would wake us again at once.
-                if errno == EMFILE || errno == ENFILE { usleep(50_000) }
-                return
-            }
-            let hasRoom = connections.withLock { open in
-                guard open.receiving < Self.maximumReceiving else { return false }
-                open.receiving += 1
-                return true
-            }
-            guard hasRoom else {
-                close(connection)
-                continue
-            }
-            // A queue each: they block, and a concurrent queue's threads are watched by libdispatch
-            // once a second for ever (LoopExecutor).
-            let queue = DispatchQueue(label: "evertoken.http")
-            queue.async { self.serve(connection, on: queue) }
-        }
-    }
-
-    private func serve(_ connection: Int32, on queue: DispatchQueue) {
-        var limit = timeval(tv_sec: 1, tv_usec: 0)
-        let size = socklen_t(MemoryLayout<timeval>.size)
-        setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
-        limit.tv_sec = 5
-        setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
-        var peer: Peer?
-        var (pid, uid, gid) = (pid_t(0), uid_t(0), gid_t(0))
-        if port == 0, clinux_peer_credentials(connection, &pid, &uid, &gid) == 0 {
-            peer = Peer(pid: pid, uid: uid, gid: gid)
-        }
-        let received = receive(connection)
-        let hasRoom = connections.withLock { open in
-            open.receiving -= 1
-            open.waiting += 1
-            let room = port == 0 ? Self.maximumWaiting.unix : Self.maximumWaiting.loopback
-            return open.waiting <= room
-        }
-        guard hasRoom else { return send(Self.refusal(503), connection) }
-        switch received {
-        case .complete(let request):
-            let waiting = WaitingConnection<HTTPResponse>(connection, on: queue) { response in
-                if let response {
-                    self.send(response, connection)
-                } else {
-                    self.finish(connection)
-                }
-            }
-            handler(request, peer) { waiting.answer($0) }
-        case .refused(let status):
-            send(Self.refusal(status), connection)
-        case .incomplete: finish(connection)
-        }
-    }
-
-    private static func refusal(_ status: Int) -> HTTPResponse {
-        HTTPResponse(
-            .problem(status, "the request cannot be served", remedy: "Send less, or later"))
-    }
-
-    private func receive(_ connection: Int32) -> HTTPRequestParser.Progress {
-        let end = DispatchTime.now() + Self.requestTime
-        var parser = HTTPRequestParser()
-        var buffer = [UInt8](repeating: 0, count: 8 * 1024)
-        while DispatchTime.now() < end {
-            let count = recv(connection, &buffer, buffer.count, 0)
-            if count == 0 { return .incomplete }
-            if count < 0 {
-                if errno == EAGAIN || errno == EINTR { continue }
-                return .incomplete
-            }
-            let progress = parser.take(buffer[..<count])
-            if case .incomplete = progress { continue }
-            return progress
-        }
-        return .incomplete
-    }
-
-    private func send(_ response: HTTPResponse, _ connection: Int32) {
-        let bytes = response.bytes
-        let end = DispatchTime.now() + Self.answerTime
-        var done = 0
-        while done < bytes.count, DispatchTime.now() < end {
-            let count = bytes.withUnsafeBytes { buffer in
-                Glibc.send(
-                    connection, buffer.baseAddress! + done, bytes.count - done,
-                    Int32(MSG_NOSIGNAL))
-            }
-            if count <= 0 { break }
-            done += count
-        }
-        finish(connection)
-    }
-
-    private func finish(_ connection: Int32) {
-        shutdown(connection, Int32(SHUT_WR))
-        close(connection)
-        connections.withLock { $0.waiting -= 1 }
+extension HTTPRequest {
+    /// A page of any other name that leads to this machine (DNS rebinding) may not ask.
+    var isForLoopback: Bool {
+        // HTTP/1.0 knows no Host; every browser sends one (RFC 9112 section 3.2).
+        guard let host = headers["host"] else { return true }
+        return EndpointURL.isLoopback("http://\(host)/")
     }
 }

@@ -1,15 +1,23 @@
+internal import CLinux
 internal import Glibc
 internal import TokenEngine
 
-/// Listening on a path (unix(7)).
-enum UnixListener {
-    /// Listens there without blocking; the socket gets its mode and group before anybody can
-    /// connect. One that nobody listens on any more is replaced.
+/// A socket that listens on a path (unix(7)), and its name in the file system.
+///
+/// The name is held open (O_PATH): its mode and group are changed through that descriptor. By its
+/// path they could become those of another file, for whoever may rename in the directory.
+struct UnixListener: Sendable {
+    let listener: Int32
+    private let node: Int32
+    private let path: String
+
+    /// Listens there without blocking; the socket gets its mode and group before it listens, and
+    /// so before anybody can connect. One that is left over is replaced; anything else is kept.
     ///
     /// - Parameter key: Of the configuration, for what to do about a path that is taken.
     static func open(
         path: String, key: String, mode: UInt32, group: String?
-    ) throws(StorageFailure) -> Int32 {
+    ) throws(StorageFailure) -> UnixListener {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let bytes = Array(path.utf8)
@@ -21,38 +29,80 @@ enum UnixListener {
             AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue),
             0)
         guard listener >= 0 else { throw StorageFailure(SystemError("make a socket").text) }
-        // A socket that nobody listens on is left over; one that answers is another daemon's.
-        let isTaken = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+        do throws(StorageFailure) {
+            try makeRoom(path, key, &address, listener)
+            let node = try bindPrivately(listener, &address, path)
+            let bound = UnixListener(listener: listener, node: node, path: path)
+            guard bound.setAccess(mode: mode, group: group), listen(listener, 64) == 0 else {
+                let failure = StorageFailure(SystemError("listen on \(path)").text)
+                close(node)
+                throw failure
             }
-        }
-        guard !isTaken else {
+            return bound
+        } catch {
             close(listener)
+            throw error
+        }
+    }
+
+    /// A socket that nobody listens on is left over; one that answers is another daemon's.
+    private static func makeRoom(
+        _ path: String, _ key: String, _ address: inout sockaddr_un, _ listener: Int32
+    ) throws(StorageFailure) {
+        var about = stat()
+        guard lstat(path, &about) == 0 else { return }
+        guard about.st_mode & S_IFMT == S_IFSOCK else {
+            throw StorageFailure(
+                "\(path) is no socket and is left as it is; move it away, or name another \(key)")
+        }
+        // A queue that is full (EAGAIN) is somebody's too.
+        let isTaken = call(connect, listener, &address) == 0 || errno == EAGAIN
+        guard !isTaken else {
             throw StorageFailure("another daemon listens on \(path); give this one its own \(key)")
         }
-        unlink(path)
-        let old = umask(0o177)
-        let bound = withUnsafePointer(to: &address) {
+        guard unlink(path) == 0 else {
+            throw StorageFailure(SystemError("remove the old socket \(path)").text)
+        }
+    }
+
+    /// For nobody but this user at first. umask(2) could only be changed for all threads together;
+    /// the new name's mode comes from the socket's own (unix(7) on Linux).
+    ///
+    /// - Returns: A descriptor of the name.
+    private static func bindPrivately(
+        _ listener: Int32, _ address: inout sockaddr_un, _ path: String
+    ) throws(StorageFailure) -> Int32 {
+        guard fchmod(listener, 0o600) == 0, call(bind, listener, &address) == 0 else {
+            throw StorageFailure(SystemError("listen on \(path)").text)
+        }
+        let node = Glibc.open(path, clinux_path_only() | O_NOFOLLOW | O_CLOEXEC)
+        var about = stat()
+        guard node >= 0, fstat(node, &about) == 0 else {
+            throw StorageFailure(SystemError("look at \(path)").text)
+        }
+        guard about.st_mode & S_IFMT == S_IFSOCK, about.st_uid == geteuid() else {
+            close(node)
+            throw StorageFailure(
+                "\(path) was exchanged while it was made; let only the daemon's user write to its "
+                    + "directory")
+        }
+        return node
+    }
+
+    private static func call(
+        _ function: (Int32, UnsafePointer<sockaddr>?, socklen_t) -> Int32, _ socket: Int32,
+        _ address: inout sockaddr_un
+    ) -> Int32 {
+        withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                function(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        umask(old)
-        guard bound == 0, setAccess(path, mode: mode, group: group), listen(listener, 64) == 0
-        else {
-            let failure = StorageFailure(SystemError("listen on \(path)").text)
-            close(listener)
-            throw failure
-        }
-        return listener
     }
 
     /// Who may connect.
     /// - Parameter isTakenBack: Another group had it before: without one it is the daemon's own.
-    static func setAccess(
-        _ path: String, mode: UInt32, group: String?, isTakenBack: Bool = false
-    ) -> Bool {
+    func setAccess(mode: UInt32, group: String?, isTakenBack: Bool = false) -> Bool {
         var id = isTakenBack ? getegid() : gid_t.max
         if let group {
             guard let named = Accounts.group(group) else {
@@ -62,7 +112,20 @@ enum UnixListener {
             id = named
         }
         // chown(2) is not among what the unit's filter allows; it is needed for other groups only.
-        if id != gid_t.max, chown(path, uid_t.max, id) != 0 { return false }
-        return chmod(path, mode) == 0
+        if id != gid_t.max, clinux_chown_open(node, uid_t.max, id) != 0 { return false }
+        // fchmod(2) refuses such a descriptor; its name under /proc is the file itself.
+        return chmod("/proc/self/fd/\(node)", mode) == 0
+    }
+
+    /// Removes the name, unless another socket has it by now, and lets go of it. The listener is
+    /// its user's to close.
+    func remove() {
+        var (there, ours) = (stat(), stat())
+        if lstat(path, &there) == 0, fstat(node, &ours) == 0, there.st_ino == ours.st_ino,
+            there.st_dev == ours.st_dev
+        {
+            unlink(path)
+        }
+        close(node)
     }
 }
