@@ -19,6 +19,7 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
     private var sockets: [Int32: WatchedSocket] = [:]
     private var authorities = AuthorityFiles()
     private var transfers: [UnsafeMutableRawPointer: CurlTransfer] = [:]
+    private let resolver = NameResolver()
 
     /// - Parameter base: The directory of the configuration file; relative paths of certificates
     ///   start there.
@@ -58,25 +59,57 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
     }
 
     public func send(_ request: WireRequest) async -> WireResult {
+        let begun = ContinuousClock.now
+        var addresses: [HostAddresses] = []
+        for host in HostToResolve.hosts(of: request) {
+            let limit = min(request.connectTimeout, request.timeout) - (.now - begun)
+            switch await resolve(host.name, within: limit) {
+            case .addresses(let found):
+                addresses.append(HostAddresses(host: host, addresses: found))
+            case .unknown: return .notSent(problem: host.problem("cannot be resolved"))
+            case .late:
+                return .notSent(
+                    problem: host.problem("cannot be resolved in time: no name server answers"))
+            case .refused:
+                return .notSent(
+                    problem: host.problem(
+                        "is not looked up: too many look-ups wait for name servers that do not "
+                            + "answer"))
+            }
+        }
+        var rest = request
+        rest.timeout -= .now - begun
+        rest.connectTimeout -= .now - begun
+        return await transfer(rest, to: addresses)
+    }
+
+    private func resolve(_ name: String, within limit: Duration) async -> NameResolver.Outcome {
+        await withCheckedContinuation { continuation in
+            resolver.resolve(name, within: .nanoseconds(Int(max(limit, .zero).nanoseconds))) {
+                continuation.resume(returning: $0)
+            }
+        }
+    }
+
+    private func transfer(
+        _ request: WireRequest, to addresses: [HostAddresses]
+    ) async -> WireResult {
         await withCheckedContinuation { continuation in
             queue.async {
                 guard
                     let transfer = CurlTransfer(
-                        request, base: self.base, authorities: &self.authorities,
+                        request, to: addresses, base: self.base, authorities: &self.authorities,
                         done: { continuation.resume(returning: $0) })
                 else {
                     continuation.resume(returning: .notSent(problem: "out of memory"))
                     return
                 }
                 self.transfers[transfer.handle] = transfer
-                let handle = transfer.handle
+                let (handle, address) = (transfer.handle, UInt(bitPattern: transfer.handle))
                 let limit = max(.milliseconds(1), request.timeout)
-                // A source, for one that is cancelled wakes nobody later.
-                let expiry = DispatchSource.makeTimerSource(queue: self.queue)
-                expiry.schedule(deadline: .now() + .nanoseconds(Int(limit.nanoseconds)))
-                expiry.setEventHandler { self.expire(handle) }
-                expiry.activate()
-                transfer.expiry = expiry
+                transfer.expiry = Alarm(
+                    after: .nanoseconds(Int(limit.nanoseconds)), on: self.queue
+                ) { self.expire(address) }
                 curl_multi_add_handle(self.multi, handle)
             }
         }
@@ -84,8 +117,11 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
 
     /// The time of a transfer is up. What has come by now is read first: the process may have been
     /// stopped, and a rotated refresh token must not be thrown away for that.
-    private func expire(_ handle: UnsafeMutableRawPointer) {
+    ///
+    /// - Parameter address: Of its handle.
+    private func expire(_ address: UInt) {
         dispatchPrecondition(condition: .onQueue(queue))
+        guard let handle = UnsafeMutableRawPointer(bitPattern: address) else { return }
         for _ in 0..<64 {
             guard let socket = transfers[handle]?.socket else { break }
             var wanted = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)

@@ -1,5 +1,4 @@
 internal import CCurl
-internal import Dispatch
 internal import TokenCore
 internal import TokenEngine
 
@@ -13,12 +12,13 @@ final class CurlTransfer {
     /// Its connection, while libcurl waits for it.
     var socket: Int32?
     /// Ends it when its time is up.
-    var expiry: (any DispatchSourceTimer)?
+    var expiry: Alarm?
     private let done: (WireResult) -> Void
     /// Where relative paths start.
     private let base: String
     private let request: WireRequest
     private var headerList: UnsafeMutablePointer<curl_slist>?
+    private var addressList: UnsafeMutablePointer<curl_slist>?
     private var body: [UInt8] = []
     private var headers: [HeaderField] = []
     private var headerBytes = 0
@@ -29,12 +29,13 @@ final class CurlTransfer {
     private var hadTrailersOrBody = false
 
     init?(
-        _ request: WireRequest, base: String, authorities: inout AuthorityFiles,
-        done: @escaping (WireResult) -> Void
+        _ request: WireRequest, to addresses: [HostAddresses], base: String,
+        authorities: inout AuthorityFiles, done: @escaping (WireResult) -> Void
     ) {
         guard let handle = curl_easy_init() else { return nil }
         (self.handle, self.request, self.base, self.done) = (handle, request, base, done)
         setTarget()
+        setAddresses(addresses)
         setLimits()
         setTLS(&authorities)
         setCallbacks()
@@ -43,6 +44,7 @@ final class CurlTransfer {
     deinit {
         curl_easy_cleanup(handle)
         curl_slist_free_all(headerList)
+        curl_slist_free_all(addressList)
     }
 
     private func set(_ option: CURLoption, _ value: Int) { ccurl_set_long(handle, option, value) }
@@ -60,9 +62,11 @@ final class CurlTransfer {
         set(CURLOPT_FRESH_CONNECT, 1)
         set(CURLOPT_FORBID_REUSE, 1)
         set(CURLOPT_PATH_AS_IS, 1)
-        // "" also stops libcurl from reading the environment's proxy variables.
-        set(CURLOPT_PROXY, request.proxy ?? "")
-        set(CURLOPT_NOPROXY, request.proxy == nil ? "*" : "localhost,127.0.0.1,::1")
+        // "" also stops libcurl from reading the environment's proxy variables. What leads to this
+        // host's loopback goes there and nowhere else: it may be plain http.
+        let proxy = EndpointURL.isLoopback(rendered.url) ? "" : request.proxy ?? ""
+        set(CURLOPT_PROXY, proxy)
+        set(CURLOPT_NOPROXY, proxy.isEmpty ? "*" : "")
         var fields = rendered.headers
         for (name, value) in [
             ("Accept-Encoding", "identity"), ("Connection", "close"),
@@ -95,6 +99,14 @@ final class CurlTransfer {
             }
             set(CURLOPT_CUSTOMREQUEST, rendered.method)
         }
+    }
+
+    /// libcurl asks no name server: that would be a thread that its queue may have to wait for.
+    private func setAddresses(_ addresses: [HostAddresses]) {
+        for entry in addresses { addressList = curl_slist_append(addressList, entry.entry) }
+        ccurl_set_pointer(handle, CURLOPT_RESOLVE, addressList)
+        // Should it ask all the same, for a name that is spelled otherwise, it does not wait.
+        set(CURLOPT_QUICK_EXIT, 1)
     }
 
     private func setLimits() {
@@ -200,14 +212,7 @@ final class CurlTransfer {
         if hadTrailersOrBody { return bytes.count }
         // The head of an interim answer (100, 103) is followed by another one.
         if bytes.starts(with: "HTTP/".utf8) { headers = [] }
-        let line = bytes.split(separator: UInt8(ascii: ":"), maxSplits: 1)
-        if line.count == 2, let name = String(validating: line[0], as: UTF8.self),
-            let value = String(validating: line[1], as: UTF8.self)
-        {
-            let isSpace = { (character: Character) in character.isWhitespace }
-            let trimmed = value.drop(while: isSpace).reversed().drop(while: isSpace).reversed()
-            headers.append(HeaderField(name, String(trimmed)))
-        }
+        if let field = HeaderField(line: bytes) { headers.append(field) }
         return bytes.count
     }
 

@@ -1,0 +1,59 @@
+internal import TokenCore
+internal import TokenEngine
+
+/// A host whose addresses a request needs before it can go out.
+struct HostToResolve: Sendable, Equatable {
+    var name: String
+    var port: UInt16
+    var isProxy = false
+
+    /// None for an address, and for this host's own names, which libcurl knows.
+    static func hosts(of request: WireRequest) -> [HostToResolve] {
+        let url = request.request.url
+        guard let target = HostToResolve(url: url, standardPort: nil) else { return [] }
+        guard let proxy = request.proxy, !EndpointURL.isLoopback(url) else {
+            return [target].filter(\.isNamed)
+        }
+        // curl_easy_setopt(3), CURLOPT_PROXY: 1080 unless the URL says, 443 for https.
+        var first = HostToResolve(
+            url: proxy, standardPort: proxy.hasBytePrefix("https:") ? 443 : 1080)
+        first?.isProxy = true
+        // This kind alone is told addresses; the others look the target up themselves.
+        let isTold = proxy.hasBytePrefix("socks5://")
+        return ([first].compactMap { $0 } + (isTold ? [target] : [])).filter(\.isNamed)
+    }
+
+    /// - Parameter standardPort: Where the URL names none; `nil` for its scheme's own.
+    init?(url: String, standardPort: UInt16?) {
+        guard let scheme = url.firstRange(of: "://") else { return nil }
+        let authority = url[scheme.upperBound...].prefix { !"/?#".contains($0) }
+        let place = authority.split(separator: "@").last ?? authority
+        guard !place.hasPrefix("[") else { return nil }
+        let parts = place.split(separator: ":", maxSplits: 1)
+        guard let host = parts.first else { return nil }
+        name = String(host)
+        let standard = standardPort ?? (url.hasBytePrefix("http:") ? 80 : 443)
+        port = parts.count > 1 ? UInt16(parts[1]) ?? standard : standard
+    }
+
+    private var isNamed: Bool {
+        let lowered = name.asciiLowercased
+        let isLocal = lowered == "localhost" || lowered.hasSuffix(".localhost")
+        let isNumeric = name.utf8.allSatisfy { $0 == 0x2E || (0x30...0x39).contains($0) }
+        return !isLocal && !isNumeric
+    }
+
+    /// Why nothing was sent.
+    func problem(_ what: String) -> String {
+        isProxy ? "the proxy's name \(what)" : "the name \(name) \(what)"
+    }
+}
+
+/// What the resolver found.
+struct HostAddresses: Sendable {
+    var host: HostToResolve
+    var addresses: [String]
+
+    /// As CURLOPT_RESOLVE has it; `+` lets libcurl forget it again.
+    var entry: String { "+\(host.name):\(host.port):\(addresses.joined(separator: ","))" }
+}
