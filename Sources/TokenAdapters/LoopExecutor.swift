@@ -8,21 +8,28 @@ internal import Synchronization
 /// ever: 60 wake-ups a minute of an idle daemon (seen with strace; serial queues are not watched).
 public final class LoopExecutor: TaskExecutor {
     private let queue = DispatchQueue(label: "evertoken.tasks")
+    private let meter: LoopMeter?
 
-    public init() {}
+    public init(meter: LoopMeter? = nil) { self.meter = meter }
 
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+        queue.async {
+            guard let meter = self.meter else {
+                return job.runSynchronously(on: self.asUnownedTaskExecutor())
+            }
+            meter.measure { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+        }
     }
 
     /// Runs `body` on an executor of its own and blocks this thread until it has ended. An `async`
     /// main would start on Swift's own threads, and with them the timer.
-    public static func run<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) -> Value
-    {
+    public static func run<Value: Sendable>(
+        meter: LoopMeter? = nil, _ body: @escaping @Sendable () async -> Value
+    ) -> Value {
         let done = DispatchSemaphore(value: 0)
         let result = ResultBox<Value>()
-        Task(executorPreference: LoopExecutor()) {
+        Task(executorPreference: LoopExecutor(meter: meter)) {
             let value = await body()
             result.value.withLock { $0 = value }
             done.signal()

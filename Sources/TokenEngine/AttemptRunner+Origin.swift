@@ -77,7 +77,7 @@ func recover(
         guard let winner = pair.winner else {
             return pair.isUnreadable ? .unreadable : .grant(StoredGrant())
         }
-        var grant = winner.contents.grant(profile: credential.profile)
+        var grant = await world.grant(in: winner.contents, of: credential)
         if let reason = try await distrust(grant, credential, isAccepted: isAccepted, world) {
             return .foreign(grant, problem: reason.problem, mayPublish: reason.mayPublish)
         }

@@ -20,8 +20,18 @@ extension AttemptRunner {
     func wireRequest(_ attempt: Attempt) async throws(AttemptStop) -> WireRequest {
         let credential = attempt.credential
         let context = try await context(of: attempt)
+        let specification = attempt.exchange.request
+        let rendering = await world.responses.run(
+            provider: credential.profile.name, credential: credential.name
+        ) { () -> Result<RenderedRequest, RequestError> in
+            // Signing takes a while, and what earlier steps answered is in it.
+            do throws(RequestError) { return .success(try specification.render(in: context)) } catch
+            {
+                return .failure(error)
+            }
+        }
         do throws(RequestError) {
-            let rendered = try attempt.exchange.request.render(in: context)
+            let rendered = try rendering.get()
             return WireRequest(
                 request: rendered, timeout: credential.refresh.timeout,
                 connectTimeout: credential.refresh.connectTimeout,

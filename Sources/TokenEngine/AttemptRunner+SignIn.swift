@@ -62,7 +62,7 @@ extension AttemptRunner {
                 method: "GET", url: place, headers: [HeaderField("Accept", "application/json")],
                 body: nil)
             let answer = try await answer(to: request, credential)
-            let found = try checked { () throws(RequestError) in
+            let found = try await read(of: credential) { () throws(RequestError) in
                 try ServerMetadata.read(answer, issuer: issuer)
             }
             if let found { return found }
@@ -78,10 +78,25 @@ extension AttemptRunner {
     ) async throws(SignInStop) -> JSONNode {
         let request = try checked { () throws(RequestError) in try signIn.deviceRequest() }
         let answer = try await answer(to: request, credential)
-        let device = try checked(502) { () throws(RequestError) in
+        let device = try await read(of: credential, orStatus: 502) { () throws(RequestError) in
             try DeviceAuthorization.read(answer)
         }
         return device.json
+    }
+
+    /// Where responses are read.
+    private func read<Value: Sendable>(
+        of credential: CredentialConfiguration, orStatus status: Int = 422,
+        _ body: @escaping @Sendable () throws(RequestError) -> Value
+    ) async throws(SignInStop) -> Value {
+        let result = await world.responses.run(
+            provider: credential.profile.name, credential: credential.name
+        ) { () -> Result<Value, RequestError> in
+            do throws(RequestError) { return .success(try body()) } catch {
+                return .failure(error)
+            }
+        }
+        return try checked(status) { () throws(RequestError) in try result.get() }
     }
 
     private func answer(

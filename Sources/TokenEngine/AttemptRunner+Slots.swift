@@ -6,7 +6,7 @@ extension AttemptRunner {
         _ slots: any OpenSlots, _ credential: CredentialConfiguration
     ) async {
         guard let pair = try? await slots.read(), let winner = pair.winner else { return }
-        var grant = winner.contents.grant(profile: credential.profile)
+        var grant = await world.grant(in: winner.contents, of: credential)
         grant.steps = []
         let record = winner.contents.record.settled(grant)
         try? await write(record, to: winner.index.other, of: slots, credential.name)
@@ -51,7 +51,9 @@ extension AttemptRunner {
                 if slots as AnyObject !== attempt.slots as AnyObject { slots.close() }
                 return
             } catch {
-                let token = isPublished ? nil : urgentToken(raw, of: attempt, roundTrip: roundTrip)
+                let token =
+                    isPublished
+                    ? nil : await urgentToken(raw, of: attempt, roundTrip: roundTrip)
                 if token != nil { isPublished = true }
                 onUnsaved(attempt.credential.name, error.problem, token)
                 await world.pause(.seconds(1))
@@ -68,7 +70,7 @@ extension AttemptRunner {
     /// other programs are better off with it.
     private func urgentToken(
         _ raw: RawAnswer, of attempt: Attempt, roundTrip: Duration
-    ) -> GrantedAccess? {
+    ) async -> GrantedAccess? {
         guard attempt.isLast else { return nil }
         let now = world.clock.now()
         if let old = attempt.record.grant.access {
@@ -76,7 +78,7 @@ extension AttemptRunner {
                 lifetime - age < min(.seconds(3), max(lifetime / 4, .milliseconds(1200)))
             else { return nil }
         }
-        let (grant, end) = read(raw, of: attempt, roundTrip: roundTrip)
+        let (grant, end) = await read(raw, of: attempt, roundTrip: roundTrip)
         guard case .granted = end else { return nil }
         return grant.access
     }

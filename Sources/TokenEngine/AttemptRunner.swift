@@ -52,7 +52,7 @@ struct AttemptRunner: Sendable {
             var pair = try await storage { () throws(StorageFailure) in try await slots.read() }
             await distrusted.exclude(from: &pair, of: credential.name)
             if pair.winner == nil { pair = pairFromMemory(fence, credential.name) ?? pair }
-            grant = pair.winner?.contents.grant(profile: credential.profile)
+            grant = await stored(pair, credential)
             let seed = try await seed(
                 of: credential, mayMiss: grant?.refreshToken != nil || !order.isRenewal)
             if let problem = try await foreign(grant, order, seed, credential, fence) {
@@ -142,27 +142,9 @@ struct AttemptRunner: Sendable {
             let names = attempt.exchange.headersOfInterest(credential.profile)
             let kept = raw.keepable(headers: names)
             await save(kept, of: attempt, roundTrip: roundTrip)
-            let (grant, end) = read(kept, of: attempt, roundTrip: roundTrip)
+            let (grant, end) = await read(kept, of: attempt, roundTrip: roundTrip)
             let problem = await settle(grant, after: attempt)
             return Sent(grant: grant, end: end, storageProblem: problem)
-        }
-    }
-
-    /// Step 5, a pure function of what is now on the disk.
-    func read(
-        _ raw: RawAnswer, of attempt: Attempt, roundTrip: Duration
-    ) -> (StoredGrant, AttemptReport.End) {
-        let profile = attempt.credential.profile
-        let record = attempt.record
-        let reader = AnswerReader(
-            profile: profile, kind: record.kind, step: record.step, steps: record.grant.steps)
-        let reading = reader.read(raw, sentAt: record.sentAt.wall)
-        var grant = record.grant
-        grant.apply(reading, to: record, roundTrip: roundTrip, profile: profile)
-        switch reading.result {
-        case .success: return (grant, .granted(reading.notes))
-        case .failure(let refusal):
-            return (grant, attempt.failed(refusal))
         }
     }
 

@@ -20,9 +20,11 @@ extension EngineLoop {
     }
 
     func metricsReport(now: Moment) -> MetricsReport {
-        fleet.metricsReport(
+        var report = fleet.metricsReport(
             isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes.count,
             tally: tally)
+        report.steps = world.steps.durations()
+        return report
     }
 
     /// 503 unless every credential is served, saved and written.

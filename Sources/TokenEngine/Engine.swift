@@ -31,8 +31,11 @@ public struct Engine: Sendable {
         await withDiscardingTaskGroup { group in
             loop.begin(&group)
             for await input in inputs {
+                world.steps.name(input.kind)
                 loop.handle(input, &group)
                 if loop.isFinished { inbox.finish() }
+                // However many wait in the inbox, attempts under way take their turn between two.
+                await Task.yield()
             }
         }
     }

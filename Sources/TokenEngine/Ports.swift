@@ -159,6 +159,37 @@ public protocol Supervisor: Sendable {
     func watchdog()
 }
 
+/// Where responses are read: how long that takes is for whoever wrote them to choose, so it is
+/// never the loop's time.
+public protocol ResponseLanes: Sendable {
+    /// Runs `body` elsewhere. One provider's responses hold up no other's.
+    func run<Value: Sendable>(
+        provider: String, credential: String, _ body: @escaping @Sendable () -> Value
+    ) async -> Value
+}
+
+/// Reads at once, for a program that has nothing else to do.
+public struct ReadingInPlace: ResponseLanes {
+    public init() {}
+    public func run<Value: Sendable>(
+        provider: String, credential: String, _ body: @escaping @Sendable () -> Value
+    ) async -> Value { body() }
+}
+
+/// How long the loop's steps take: while one runs, everything else waits.
+public protocol StepMeter: Sendable {
+    /// Names what the step that is running now is about.
+    func name(_ input: String)
+    /// All steps so far; `nil` where they are not measured.
+    func durations() -> LoopStepDurations?
+}
+
+public struct UnmeasuredSteps: StepMeter {
+    public init() {}
+    public func name(_ input: String) {}
+    public func durations() -> LoopStepDurations? { nil }
+}
+
 /// Unpredictable bytes, for attempt ids and nonces.
 public protocol RandomBytes: Sendable {
     func bytes(_ count: Int) -> [UInt8]
@@ -181,6 +212,8 @@ public struct World: Sendable {
     public var pause: @Sendable (Duration) async -> Void = {
         try? await Task.sleep(for: $0, clock: .continuous)
     }
+    public var responses: any ResponseLanes = ReadingInPlace()
+    public var steps: any StepMeter = UnmeasuredSteps()
     /// Told of every configuration that a reload puts in force; says what of it could not be.
     public var applied: @Sendable (Configuration) -> [String] = { _ in [] }
 

@@ -9,6 +9,8 @@ struct Assembly {
     let stateOverride: String?
     let tokenOverride: String?
     let logLevel: LogLevel?
+    /// Of the loop that this runs on.
+    let meter: LoopMeter
 
     /// Runs until SIGTERM.
     /// - Returns: The exit status (sysexits(3)).
@@ -72,6 +74,9 @@ struct Assembly {
             random: SystemRandom(), loadConfiguration: { loader.load() })
         let configurations = Relay<Configuration, [String]>()
         world.applied = { configurations.pass($0) ?? [] }
+        world.responses = ReadingLanes()
+        world.steps = meter
+        meter.connect { journal.write($0.entry) }
         let engine = Engine(world: world)
         let inbox = engine.inbox
         wakes.connect { _ in inbox.yield(.woke) }

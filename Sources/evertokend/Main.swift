@@ -39,16 +39,18 @@ struct EvertokenDaemon: ParsableCommand {
     }
 
     func run() throws {
+        let meter = LoopMeter()
         let assembly = Assembly(
             config: config, stateOverride: stateDir, tokenOverride: tokenDir,
-            logLevel: logLevel.flatMap(LogLevel.init(named:)))
+            logLevel: logLevel.flatMap(LogLevel.init(named:)), meter: meter)
         if let missing = ProcessHardening.missingResource() {
             let line = Array("error: evertokend cannot run here: \(missing)\n".utf8)
             _ = write(STDERR_FILENO, line, line.count)
             throw ExitCode(EX_OSERR)
         }
-        let status = LoopExecutor.run { await assembly.run() }
-        throw ExitCode(status)
+        let status = LoopExecutor.run(meter: meter) { await assembly.run() }
+        // Look-ups of names, programs and files may hang still: nothing waits for their threads.
+        _exit(status)
     }
 }
 

@@ -10,6 +10,7 @@ extension MetricsReport {
         text.states(named)
         text.attempts(named)
         text.durations(durations)
+        if let steps { text.steps(steps) }
         text.end()
         return text.text
     }
@@ -128,17 +129,32 @@ extension MetricsText {
             "evertoken_refresh_duration_seconds", .histogram, unit: "seconds",
             "From an attempt's start until its end was on the disk.")
         for (provider, histogram) in providers.sorted(by: { $0.key < $1.key }) {
-            let label = Self.label("provider", provider)
-            var sum: Int64 = 0
-            for (index, count) in histogram.counts.enumerated() {
-                let bounds = DurationHistogram.bounds
-                let bound = index < bounds.count ? String(bounds[index]) : "+Inf"
-                sum += count
-                sample("_bucket", "\(label),le=\"\(bound)\"", sum)
-            }
-            sample("_count", label, sum)
-            sample("_sum", label, histogram.sum)
-            sample("_created", label, histogram.createdAt.epochSeconds)
+            samples(of: histogram, Self.label("provider", provider))
         }
+    }
+
+    fileprivate mutating func steps(_ steps: LoopStepDurations) {
+        family(
+            "evertoken_loop_step_seconds", .histogram, unit: "seconds",
+            "How long each step of the daemon's loop took; nothing else begins meanwhile.")
+        samples(of: steps.wall)
+        family(
+            "evertoken_loop_step_cpu_seconds", .histogram, unit: "seconds",
+            "How much processor time of the loop's thread each of its steps took.")
+        samples(of: steps.cpu)
+    }
+
+    private mutating func samples(of histogram: DurationHistogram, _ label: String = "") {
+        let before = label.isEmpty ? "" : label + ","
+        var sum: Int64 = 0
+        for (index, count) in histogram.counts.enumerated() {
+            let bounds = histogram.bounds
+            let bound = index < bounds.count ? String(bounds[index]) : "+Inf"
+            sum += count
+            sample("_bucket", "\(before)le=\"\(bound)\"", sum)
+        }
+        sample("_count", label, sum)
+        sample("_sum", label, histogram.sum)
+        sample("_created", label, histogram.createdAt.epochSeconds)
     }
 }

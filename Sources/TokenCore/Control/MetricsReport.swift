@@ -9,6 +9,7 @@ public struct MetricsReport: Sendable, Equatable {
     public var credentials: [CredentialMetrics] = []
     /// By provider.
     public var durations: [String: DurationHistogram] = [:]
+    public var steps: LoopStepDurations?
 
     public init(startedAt: WallTime, now: WallTime, isReady: Bool, mistakes: Int) {
         (self.startedAt, self.now) = (startedAt, now)

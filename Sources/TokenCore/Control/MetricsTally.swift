@@ -94,21 +94,40 @@ extension AttemptReport {
 
 /// How long things took: a histogram of OpenMetrics 1.0.
 public struct DurationHistogram: Sendable, Equatable {
-    /// Upper bounds in seconds, included. From a provider next door to one that takes all of a
-    /// generous time-out.
-    public static let bounds: [Double] = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+    /// From a provider next door to one that takes all of a generous time-out.
+    public static let refreshBounds: [Double] = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+    /// From what the loop's steps usually take to what the watchdog does not wait for.
+    public static let stepBounds: [Double] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 1, 5, 30]
 
+    /// Upper bounds in seconds, included.
+    public let bounds: [Double]
     /// How many lie in each bucket and in none below it; the last has no bound.
-    public private(set) var counts = [Int64](repeating: 0, count: bounds.count + 1)
+    public private(set) var counts: [Int64]
     public private(set) var sum: Duration = .zero
     /// When it began to count.
     public let createdAt: WallTime
 
-    public init(createdAt: WallTime) { self.createdAt = createdAt }
+    public init(createdAt: WallTime, bounds: [Double] = refreshBounds) {
+        (self.createdAt, self.bounds) = (createdAt, bounds)
+        counts = Array(repeating: 0, count: bounds.count + 1)
+    }
 
     public mutating func observe(_ duration: Duration) {
         let seconds = max(0, duration.secondsAsDouble)
-        counts[Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count] += 1
+        counts[bounds.firstIndex { seconds <= $0 } ?? bounds.count] += 1
         sum += max(.zero, duration)
+    }
+}
+
+/// How long the loop's steps took since the daemon started.
+public struct LoopStepDurations: Sendable, Equatable {
+    /// By the clock on the wall: the machine may have had other things to do.
+    public var wall: DurationHistogram
+    /// Of the loop's own thread.
+    public var cpu: DurationHistogram
+
+    public init(createdAt: WallTime) {
+        wall = DurationHistogram(createdAt: createdAt, bounds: DurationHistogram.stepBounds)
+        cpu = wall
     }
 }

@@ -1,0 +1,72 @@
+internal import CLinux
+internal import Glibc
+internal import Synchronization
+public import TokenCore
+public import TokenEngine
+
+/// Measures the jobs of the loop's one thread, steps of the loop and of attempts alike.
+public final class LoopMeter: StepMeter {
+    /// A step that took longer is told of: nothing else began meanwhile.
+    public static let longest: Duration = .seconds(1)
+
+    /// One step that was too long.
+    public struct LongStep: Sendable {
+        public var input: String
+        public var wall: Duration
+        public var cpu: Duration
+    }
+    private struct State {
+        var durations = LoopStepDurations(createdAt: SystemClock().now().wall)
+        var input = LoopMeter.unnamed
+    }
+    private static let unnamed = "attempt"
+    private let state = Mutex(State())
+    private let report = Relay<LongStep, Void>()
+
+    public init() {}
+
+    /// Who is told of steps that are too long.
+    public func connect(_ report: @escaping @Sendable (LongStep) -> Void) {
+        self.report.connect(report)
+    }
+
+    public func name(_ input: String) { state.withLock { $0.input = input } }
+
+    public func durations() -> LoopStepDurations? { state.withLock { $0.durations } }
+
+    func measure(_ job: () -> Void) {
+        let wallBefore = Self.read(CLOCK_MONOTONIC)
+        let cpuBefore = Self.read(CLOCK_THREAD_CPUTIME_ID)
+        job()
+        let wall = Self.read(CLOCK_MONOTONIC) - wallBefore
+        let cpu = Self.read(CLOCK_THREAD_CPUTIME_ID) - cpuBefore
+        let input = state.withLock { state in
+            defer { state.input = Self.unnamed }
+            state.durations.wall.observe(wall)
+            state.durations.cpu.observe(cpu)
+            return state.input
+        }
+        if wall > Self.longest { report.pass(LongStep(input: input, wall: wall, cpu: cpu)) }
+    }
+
+    private static func read(_ clock: clockid_t) -> Duration {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+}
+
+extension LoopMeter.LongStep {
+    public var entry: JournalEntry {
+        JournalEntry(
+            .warning, "The loop was held up; nothing else began meanwhile",
+            fields: [
+                HeaderField("INPUT", input), HeaderField("SECONDS", Self.text(wall)),
+                HeaderField("CPU_SECONDS", Self.text(cpu)),
+            ])
+    }
+
+    private static func text(_ duration: Duration) -> String {
+        String((duration.secondsAsDouble * 1000).rounded() / 1000)
+    }
+}

@@ -1,0 +1,46 @@
+internal import TokenCore
+
+// What the journal calls an input that held the loop up: its kind, never what was in it.
+
+extension Engine.Input {
+    var kind: String {
+        switch self {
+        case .woke: "timer"
+        case .reload: "reload"
+        case .stop: "stop"
+        case .request(let request, _): "request: " + request.kind
+        case .lifecycle(_, let event): "event: " + event.kind
+        case .unsaved: "unsaved answer"
+        }
+    }
+}
+
+extension LifecycleEvent {
+    fileprivate var kind: String {
+        switch self {
+        case .recovered: "recovered"
+        case .attemptEnded: "attempt ended"
+        case .published: "published"
+        default: "order"
+        }
+    }
+}
+
+extension ControlRequest {
+    /// One word of the interface, without what was asked about.
+    var kind: String {
+        switch self {
+        case .status: "status"
+        case .credential: "credential"
+        case .token: "token"
+        case .refresh: "refresh"
+        case .order: "order"
+        case .signIn: "sign-in"
+        case .accept: "accept"
+        case .forget: "forget"
+        case .reload: "reload"
+        case .health: "health"
+        case .metrics: "metrics"
+        }
+    }
+}
