@@ -13,10 +13,6 @@ public struct AnswerReader: Sendable {
     let ownRules: Int
     /// What earlier steps of the same exchange gave.
     let steps: [StepResult]
-    /// Whether the refresh token is an access token that renews itself.
-    let renewsItself: Bool
-    /// The refresh token that was sent; `nil` where an access token may be the same.
-    var held: Secret?
 
     /// Whether a refusal may mean that the refresh token is dead.
     var spendsGrant: Bool { exchange.spendsGrant }
@@ -31,7 +27,6 @@ public struct AnswerReader: Sendable {
         rules = profile.errors + ErrorRule.builtIn
         ownRules = profile.errors.count
         self.steps = steps
-        renewsItself = profile.lifecycle.refreshToken == .accessToken
     }
 
     /// - Parameter sentAt: The wall clock when the request was sent. An absolute expiry is measured
@@ -55,14 +50,6 @@ public struct AnswerReader: Sendable {
         let isTokenless = response.accessToken == nil && answer.body.node != nil
         guard isUsableToken(token) || isTokenless else {
             return withoutToken(answer, isEmpty: token.isEmpty, refreshToken: refreshToken)
-        }
-        if !token.isEmpty, isRefreshToken(token, new: refreshToken) {
-            let refusal = Refusal(
-                .config, httpStatus: raw.status,
-                problem: "the access token of the answer is the refresh token, which is never "
-                    + "published; if that is right, name lifecycle.refresh_token: access_token")
-            return AnswerReading(
-                result: .failure(refusal), refreshToken: refreshToken, notes: [])
         }
         let clock = date(of: answer) ?? sentAt
         let expiry = ExpiryReading(answer: answer, root: response.root, now: clock)
@@ -88,11 +75,6 @@ public struct AnswerReader: Sendable {
         granted.date = date(of: answer)
         return AnswerReading(
             result: .success(granted), refreshToken: refreshToken, notes: notes)
-    }
-
-    /// Whoever reads a token file must not be able to refresh (I27).
-    private func isRefreshToken(_ token: String, new: Secret?) -> Bool {
-        !renewsItself && [held, new].contains(Secret(token))
     }
 
     private func text(_ selector: ResponseSelector?, _ answer: ReadableAnswer) -> String? {

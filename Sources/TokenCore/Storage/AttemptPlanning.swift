@@ -161,9 +161,21 @@ extension SlotRecord {
     /// What the answer to this record's request says: the live reading and the one of a later
     /// recovery are the same.
     public func reading(of raw: RawAnswer, profile: ProviderProfile) -> AnswerReading {
-        var reader = AnswerReader(profile: profile, kind: kind, step: step, steps: grant.steps)
-        if profile.lifecycle.refreshToken != .accessToken { reader.held = grant.refreshToken }
-        return reader.read(raw, sentAt: sentAt.wall)
+        let reader = AnswerReader(profile: profile, kind: kind, step: step, steps: grant.steps)
+        var reading = reader.read(raw, sentAt: sentAt.wall)
+        // Whoever reads a token file must not be able to refresh (I27).
+        if profile.lifecycle.refreshToken != .accessToken,
+            let token = try? reading.result.get().accessToken, !token.isEmpty,
+            [grant.refreshToken, reading.refreshToken].contains(token)
+        {
+            reading.result = .failure(
+                Refusal(
+                    .config, httpStatus: raw.status,
+                    problem: "the access token of the answer is the refresh token, which is never "
+                        + "published; if that is right, name lifecycle.refresh_token: "
+                        + "access_token"))
+        }
+        return reading
     }
 }
 
