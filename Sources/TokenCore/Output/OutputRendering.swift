@@ -17,9 +17,9 @@ public struct PublishedToken: Sendable, Equatable {
         case .header: return Array("Authorization: Bearer \(token)\n".utf8)
         case .env: return Array("\(environmentName)_ACCESS_TOKEN=\(shellQuoted(token))\n".utf8)
         case .curl:
-            // curl(1), -K: inside double quotes only \ and " are escaped.
-            let escaped = token.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
-            return Array("header = \"Authorization: Bearer \(escaped)\"\n".utf8)
+            return TextQuoting.curl.quote("Authorization: Bearer \(token)").map {
+                Array("header = \($0)\n".utf8)
+            }
         case .template(let template):
             return template.text(in: context).map { Array($0.utf8) }
         }
@@ -71,10 +71,9 @@ public struct PublishedToken: Sendable, Equatable {
 /// As it is when every byte is harmless to systemd's `EnvironmentFile=` and to a shell; otherwise
 /// in double quotes with the escapes that both undo.
 private func shellQuoted(_ text: String) -> String {
-    let isHarmless = text.utf8.allSatisfy {
-        isDigit($0) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || "-._~+/=:,@%".utf8.contains($0)
+    if TextQuoting.isHarmless(text) { return text }
+    let escaped = text.utf8.flatMap { byte -> [UInt8] in
+        "\"\\$`".utf8.contains(byte) ? [UInt8(ascii: "\\"), byte] : [byte]
     }
-    if isHarmless { return text }
-    let escaped = text.map { "\"\\$`".contains($0) ? "\\\($0)" : "\($0)" }.joined()
-    return "\"\(escaped)\""
+    return "\"\(String(decoding: escaped, as: UTF8.self))\""
 }

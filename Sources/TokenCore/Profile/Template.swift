@@ -110,6 +110,19 @@ public struct Template: Sendable, Equatable {
     }
 }
 
+extension Template {
+    /// The provider's own texts that stand in it as they are: a shell that reads the file would run
+    /// what is in them.
+    public var unquotedTexts: [String] {
+        let names = segments.reduce(into: Set<String>()) { names, segment in
+            if case .expression(let expression) = segment { names.formUnion(expression.untamed) }
+        }
+        return names.filter {
+            ["scope", "token_type"].contains($0) || $0.hasPrefix("keep.")
+        }.sorted()
+    }
+}
+
 indirect enum TemplateExpression: Sendable, Equatable {
     case variable(String)
     case literal(String)
@@ -144,6 +157,16 @@ indirect enum TemplateExpression: Sendable, Equatable {
         }
         let areSet = arguments.allSatisfy { $0.value(in: context)?.canonicalText != nil }
         return areSet && value(in: context) == nil ? function : nil
+    }
+
+    /// Variables whose text is in the result as it is.
+    fileprivate var untamed: Set<String> {
+        switch self {
+        case .variable(let name): [name]
+        case .literal, .number: []
+        case .call(let function, let arguments):
+            function.tames ? [] : arguments.reduce(into: []) { $0.formUnion($1.untamed) }
+        }
     }
 
     var variables: Set<String> {

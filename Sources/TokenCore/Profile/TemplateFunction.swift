@@ -8,11 +8,14 @@ enum TemplateFunction: String, CaseIterable, Sendable {
     case hmac
     case hmacBase64 = "hmac_base64"
     case uuid, random, now
+    // As one word of a file that another program reads (TextQuoting).
+    case shell, json, ini, netrc, curl
 
     var argumentCounts: ClosedRange<Int> {
         switch self {
         case .concat: 1...32
         case .upper, .lower, .int, .urlencode, .base64, .base64url: 1...1
+        case .shell, .json, .ini, .netrc, .curl: 1...1
         case .substr: 2...3
         case .hash, .hashBase64: 2...2
         case .hmac, .hmacBase64: 3...3
@@ -26,6 +29,7 @@ enum TemplateFunction: String, CaseIterable, Sendable {
         switch self {
         case .concat: "write concat(a, b, …)"
         case .upper, .lower, .int, .urlencode, .base64, .base64url: "write \(rawValue)(text)"
+        case .shell, .json, .ini, .netrc, .curl: "write \(rawValue)(text)"
         case .substr: "write substr(text, start) or substr(text, start, length)"
         case .hash, .hashBase64: "write \(rawValue)('sha256', text)"
         case .hmac, .hmacBase64: "write \(rawValue)('sha256', key, text)"
@@ -85,6 +89,18 @@ enum TemplateFunction: String, CaseIterable, Sendable {
                 1...64 ~= $0 ? .string(String(nonce.random.prefix($0))) : nil
             }
         case .now: return formatTime(nonce.now, arguments)
+        case .shell, .json, .ini, .netrc, .curl:
+            return TextQuoting(rawValue: rawValue)?.quote(arguments[0]).map { .string($0) }
+        }
+    }
+
+    /// Whether its result is harmless wherever it stands, whatever it was given.
+    var tames: Bool {
+        switch self {
+        case .shell, .json, .ini, .netrc, .curl: true
+        case .int, .urlencode, .base64, .base64url, .hash, .hashBase64, .hmac, .hmacBase64: true
+        case .uuid, .random, .now: true
+        case .concat, .upper, .lower, .substr: false
         }
     }
 
