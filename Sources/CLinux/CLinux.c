@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -14,6 +15,7 @@
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -170,6 +172,42 @@ int clinux_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC,
 
 int clinux_accept(int listener) {
     return accept4(listener, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+pid_t clinux_spawn(
+    const char *path, char *const arguments[], char *const environment[], int output,
+    uint64_t most_processes) {
+    int in = open("/dev/null", O_RDONLY | O_CLOEXEC), out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    sigset_t all, before;
+    volatile int error = in < 0 || out < 0 ? errno : 0;
+    pid_t child = -1;
+    sigfillset(&all);
+    /* The child shares this memory until it has another program: no handler may run there. */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (error == 0) child = vfork();
+    if (child == 0) {
+        struct rlimit limit = {most_processes, most_processes};
+        setpgid(0, 0);
+        for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+        int ready = dup2(in, 0) == 0 && dup2(output, 1) == 1 && dup2(out, 2) == 2 &&
+                    close_range(3, ~0U, 0) == 0 &&
+                    (most_processes == 0 || setrlimit(RLIMIT_NPROC, &limit) == 0);
+        sigemptyset(&all);
+        sigprocmask(SIG_SETMASK, &all, 0);
+        if (ready) execve(path, arguments, environment);
+        error = errno;
+        _exit(127);
+    }
+    if (child < 0 && error == 0) error = errno;
+    pthread_sigmask(SIG_SETMASK, &before, 0);
+    if (in >= 0) close(in);
+    if (out >= 0) close(out);
+    if (child > 0 && error != 0) {
+        int status;
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    }
+    errno = error;
+    return error == 0 ? child : -1;
 }
 
 int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {

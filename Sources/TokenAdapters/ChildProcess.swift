@@ -98,33 +98,44 @@ struct ChildProcess {
     }
 
     private func spawn(standardOutput: Int32) throws(Failure) -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_adddup2(&actions, standardOutput, 1)
-        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
-        // Libraries open descriptors without O_CLOEXEC.
-        clinux_spawn_close_from(&actions, 3)
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var signals = sigset_t()
-        sigfillset(&signals)
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        posix_spawnattr_setpgroup(&attributes, 0)
-        let flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP
-        posix_spawnattr_setflags(&attributes, Int16(flags))
-        var process: pid_t = 0
         let words = arguments.map { strdup($0) } + [nil]
         let variables = (environment + [mark].compactMap { $0 }).map { strdup($0) } + [nil]
         defer { for word in words + variables { free(word) } }
-        let error = posix_spawn(&process, arguments[0], &actions, &attributes, words, variables)
-        guard error == 0 else {
-            throw .cannotStart(SystemError("run \(arguments[0])", code: error).text)
-        }
+        let process = clinux_spawn(
+            arguments[0], words, variables, standardOutput, ProcessLimit.ofPrograms)
+        guard process > 0 else { throw .cannotStart(SystemError("run \(arguments[0])").text) }
         return process
+    }
+}
+
+/// Programs may fork until three quarters of the unit's tasks are used: the rest is the daemon's,
+/// which needs threads to see that their time is up.
+enum ProcessLimit {
+    /// 0 for none: outside of a unit, for root, and for a person's account, whose other programs
+    /// would count too.
+    static let ofPrograms: UInt64 = {
+        guard geteuid() != 0, geteuid() < 1000, let most = mostTasks() else { return 0 }
+        return most / 4 * 3
+    }()
+
+    /// `TasksMax=` of the unit (control group version 2, pids.max).
+    private static func mostTasks() -> UInt64? {
+        guard
+            let group = text(of: "/proc/self/cgroup")?.split(separator: "\n").first(where: {
+                $0.hasPrefix("0::/")
+            })
+        else { return nil }
+        return text(of: "/sys/fs/cgroup\(group.dropFirst(3))/pids.max").flatMap {
+            UInt64($0.trimmedOfSpace)
+        }
+    }
+
+    private static func text(of path: String) -> String? {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        return (try? readAll(file, limit: 64 * 1024, what: path)).map {
+            String(decoding: $0, as: UTF8.self)
+        }
     }
 }

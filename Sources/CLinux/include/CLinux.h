@@ -66,6 +66,14 @@ int clinux_duplicate(int descriptor);
 /* accept4(2) with SOCK_CLOEXEC and SOCK_NONBLOCK, a GNU extension. */
 int clinux_accept(int listener);
 
+/* Starts a program in a process group of its own, with default signals, /dev/null as its input and
+   error output and nothing open but `output` as its standard output (vfork(2), execve(2)).
+   posix_spawn(3) knows no limits: with `most_processes` not 0 neither it nor what it starts may fork
+   while its user has so many (RLIMIT_NPROC). */
+pid_t clinux_spawn(
+    const char *path, char *const arguments[], char *const environment[], int output,
+    uint64_t most_processes);
+
 /* Has the child close every descriptor from `first` on; a GNU extension. */
 int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 #endif
