@@ -14,14 +14,18 @@ public struct ConfigurationLoader: Sendable {
     }
 
     /// The main file and `conf.d/*.json` beside it, in name order.
-    public func load() -> Result<Configuration, ConfigurationMistakes> {
+    ///
+    /// - Parameter isTolerant: What the version before accepted is a warning.
+    public func load(isTolerant: Bool = false) -> Result<Configuration, ConfigurationMistakes> {
         do throws(SystemError) {
             let main = try file(path)
             let dropIns = try names(in: directory + "/conf.d").map { name throws(SystemError) in
                 try file("\(directory)/conf.d/\(name)")
             }
             do throws(ConfigurationMistakes) {
-                return .success(try Configuration.read(main: main, dropIns: dropIns))
+                return .success(
+                    try Configuration.read(
+                        main: main, dropIns: dropIns, isTolerant: isTolerant))
             } catch { return .failure(error) }
         } catch {
             return .failure(

@@ -119,6 +119,9 @@ public final class SlotDirectory: SlotStore, Sendable {
             let folder = clinux_open_directory_strictly(self.directory, credential)
             guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)").text) }
             defer { close(folder) }
+            do throws(SystemError) { try self.mustBeOurs(folder: folder, place) } catch {
+                throw StorageFailure(error.text)
+            }
             let origin = try self.origin(in: folder, place)
             let isNew = SlotPair.Index.allCases.contains {
                 faccessat(folder, $0.fileName, F_OK, 0) != 0
@@ -155,6 +158,7 @@ public final class SlotDirectory: SlotStore, Sendable {
         do throws(SystemError) {
             var about = stat()
             guard fstat(file, &about) == 0 else { throw SystemError("look at \(name)") }
+            try mustBeOurs(about, name)
             let size = Int(about.st_size)
             if size < slotSize {
                 try writeAll(
@@ -183,6 +187,25 @@ extension SlotDirectory {
         let error = SystemError(what)
         if error.code == EIO { health.noteFailure() }
         return StorageFailure(error.text)
+    }
+
+    /// Whoever made the file first could read the refresh token out of it.
+    private func mustBeOurs(_ about: stat, _ place: String) throws(SystemError) {
+        var own = stat()
+        let isOurs =
+            about.st_uid == geteuid()
+            || (geteuid() == 0 && fstat(directory, &own) == 0 && about.st_uid == own.st_uid)
+        guard isOurs else {
+            throw SystemError(
+                "use \(place), which belongs to user \(about.st_uid); look how it came there, "
+                    + "then move it away", code: EPERM)
+        }
+    }
+
+    private func mustBeOurs(folder: Int32, _ place: String) throws(SystemError) {
+        var about = stat()
+        guard fstat(folder, &about) == 0 else { throw SystemError("look at \(place)") }
+        if about.st_uid != 0 { try mustBeOurs(about, place) }
     }
 
     /// Zeros whose sync failed may be pages that the disk never had: once more.

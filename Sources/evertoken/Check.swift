@@ -27,21 +27,50 @@ struct Check: ParsableCommand {
     var config = "/etc/evertoken/evertoken.json"
 
     func run() throws {
-        let (configuration, _) = try loadConfiguration(config)
+        let (configuration, loader) = try loadConfiguration(config, isTolerant: false)
+        try refuseUnsafePlaces(configuration, loader)
         if let name {
             guard let credential = configuration.credentials.first(where: { $0.name == name })
             else {
                 throw fail(EX_DATAERR, "there is no credential '\(name)' in \(config)")
             }
+            warn(of: [credential])
             print("\(name): ok, provider \(credential.profile.name)")
             if showRequest { try show(credential) }
             return
         }
         if showRequest { throw ValidationError("--show-request needs a credential's NAME") }
+        warn(of: configuration.credentials)
         let count = configuration.credentials.count
         print("\(config): ok, \(count) credential\(count == 1 ? "" : "s")")
         let hints = UnitHints(configuration).lines + consumerHints(configuration)
         for hint in hints { print(hint) }
+    }
+
+    /// Directories and slots that others could exchange.
+    private func refuseUnsafePlaces(
+        _ configuration: Configuration, _ loader: ConfigurationLoader
+    ) throws {
+        let places = serviceDirectories(configuration, loader)
+        let mistakes = PlaceSafety.forCheck.mistakes(
+            places, credentials: configuration.credentials.map(\.name), file: config)
+        guard !mistakes.isEmpty else { return }
+        for mistake in mistakes { printError(mistake.description) }
+        throw ExitCode(EX_CONFIG)
+    }
+
+    private func warn(of credentials: [CredentialConfiguration]) {
+        for credential in credentials {
+            for output in credential.outputs {
+                guard case .template(let template) = output.format else { continue }
+                for name in template.unquotedTexts {
+                    printError(
+                        "warning: \(credential.name): output \"\(output.path)\": ${\(name)} is "
+                            + "the provider's text and stands there unquoted; write "
+                            + "${shell(\(name))}, or json, ini, netrc, curl for such a file")
+                }
+            }
+        }
     }
 
     /// The lines that units need to get their tokens.

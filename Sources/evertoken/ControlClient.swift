@@ -146,9 +146,13 @@ struct ControlClient {
 }
 
 /// Reads a configuration, printing every mistake; 78 if there are any.
-func loadConfiguration(_ path: String) throws -> (Configuration, ConfigurationLoader) {
+///
+/// - Parameter isTolerant: As the daemon's start reads it; `check` is strict.
+func loadConfiguration(
+    _ path: String, isTolerant: Bool = true
+) throws -> (Configuration, ConfigurationLoader) {
     let loader = ConfigurationLoader(path: path)
-    switch loader.load() {
+    switch loader.load(isTolerant: isTolerant) {
     case .success(let configuration): return (configuration, loader)
     case .failure(let mistakes):
         for mistake in mistakes.all { printError(mistake.description) }

@@ -46,11 +46,12 @@ final class StateAccess {
         _ target: String, _ body: [UInt8],
         absent: (client: ControlClient, error: ControlClient.Unanswered)?
     ) throws -> ControlClient.Reply {
-        let path = daemon.config ?? Self.defaultConfig
+        let path = daemon.config ?? defaultConfigurationPath
         if offline == nil {
             if let absent, access(path, R_OK) != 0 { throw absent.client.failure(absent.error) }
             let (configuration, loader) = try loadConfiguration(path)
-            let places = directories(configuration, loader)
+            let places = serviceDirectories(
+                configuration, loader, stateOverride: options.stateDir)
             if let absent, access(places.state, F_OK) != 0 {
                 throw absent.client.failure(absent.error)
             }
@@ -77,26 +78,6 @@ final class StateAccess {
             note: { printError("evertoken: " + $0) })
     }
 
-    private static let defaultConfig = "/etc/evertoken/evertoken.json"
-
-    private func directories(
-        _ configuration: Configuration, _ loader: ConfigurationLoader
-    ) -> Directories {
-        var places = Directories(
-            configuration: configuration, base: loader.directory, stateOverride: options.stateDir)
-        // The service's own: systemd tells it where, and does not tell us.
-        guard loader.path == Self.defaultConfig else { return places }
-        if options.stateDir == nil, configuration.stateDirectory == nil,
-            getenv("STATE_DIRECTORY") == nil
-        {
-            places.state = "/var/lib/evertoken"
-        }
-        if configuration.tokenDirectory == nil, getenv("RUNTIME_DIRECTORY") == nil {
-            places.token = "/run/evertoken"
-        }
-        return places
-    }
-
     private func refused(_ failure: LocalFailure, socket: String?) -> ExitCode {
         if failure.isHeldByAnother {
             let place = socket.map { ", and cannot be reached at \($0)" } ?? ""
@@ -111,4 +92,23 @@ final class StateAccess {
             "nothing was changed: \(failure.problem)"
                 + (failure.isForbidden ? "; run this as root, or as the daemon's user" : ""))
     }
+}
+
+private let defaultConfigurationPath = "/etc/evertoken/evertoken.json"
+
+/// Where the daemon of a configuration keeps its files.
+func serviceDirectories(
+    _ configuration: Configuration, _ loader: ConfigurationLoader, stateOverride: String? = nil
+) -> Directories {
+    var places = Directories(
+        configuration: configuration, base: loader.directory, stateOverride: stateOverride)
+    // The service's own: systemd tells it where, and does not tell us.
+    guard loader.path == defaultConfigurationPath else { return places }
+    if stateOverride == nil, configuration.stateDirectory == nil, getenv("STATE_DIRECTORY") == nil {
+        places.state = "/var/lib/evertoken"
+    }
+    if configuration.tokenDirectory == nil, getenv("RUNTIME_DIRECTORY") == nil {
+        places.token = "/run/evertoken"
+    }
+    return places
 }

@@ -18,7 +18,7 @@ struct Assembly {
         let isHardened = ProcessHardening.apply()
         let loader = ConfigurationLoader(path: absolute(config))
         let configuration: Configuration
-        switch loader.load() {
+        switch loader.load(isTolerant: true) {
         case .success(let loaded): configuration = loaded
         case .failure(let mistakes):
             let journal = JournalWriter(threshold: .error)
@@ -30,6 +30,7 @@ struct Assembly {
         }
         let journal = JournalWriter(threshold: logLevel ?? configuration.logLevel ?? .info)
         defer { journal.flush() }
+        for warning in configuration.warnings { journal.write(Self.tightened(warning)) }
         if !isHardened {
             journal.write(JournalEntry(.warning, "The kernel refused to forbid core dumps"))
         }
@@ -49,6 +50,12 @@ struct Assembly {
             messageID: MessageID.startRefused)
     }
 
+    private static func tightened(_ mistake: ConfigurationMistake) -> JournalEntry {
+        JournalEntry(
+            .warning, "The next version refuses to start with this; a reload does already",
+            fields: [HeaderField("MISTAKE", mistake.description)])
+    }
+
     private func serve(
         _ configuration: Configuration, loader: ConfigurationLoader, journal: JournalWriter
     ) async throws(StorageFailure) {
@@ -60,6 +67,9 @@ struct Assembly {
             allowUnsafe: configuration.allowUnsafeState,
             warn: { journal.write(JournalEntry(.warning, $0)) })
         let outputs = try OutputDirectory(path: directories.token)
+        let unsafe = PlaceSafety().mistakes(
+            directories, credentials: configuration.credentials.map(\.name), file: loader.path)
+        for mistake in unsafe { journal.write(Self.tightened(mistake)) }
         let clock = SystemClock()
         let supervisor = SystemdSupervisor()
         let wakes = Relay<Void, Void>()
@@ -71,7 +81,8 @@ struct Assembly {
             secrets: SecretResolver(base: loader.directory), outputs: outputs,
             hooks: HookProcesses(journal: journal, tokenDirectory: directories.token),
             journal: journal, supervisor: supervisor,
-            random: SystemRandom(), loadConfiguration: { loader.load() })
+            random: SystemRandom(),
+            loadConfiguration: { Self.load(loader, directories) })
         let configurations = Relay<Configuration, [String]>()
         world.applied = { configurations.pass($0) ?? [] }
         world.responses = ReadingLanes()
@@ -100,6 +111,19 @@ struct Assembly {
         await engine.run(configuration: configuration)
         listeners.stop()
         withExtendedLifetime((signals, steps)) {}
+    }
+
+    /// As a reload wants it: places that others can write to are refused with the rest.
+    private static func load(
+        _ loader: ConfigurationLoader, _ directories: Directories
+    ) -> Result<Configuration, ConfigurationMistakes> {
+        loader.load().flatMap { configuration in
+            let mistakes = PlaceSafety().mistakes(
+                directories, credentials: configuration.credentials.map(\.name),
+                file: loader.path)
+            return mistakes.isEmpty
+                ? .success(configuration) : .failure(ConfigurationMistakes(mistakes))
+        }
     }
 
     /// The working directory may change meaning; a path that was given should not.

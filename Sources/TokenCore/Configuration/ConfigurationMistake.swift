@@ -41,16 +41,30 @@ public struct ConfigurationMistakes: Error, Sendable {
 final class ConfigurationDocument {
     let file: String
     private let bytes: [UInt8]
+    /// Permission bits of the file.
+    let mode: UInt32
     private(set) var mistakes: [ConfigurationMistake] = []
+    /// What the version before accepted: a start warns of it, everything else refuses it.
+    private(set) var tightened: [ConfigurationMistake] = []
 
-    init(file: String, bytes: [UInt8]) { (self.file, self.bytes) = (file, bytes) }
+    init(file: String, bytes: [UInt8], mode: UInt32 = 0o600) {
+        (self.file, self.bytes, self.mode) = (file, bytes, mode)
+    }
 
     func record(at offset: Int, path: String, _ problem: String, _ remedy: String) {
+        mistakes.append(mistake(offset, path, problem, remedy))
+    }
+
+    func recordTightened(at offset: Int, path: String, _ problem: String, _ remedy: String) {
+        tightened.append(mistake(offset, path, problem, remedy))
+    }
+
+    private func mistake(
+        _ offset: Int, _ path: String, _ problem: String, _ remedy: String
+    ) -> ConfigurationMistake {
         let (line, column) = position(of: offset)
-        mistakes.append(
-            ConfigurationMistake(
-                file: file, line: line, column: column, path: path, problem: problem,
-                remedy: remedy))
+        return ConfigurationMistake(
+            file: file, line: line, column: column, path: path, problem: problem, remedy: remedy)
     }
 
     private func position(of offset: Int) -> (line: Int, column: Int) {

@@ -16,23 +16,30 @@ extension Configuration {
 
     /// Reads the main file and its drop-ins, in that order.
     ///
+    /// - Parameter isTolerant: What the version before accepted becomes a warning: a start that
+    ///   worked goes on working for one release.
     /// - Throws: Every mistake in all of them at once.
     public static func read(
-        main: ConfigurationFile, dropIns: [ConfigurationFile] = []
+        main: ConfigurationFile, dropIns: [ConfigurationFile] = [], isTolerant: Bool = false
     ) throws(ConfigurationMistakes) -> Configuration {
         let reading = ConfigurationReading()
         for (index, file) in ([main] + dropIns).enumerated() {
             reading.addFile(file, isMain: index == 0)
         }
-        let configuration = reading.finish()
-        // A provider that several credentials use is read more than once.
-        var mistakes: [ConfigurationMistake] = []
-        for mistake in reading.documents.flatMap(\.mistakes)
-        where !mistakes.contains(where: { $0.isSamePlace(as: mistake) }) {
-            mistakes.append(mistake)
-        }
+        var configuration = reading.finish()
+        let tightened = onceEach(reading.documents.flatMap(\.tightened))
+        let mistakes =
+            onceEach(reading.documents.flatMap(\.mistakes)) + (isTolerant ? [] : tightened)
         if !mistakes.isEmpty { throw ConfigurationMistakes(mistakes) }
+        configuration.warnings = tightened
         return configuration
+    }
+
+    /// A provider that several credentials use is read more than once.
+    private static func onceEach(_ found: [ConfigurationMistake]) -> [ConfigurationMistake] {
+        found.reduce(into: []) { kept, mistake in
+            if !kept.contains(where: { $0.isSamePlace(as: mistake) }) { kept.append(mistake) }
+        }
     }
 }
 
@@ -47,7 +54,7 @@ final class ConfigurationReading {
     private var firstSeen: [String: String] = [:]
 
     func addFile(_ file: ConfigurationFile, isMain: Bool) {
-        let document = ConfigurationDocument(file: file.path, bytes: file.bytes)
+        let document = ConfigurationDocument(file: file.path, bytes: file.bytes, mode: file.mode)
         documents.append(document)
         guard file.bytes.count <= Configuration.maximumFileSize else {
             document.record(at: 0, path: "", "is larger than 1 MiB", "split it into conf.d files")
@@ -69,7 +76,7 @@ final class ConfigurationReading {
         }
         collect(object)
         object.finish()
-        refuseReadableSecrets(root, file: file, document: document)
+        InlineSecrets(document).refuse(in: root)
     }
 
     private func collect(_ object: ObjectReader) {
@@ -159,22 +166,6 @@ final class ConfigurationReading {
         return policy
     }
 
-    /// An inline secret in a file that everybody can read is no secret.
-    private func refuseReadableSecrets(
-        _ root: JSONNode, file: ConfigurationFile, document: ConfigurationDocument
-    ) {
-        guard file.mode & 0o007 != 0 else { return }
-        for member in root["credentials"]?.members ?? [] {
-            for key in ["client_secret", "refresh_token"] {
-                guard let value = member.value[key], value.text != nil else { continue }
-                document.record(
-                    at: value.offset, path: "credentials.\(member.key).\(key)",
-                    "is a secret in a file that others can read",
-                    "run: chmod 0640 \(file.path)")
-            }
-        }
-    }
-
     func finish() -> Configuration {
         let profiles = ProfileCatalogue(configured: providers)
         for (name, source) in providers.sorted(by: { $0.key < $1.key }) {
@@ -186,6 +177,7 @@ final class ConfigurationReading {
             let reading = CredentialReading(
                 name: name, field: field, defaults: defaults, claims: claims)
             guard var credential = reading.read(profiles: profiles) else { continue }
+            InlineSecrets(field.document).refuse(in: credential, field)
             credential.caFile = configuration.caFile
             credential.proxy = configuration.proxy
             for output in credential.outputs {

@@ -1,0 +1,72 @@
+internal import Glibc
+public import TokenCore
+
+/// Whether others could put their files where the daemon's own should be: with a slot that another
+/// user made, that user reads the refresh token.
+///
+/// Directories belong to the daemon's user or to root, files to the daemon's user, and nobody else
+/// may write to either.
+public struct PlaceSafety {
+    /// Who the daemon is; `nil` when root looks for a daemon whose user it cannot know.
+    private let user: uid_t?
+
+    /// As the user that this process has.
+    public init() { user = geteuid() }
+
+    /// As `evertoken check` sees it: run by root, it looks on behalf of a service of another user.
+    public static var forCheck: PlaceSafety { PlaceSafety(user: geteuid() == 0 ? nil : geteuid()) }
+
+    private init(user: uid_t?) { self.user = user }
+
+    /// What is wrong with the places that are there already.
+    ///
+    /// - Parameter file: The configuration, which is named as the place of the mistake.
+    public func mistakes(
+        _ places: Directories, credentials: [String], file: String
+    ) -> [ConfigurationMistake] {
+        var found = [
+            problem(ofDirectory: places.state, key: "state_dir"),
+            problem(ofDirectory: places.token, key: "token_dir"),
+        ]
+        for name in credentials {
+            let folder = "\(places.state)/\(name)"
+            found.append(problem(ofDirectory: folder, key: "state_dir"))
+            found += SlotPair.Index.allCases.map { problem(ofFile: "\(folder)/\($0.fileName)") }
+        }
+        return found.compactMap { $0 }.map {
+            ConfigurationMistake(file: file, path: $0.key, problem: $0.problem, remedy: $0.remedy)
+        }
+    }
+
+    private typealias Problem = (key: String, problem: String, remedy: String)
+
+    private func problem(ofDirectory path: String, key: String) -> Problem? {
+        var about = stat()
+        guard lstat(path, &about) == 0, about.st_mode & S_IFMT == S_IFDIR else { return nil }
+        if let user, about.st_uid != user, about.st_uid != 0 {
+            return (
+                key, "\(path) belongs to user \(about.st_uid), who could exchange what is in it",
+                "run: chown \(user) \(path)"
+            )
+        }
+        // Where everybody may write, but remove only their own, names can still be taken first.
+        guard about.st_mode & 0o022 != 0 else { return nil }
+        return (
+            key, "others may write to \(path) and exchange what is in it",
+            "run: chmod go-w \(path)"
+        )
+    }
+
+    private func problem(ofFile path: String) -> Problem? {
+        var about = stat()
+        guard lstat(path, &about) == 0 else { return nil }
+        if let user, about.st_uid != user {
+            return (
+                "state_dir", "\(path) belongs to user \(about.st_uid), who could read it",
+                "look how it came there, then move it away"
+            )
+        }
+        guard about.st_mode & 0o022 != 0 else { return nil }
+        return ("state_dir", "others may write to \(path)", "run: chmod 0600 \(path)")
+    }
+}

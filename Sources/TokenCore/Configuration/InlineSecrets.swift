@@ -1,0 +1,77 @@
+/// Secrets that stand in the configuration itself: in a file that others can read they are none.
+struct InlineSecrets {
+    private let document: ConfigurationDocument
+
+    init(_ document: ConfigurationDocument) { self.document = document }
+
+    private static let problem = "is a secret in a file that others can read"
+    private var remedy: String { "run: chmod 0640 \(document.file)" }
+
+    /// What can be seen without knowing any profile.
+    func refuse(in root: JSONNode) {
+        guard document.mode & 0o007 != 0 else { return }
+        for member in root["credentials"]?.members ?? [] {
+            for key in ["client_secret", "refresh_token"] {
+                guard let value = member.value[key], value.text != nil else { continue }
+                document.record(
+                    at: value.offset, path: "credentials.\(member.key).\(key)", Self.problem,
+                    remedy)
+            }
+        }
+        if let proxy = root["proxy"], proxy.text.map(Self.hasPassword) == true {
+            document.recordTightened(at: proxy.offset, path: "proxy", Self.problem, remedy)
+        }
+        refuseKeys(in: root, path: "")
+    }
+
+    /// A private key anywhere: in a variable, a profile's assertion, its client certificate.
+    private func refuseKeys(in node: JSONNode, path: String) {
+        switch node.kind {
+        case .string(let text):
+            guard Self.isPrivateKey(text) else { return }
+            document.recordTightened(at: node.offset, path: path, Self.problem, remedy)
+        case .object(let members):
+            for member in members {
+                refuseKeys(
+                    in: member.value, path: path.isEmpty ? member.key : "\(path).\(member.key)")
+            }
+        case .array(let elements):
+            for (index, element) in elements.enumerated() {
+                refuseKeys(in: element, path: "\(path)[\(index)]")
+            }
+        case .null, .bool, .number: return
+        }
+    }
+
+    /// Variables that the credential's profile declares secret.
+    ///
+    /// - Parameter field: The credential.
+    func refuse(in credential: CredentialConfiguration, _ field: FieldReader) {
+        guard document.mode & 0o007 != 0 else { return }
+        for (name, source) in credential.variables.sorted(by: { $0.key < $1.key }) {
+            guard let variable = credential.profile.variables[name], variable.isSecret,
+                !variable.isFromFile, case .literal = source,
+                let value = field.node["variables"]?[name],
+                !(value.text.map(Self.isPrivateKey) ?? false)
+            else { continue }
+            document.recordTightened(
+                at: value.offset, path: "\(field.path).variables.\(name)", Self.problem, remedy)
+        }
+    }
+
+    /// PEM (RFC 7468), or a JWK with its private part (RFC 7517 section 4, RFC 7518 section 6).
+    private static func isPrivateKey(_ text: String) -> Bool {
+        if text.containsBytes(of: "PRIVATE KEY-----") { return true }
+        guard text.utf8.first == UInt8(ascii: "{"), let key = try? JSONReader.read(Array(text.utf8))
+        else { return false }
+        return key["kty"] != nil && (key["d"] != nil || key["k"] != nil)
+    }
+
+    /// `http://user:password@host` (RFC 3986 section 3.2.1).
+    private static func hasPassword(_ url: String) -> Bool {
+        guard let scheme = url.firstRange(of: "://") else { return false }
+        let authority = url[scheme.upperBound...].prefix { $0 != "/" }
+        guard let at = authority.lastIndex(of: "@") else { return false }
+        return authority[..<at].contains(":")
+    }
+}
