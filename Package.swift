@@ -83,3 +83,11 @@ if ProcessInfo.processInfo.environment["EVERTOKEN_SIMULATION"] != nil {
             name: "evertoken-simulation", dependencies: ["TokenCore", "TokenEngine"],
             path: "Tests/Simulation", swiftSettings: house))
 }
+
+// Not for users either: Tests/Measurements/reading-cost asks for it.
+if ProcessInfo.processInfo.environment["EVERTOKEN_READING_COST"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "evertoken-reading-cost", dependencies: ["TokenCore"],
+            path: "Tests/Measurements/ReadingCost", swiftSettings: house))
+}

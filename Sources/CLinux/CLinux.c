@@ -151,6 +151,10 @@ int clinux_chown_open(int descriptor, uid_t owner, gid_t group) {
     return fchownat(descriptor, "", owner, group, AT_EMPTY_PATH);
 }
 
+int clinux_has_acl(int descriptor) {
+    return fgetxattr(descriptor, "system.posix_acl_access", 0, 0) > 0;
+}
+
 int clinux_drop_acls(int descriptor) {
     static const char *const names[] = {"system.posix_acl_access", "system.posix_acl_default"};
     for (int i = 0; i < 2; i++)

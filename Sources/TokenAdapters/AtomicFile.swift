@@ -72,6 +72,7 @@ struct AtomicFile {
         guard fstat(file, &about) == 0, about.st_mode & S_IFMT == S_IFREG,
             about.st_mode & 0o7777 == mode, about.st_size == bytes.count,
             owner.map({ $0 == about.st_uid }) ?? true, about.st_gid == group ?? getegid(),
+            clinux_has_acl(file) == 0,
             let content = try? readAll(file, limit: bytes.count + 1, what: name)
         else { return false }
         return content == bytes && fsync(file) == 0

@@ -5,7 +5,7 @@ internal import Synchronization
 /// Looks host names up, on threads of its own (getaddrinfo(3)).
 ///
 /// libcurl would do so too, and wait for its thread on the one queue of all transfers: a name server
-/// that does not answer kept every other transfer waiting for half a minute. Here a caller waits as
+/// that answers nothing kept every other transfer waiting for half a minute. Here a caller waits as
 /// long as it wants to, all callers of one name wait for one look-up, and look-ups that hang are
 /// counted (``ResolverBook``).
 final class NameResolver: Sendable {

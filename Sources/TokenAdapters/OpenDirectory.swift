@@ -60,9 +60,11 @@ func takeLock(
 ) throws(StorageFailure) -> Int32 {
     let lock = clinux_openat(directory, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
     guard lock >= 0 else { throw StorageFailure(SystemError("open the lock in \(path)").text) }
-    var about = stat()
+    var (about, around) = (stat(), stat())
+    // Root works in another user's directory, never with a third one's lock.
     guard fstat(lock, &about) == 0, about.st_mode & S_IFMT == S_IFREG,
-        about.st_uid == geteuid() || geteuid() == 0
+        fstat(directory, &around) == 0,
+        about.st_uid == geteuid() || (geteuid() == 0 && about.st_uid == around.st_uid)
     else {
         close(lock)
         throw StorageFailure(

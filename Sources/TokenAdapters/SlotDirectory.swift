@@ -189,25 +189,6 @@ extension SlotDirectory {
         return StorageFailure(error.text)
     }
 
-    /// Whoever made the file first could read the refresh token out of it.
-    private func mustBeOurs(_ about: stat, _ place: String) throws(SystemError) {
-        var own = stat()
-        let isOurs =
-            about.st_uid == geteuid()
-            || (geteuid() == 0 && fstat(directory, &own) == 0 && about.st_uid == own.st_uid)
-        guard isOurs else {
-            throw SystemError(
-                "use \(place), which belongs to user \(about.st_uid); look how it came there, "
-                    + "then move it away", code: EPERM)
-        }
-    }
-
-    private func mustBeOurs(folder: Int32, _ place: String) throws(SystemError) {
-        var about = stat()
-        guard fstat(folder, &about) == 0 else { throw SystemError("look at \(place)") }
-        if about.st_uid != 0 { try mustBeOurs(about, place) }
-    }
-
     /// Zeros whose sync failed may be pages that the disk never had: once more.
     private func rewriteIfEmpty(_ file: Int32, _ name: String) throws(SystemError) {
         guard lseek(file, 0, SEEK_SET) == 0 else { throw SystemError("read \(name)") }
@@ -274,24 +255,6 @@ private func readSlot(_ file: Int32, _ name: String) throws(StorageFailure) -> [
     }
     do throws(SystemError) { return try readAll(file, limit: 1 << 20, what: name) } catch {
         throw StorageFailure(error.text)
-    }
-}
-
-/// `mkdir -p`; the last directory gets `mode`, whatever the umask.
-func makeDirectories(_ path: String, mode: mode_t) throws(StorageFailure) {
-    if access(path, F_OK) == 0 { return }
-    if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
-        try makeDirectories(String(path[..<slash]), mode: 0o755)
-    }
-    guard mkdir(path, mode) == 0 || errno == EEXIST else {
-        throw StorageFailure(SystemError("make the directory \(path)").text)
-    }
-    chmod(path, mode)
-    let parent = open(path + "/..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard parent >= 0 else { return }
-    defer { close(parent) }
-    guard fsync(parent) == 0 else {
-        throw StorageFailure(SystemError("save the directory of \(path)").text)
     }
 }
 

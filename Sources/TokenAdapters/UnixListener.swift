@@ -76,11 +76,11 @@ struct UnixListener: Sendable {
             throw StorageFailure(SystemError("listen on \(path)").text)
         }
         let node = Glibc.open(path, clinux_path_only() | O_NOFOLLOW | O_CLOEXEC)
+        guard node >= 0 else { throw StorageFailure(SystemError("look at \(path)").text) }
         var about = stat()
-        guard node >= 0, fstat(node, &about) == 0 else {
-            throw StorageFailure(SystemError("look at \(path)").text)
-        }
-        guard about.st_mode & S_IFMT == S_IFSOCK, about.st_uid == geteuid() else {
+        guard fstat(node, &about) == 0, about.st_mode & S_IFMT == S_IFSOCK,
+            about.st_uid == geteuid()
+        else {
             close(node)
             throw StorageFailure(
                 "\(path) was exchanged while it was made; let only the daemon's user write to its "

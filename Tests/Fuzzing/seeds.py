@@ -5,6 +5,10 @@ import pathlib
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "Tests" / "Support"))
+
+import worst_bodies  # noqa: E402
+
 STATUSES = [200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 429, 500, 503]
 
 
@@ -23,6 +27,15 @@ def profiles():
         for answer in [one["answer"] for one in fixture["exchanges"]] + fixture["errors"]:
             status = answer["status"] if answer["status"] in STATUSES else 400
             yield head + bytes([STATUSES.index(status), 0, 0, 1]) + body_bytes(answer["body"])
+
+
+def responses():
+    """The documented bodies, and those that cost most."""
+    for name in sorted(p.stem for p in (ROOT / "Tests/Fixtures/Profiles").glob("*.json")):
+        fixture = json.loads((ROOT / f"Tests/Fixtures/Profiles/{name}.json").read_text())
+        for answer in [one["answer"] for one in fixture["exchanges"]] + fixture["errors"]:
+            yield body_bytes(answer["body"])
+    yield from worst_bodies.bodies().values()
 
 
 def configuration():
@@ -51,8 +64,8 @@ def control():
 
 def main():
     folder = pathlib.Path(sys.argv[2])
-    makers = {"profiles": profiles, "configuration": configuration, "slots": slots,
-              "control": control}
+    makers = {"profiles": profiles, "responses": responses, "configuration": configuration,
+              "slots": slots, "control": control}
     for number, seed in enumerate(makers[sys.argv[1]]()):
         (folder / f"{number:04}").write_bytes(seed)
 

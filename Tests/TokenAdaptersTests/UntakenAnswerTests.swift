@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 import TokenCore
 import TokenEngine
+
 @testable import TokenAdapters
 
 /// The loopback is open to everybody on the machine.

@@ -38,6 +38,48 @@ import Testing
         orders.compactMap { if case .attempt = $0.action { $0.credential } else { nil } }
     }
 
+    @Test("one provider leaves a quarter of the room to others, who are not behind its own")
+    func share() throws {
+        let entry = { (name: String, provider: String) in
+            "\"\(name)\": {\"provider\": \"\(provider)\", \"client_id\": \"id\", "
+                + "\"client_secret\": \"s\", \"refresh_token\": \"RT-\(name)\"}"
+        }
+        let many = (0..<9).map { entry("slow\($0)", "slow") } + [entry("z", "other")]
+        let provider = #"{"request": {"url": "https://id.example/token"}}"#
+        let text = """
+            {"providers": {"slow": \(provider), "other": \(provider)}, "max_in_flight": 4,
+             "credentials": {\(many.joined(separator: ","))}}
+            """
+        let configuration = try Configuration.read(
+            main: ConfigurationFile(path: "t", bytes: Array(text.utf8), mode: 0o600))
+        var fleet = Fleet(maxInFlight: 4, seed: 1)
+        var asking: [(name: String, ticket: Ticket)] = []
+        func note(_ orders: [Fleet.Order]) {
+            for order in orders {
+                if case .attempt(let ticket, _) = order.action {
+                    asking.append((order.credential, ticket))
+                }
+            }
+        }
+        for order in fleet.configure(configuration, now: Examples.noon).orders {
+            guard case .recover(let ticket, _) = order.action else { continue }
+            note(
+                fleet.handle(
+                    .recovered(ticket, .grant(StoredGrant())), for: order.credential,
+                    now: Examples.noon))
+        }
+        #expect(asking.map(\.name).sorted() == ["slow0", "slow1", "slow2", "z"])
+        // A place of its own that becomes free is the provider's again.
+        let ended = try #require(asking.first { $0.name == "slow0" })
+        let report = AttemptReport(
+            grant: StoredGrant(), end: .refused(Refusal(.transient, problem: "p")),
+            attemptID: "a")
+        note(
+            fleet.handle(
+                .attemptEnded(ended.ticket, report), for: ended.name, now: Examples.noon))
+        #expect(asking.count == 5)
+    }
+
     @Test("no more than max_in_flight ask at once; the next one when one has ended")
     func inFlight() throws {
         var fleet = Fleet(maxInFlight: 64, seed: 1)

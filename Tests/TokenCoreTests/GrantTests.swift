@@ -110,6 +110,53 @@ import Testing
         #expect(grant.attempts.lastError?.failureClass == .reauth)
     }
 
+    @Test("an access token that is the refresh token, new or sent, is no access token")
+    func accessIsRefresh() throws {
+        let rotating = try profile(#"{"refresh_token": "rotating"}"#)
+        let own = try profile(#"{"refresh_token": "access_token"}"#)
+        let record = SlotTests.record(1, "RT")
+        func read(_ body: String, _ profile: ProviderProfile) -> AnswerReading {
+            record.reading(of: Examples.answer(200, body), profile: profile)
+        }
+        for body in [
+            #"{"access_token":"RT","expires_in":60}"#,
+            #"{"access_token":"N","refresh_token":"N","expires_in":60}"#,
+        ] {
+            let reading = read(body, rotating)
+            #expect(reading.failure?.failureClass == .config)
+            #expect(
+                reading.failure?.problem.contains("lifecycle.refresh_token: access_token") == true)
+            #expect(read(body, own).token != nil)
+        }
+        // The new refresh token is not lost for it.
+        #expect(
+            read(#"{"access_token":"N","refresh_token":"N"}"#, rotating).refreshToken
+                == Secret("N"))
+    }
+
+    @Test("a refresh token is found wherever a value repeats it, whatever stands around it")
+    func echoes() {
+        let token = #"r"e\f/1"#
+        let texts = [token, "x" + token, token + "\u{301}", "\u{301}" + token + "\u{315}\u{300}"]
+        for text in texts {
+            let values: [JSONNode] = [
+                .string(text), [.string("a"), .string(text)], .object([(text, .integer(1))]),
+                .object([("deep", [.object([("deeper", .string(text))])])]),
+            ]
+            for value in values {
+                var access = GrantedAccess(
+                    token: Secret("AT"), sentAt: Examples.noon, lifetime: .seconds(60))
+                access.scope = text
+                access.tokenType = "Bearer"
+                access.keep = [JSONMember("kept", value), JSONMember("other", "fine")]
+                let clean = access.withoutEchoes(of: [Secret("none"), Secret(token)])
+                #expect(clean.scope == nil)
+                #expect(clean.tokenType == "Bearer")
+                #expect(clean.keep == [JSONMember("other", "fine")], "\(value)")
+            }
+        }
+    }
+
     @Test("an answer that repeats or omits the refresh token shows that it does not rotate")
     func staticTokens() throws {
         let profile = try profile()

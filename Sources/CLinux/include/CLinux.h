@@ -48,6 +48,9 @@ int clinux_path_only(void);
 /* fchownat(2) of what a descriptor names, also one opened with O_PATH. */
 int clinux_chown_open(int descriptor, uid_t owner, gid_t group);
 
+/* Whether a file has an access control list besides its mode: 0 or 1. */
+int clinux_has_acl(int descriptor);
+
 /* Takes off the access control lists that a new file inherited from its directory (acl(5)). */
 int clinux_drop_acls(int descriptor);
 

@@ -1,0 +1,76 @@
+import Foundation
+import Testing
+
+/// The files that meet texts of servers, of peers and of files that others may write. There the
+/// operators of String are forbidden: they compare by canonical equivalence, in quadratic time
+/// (Sources/TokenCore/Values/ForeignText.swift). What reads a configuration is not among them.
+private let meeting = [
+    "TokenCore/JSON", "TokenCore/Response", "TokenCore/SignIn", "TokenCore/Output",
+    "TokenCore/Storage/StoredGrant+Applying.swift", "TokenCore/Storage/StoredGrant+JSON.swift",
+    "TokenCore/Control/ImportReading.swift", "TokenCore/Values/Secret.swift",
+    "TokenAdapters/HTTPMessages.swift", "TokenAdapters/ControlServer.swift",
+    "TokenAdapters/CurlTransfer.swift",
+]
+
+/// They meet what the operator wrote, or only what was made sure to be ASCII before.
+private let exempt: Set<String> = [
+    "JSONPointer.swift", "ResponseSpecificationReading.swift", "SignIn.swift",
+    "LoopbackRedirect.swift", "BrowserSignIn.swift",
+]
+
+private let forbidden: [(pattern: String, instead: String)] = [
+    (#"[!=]= "[^"]"#, "hasSameBytes(as:)"), (#"case "[^"]"#, "init(spelled:) or a ByteText"),
+    (#"\.hasPrefix\("#, "hasBytePrefix(_:)"), (#"\.hasSuffix\("#, "bytes"),
+    (#"Set<String>"#, "Set<ByteText>"), (#"\.lowercased\(\)"#, "asciiLowercased"),
+    (#"\.uppercased\(\)"#, "bytes"), (#"\.isWhitespace"#, "trimmedOfSpace"),
+    (#"\.isLetter|\.isNumber"#, "bytes"), (#"init\(rawValue:"#, "init(spelled:)"),
+    (#"split\(separator: ""#, "utf8.split"), (#"firstIndex\(of: ""#, "utf8.firstIndex"),
+    (#"\.contains\(""#, "containsBytes(of:)"), (#"\.localized|\.folding\("#, "bytes"),
+]
+
+/// A line that is right all the same, because its text is the program's own or ASCII by then.
+private let allowed = [
+    "parts == [\"v1\", \"status\"]", "case (\"GET\"", "case (\"POST\"", "case (_, 3...)",
+    // Words of a request line, which are ASCII.
+    "request.method ==", "rendered.method !=", "path.hasPrefix(\"/\")", "address.",
+    // Headers that we send, names of a profile, and our own spelling of numbers.
+    "$0.name.lowercased() ==", "literal == \"-0\"", "text.contains(\"-----BEGIN\")",
+    "url.split(separator: \"/\")", "init(rawValue:))", "name.first?.isNumber",
+    "var templateVariables", "request.path.split(",
+    // After every byte was looked at.
+    "issuer.contains(\"?\")", "path.hasSuffix(\"/\")", "name == \"authorization_endpoint\"",
+    // A member that is a known one by its bytes.
+    "case \"refresh_token\":", "case \"access_token\":", "case \"token_type\":",
+    "case \"scope\":", "member.key == \"expires_in\"",
+    // What a person pasted, on the command line.
+    "text.firstIndex(of: \"?\")", "$0 != \"#\"", "$0 != \"/\"", "unicodeScalars.contains(",
+    "text.contains(\"://\")", "$0 != \"?\"", "character.isWhitespace",
+    "case \"&\"", "case \"<\"", "case \">\"", "case \"\\\"\"", "case \"'\"",
+]
+
+@Test("where texts of others are met, they are compared by their bytes")
+func foreignText() throws {
+    let sources = URL(filePath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().appending(path: "Sources")
+    let rules = try forbidden.map { (try Regex($0.pattern), $0.instead) }
+    var looked = 0
+    for place in meeting {
+        let url = sources.appending(path: place)
+        let below = FileManager.default.enumerator(at: url, includingPropertiesForKeys: nil)
+        let files =
+            place.hasSuffix(".swift") ? [url] : (below?.allObjects as? [URL] ?? [])
+        for file in files where !exempt.contains(file.lastPathComponent) {
+            looked += 1
+            for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+                let code = line.drop { $0 == " " }
+                guard !code.hasPrefix("//"), !allowed.contains(where: { code.contains($0) }) else {
+                    continue
+                }
+                for (pattern, instead) in rules where code.contains(pattern) {
+                    Issue.record("\(file.lastPathComponent): use \(instead): \(code)")
+                }
+            }
+        }
+    }
+    #expect(looked > 15, "the rule guards nothing")
+}

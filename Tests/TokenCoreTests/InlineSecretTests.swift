@@ -1,0 +1,69 @@
+import Testing
+
+@testable import TokenCore
+
+@Suite("Secrets in the configuration itself") struct InlineSecretTests {
+    private let pem = "-----BEGIN PRIVATE KEY-----\\nMC4\\n-----END PRIVATE KEY-----"
+
+    private func read(
+        _ text: String, mode: UInt32, isTolerant: Bool = false
+    ) -> Result<Configuration, ConfigurationMistakes> {
+        do throws(ConfigurationMistakes) {
+            return .success(
+                try Configuration.read(
+                    main: ConfigurationFile(path: "c.json", bytes: Array(text.utf8), mode: mode),
+                    isTolerant: isTolerant))
+        } catch { return .failure(error) }
+    }
+
+    private func paths(_ result: Result<Configuration, ConfigurationMistakes>) -> [String] {
+        switch result {
+        case .success: []
+        case .failure(let mistakes): mistakes.all.map(\.path)
+        }
+    }
+
+    private func document(variables: String, more: String = "") -> String {
+        """
+        {"providers": {"as": {"request": {"url": "https://id.example/t"},
+           "variables": {"key": {"secret": true}, "region": {}}}}\(more),
+         "credentials": {"crm": {"provider": "as", "client_id": "c",
+           "client_secret": {"file": "s"}, "refresh_token": {"file": "r"},
+           "variables": {\(variables)}}}}
+        """
+    }
+
+    @Test("every one of them is refused in a file that others can read, and fine in a private one")
+    func refused() {
+        let cases = [
+            (document(variables: #""key": "k""#), "credentials.crm.variables.key"),
+            (document(variables: "\"region\": \"\(pem)\""), "credentials.crm.variables.region"),
+            (
+                document(variables: #""region": "{\"kty\":\"oct\",\"k\":\"AA\"}""#),
+                "credentials.crm.variables.region"
+            ),
+            (document(variables: "", more: #", "proxy": "http://u:p@proxy.example:1""#), "proxy"),
+        ]
+        for (text, path) in cases {
+            #expect(paths(read(text, mode: 0o644)) == [path])
+            #expect(paths(read(text, mode: 0o640)) == [], "\(path)")
+        }
+        for text in [
+            document(variables: #""key": {"file": "k"}, "region": "eu""#),
+            document(variables: "", more: #", "proxy": "http://u@proxy.example:1""#),
+        ] {
+            #expect(paths(read(text, mode: 0o644)) == [])
+        }
+    }
+
+    @Test("a start that the version before made goes on, and says what will be refused")
+    func tolerated() throws {
+        let text = document(variables: #""key": "k""#)
+        let configuration = try read(text, mode: 0o644, isTolerant: true).get()
+        #expect(configuration.warnings.map(\.path) == ["credentials.crm.variables.key"])
+        let old = text.replacing(#"{"file": "s"}"#, with: #""inline""#)
+        #expect(
+            paths(read(old, mode: 0o644, isTolerant: true)) == ["credentials.crm.client_secret"],
+            "what was refused before is refused at a start too")
+    }
+}
