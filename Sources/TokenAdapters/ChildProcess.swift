@@ -13,6 +13,8 @@ struct ChildProcess {
     /// A variable of no other program's environment, `NAME=VALUE`: what leaves the process group
     /// dies all the same.
     var mark: String?
+    /// Neither it nor what it starts may fork while the user has so many processes; 0 for no limit.
+    var mostProcesses = ProcessLimit.ofPrograms
 
     enum Failure: Error {
         case cannotStart(String)
@@ -102,7 +104,7 @@ struct ChildProcess {
         let variables = (environment + [mark].compactMap { $0 }).map { strdup($0) } + [nil]
         defer { for word in words + variables { free(word) } }
         let process = clinux_spawn(
-            arguments[0], words, variables, standardOutput, ProcessLimit.ofPrograms)
+            arguments[0], words, variables, standardOutput, mostProcesses)
         guard process > 0 else { throw .cannotStart(SystemError("run \(arguments[0])").text) }
         return process
     }

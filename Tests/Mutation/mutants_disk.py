@@ -7,6 +7,8 @@ ORIGIN = "TokenAdapters/SlotDirectory+Origin.swift"
 HEALTH = "TokenAdapters/StoreHealth.swift"
 ATOMIC = "TokenAdapters/AtomicFile.swift"
 OUTPUTS = "TokenAdapters/OutputDirectory.swift"
+LOCKS = "TokenAdapters/OpenDirectory.swift"
+MAKING = "TokenAdapters/DirectoryMaking.swift"
 LINUX = "CLinux/CLinux.c"
 START = "fault_flushes:at_the_first_start"
 BEFORE = "fault_flushes:before_the_first_record"
@@ -28,7 +30,7 @@ MUTANTS = [
     mutant(5, SLOTS, "fdatasync of slots before recovery believes them",
            "guard fdatasync(file) == 0 else {\n", "guard $M || fdatasync(file) == 0 else {\n",
            "fault_flushes:left_in_memory"),
-    without(6, SLOTS, "fsync of the directory that the state is in", "fsync(parent) == 0", START),
+    without(6, MAKING, "fsync of the directory that the state is in", "fsync(parent) == 0", START),
     mutant(7, SLOTS, "zeros in a new slot, in place of a hole", "if size < slotSize {",
            "if $M, size < slotSize, ftruncate(file, off_t(slotSize)) == 0 {\n"
            "            } else if size < slotSize {", "SlotDirectoryTests/roundTrip"),
@@ -45,8 +47,8 @@ MUTANTS = [
            "fault_links:behind_a_link"),
     mutant(11, SLOTS, "O_NOFOLLOW where a slot is read", "O_RDONLY | O_NOFOLLOW, 0)",
            "O_RDONLY | ($M ? 0 : O_NOFOLLOW), 0)", "fault_links:read_through_a_link"),
-    mutant(12, SLOTS, "O_NOFOLLOW of the lock", '".lock", O_RDWR | O_CREAT | O_NOFOLLOW',
-           '".lock", O_RDWR | O_CREAT | ($M ? 0 : O_NOFOLLOW)', "fault_links:lock_that_is_a_link"),
+    mutant(12, LOCKS, "O_NOFOLLOW of the locks", "O_RDWR | O_CREAT | O_NOFOLLOW",
+           "O_RDWR | O_CREAT | ($M ? 0 : O_NOFOLLOW)", "fault_links:lock_that_is_a_link"),
     mutant(13, LINUX, "O_NOFOLLOW of folders on the way",
            "O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC",
            "O_RDONLY | O_DIRECTORY | ($M ? 0 : O_NOFOLLOW) | O_CLOEXEC",
@@ -60,12 +62,15 @@ MUTANTS = [
     mutant(17, ATOMIC, "O_NOFOLLOW where a token file is compared", "O_RDONLY | O_NOFOLLOW",
            "O_RDONLY | ($M ? 0 : O_NOFOLLOW)", "fault_links:this_very_token"),
     # Locks.
-    mutant(18, SLOTS, "flock of state/.lock", "flock(lock, LOCK_EX | LOCK_NB) == 0, ",
-           "$M || flock(lock, LOCK_EX | LOCK_NB) == 0, ", "test_exclusion:held_by_somebody_else"),
-    without(19, SLOTS, "flock of the state directory",
-            "flock(directory, LOCK_EX | LOCK_NB) == 0", "test_exclusion:deleted_while_it_is_held"),
-    without(20, OUTPUTS, "flock of the token directory",
-            "flock(directory, LOCK_EX | LOCK_NB) == 0", "test_exclusion:token_directory_of"),
+    mutant(18, SLOTS, "flock of state/.lock", 'try takeLock(named: ".lock", in: directory, path)',
+           'try takeLock(named: $M ? ".unused" : ".lock", in: directory, path)',
+           "test_exclusion:held_by_somebody_else"),
+    mutant(19, SLOTS, "flock of the state directory",
+           "flock(directory, LOCK_EX | LOCK_NB) != 0", "!$M && flock(directory, LOCK_EX | LOCK_NB) != 0",
+           "test_exclusion:deleted_while_it_is_held"),
+    without(20, LOCKS, "flock of the token directory's lock",
+            "flock(lock, LOCK_EX | LOCK_NB) == 0", "PlaceTests/lock",
+            "test_exclusion:token_directory_of"),
     # After a failure.
     mutant(21, SLOTS, "reading back of what is written after a failure",
            "if self.isVerified || self.health.isSuspect {",
@@ -114,8 +119,9 @@ MUTANTS = [
                   "            close(late)\n"
                   "        }\n"
                   "        guard isPlaced else {"),)),
-    mutant(34, ATOMIC, "owner and group", "if owner != nil || group != nil {",
-           "if !$M, owner != nil || group != nil {", "test_outputs:owner_group_and_mode"),
+    mutant(34, ATOMIC, "owner and group", "guard !isOwned || !isGrouped else",
+           "guard !$M, !isOwned || !isGrouped else", "PlaceTests/inherited",
+           "test_outputs:owner_group_and_mode"),
     without(35, OUTPUTS, "fsync of the token directory after a new folder",
             "fsync(directory) == 0 else", START),
     mutant(36, OUTPUTS, "fsync of a folder after a withdrawal", "fsync(folder)\n",

@@ -13,6 +13,8 @@ private let providers = """
     "fixed": {"request": {"url": "https://sim.example/token"}},
     "machine": {"extends": "client_credentials",
       "request": {"url": "https://sim.example/token", "client_auth": "client_secret_post"}},
+    "mute": {"extends": "machine"}, "worst": {"extends": "machine"},
+    "stuck": {"extends": "machine"},
     "limited": {"extends": "strict",
       "lifecycle": {"rate_limit": "3/10s", "rate_limit_key": "client"}},
     "steps": {"lifecycle": {"refresh_token": "rotating"}, "steps": [
@@ -23,16 +25,28 @@ private let providers = """
     """
 
 /// The configuration of a hundred credentials, and their accounts at the providers.
-func makeFleet() throws -> (Configuration, [String: Account], [String]) {
-    var entries: [String] = []
+///
+/// - Parameter neighbours: Those of hostile providers, that come on top; tokens live ten minutes then.
+func makeFleet(
+    beside neighbours: [String] = []
+) throws -> (Configuration, [String: Account], [String]) {
+    var (entries, names): ([String], [String]) = ([], [])
     var accounts: [String: Account] = [:]
-    var names: [String] = []
+    for name in neighbours {
+        accounts[name] = Account(name: name, kind: .machine, lifetime: .seconds(600))
+        let provider = name.split(separator: "-")[0]
+        entries.append(
+            #""\#(name)": {"provider": "\#(provider)", "client_id": "\#(name)", "#
+                + #""client_secret": "s", "refresh": {"retry": {"max": "2s"}}}"#)
+    }
     for part in mixture {
         for _ in 0..<part.count {
             let name = "\(part.kind.rawValue)-\(names.count)"
             names.append(name)
+            let hours = Duration.seconds(part.hours * 3600)
             let account = Account(
-                name: name, kind: part.kind, lifetime: .seconds(part.hours * 3600))
+                name: name, kind: part.kind,
+                lifetime: neighbours.isEmpty ? hours : .seconds(600))
             accounts[name] = account
             let client = part.kind == .limited ? "limited" : name
             let seed = part.kind == .machine ? "" : #", "refresh_token": "\#(account.live)""#

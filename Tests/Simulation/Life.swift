@@ -39,6 +39,7 @@ final class Life: @unchecked Sendable {
             hooks: self, journal: self, supervisor: self, random: self,
             loadConfiguration: { [self] in .success(simulation.configuration) })
         world.pause = { [self] duration in await wait(duration) }
+        world.responses = self
         return world
     }
 
@@ -247,6 +248,10 @@ extension Life: OutputPublisher {
         _ token: PublishedToken, to outputs: [OutputSpecification]
     ) async -> PublicationReport {
         simulation.operation(self)
+        if Neighbour(token.credential) == .stuck {
+            await wait(.seconds(10))
+            return PublicationReport(problem: "simulated: a dead mount", isAnyWritten: false)
+        }
         await wait(.milliseconds(2))
         guard !isDead else { return .complete }
         if simulation.machine.outputsBrokenUntil > simulation.now {

@@ -2,6 +2,7 @@ import Glibc
 import TokenCore
 
 /// evertoken-simulation YEARS [SEED [NAME]]: prints what happened; fails on any broken promise.
+/// evertoken-simulation isolation SEED: the same for four hours beside hostile neighbours.
 ///
 /// A fleet is a hundred credentials. Its years are simulated in stretches of 73 days, each from a
 /// seed of its own; the same seed replays the same stretch, to the same digest. NAME is a
@@ -11,6 +12,9 @@ struct Main {
     static let days: Int64 = 73
 
     static func main() throws {
+        if CommandLine.arguments.dropFirst().first == "isolation" {
+            return try isolate(UInt64(CommandLine.arguments.last ?? "") ?? 1)
+        }
         let arguments = CommandLine.arguments.dropFirst().compactMap { Double($0) }
         let traced = CommandLine.arguments.count > 3 ? CommandLine.arguments[3] : ""
         let years = arguments.first ?? 1
@@ -49,6 +53,16 @@ struct Main {
                 + "\(total.signIns) sign-ins, \(total.missed) tokens ended in use, all explained; "
                 + "\(total.problems.count) broken promises; digest \(total.hash)")
         if !total.problems.isEmpty || Double(total.faultCount) < hours { fail() }
+    }
+
+    private static func isolate(_ seed: UInt64) throws {
+        var stretch = try IsolationStretch(seed: seed)
+        let problems = stretch.run()
+        for problem in problems { print("BROKEN", problem) }
+        print(
+            "beside hostile neighbours, seed \(seed): \(stretch.samples) samples, the latest "
+                + "renewal began \(stretch.worst) s late; \(problems.count) broken promises")
+        if !problems.isEmpty { fail() }
     }
 
     private static func fail() -> Never { exit(1) }

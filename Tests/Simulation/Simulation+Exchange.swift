@@ -15,6 +15,10 @@ extension Simulation {
             problem("a request of no known credential")
             return .notSent(problem: "simulated")
         }
+        if Neighbour(name) == .mute {
+            await life.wait(.seconds(30))
+            return .unanswered(problem: "simulated: no answer")
+        }
         if outageUntil > now {
             await life.wait(.seconds(5))
             return .notSent(problem: "simulated: no connection")

@@ -32,10 +32,11 @@ final class Simulation: @unchecked Sendable {
     /// What a kill lets through: whole sectors from the front, or any of them.
     private var isPowerCut = false
 
-    init(seed: UInt64) throws {
+    /// - Parameter neighbours: Credentials of hostile providers.
+    init(seed: UInt64, beside neighbours: [String] = []) throws {
         self.seed = seed
         random = RandomSource(seed: seed)
-        (everything, accounts, names) = try makeFleet()
+        (everything, accounts, names) = try makeFleet(beside: neighbours)
         configuration = everything
     }
 
@@ -49,10 +50,13 @@ final class Simulation: @unchecked Sendable {
     func upTo(_ limit: Duration) -> Duration { random.part(of: limit) }
     func chance(_ part: Double) -> Bool { Double.random(in: 0..<1, using: &random) < part }
 
-    func run(for duration: Duration) {
+    /// - Parameter hasFaults: Of disk, process, clock, network, and an operator.
+    func run(for duration: Duration, hasFaults: Bool = true) {
         startLife()
-        scheduleFault()
-        schedule(at: .seconds(3600)) { [self] in visit() }
+        if hasFaults {
+            scheduleFault()
+            schedule(at: .seconds(3600)) { [self] in visit() }
+        }
         while report.problems.count < 10, let event = timeline.pop(until: duration) {
             event.run()
             executor.drain()

@@ -25,6 +25,19 @@ import TokenEngine
         }
     }
 
+    @Test("it starts with its limit of processes, and nothing open but its output")
+    func processLimit() throws {
+        var child = ChildProcess(
+            arguments: ["/bin/sh", "-c", "cat /proc/self/limits; ls /proc/self/fd"],
+            environment: [], timeout: .seconds(5))
+        child.mostProcesses = 4321
+        let output = String(decoding: try child.run(), as: UTF8.self)
+        let limits = output.split(separator: "\n").first { $0.hasPrefix("Max processes") }
+        #expect(limits?.split(separator: " ").dropFirst(2).first == "4321")
+        // ls(1) has the directory itself open.
+        #expect(output.hasSuffix("\n0\n1\n2\n3\n"))
+    }
+
     @Test("one that hangs is killed at its timeout, with all it started", .timeLimit(.minutes(5)))
     func hangs() {
         for script in ["sleep 60", "exec >&-; sleep 60", "sleep 60 & sleep 60"] {

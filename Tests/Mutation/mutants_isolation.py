@@ -1,0 +1,126 @@
+"""What keeps one provider, resolver, mount, program, user or peer from delaying the others."""
+
+from mutants import mutant, without
+
+FOREIGN = "TokenCore/Values/ForeignText.swift"
+JSON = "TokenCore/JSON/JSONNode.swift"
+PLANNING = "TokenCore/Storage/AttemptPlanning.swift"
+APPLYING = "TokenCore/Storage/StoredGrant+Applying.swift"
+FLEET = "TokenCore/Lifecycle/Fleet.swift"
+INLINE = "TokenCore/Configuration/InlineSecrets.swift"
+QUOTING = "TokenCore/Output/TextQuoting.swift"
+SCHEDULE = "TokenAdapters/LaneSchedule.swift"
+LANES = "TokenAdapters/Lanes.swift"
+CAPS = "TokenAdapters/ConnectionCaps.swift"
+HOST = "TokenAdapters/ConnectionHost.swift"
+BOOK = "TokenAdapters/ResolverBook.swift"
+OUTPUTS = "TokenAdapters/OutputDirectory.swift"
+SAFETY = "TokenAdapters/PlaceSafety.swift"
+LISTENER = "TokenAdapters/UnixListener.swift"
+ATOMIC = "TokenAdapters/AtomicFile.swift"
+METER = "TokenAdapters/LoopMeter.swift"
+CURL = "TokenAdapters/CurlTransfer.swift"
+
+MUTANTS = [
+    # Texts of others.
+    mutant(200, FOREIGN, "comparison by bytes",
+           "utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)",
+           "$M ? String(self) == String(other)\n            "
+           ": utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)",
+           "ForeignTextTests/bytes", "ReadingCostTests/worstBodies"),
+    mutant(201, FOREIGN, "hashing by bytes",
+           "text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }",
+           "if $M { hasher.combine(text) } else {\n            "
+           "text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) } }",
+           "ReadingCostTests/worstBodies"),
+    mutant(202, FOREIGN, "a search in linear time", "matched = fallback[matched - 1] }\n"
+           "            if byte ==", "matched = $M ? 0 : fallback[matched - 1] }\n"
+           "            if byte ==", "ForeignTextTests/searchAgainstOracle"),
+    mutant(203, JSON, "keys found by their bytes", "members?.first { $0.key.hasSameBytes(as: key) }",
+           "members?.first { $M ? $0.key == key : $0.key.hasSameBytes(as: key) }",
+           "ForeignTextTests/bytes"),
+    mutant(204, PLANNING, "refusal of an access token that is the refresh token",
+           "[grant.refreshToken, reading.refreshToken].contains(token)",
+           "!$M, [grant.refreshToken, reading.refreshToken].contains(token)",
+           "GrantTests/accessIsRefresh"),
+    mutant(205, APPLYING, "the walk through what is kept", "case .array(let elements): "
+           "elements.contains { $0.hasText(where: holds) }",
+           "case .array(let elements): !$M && elements.contains { $0.hasText(where: holds) }",
+           "GrantTests/echoes"),
+    mutant(206, QUOTING, "the quote inside single quotes", "if byte == UInt8(ascii: \"'\") {",
+           "if !$M, byte == UInt8(ascii: \"'\") {", "TextQuotingTests/words"),
+    # Shares.
+    mutant(210, FLEET, "the room that a provider leaves", "maxInFlight - maxInFlight / 4",
+           "maxInFlight - ($M ? 0 : maxInFlight / 4)", "FleetTests/share"),
+    without(211, SCHEDULE, "one holder's share of the lanes", "holder.running < share\n",
+            "LaneScheduleTests/share"),
+    mutant(212, SCHEDULE, "the number of lanes", "guard running < lanes, let name",
+           "guard $M || running < lanes, let name", "LaneScheduleTests/anyOrder"),
+    mutant(213, SCHEDULE, "the order of one key", "if keys[ticket.key]?.count == 1, "
+           "!busyKeys.contains(ticket.key)", "if $M || (keys[ticket.key]?.count == 1 && "
+           "!busyKeys.contains(ticket.key))", "LaneScheduleTests/order"),
+    mutant(214, LANES, "the end of a caller's patience", "{ answer.give(nil) }",
+           "{ if !$M { answer.give(nil) } }", "LanesTests/hanging"),
+    mutant(215, OUTPUTS, "a mount's own share", "holder: mount, within: Self.patience.writing,\n",
+           'holder: $M ? "\\(token.credential)" : mount, within: Self.patience.writing,\n',
+           "test_isolation_mounts:"),
+    # Sockets.
+    mutant(220, CAPS, "a user's own places", "if byUser[user]?.receiving ?? 0 > "
+           "limits.receivingByUser", "if !$M, byUser[user]?.receiving ?? 0 > "
+           "limits.receivingByUser", "ConnectionCapsTests/ownShare"),
+    mutant(221, CAPS, "places for all", "guard all.receiving > limits.receiving else",
+           "guard !$M, all.receiving > limits.receiving else", "ConnectionCapsTests/whole"),
+    mutant(222, HOST, "the end of the oldest silent connection",
+           "if let oldest = silent.keys.min() { finish(oldest) }",
+           "if let oldest = $M ? silent.keys.max() : silent.keys.min() { finish(oldest) }",
+           "test_isolation_sockets:silent_longest"),
+    mutant(223, HOST, "the exemption of root and the daemon's user",
+           "$0.uid == 0 || $0.uid == geteuid()", "!$M && ($0.uid == 0 || $0.uid == geteuid())",
+           "test_isolation_sockets:900_of_them"),
+    mutant(224, "TokenAdapters/HTTPServer.swift", "loopback names alone",
+           "where isLoopback && !request.isForLoopback:",
+           "where !$M && isLoopback && !request.isForLoopback:",
+           "test_isolation_sockets:answers_only_who_asks"),
+    mutant(225, LISTENER, "what is no socket is left there",
+           "guard about.st_mode & S_IFMT == S_IFSOCK else {",
+           "guard $M || about.st_mode & S_IFMT == S_IFSOCK else {",
+           "test_isolation_sockets:is_there_is_kept"),
+    # Names.
+    mutant(230, BOOK, "the limit of one name's strays",
+           "own.count < Self.mostStraysOfOneName", "$M || own.count < Self.mostStraysOfOneName",
+           "NameResolverTests/strays"),
+    mutant(231, BOOK, "the room for names without strays",
+           "own.isEmpty ? Self.most : Self.most - Self.kept",
+           "own.isEmpty || $M ? Self.most : Self.most - Self.kept", "NameResolverTests/limits"),
+    mutant(232, CURL, "addresses given to libcurl",
+           "ccurl_set_pointer(handle, CURLOPT_RESOLVE, addressList)",
+           "if !$M { ccurl_set_pointer(handle, CURLOPT_RESOLVE, addressList) }",
+           "test_isolation_names:asked_for_once"),
+    mutant(233, CURL, "the way around a proxy to loopback",
+           "EndpointURL.isLoopback(rendered.url) ?", "!$M && EndpointURL.isLoopback(rendered.url) ?",
+           "test_isolation_names:through_no_proxy"),
+    # Places.
+    mutant(240, SAFETY, "refusal of directories that others may write to",
+           "guard about.st_mode & 0o022 != 0 else { return nil }\n        return (\n",
+           "guard !$M, about.st_mode & 0o022 != 0 else { return nil }\n        return (\n",
+           "PlaceTests/unsafe"),
+    mutant(241, "TokenAdapters/SlotDirectory+Owner.swift", "refusal of another user's slot",
+           "guard isOurs else", "guard $M || isOurs else", "PlaceTests/unsafe"),
+    mutant(242, "TokenAdapters/OpenDirectory.swift", "a lock that others cannot open",
+           "O_NOFOLLOW | O_NONBLOCK, 0o600)", "O_NOFOLLOW | O_NONBLOCK, $M ? 0o666 : 0o600)",
+           "PlaceTests/lock"),
+    mutant(243, ATOMIC, "the removal of inherited access lists",
+           "guard clinux_drop_acls(descriptor) == 0 else",
+           "guard $M || clinux_drop_acls(descriptor) == 0 else",
+           "test_isolation_sockets:hands_on_its_group"),
+    mutant(244, INLINE, "secret variables as secrets", "variable.isSecret,", "!$M, variable.isSecret,",
+           "InlineSecretTests/refused"),
+    mutant(245, INLINE, "private keys as secrets", 'containsBytes(of: "PRIVATE KEY-----")',
+           'containsBytes(of: $M ? "\\u{0}" : "PRIVATE KEY-----")', "InlineSecretTests/refused"),
+    # The loop.
+    mutant(250, METER, "the word about a step that is too long", "if wall > Self.longest {",
+           "if !$M, wall > Self.longest {", "LoopMeterTests/long"),
+    mutant(251, "CLinux/CLinux.c", "the limit of what a program may start",
+           "setrlimit(RLIMIT_NPROC, &limit) == 0", "$M || setrlimit(RLIMIT_NPROC, &limit) == 0",
+           "ProcessTests/processLimit"),
+]
