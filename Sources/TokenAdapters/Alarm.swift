@@ -1,6 +1,7 @@
 internal import Dispatch
 
-/// Rings once after a while, unless it is cancelled before: then it wakes nobody.
+/// Rings once after a while, unless it is cancelled before: then it wakes nobody. It lives until
+/// either has happened, whether or not a caller keeps it: whoever waits for it must hear of it.
 final class Alarm: Sendable {
     /// Dispatch sources may be used from any thread (dispatch_source_create(3)).
     private nonisolated(unsafe) let source: any DispatchSourceTimer
@@ -10,12 +11,14 @@ final class Alarm: Sendable {
         ring: @escaping @Sendable () -> Void
     ) {
         source = DispatchSource.makeTimerSource(queue: queue)
-        source.setEventHandler(handler: ring)
+        // The handler holds this object until the source is cancelled.
+        source.setEventHandler {
+            self.cancel()
+            ring()
+        }
         source.schedule(deadline: .now() + wait)
         source.activate()
     }
 
     func cancel() { source.cancel() }
-
-    deinit { source.cancel() }
 }

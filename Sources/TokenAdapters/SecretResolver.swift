@@ -1,14 +1,22 @@
+internal import Dispatch
 internal import Glibc
+internal import Synchronization
 public import TokenCore
 public import TokenEngine
 
 /// Reads secrets from where the configuration says, again at every use.
-public struct SecretResolver: SecretReader {
+public final class SecretResolver: SecretReader {
     private static let limit = 64 * 1024
     private let base: String
     private let files = Lanes("secrets", count: 8)
     private let programs = Lanes("commands", count: 8)
     private let mounts = MountTable()
+    /// For how long an attempt waits, with its place among those in flight: more than a program's
+    /// own ten seconds, for it may have to wait for its turn.
+    private static let patience = (
+        file: DispatchTimeInterval.seconds(10), program: DispatchTimeInterval.seconds(15)
+    )
+    private let calls = Atomic<UInt64>(0)
 
     /// - Parameter base: The directory of the configuration file; relative paths start there.
     public init(base: String) { self.base = base }
@@ -30,24 +38,42 @@ public struct SecretResolver: SecretReader {
             }
             return try await read(file: String(cString: directory) + "/" + name)
         case .command(let arguments):
-            return try await programs.run(
-                key: arguments.joined(separator: "\0"), holder: arguments[0]
-            ) { () throws(SecretFailure) in
-                try Self.output(of: arguments)
-            }
+            return try await within(
+                Self.patience.program,
+                "\(arguments[0]) has no turn: it hangs for other credentials", programs,
+                arguments[0]
+            ) { () throws(SecretFailure) in try Self.output(of: arguments) }
         }
     }
 
     public func read(file path: String) async throws(SecretFailure) -> Secret {
         let place = path.hasPrefix("/") ? path : base + "/" + path
-        return try await files.run(key: place, holder: mounts.point(of: place)) {
-            () throws(SecretFailure) in
+        let mount = mounts.point(of: place)
+        return try await within(
+            Self.patience.file, "\(place): its file system (\(mount)) does not answer", files, mount
+        ) { () throws(SecretFailure) in
             let bytes: [UInt8]
             do throws(SystemError) { bytes = try Self.content(of: place) } catch {
                 throw SecretFailure(error.text)
             }
             return try Self.secret(bytes, from: place)
         }
+    }
+
+    /// Runs `body` on a lane for as long as the caller can wait; no two calls wait for each other.
+    private func within(
+        _ limit: DispatchTimeInterval, _ late: String, _ lanes: Lanes, _ holder: String,
+        _ body: @escaping @Sendable () throws(SecretFailure) -> Secret
+    ) async throws(SecretFailure) -> Secret {
+        let call = calls.wrappingAdd(1, ordering: .relaxed).newValue
+        let result = await lanes.run(key: String(call), holder: holder, within: limit) {
+            () -> Result<Secret, SecretFailure> in
+            do throws(SecretFailure) { return .success(try body()) } catch {
+                return .failure(error)
+            }
+        }
+        guard let result else { throw SecretFailure(late) }
+        return try result.get()
     }
 
     private static func content(of place: String) throws(SystemError) -> [UInt8] {

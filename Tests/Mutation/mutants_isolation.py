@@ -50,8 +50,10 @@ MUTANTS = [
     mutant(206, QUOTING, "the quote inside single quotes", "if byte == UInt8(ascii: \"'\") {",
            "if !$M, byte == UInt8(ascii: \"'\") {", "TextQuotingTests/words"),
     # Shares.
-    mutant(210, FLEET, "the room that a provider leaves", "maxInFlight - maxInFlight / 4",
-           "maxInFlight - ($M ? 0 : maxInFlight / 4)", "FleetTests/share"),
+    mutant(210, FLEET, "the room that a provider leaves",
+           "maxInFlight < 16 ? maxInFlight - quarter : quarter",
+           "$M ? maxInFlight : maxInFlight < 16 ? maxInFlight - quarter : quarter",
+           "FleetTests/share"),
     without(211, SCHEDULE, "one holder's share of the lanes", "holder.running < share\n",
             "LaneScheduleTests/share"),
     mutant(212, SCHEDULE, "the number of lanes", "guard running < lanes, let name",

@@ -19,6 +19,8 @@ public struct Fleet: Sendable {
     /// By provider, of those in flight.
     private var holders: [Int: String] = [:]
     private var heldBy: [String: Int] = [:]
+    /// How many are configured.
+    private var providers = 0
     /// Whose slots are being read. Nobody asks before all are known: two may hold one token (I11).
     private var recovering = 0
     private var windows: [String: RateWindow] = [:]
@@ -57,6 +59,7 @@ public struct Fleet: Sendable {
         _ configuration: Configuration, now: Moment
     ) -> (orders: [Order], removed: [CredentialConfiguration]) {
         maxInFlight = configuration.maxInFlight
+        providers = Set(configuration.credentials.map(\.profile.name)).count
         var orders: [Order] = []
         for credential in configuration.credentials {
             if let index = indices[credential.name] {
@@ -149,10 +152,15 @@ public struct Fleet: Sendable {
 
     private var hasRoom: Bool { inFlight < maxInFlight && recovering == 0 && !isStopping }
 
-    /// One provider, however slow its answers are, leaves a quarter of the room to the others.
+    /// One of several providers, however slow its answers are, has a quarter of the room, so that
+    /// three of them together leave some to the others; of less than sixteen places it leaves one
+    /// quarter.
     private func hasRoom(for lifecycle: CredentialLifecycle) -> Bool {
-        let share = maxInFlight - maxInFlight / 4
-        return hasRoom && heldBy[lifecycle.configuration.profile.name] ?? 0 < share
+        guard hasRoom else { return false }
+        guard providers > 1 else { return true }
+        let quarter = maxInFlight / 4
+        let share = maxInFlight < 16 ? maxInFlight - quarter : quarter
+        return heldBy[lifecycle.configuration.profile.name] ?? 0 < share
     }
 
     private mutating func enterFlight(_ index: Int, _ lifecycle: CredentialLifecycle) {
