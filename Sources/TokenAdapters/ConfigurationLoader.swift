@@ -14,18 +14,23 @@ public struct ConfigurationLoader: Sendable {
     }
 
     /// The main file and `conf.d/*.json` beside it, in name order.
-    ///
-    /// - Parameter isTolerant: What the version before accepted is a warning.
-    public func load(isTolerant: Bool = false) -> Result<Configuration, ConfigurationMistakes> {
+    public func load() -> Result<Configuration, ConfigurationMistakes> {
+        loadTolerantly().flatMap { configuration, warnings in
+            warnings.isEmpty ? .success(configuration) : .failure(ConfigurationMistakes(warnings))
+        }
+    }
+
+    /// The same for a start: what the version before accepted comes as warnings.
+    public func loadTolerantly() -> Result<
+        (Configuration, warnings: [ConfigurationMistake]), ConfigurationMistakes
+    > {
         do throws(SystemError) {
             let main = try file(path)
             let dropIns = try names(in: directory + "/conf.d").map { name throws(SystemError) in
                 try file("\(directory)/conf.d/\(name)")
             }
             do throws(ConfigurationMistakes) {
-                return .success(
-                    try Configuration.read(
-                        main: main, dropIns: dropIns, isTolerant: isTolerant))
+                return .success(try Configuration.readTolerantly(main: main, dropIns: dropIns))
             } catch { return .failure(error) }
         } catch {
             return .failure(

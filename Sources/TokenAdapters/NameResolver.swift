@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// Looks host names up, on threads of its own (getaddrinfo(3)).
 ///
-/// libcurl would do so too, and wait for its thread on the one queue of all transfers: a name server
-/// that answers nothing kept every other transfer waiting for half a minute. Here a caller waits as
+/// libcurl would do so too, and wait for its thread on the one queue of all transfers: a mute name
+/// server kept every other transfer waiting for half a minute. Here a caller waits as
 /// long as it wants to, all callers of one name wait for one look-up, and look-ups that hang are
 /// counted (``ResolverBook``).
 final class NameResolver: Sendable {

@@ -152,7 +152,7 @@ func loadConfiguration(
     _ path: String, isTolerant: Bool = true
 ) throws -> (Configuration, ConfigurationLoader) {
     let loader = ConfigurationLoader(path: path)
-    switch loader.load(isTolerant: isTolerant) {
+    switch isTolerant ? loader.loadTolerantly().map(\.0) : loader.load() {
     case .success(let configuration): return (configuration, loader)
     case .failure(let mistakes):
         for mistake in mistakes.all { printError(mistake.description) }

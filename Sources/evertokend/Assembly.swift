@@ -17,9 +17,9 @@ struct Assembly {
     func run() async -> Int32 {
         let isHardened = ProcessHardening.apply()
         let loader = ConfigurationLoader(path: absolute(config))
-        let configuration: Configuration
-        switch loader.load(isTolerant: true) {
-        case .success(let loaded): configuration = loaded
+        let (configuration, warnings): (Configuration, [ConfigurationMistake])
+        switch loader.loadTolerantly() {
+        case .success(let loaded): (configuration, warnings) = loaded
         case .failure(let mistakes):
             let journal = JournalWriter(threshold: .error)
             for mistake in mistakes.all {
@@ -30,7 +30,7 @@ struct Assembly {
         }
         let journal = JournalWriter(threshold: logLevel ?? configuration.logLevel ?? .info)
         defer { journal.flush() }
-        for warning in configuration.warnings { journal.write(Self.tightened(warning)) }
+        for warning in warnings { journal.write(Self.tightened(warning)) }
         if !isHardened {
             journal.write(JournalEntry(.warning, "The kernel refused to forbid core dumps"))
         }

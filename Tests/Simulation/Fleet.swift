@@ -26,7 +26,7 @@ private let providers = """
 
 /// The configuration of a hundred credentials, and their accounts at the providers.
 ///
-/// - Parameter neighbours: Those of hostile providers, that come on top; tokens live ten minutes then.
+/// - Parameter neighbours: Those of hostile providers, on top; tokens live ten minutes then.
 func makeFleet(
     beside neighbours: [String] = []
 ) throws -> (Configuration, [String: Account], [String]) {

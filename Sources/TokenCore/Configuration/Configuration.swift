@@ -10,8 +10,6 @@ public struct Configuration: Sendable, Equatable {
     public var metricsListen: String?
     public var readyTimeout: Duration = .seconds(60)
     public var maxInFlight = 64
-    /// What is accepted at this start, and refused by `check`, by a reload and by the next version.
-    public var warnings: [ConfigurationMistake] = []
     /// Bytes of one slot file.
     public var slotSize = 64 * 1024
     public var allowUnsafeState = false

@@ -16,23 +16,30 @@ extension Configuration {
 
     /// Reads the main file and its drop-ins, in that order.
     ///
-    /// - Parameter isTolerant: What the version before accepted becomes a warning: a start that
-    ///   worked goes on working for one release.
     /// - Throws: Every mistake in all of them at once.
     public static func read(
-        main: ConfigurationFile, dropIns: [ConfigurationFile] = [], isTolerant: Bool = false
+        main: ConfigurationFile, dropIns: [ConfigurationFile] = []
     ) throws(ConfigurationMistakes) -> Configuration {
+        let (configuration, warnings) = try readTolerantly(main: main, dropIns: dropIns)
+        if !warnings.isEmpty { throw ConfigurationMistakes(warnings) }
+        return configuration
+    }
+
+    /// The same for a start that worked with the version before: what that one accepted comes as
+    /// warnings, for one release.
+    public static func readTolerantly(
+        main: ConfigurationFile, dropIns: [ConfigurationFile] = []
+    ) throws(ConfigurationMistakes) -> (Configuration, warnings: [ConfigurationMistake]) {
         let reading = ConfigurationReading()
         for (index, file) in ([main] + dropIns).enumerated() {
             reading.addFile(file, isMain: index == 0)
         }
-        var configuration = reading.finish()
+        let configuration = reading.finish()
         let tightened = onceEach(reading.documents.flatMap(\.tightened))
-        let mistakes =
-            onceEach(reading.documents.flatMap(\.mistakes)) + (isTolerant ? [] : tightened)
-        if !mistakes.isEmpty { throw ConfigurationMistakes(mistakes) }
-        configuration.warnings = tightened
-        return configuration
+        let mistakes = onceEach(reading.documents.flatMap(\.mistakes))
+        // All in one run, where there are others too.
+        if !mistakes.isEmpty { throw ConfigurationMistakes(mistakes + tightened) }
+        return (configuration, tightened)
     }
 
     /// A provider that several credentials use is read more than once.

@@ -40,7 +40,8 @@ struct ReadingCost {
     private static func profiles() throws -> [ProviderProfile] {
         let custom = #"""
             {"request": {"url": "https://id.example/t"},
-             "response": {"access_token": ["/access_token", {"path": "/scope", "regex": "([a-z]+)$"}],
+             "response": {
+               "access_token": ["/access_token", {"path": "/scope", "regex": "([a-z]+)$"}],
                "expires": [{"from": "/expires_in", "as": "text_duration"},
                  {"from": "/expires_in", "as": "auto"}],
                "keep": {"s": "/scope", "e": "/error_description"}},
