@@ -85,11 +85,18 @@ final class FirstAnswer<Answer: Sendable>: Sendable {
     /// - Returns: Whether it was the first.
     @discardableResult
     func give(_ answer: Answer) -> Bool {
-        let taker = take.withLock { held in
+        let taker = claim()
+        taker?(answer)
+        return taker != nil
+    }
+
+    /// For something to be done between the decision and the answer.
+    ///
+    /// - Returns: What takes the answer; `nil` for all but the first.
+    func claim() -> (@Sendable (Answer) -> Void)? {
+        take.withLock { held in
             defer { held = nil }
             return held
         }
-        taker?(answer)
-        return taker != nil
     }
 }

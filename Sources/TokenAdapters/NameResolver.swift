@@ -49,8 +49,10 @@ final class NameResolver: Sendable {
             switch decision {
             case .join(let number), .begin(let number):
                 let alarm = Alarm(after: limit, on: Self.clock) {
-                    guard answer.give(.late) else { return }
+                    guard let late = answer.claim() else { return }
+                    // Before the caller hears of it, and may ask again.
                     self.state.withLock { $0.book.giveUp(number) }
+                    late(.late)
                 }
                 state.waiting[number, default: []].append(Caller(answer: answer, alarm: alarm))
             case .refuse: break
