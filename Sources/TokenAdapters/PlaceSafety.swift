@@ -7,8 +7,9 @@ public import TokenCore
 /// Directories belong to the daemon's user or to root, files to the daemon's user, and nobody else
 /// may write to either.
 public struct PlaceSafety {
-    /// Who the daemon is; `nil` when root looks for a daemon whose user it cannot know.
-    private let user: uid_t?
+    /// Who the daemon is; `nil` when root looks for a daemon whose user it cannot know: then it is
+    /// the owner of the state.
+    private var user: uid_t?
 
     /// As the user that this process has.
     public init() { user = geteuid() }
@@ -24,6 +25,16 @@ public struct PlaceSafety {
     public func mistakes(
         _ places: Directories, credentials: [String], file: String
     ) -> [ConfigurationMistake] {
+        var (about, safety) = (stat(), self)
+        if user == nil, stat(places.state, &about) == 0 { safety.user = about.st_uid }
+        return safety.found(places, credentials).map {
+            ConfigurationMistake(file: file, path: $0.key, problem: $0.problem, remedy: $0.remedy)
+        }
+    }
+
+    private typealias Problem = (key: String, problem: String, remedy: String)
+
+    private func found(_ places: Directories, _ credentials: [String]) -> [Problem] {
         var found = [
             problem(ofDirectory: places.state, key: "state_dir"),
             problem(ofDirectory: places.token, key: "token_dir"),
@@ -33,12 +44,8 @@ public struct PlaceSafety {
             found.append(problem(ofDirectory: folder, key: "state_dir"))
             found += SlotPair.Index.allCases.map { problem(ofFile: "\(folder)/\($0.fileName)") }
         }
-        return found.compactMap { $0 }.map {
-            ConfigurationMistake(file: file, path: $0.key, problem: $0.problem, remedy: $0.remedy)
-        }
+        return found.compactMap { $0 }
     }
-
-    private typealias Problem = (key: String, problem: String, remedy: String)
 
     private func problem(ofDirectory path: String, key: String) -> Problem? {
         var about = stat()

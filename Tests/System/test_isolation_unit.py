@@ -168,6 +168,16 @@ class UnderTheRealUnit(InSystemdCase):
         self.assertTrue(self.control.status())
         self.assertEqual((self.show("MainPID"), self.show("NRestarts")), (pid, "0"))
 
+    @in_systemd(programs=())
+    def test_its_filter_leaves_out_what_breaks_out_of_a_process(self):
+        allowed = self.show("SystemCallFilter").split()
+        self.assertIn("epoll_wait", allowed, "this is no list of what is allowed")
+        # The limit of what programs may start is set by this one.
+        self.assertIn("prlimit64", allowed)
+        for name in ("io_uring_setup", "io_uring_enter", "io_uring_register", "userfaultfd",
+                     "add_key", "keyctl", "request_key"):
+            self.assertNotIn(name, allowed)
+
     def tasks(self):
         """How many the unit has; where systemd cannot count them, the threads of the daemon."""
         counted = self.show("TasksCurrent")
