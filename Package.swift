@@ -18,7 +18,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     ],
     targets: [
@@ -38,10 +37,7 @@ let package = Package(
         .target(name: "TokenEngine", dependencies: ["TokenCore"], swiftSettings: house),
         .target(
             name: "TokenAdapters",
-            dependencies: [
-                "TokenEngine", "TokenCore", "CSystemd", "CCurl", "CLinux",
-                .product(name: "DequeModule", package: "swift-collections"),
-            ],
+            dependencies: ["TokenEngine", "TokenCore", "CSystemd", "CCurl", "CLinux"],
             swiftSettings: house),
         .executableTarget(
             name: "evertokend",
