@@ -58,7 +58,8 @@ struct OpenDirectory {
 func takeLock(
     named name: String, in directory: Int32, _ path: String, taken: () -> String
 ) throws(StorageFailure) -> Int32 {
-    let lock = clinux_openat(directory, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
+    // Not for writing: a file that is open so would keep its file system from being remounted.
+    let lock = clinux_openat(directory, name, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
     guard lock >= 0 else { throw StorageFailure(SystemError("open the lock in \(path)").text) }
     var (about, around) = (stat(), stat())
     // Root works in another user's directory, never with a third one's lock.
