@@ -49,7 +49,7 @@ public final class DispatchWakeTimer: WakeTimer, Sendable {
     /// - Parameter cap: at most half the watchdog's interval.
     public init(clock: any MomentClock, cap: Duration, wake: @escaping @Sendable () -> Void) {
         (self.clock, self.cap) = (clock, cap)
-        source = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "evertoken.timer"))
+        source = DispatchSource.makeTimerSource(queue: eventQueue)
         source.setEventHandler(handler: wake)
         source.schedule(deadline: .distantFuture)
         source.activate()
@@ -76,7 +76,7 @@ public final class ClockStepWatch: Sendable {
             return
         }
         let watch = DispatchSource.makeReadSource(
-            fileDescriptor: descriptor, queue: DispatchQueue(label: "evertoken.clock-step"))
+            fileDescriptor: descriptor, queue: eventQueue)
         watch.setEventHandler {
             var expirations: UInt64 = 0
             _ = read(descriptor, &expirations, 8)
@@ -97,11 +97,10 @@ public final class SignalWatch: Sendable {
     /// Returns when the signals are watched: one that came between would be lost, and a reload or a
     /// stop right after READY with it.
     public init(_ handlers: [(signal: Int32, handler: @Sendable () -> Void)]) {
-        let queue = DispatchQueue(label: "evertoken.signals")
         let registered = DispatchSemaphore(value: 0)
         sources = handlers.map { number, handler in
             signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: eventQueue)
             source.setEventHandler(handler: handler)
             source.setRegistrationHandler { registered.signal() }
             source.activate()

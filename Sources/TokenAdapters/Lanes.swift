@@ -45,7 +45,7 @@ final class Lanes: Sendable {
     ) async -> Value? {
         await withCheckedContinuation { continuation in
             let answer = FirstAnswer<Value?> { continuation.resume(returning: $0) }
-            let alarm = Alarm(after: limit, on: Self.clock) { answer.give(nil) }
+            let alarm = Alarm(after: limit) { answer.give(nil) }
             start(key: key, holder: holder, mostWaiting: mostWaiting) {
                 answer.give(body())
                 alarm.cancel()
@@ -72,8 +72,6 @@ final class Lanes: Sendable {
             }
         }
     }
-
-    private static let clock = DispatchQueue(label: "evertoken.lanes.clock")
 }
 
 /// Takes the first of several answers, once.

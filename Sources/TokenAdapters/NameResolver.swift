@@ -48,7 +48,7 @@ final class NameResolver: Sendable {
             let decision = state.book.ask(name)
             switch decision {
             case .join(let number), .begin(let number):
-                let alarm = Alarm(after: limit, on: Self.clock) {
+                let alarm = Alarm(after: limit) {
                     guard let late = answer.claim() else { return }
                     // Before the caller hears of it, and may ask again.
                     self.state.withLock { $0.book.giveUp(number) }
@@ -81,8 +81,6 @@ final class NameResolver: Sendable {
             caller.answer.give(outcome)
         }
     }
-
-    private static let clock = DispatchQueue(label: "evertoken.resolver.clock")
 
     /// As libcurl asks: any family that this host has sockets for.
     static func addresses(of name: String) -> Outcome {
