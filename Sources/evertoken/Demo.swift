@@ -175,7 +175,8 @@ final class DemoDaemon {
             rmdir("\(folder)/state/\(name)")
         }
         for file in [
-            "state/.lock", "state/.probe", "run/control.sock", "evertoken.json", "daemon.log",
+            "state/.lock", "state/.probe", "run/.evertoken-lock", "run/control.sock",
+            "evertoken.json", "daemon.log",
         ] {
             unlink("\(folder)/\(file)")
         }

@@ -158,11 +158,13 @@ class TroubleTest(FaultCase):
     def test_a_proxy_with_a_password_there_and_away(self):
         password = self.vault.new("proxy_password", "PROXY")
         port = self.world.provider.port
-        # Not this machine's usual name, for which no proxy is ever asked.
-        self.world.providers["basic"]["request"]["url"] = "http://127.0.0.2:%d/token" % port
+        # For the proxy to look up: what leads to this machine is never sent to one. It refuses.
+        self.world.providers["basic"]["request"]["url"] = "https://id.example.test/token"
         self.world.more["proxy"] = "http://user:%s@127.0.0.1:%d" % (password, port)
         self.world.add("crm", secret=self.world.secret("inline"))
-        self.run_tapped()
+        self.world.write_config()
+        self.world.start()
+        wait_until(lambda: self.world.states()["crm"]["last_error"], 20, "the proxy's refusal")
         self.world.provider.stop()
         self.world.request("POST", "/v1/credentials/crm/refresh?wait=20")
         wait_until(lambda: self.world.states()["crm"]["last_error"], 20, "what is wrong")
