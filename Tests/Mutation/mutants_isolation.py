@@ -109,7 +109,7 @@ MUTANTS = [
     mutant(241, "TokenAdapters/SlotDirectory+Owner.swift", "refusal of another user's slot",
            "guard isOurs else", "guard $M || isOurs else", "PlaceTests/unsafe"),
     mutant(242, "TokenAdapters/OpenDirectory.swift", "a lock that others cannot open",
-           "O_NOFOLLOW | O_NONBLOCK, 0o600)", "O_NOFOLLOW | O_NONBLOCK, $M ? 0o666 : 0o600)",
+           "O_NONBLOCK, 0o600)", "O_NONBLOCK, $M ? 0o666 : 0o600)",
            "PlaceTests/lock"),
     mutant(243, ATOMIC, "the removal of inherited access lists",
            "guard clinux_drop_acls(descriptor) == 0 else",

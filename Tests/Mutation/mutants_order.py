@@ -31,7 +31,7 @@ MUTANTS = [
            "let problem = $M ? nil : await settle(grant", ORDER),
     mutant(53, RUNNER, "saving before publishing", "case .answered(let raw):",
            "case .answered(let raw):\n            if $M {\n"
-           "                let early = read(raw, of: attempt, roundTrip: roundTrip).0.access\n"
+           "                let early = await read(raw, of: attempt, roundTrip: roundTrip).0.access\n"
            "                onUnsaved(credential.name, \"\", early)\n"
            "                await world.pause(.milliseconds(50))\n            }", ORDER),
     mutant(54, SLOTS, "tries to save an answer again", "await world.pause(.seconds(1))",
