@@ -7,6 +7,8 @@ import json
 import netrc
 import os
 import pathlib
+import select
+import socket
 import subprocess
 import sys
 import unittest
@@ -84,6 +86,23 @@ class PlacesOfOthers(ProgramCase):
         self.assertIn("credentials.crm.variables.private_key", daemon.stderr())
         daemon.config_file.chmod(0o640)
         self.assert_exit(self.check(daemon), 0)
+
+
+class WaitsOfRoot(ProgramCase):
+    def test_waits_of_root_are_not_counted_among_those_of_others(self):
+        self.server.delay = 30
+        daemon = self.daemon({"crm": self.credential("crm")})
+        question = b"GET /v1/credentials/crm/token HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        waiting = []
+        for _ in range(200):  # more than any other user may have
+            one = socket.socket(socket.AF_UNIX)
+            self.addCleanup(one.close)
+            one.connect(str(daemon.socket))
+            one.sendall(question)
+            waiting.append(one)
+        self.assertEqual(daemon.status()["credentials"][0]["state"], "pending")
+        readable, _, _ = select.select(waiting, [], [], 1)
+        self.assertEqual(len(readable), 0, "some were sent away")
 
 
 class TextsOfAProvider(ProgramCase):
