@@ -141,7 +141,7 @@ public final class HTTPServer: Sendable {
         }
         let isBound = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, length) == 0 && listen(listener, 64) == 0
+                bind(listener, $0, length) == 0 && listen(listener, 1024) == 0
                     && getsockname(listener, $0, &length) == 0
             }
         }

@@ -30,7 +30,9 @@ struct OpenDirectory {
             throw StorageFailure(SystemError("open the token directory \(path)").text)
         }
         do throws(StorageFailure) {
-            let lock = try takeLock(named: lockName, in: unlocked.descriptor, path) {
+            let lock = try takeLock(
+                named: lockName, in: unlocked.descriptor, path, access: O_RDONLY
+            ) {
                 "another evertokend writes to \(path); give this one its own token_dir"
             }
             return OpenDirectory(descriptor: unlocked.descriptor, lock: lock)
@@ -54,12 +56,13 @@ struct OpenDirectory {
 /// Locks a file of mode 0600 in an open directory, for the life of the process: the kernel lets go
 /// whenever that ends (I12).
 ///
-/// - Parameter taken: What to say when another process holds it.
+/// - Parameters:
+///   - access: O_RDWR keeps the file system from being remounted read-only, O_RDONLY does not.
+///   - taken: What to say when another process holds it.
 func takeLock(
-    named name: String, in directory: Int32, _ path: String, taken: () -> String
+    named name: String, in directory: Int32, _ path: String, access: Int32, taken: () -> String
 ) throws(StorageFailure) -> Int32 {
-    // Not for writing: a file that is open so would keep its file system from being remounted.
-    let lock = clinux_openat(directory, name, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
+    let lock = clinux_openat(directory, name, access | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
     guard lock >= 0 else { throw StorageFailure(SystemError("open the lock in \(path)").text) }
     var (about, around) = (stat(), stat())
     // Root works in another user's directory, never with a third one's lock.

@@ -33,7 +33,7 @@ public final class SlotDirectory: SlotStore, Sendable {
         }
         try checkFileSystem(of: directory, path: path, allowUnsafe: allowUnsafe, warn: warn)
         let taken = "another evertokend uses \(path); stop it, or give this one its own state_dir"
-        lock = try takeLock(named: ".lock", in: directory, path) { taken }
+        lock = try takeLock(named: ".lock", in: directory, path, access: O_RDWR) { taken }
         // The directory too, for a lock file that is removed is no lock any more; but not where
         // others can open it, and take that lock for ever.
         if Self.isPrivate(directory), flock(directory, LOCK_EX | LOCK_NB) != 0 {

@@ -33,7 +33,7 @@ struct UnixListener: Sendable {
             try makeRoom(path, key, &address, listener)
             let node = try bindPrivately(listener, &address, path)
             let bound = UnixListener(listener: listener, node: node, path: path)
-            guard bound.setAccess(mode: mode, group: group), listen(listener, 64) == 0 else {
+            guard bound.setAccess(mode: mode, group: group), listen(listener, 1024) == 0 else {
                 let failure = StorageFailure(SystemError("listen on \(path)").text)
                 close(node)
                 throw failure
