@@ -165,7 +165,10 @@ extension Simulation {
             machine.boot != issued.boot && machine.wallOffset < issued.wallOffset
         var well = min(now - max(troubleUntil, outageUntil), now - account.troubleUntil)
         if machine.boot != issued.boot { well = min(well, now - lastClockStep) }
-        let patience: Duration = account.kind == .limited ? .seconds(150) : .seconds(75)
+        var patience: Duration = account.kind == .limited ? .seconds(150) : .seconds(75)
+        // A restored state that was accepted does not know a newer token in the file, so it counts
+        // itself without one: its waits grow to `retry.max`.
+        if !machine.holdsAccess(text, name) { patience += RefreshPolicy().retryMaximum }
         let isWaiting =
             account.excuse != nil || account.isRevoked || report.unseen.contains(name)
         if well > patience, !isMisled, !isWaiting, life != nil, frozenUntil <= now,
