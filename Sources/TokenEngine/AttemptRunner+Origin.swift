@@ -78,6 +78,11 @@ func recover(
             return pair.isUnreadable ? .unreadable : .grant(StoredGrant())
         }
         var grant = await world.grant(in: winner.contents, of: credential)
+        if grant.unstoredAccess != nil,
+            let mark = await world.outputs.published(in: credential.outputs, of: credential.name)
+        {
+            grant.recall(textOf: mark.accessToken)
+        }
         if let reason = try await distrust(grant, credential, isAccepted: isAccepted, world) {
             return .foreign(grant, problem: reason.problem, mayPublish: reason.mayPublish)
         }

@@ -13,7 +13,7 @@ extension AttemptRunner {
         } catch {
             // With a token in the state the seed has done its work; it may be gone.
             if mayMiss { return nil }
-            throw AttemptStop(.config, error.problem)
+            throw AttemptStop(error)
         }
     }
 
@@ -86,7 +86,7 @@ extension AttemptRunner {
         if variable?.isFromFile == true, let path = value.text, case .literal = source {
             do throws(SecretFailure) {
                 result = .string(try await world.secrets.read(file: path).reveal())
-            } catch { throw AttemptStop(.config, error.problem) }
+            } catch { throw AttemptStop(error) }
         }
         if let pattern = variable?.pattern.flatMap(Pattern.init),
             let text = result.canonicalText, !pattern.matchesWhole(text)
@@ -98,20 +98,23 @@ extension AttemptRunner {
 
     private func secret(_ source: SecretSource) async throws(AttemptStop) -> Secret {
         do throws(SecretFailure) { return try await world.secrets.read(source) } catch {
-            throw AttemptStop(.config, error.problem)
+            throw AttemptStop(error)
         }
     }
 }
 
 extension TokenExchange {
     /// Headers of an answer that are worth keeping: those that its reading looks at.
-    func headersOfInterest(_ profile: ProviderProfile) -> Set<String> {
-        var selectors = response.selectors.map(Optional.some)
+    func headersOfInterest(_ profile: ProviderProfile) -> HeadersOfInterest {
+        let named = response.selectors.compactMap(\.headerName)
+        var selectors: [ResponseSelector?] = []
         for rule in profile.errors {
             selectors += rule.conditions.map(\.path)
             selectors.append(rule.retryAfter?.from)
         }
-        let named = selectors.compactMap { $0 }.flatMap(\.parts).compactMap(\.headerName)
-        return Set(named).union(["retry-after", "date", "content-type"])
+        let others = selectors.compactMap { $0 }.flatMap(\.parts).compactMap(\.headerName)
+        return HeadersOfInterest(
+            whole: Set(named).union(["content-encoding"]),
+            others: Set(others).union(["retry-after", "date", "content-type"]))
     }
 }

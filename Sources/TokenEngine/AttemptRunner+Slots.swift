@@ -95,7 +95,7 @@ extension AttemptRunner {
             record.grant.access?.keep = []
             bytes = SlotLayout.encode(record, credential: name, slotSize: size)
             if bytes == nil {
-                record.grant.access = nil
+                record.grant.leaveAccessOut()
                 bytes = SlotLayout.encode(record, credential: name, slotSize: size)
             }
         }

@@ -52,6 +52,7 @@ struct AttemptRunner: Sendable {
             var pair = try await storage { () throws(StorageFailure) in try await slots.read() }
             await distrusted.exclude(from: &pair, of: credential.name)
             if pair.winner == nil { pair = pairFromMemory(fence, credential.name) ?? pair }
+            pair = pair.recalling(fence.grant.access)
             grant = await stored(pair, credential)
             let seed = try await seed(
                 of: credential, mayMiss: grant?.refreshToken != nil || !order.isRenewal)
@@ -139,8 +140,7 @@ struct AttemptRunner: Sendable {
             grant.fail(refusal, of: attempt.record, profile: credential.profile)
             return Sent(grant: grant, end: attempt.failed(refusal))
         case .answered(let raw):
-            let names = attempt.exchange.headersOfInterest(credential.profile)
-            let kept = raw.keepable(headers: names)
+            let kept = raw.keepable(attempt.exchange.headersOfInterest(credential.profile))
             await save(kept, of: attempt, roundTrip: roundTrip)
             let (grant, end) = await read(kept, of: attempt, roundTrip: roundTrip)
             let problem = await settle(grant, after: attempt)
@@ -221,6 +221,11 @@ struct AttemptStop: Error {
     init(_ failureClass: FailureClass, _ problem: String) {
         refusal = Refusal(failureClass, problem: problem)
     }
+    /// A secret could not be read.
+    init(_ failure: SecretFailure) {
+        self.init(.config, failure.problem)
+        refusal.awaitsSecret = true
+    }
 }
 
 extension AttemptOrder {
@@ -252,24 +257,5 @@ extension Refusal {
             return .signInPending(slowDown: true, problem: problem)
         default: return .signInFailed(self)
         }
-    }
-}
-
-extension RawAnswer {
-    /// As a slot can hold it, so that the live reading and a later one see the same.
-    func keepable(headers names: Set<String>) -> RawAnswer {
-        var kept = self
-        var room = 600
-        kept.headers = headers.filter { header in
-            let size = header.name.utf8.count + header.value.utf8.count + 8
-            guard names.contains(header.name.lowercased()), size <= room else { return false }
-            room -= size
-            return true
-        }
-        if body.count > SlotLayout.maximumBody {
-            kept.body = Array(body.prefix(SlotLayout.maximumBody))
-            kept.isTruncated = true
-        }
-        return kept
     }
 }

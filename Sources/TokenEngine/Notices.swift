@@ -83,14 +83,5 @@ extension LifecycleNotice {
 }
 
 extension AnswerNote {
-    fileprivate var field: HeaderField {
-        switch self {
-        case .expiryDisagrees(let difference):
-            HeaderField("NOTE", "the two expiry fields differ by \(describe(difference))")
-        case .expiryAssumed(let duration):
-            HeaderField("NOTE", "no usable expiry; assumed \(describe(duration))")
-        case .refreshTokenSalvaged:
-            HeaderField("NOTE", "the answer was cut; its refresh token was saved")
-        }
-    }
+    fileprivate var field: HeaderField { HeaderField("NOTE", text) }
 }

@@ -126,7 +126,7 @@ import Testing
         #expect(life.state == .fresh)
     }
 
-    @Test("misconfigured waits half an hour, or for a changed configuration")
+    @Test("misconfigured waits a tenth of what is left, or for a changed configuration")
     mutating func misconfigured() throws {
         var life = try fresh()
         _ = send(.woke, to: &life, at: at(2500))
@@ -134,7 +134,7 @@ import Testing
         report.grant?.attempts.isMisconfigured = true
         _ = send(.attemptEnded(Ticket(4), report), to: &life, at: at(2500))
         #expect(life.state == .misconfigured)
-        #expect(life.nextAttemptAt == at(2500 + 1800).uptime)
+        #expect(life.nextAttemptAt == at(2500 + 110).uptime)
         let changed = try Examples.credential(extra: #", "scope": "other""#)
         _ = send(.configured(changed), to: &life, at: at(2600))
         #expect(life.wantsAttempt(at: at(2600).uptime))

@@ -134,8 +134,16 @@ import Testing
         #expect(delays(.transient, change: asked).allSatisfy { $0 >= .seconds(120) })
     }
 
-    @Test("a misconfigured credential is looked at every half hour")
-    func config() { #expect(delays(.config).allSatisfy { $0 == .seconds(1800) }) }
+    @Test("a request that is refused for the fifth time over minutes is tried every half hour")
+    func slowly() {
+        let slow = { (history: inout AttemptHistory) in history.isMisconfigured = true }
+        #expect(delays(.config, change: slow).allSatisfy { $0 == .seconds(1800) })
+    }
+
+    @Test("before that it is tried like any other failure, within 45 s")
+    func config() {
+        #expect(delays(.config).allSatisfy { .seconds(1) <= $0 && $0 <= .seconds(45) })
+    }
 
     @Test("too early waits for the profile's window")
     func tooEarly() {

@@ -17,6 +17,8 @@ public struct JSONReader {
 
     private let bytes: [UInt8]
     private var at = 0
+    /// What was forgiven; `nil` forgives nothing.
+    private var forgiven: ForgivenJSON?
 
     /// - Throws: ``JSONSyntaxError`` at the first byte that does not belong.
     public static func read(_ bytes: [UInt8]) throws(JSONSyntaxError) -> JSONNode {
@@ -31,7 +33,27 @@ public struct JSONReader {
         return value
     }
 
+    /// The object or array that begins at an offset, read as forgivingly as ``ForgivenJSON`` says.
+    /// Of a document that ends too early it is what was whole until then.
+    static func readForgivingly(_ bytes: [UInt8], from start: Int) -> ForgivenJSON {
+        var reader = JSONReader(bytes: bytes)
+        (reader.at, reader.forgiven) = (start, ForgivenJSON())
+        let node = try? reader.value(depth: 0)
+        var found = reader.forgiven ?? ForgivenJSON()
+        found.isValue = node != nil
+        (found.node, found.end) = (node ?? found.node, max(reader.at, start + 1))
+        return found
+    }
+
     private init(bytes: [UInt8]) { self.bytes = bytes }
+
+    /// Whether the mistake at this place is that the document ends, and that is forgiven: the
+    /// value under way is left out.
+    private mutating func mayEndHere() -> Bool {
+        guard forgiven != nil, at >= bytes.count else { return false }
+        forgiven?.isCut = true
+        return true
+    }
 
     private var byte: UInt8? { at < bytes.count ? bytes[at] : nil }
 
@@ -45,7 +67,10 @@ public struct JSONReader {
     }
 
     private mutating func value(depth: Int) throws(JSONSyntaxError) -> JSONNode {
-        guard depth <= Self.maximumDepth else { throw error("nested too deeply") }
+        guard depth <= Self.maximumDepth else {
+            forgiven?.isTooDeep = true
+            throw error("nested too deeply")
+        }
         let start = at
         switch byte {
         case UInt8(ascii: "{"): return JSONNode(.object(try object(depth)), offset: start)
@@ -64,7 +89,10 @@ public struct JSONReader {
         _ word: String, _ kind: JSONNode.Kind
     ) throws(JSONSyntaxError) -> JSONNode {
         let start = at
-        guard bytes[at...].starts(with: word.utf8) else { throw error("expected a value") }
+        guard bytes[at...].starts(with: word.utf8) else {
+            if forgiven != nil, word.utf8.starts(with: bytes[at...]) { at = bytes.count }
+            throw error("expected a value")
+        }
         at += word.utf8.count
         return JSONNode(kind, offset: start)
     }
@@ -78,50 +106,89 @@ public struct JSONReader {
             return elements
         }
         while true {
-            skipSpace()
-            elements.append(try value(depth: depth + 1))
-            skipSpace()
-            switch byte {
-            case UInt8(ascii: ","): at += 1
-            case UInt8(ascii: "]"):
-                at += 1
-                return elements
-            default: throw error("expected ',' or ']'")
+            do throws(JSONSyntaxError) {
+                skipSpace()
+                if byte == UInt8(ascii: "]"), mayEndWithComma() { return elements }
+                elements.append(try value(depth: depth + 1))
+                skipSpace()
+                switch byte {
+                case UInt8(ascii: ","): at += 1
+                case UInt8(ascii: "]"):
+                    at += 1
+                    return elements
+                default: throw error("expected ',' or ']'")
+                }
+            } catch {
+                if mayEndHere() { return elements }
+                throw error
             }
         }
+    }
+
+    /// Steps over the end of an array or object behind a comma, where that is forgiven.
+    private mutating func mayEndWithComma() -> Bool {
+        guard forgiven != nil else { return false }
+        forgiven?.isLoose = true
+        at += 1
+        return true
     }
 
     private mutating func object(_ depth: Int) throws(JSONSyntaxError) -> [JSONMember] {
         at += 1
         var members: [JSONMember] = []
-        var seen: Set<ByteText> = []
+        var seen: [ByteText: Int] = [:]
         skipSpace()
         if byte == UInt8(ascii: "}") {
             at += 1
             return members
         }
         while true {
-            skipSpace()
-            let start = at
-            guard byte == UInt8(ascii: "\"") else { throw error("expected a key in quotes") }
-            let key = try string()
-            guard seen.insert(ByteText(key)).inserted else {
-                throw JSONSyntaxError(offset: start, problem: "this key appears twice")
-            }
-            skipSpace()
-            guard byte == UInt8(ascii: ":") else { throw error("expected ':'") }
-            at += 1
-            skipSpace()
-            members.append(JSONMember(key, try value(depth: depth + 1), keyOffset: start))
-            skipSpace()
-            switch byte {
-            case UInt8(ascii: ","): at += 1
-            case UInt8(ascii: "}"):
-                at += 1
-                return members
-            default: throw error("expected ',' or '}'")
+            do throws(JSONSyntaxError) {
+                skipSpace()
+                if byte == UInt8(ascii: "}"), mayEndWithComma() { return members }
+                let member = try member(depth, seen: &seen, count: members.count)
+                if let index = seen[ByteText(member.key)], index < members.count {
+                    forgiven?.replaced.append(members[index])
+                    members[index] = member
+                } else {
+                    members.append(member)
+                }
+                skipSpace()
+                switch byte {
+                case UInt8(ascii: ","): at += 1
+                case UInt8(ascii: "}"):
+                    at += 1
+                    return members
+                default: throw error("expected ',' or '}'")
+                }
+            } catch {
+                if mayEndHere() { return members }
+                throw error
             }
         }
+    }
+
+    /// A key, its colon and its value.
+    ///
+    /// - Parameters:
+    ///   - seen: The keys before it, with their places.
+    ///   - count: The place of a key that was not there before.
+    private mutating func member(
+        _ depth: Int, seen: inout [ByteText: Int], count: Int
+    ) throws(JSONSyntaxError) -> JSONMember {
+        let start = at
+        guard byte == UInt8(ascii: "\"") else { throw error("expected a key in quotes") }
+        let key = try string()
+        if seen[ByteText(key)] != nil, forgiven == nil {
+            throw JSONSyntaxError(offset: start, problem: "this key appears twice")
+        }
+        skipSpace()
+        guard byte == UInt8(ascii: ":") else { throw error("expected ':'") }
+        at += 1
+        skipSpace()
+        let member = JSONMember(key, try value(depth: depth + 1), keyOffset: start)
+        if seen[ByteText(key)] == nil { seen[ByteText(key)] = count }
+        return member
     }
 
     private mutating func number() throws(JSONSyntaxError) -> String {
@@ -142,6 +209,8 @@ public struct JSONReader {
             if byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") { at += 1 }
             try digits()
         }
+        // Of a number at the end of a document that was cut the last digits may be missing.
+        if forgiven != nil, at >= bytes.count { throw error("") }
         return String(decoding: bytes[start..<at], as: UTF8.self)
     }
 
@@ -158,15 +227,17 @@ public struct JSONReader {
             switch byte {
             case UInt8(ascii: "\""):
                 at += 1
-                guard let valid = String(validating: text, as: UTF8.self) else {
-                    throw error("this text is not UTF-8")
-                }
-                return valid
+                if let valid = String(validating: text, as: UTF8.self) { return valid }
+                guard forgiven != nil else { throw error("this text is not UTF-8") }
+                forgiven?.isLoose = true
+                return String(decoding: text, as: UTF8.self)
             case UInt8(ascii: "\\"):
                 at += 1
                 try escape(into: &text)
-            case 0..<0x20: throw error("a control character must be escaped")
+            case 0..<0x20 where forgiven == nil:
+                throw error("a control character must be escaped")
             default:
+                if byte < 0x20 { forgiven?.isLoose = true }
                 text.append(byte)
                 at += 1
             }
@@ -183,25 +254,31 @@ public struct JSONReader {
         case UInt8(ascii: "n"): text.append(0x0A)
         case UInt8(ascii: "r"): text.append(0x0D)
         case UInt8(ascii: "t"): text.append(0x09)
-        case UInt8(ascii: "u"):
-            var scalar = UInt32(try codeUnit())
-            if scalar & 0xFC00 == 0xD800 {
-                guard bytes[at...].starts(with: [UInt8(ascii: "\\"), UInt8(ascii: "u")]) else {
-                    throw error("half of a surrogate pair")
-                }
-                at += 2
-                let low = UInt32(try codeUnit())
-                guard low & 0xFC00 == 0xDC00 else { throw error("half of a surrogate pair") }
-                scalar = 0x10000 + (scalar & 0x3FF) << 10 + (low & 0x3FF)
-            }
-            guard let character = Unicode.Scalar(scalar) else {
-                throw error("half of a surrogate pair")
-            }
-            text.append(contentsOf: UTF8.encode(character) ?? UTF8.encodedReplacementCharacter)
+        case UInt8(ascii: "u"): try unicodeEscape(into: &text)
         default:
-            at -= 1
-            throw error("unknown escape")
+            guard forgiven != nil else {
+                at -= 1
+                throw error("unknown escape")
+            }
+            forgiven?.isLoose = true
+            text.append(byte)
         }
+    }
+
+    private mutating func unicodeEscape(into text: inout [UInt8]) throws(JSONSyntaxError) {
+        var scalar = UInt32(try codeUnit())
+        let isHigh = scalar & 0xFC00 == 0xD800
+        if isHigh, bytes[at...].starts(with: [UInt8(ascii: "\\"), UInt8(ascii: "u")]) {
+            at += 2
+            let low = UInt32(try codeUnit())
+            if low & 0xFC00 == 0xDC00 { scalar = 0x10000 + (scalar & 0x3FF) << 10 + (low & 0x3FF) }
+        }
+        guard let character = Unicode.Scalar(scalar) else {
+            guard forgiven != nil else { throw error("half of a surrogate pair") }
+            forgiven?.isLoose = true
+            return text.append(contentsOf: UTF8.encodedReplacementCharacter)
+        }
+        text.append(contentsOf: UTF8.encode(character) ?? UTF8.encodedReplacementCharacter)
     }
 
     private mutating func codeUnit() throws(JSONSyntaxError) -> UInt16 {
@@ -214,16 +291,5 @@ public struct JSONReader {
             at += 1
         }
         return value
-    }
-}
-
-func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
-
-func hexadecimalValue(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
     }
 }

@@ -146,7 +146,7 @@ extension CredentialLifecycle {
             return []
         }
         let wasLoginRequired = grant.attempts.isLoginRequired
-        let wasMisconfigured = grant.attempts.isMisconfigured
+        let wasMisconfigured = state == .misconfigured
         let oldGeneration = grant.generation
         if let new = report.grant {
             grant = new
@@ -230,7 +230,7 @@ extension CredentialLifecycle {
         ]
         if grant.attempts.isLoginRequired, !wasLoginRequired {
             actions.append(.report(.loginRequired(error)))
-        } else if grant.attempts.isMisconfigured, !wasMisconfigured {
+        } else if state == .misconfigured, !wasMisconfigured {
             actions.append(.report(.misconfigured(error)))
         }
         // What the slots held, and nobody has published yet (they could not be read at start).

@@ -5,6 +5,8 @@ extension CredentialLifecycle {
         if history.isLoginRequired { return .loginRequired }
         let isDead = published?.isDead ?? false
         if history.isMisconfigured { return .misconfigured }
+        // Nothing that a program can read is at stake: the cause is told at once.
+        if published == nil || isDead, isRefused { return .misconfigured }
         guard published != nil else {
             // Nothing to read yet, whatever is under way.
             return .pending
@@ -18,6 +20,9 @@ extension CredentialLifecycle {
         let hasFailed = failures > 0 || lastOutputProblem != nil
         return hasFailed ? .retrying : .fresh
     }
+
+    /// The last answer says that the request is wrong.
+    private var isRefused: Bool { grant.attempts.lastError?.failureClass == .config }
 
     /// Neither slot can be read: a person decides before anything is written over them.
     public var isUnreadable: Bool { quarantine?.problem == Self.unreadable }

@@ -257,7 +257,8 @@ public struct CredentialLifecycle: Sendable {
             // What its secrets read from may have been mended although nothing is spelled anew.
             let history = grant.attempts
             let isStuck =
-                history.isMisconfigured || history.isLoginRequired || quarantine != nil
+                history.lastError?.failureClass == .config || history.isLoginRequired
+                || quarantine != nil
             if isStuck, !isAttempting { dueAt = now.uptime }
             return []
         }

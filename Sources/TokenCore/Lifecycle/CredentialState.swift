@@ -10,7 +10,7 @@ public enum CredentialState: String, Sendable, CaseIterable {
     case expired
     /// A person must sign in.
     case loginRequired = "login_required"
-    /// Waits for a changed configuration or a manual refresh.
+    /// The request is refused as such, and no token is valid; or it has been for minutes.
     case misconfigured
     /// The state cannot be trusted.
     case quarantined

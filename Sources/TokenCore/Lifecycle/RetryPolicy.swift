@@ -3,8 +3,12 @@ public struct RetryPolicy: Sendable {
     /// While the published token is valid, never wait longer than this between tries: an endpoint
     /// that works for a minute before the token's end must be found (I25).
     static let longestWaitWhileValid: Duration = .seconds(45)
-    /// Between looks at a misconfigured credential.
-    static let misconfiguredWait: Duration = .seconds(1800)
+    /// Between tries once the same refusal has come often enough, and no token is at stake.
+    public static let slowWait: Duration = .seconds(1800)
+    /// A secret that cannot be read is not there yet: never longer between looks than this.
+    static let longestWaitForSecret: Duration = .seconds(15)
+    /// Between two requests that are answered, and refused.
+    static let shortestWait: Duration = .seconds(1)
     /// Between looks for a new seed while a person must sign in.
     static let seedCheckInterval: Duration = .seconds(60)
 
@@ -29,11 +33,32 @@ public struct RetryPolicy: Sendable {
         isRotating: Bool, using random: inout RandomSource
     ) -> Duration {
         let backoff = self.backoff(failures: history.failures, remaining: remaining, &random)
+        let wait = self.wait(after: failureClass, history, remaining, isRotating, backoff)
+        // An answer of another class says nothing of the refresh token whose answer was lost.
+        let isUnsaid = [.transient, .config, .tooEarly, .storage].contains(failureClass)
+        guard isRotating, isUnsaid, history.ambiguousAttempts > 0,
+            history.lastError?.httpStatus.map({ $0 / 100 == 5 }) != true
+        else { return wait }
+        return max(wait, afterAmbiguity(history, remaining: remaining, backoff: backoff))
+    }
+
+    private func wait(
+        after failureClass: FailureClass, _ history: AttemptHistory, _ remaining: Remaining?,
+        _ isRotating: Bool, _ backoff: Duration
+    ) -> Duration {
         let asked = history.lastError?.retryAfter ?? .zero
         switch failureClass {
-        case .transient, .storage, .output, .reauth: return max(backoff, asked)
+        case .transient where history.isCountedDown:
+            let schedule = RefreshSchedule(policy: policy, rules: rules)
+            let floor =
+                remaining.map { schedule.minimumInterval(lifetime: $0.lifetime) }
+                ?? max(rules.minInterval ?? .zero, rules.minAge ?? .zero)
+            let end = remaining.map { $0.life + .seconds(1) } ?? backoff
+            return max(end, asked, floor, Self.shortestWait)
+        case .transient, .storage, .output: return max(backoff, asked)
+        case .reauth: return max(beforeLogin(history, backoff), asked)
         case .reacquire: return .zero
-        case .config: return Self.misconfiguredWait
+        case .config: return max(afterConfiguration(history, remaining, backoff), asked)
         case .rateLimited:
             if asked > .zero { return asked }
             return max(backoff, min(.seconds(30), (remaining?.life ?? .seconds(60)) / 2))
@@ -45,6 +70,28 @@ public struct RetryPolicy: Sendable {
             return isRotating
                 ? afterAmbiguity(history, remaining: remaining, backoff: backoff) : backoff
         }
+    }
+
+    /// A refusal of the request may be a deploy, or a page of maintenance: it is tried like any
+    /// other failure while a token is dying, and slowly once it has come again and again.
+    private func afterConfiguration(
+        _ history: AttemptHistory, _ remaining: Remaining?, _ backoff: Duration
+    ) -> Duration {
+        if history.lastError?.awaitsSecret == true {
+            return max(Self.shortestWait, min(backoff, Self.longestWaitForSecret))
+        }
+        let soon = min(backoff, Self.longestWaitWhileValid)
+        guard history.isMisconfigured else {
+            return max(Self.shortestWait, remaining.map { min(soon, $0.life / 2) } ?? soon)
+        }
+        guard let remaining else { return Self.slowWait }
+        return max(Self.longestWaitWhileValid, remaining.life / 10)
+    }
+
+    /// A third of the time after which a person is asked for, at most a minute.
+    private func beforeLogin(_ history: AttemptHistory, _ backoff: Duration) -> Duration {
+        guard let span = history.reauthSpan else { return backoff }
+        return max(Self.shortestWait, min(span / 3, .seconds(60)))
     }
 
     /// Exponential with full jitter: uniformly from nothing to initial·2^(failures−1), capped.

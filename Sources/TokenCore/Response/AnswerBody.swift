@@ -38,7 +38,7 @@ enum AnswerBody {
 
     /// A byte order mark and bytes that are no UTF-8 in some field nobody needs are forgiven: what
     /// was granted must not be lost for them. A token with such a byte is refused where it is used.
-    private static func json(_ bytes: [UInt8]) -> JSONNode? {
+    static func json(_ bytes: [UInt8]) -> JSONNode? {
         let isMarked = bytes.starts(with: [0xEF, 0xBB, 0xBF])
         let plain = isMarked ? Array(bytes.dropFirst(3)) : bytes
         if let node = try? JSONReader.read(plain) { return node }

@@ -1,7 +1,7 @@
 /// Reads answers by a profile.
 public struct AnswerReader: Sendable {
     /// Longest token that is kept, in bytes.
-    public static let maximumTokenLength = 12 * 1024
+    public static let maximumTokenLength = 16 * 1024
     /// Taken when nothing says how long a token lives: short, so that a wrong guess costs little.
     static let shortDefaultLifetime: Duration = .seconds(300)
     /// Longest lifetime believed.
@@ -13,6 +13,8 @@ public struct AnswerReader: Sendable {
     let ownRules: Int
     /// What earlier steps of the same exchange gave.
     let steps: [StepResult]
+    /// The access token is its own refresh token, so that both may be one text.
+    private let isOwnRefreshToken: Bool
 
     /// Whether a refusal may mean that the refresh token is dead.
     var spendsGrant: Bool { exchange.spendsGrant }
@@ -27,6 +29,7 @@ public struct AnswerReader: Sendable {
         rules = profile.errors + ErrorRule.builtIn
         ownRules = profile.errors.count
         self.steps = steps
+        isOwnRefreshToken = profile.lifecycle.refreshToken == .accessToken
     }
 
     /// - Parameter sentAt: The wall clock when the request was sent. An absolute expiry is measured
@@ -48,22 +51,25 @@ public struct AnswerReader: Sendable {
             response.accessToken.flatMap { answer.select($0, root: response.root)?.text } ?? ""
         // A step may give something else than a token.
         let isTokenless = response.accessToken == nil && answer.body.node != nil
-        guard isUsableToken(token) || isTokenless else {
+        guard isUsable(token, of: answer) || isTokenless else {
             return withoutToken(answer, isEmpty: token.isEmpty, refreshToken: refreshToken)
         }
-        let clock = date(of: answer) ?? sentAt
-        let expiry = ExpiryReading(answer: answer, root: response.root, now: clock)
-        var notes: [AnswerNote] = []
-        guard let lifetime = lifetime(expiry, token: token, clock: clock, notes: &notes) else {
-            let refusal = Refusal(
-                .transient, httpStatus: raw.status, problem: "the new token has no time to live")
-            return AnswerReading(
-                result: .failure(refusal), refreshToken: refreshToken, notes: notes)
+        var notes = answer.forgiven.map(AnswerNote.forgiven)
+        let ends = TokenEnds(
+            answer: answer, response: response, date: answer.date, sentAt: sentAt)
+        let others = replacedRefreshTokens(answer, by: refreshToken)
+        let end = ends.accessToken(token, notes: &notes)
+        guard let lifetime = end.flatMap(TokenLifetime.init) else {
+            var reading = AnswerReading(
+                result: .failure(ended(end, status: raw.status)), refreshToken: refreshToken,
+                notes: notes)
+            (reading.endedToken, reading.otherRefreshTokens) = (Secret(token), others)
+            return reading
         }
         var granted = TokenAnswer(
             accessToken: Secret(token), tokenType: text(response.tokenType, answer),
             scope: text(response.scope, answer), lifetime: lifetime,
-            refreshLifetime: expiry.first(of: response.refreshExpires)?.lifetime,
+            refreshLifetime: ends.refreshToken(),
             keep: response.keep.compactMap { kept in
                 answer.select(kept.selector, root: response.root)
                     .flatMap { $0.isPrintable ? JSONMember(kept.name, $0) : nil }
@@ -72,9 +78,27 @@ public struct AnswerReader: Sendable {
                 answer.body.node.flatMap(pointer.resolve)
                     .map { JSONMember(pointer.text, $0) }
             })
-        granted.date = date(of: answer)
-        return AnswerReading(
+        granted.date = answer.date
+        var reading = AnswerReading(
             result: .success(granted), refreshToken: refreshToken, notes: notes)
+        reading.otherRefreshTokens = others
+        return reading
+    }
+
+    /// A token of a response that keeps the rules is any that a header can carry; one that was
+    /// found in a text that breaks them must look like a token (RFC 6750 section 2.1).
+    private func isUsable(_ token: String, of answer: ReadableAnswer) -> Bool {
+        isUsableToken(token)
+            && (!answer.forgiven.contains(where: \.isGuess) || token.isBase64Token)
+    }
+
+    private func ended(_ end: TokenEnds.End?, status: Int) -> Refusal {
+        Refusal(
+            .transient, httpStatus: status,
+            problem: end == nil
+                ? "the new token has no time to live"
+                : "the new token had already ended when it was issued; compare the provider's clock"
+        )
     }
 
     private func text(_ selector: ResponseSelector?, _ answer: ReadableAnswer) -> String? {
@@ -90,8 +114,29 @@ public struct AnswerReader: Sendable {
         // An unreadable body at a success status may have granted something: see `withoutToken`.
         guard case .parsed(let body) = answer.body else { return answer.raw.status / 100 == 2 }
         if !conditions.isEmpty { return conditions.allSatisfy(answer.holds) }
-        guard let error = body["error"], !error.isNull else { return true }
-        return error.text?.isEmpty == true
+        return Self.saysNoError(body["error"]) && !hasOwnRefusal(for: answer)
+    }
+
+    /// Some servers name an error in every response, and say there that there is none.
+    private static func saysNoError(_ error: JSONNode?) -> Bool {
+        guard let error else { return true }
+        switch error.kind {
+        case .null, .bool(false): return true
+        case .bool(true): return false
+        case .number(let literal): return Double(literal) == 0
+        case .array(let elements): return elements.isEmpty
+        case .object(let members): return members.isEmpty
+        case .string(let text):
+            let word = String(text.trimmedOfSpace).asciiLowercased
+            return ["", "0", "false", "none", "null", "ok", "success"].containsText(word)
+        }
+    }
+
+    /// Whether one of the profile's own rules finds an error in the body, beside the tokens.
+    private func hasOwnRefusal(for answer: ReadableAnswer) -> Bool {
+        rules.prefix(ownRules).contains { rule in
+            rule.conditions.contains { $0.path != nil } && rule.conditions.allSatisfy(answer.holds)
+        }
     }
 
     /// Success by every condition, and yet no token that can be published (rule 7).
@@ -103,22 +148,28 @@ public struct AnswerReader: Sendable {
         if refreshToken == nil, !answer.raw.isTruncated, hasOwnRule(for: answer) {
             return AnswerReading(result: .failure(refusal(answer)), refreshToken: nil, notes: [])
         }
-        if status / 100 == 2, answer.body.node == nil,
-            let salvaged = salvagedRefreshToken(answer.raw.body)
-        {
-            let refusal = Refusal(
-                .transient, httpStatus: status,
-                problem: "the answer (\(status)) was cut; its refresh token was saved")
-            return AnswerReading(
-                result: .failure(refusal), refreshToken: salvaged, notes: [.refreshTokenSalvaged])
+        let found = salvaged(answer)
+        if refreshToken == nil, status / 100 == 2, let last = found.last {
+            let what = answer.tolerant?.problem?.rawValue ?? "was cut"
+            var reading = AnswerReading(
+                result: .failure(
+                    Refusal(
+                        .transient, httpStatus: status,
+                        problem:
+                            "the answer (\(status)) \(answer.raw.isTruncated ? "was cut" : what)"
+                            + "; its refresh token was saved")),
+                refreshToken: last, notes: [.refreshTokenSalvaged])
+            reading.otherRefreshTokens = found.dropLast().filter { $0 != last }
+            return reading
         }
+        let unread = answer.tolerant?.problem?.rawValue ?? "cannot be read as a token answer"
         let problem =
             switch answer.body {
             case _ where answer.raw.isTruncated: "the answer (\(status)) was cut"
             case .parsed where isEmpty: "the answer (\(status)) holds no access token"
-            case .parsed: "the access token holds bytes that no token may hold"
+            case .parsed: tokenProblem(answer)
             case .empty: "the answer (\(status)) is empty"
-            case .unreadable: "the answer (\(status)) cannot be read as a token answer"
+            case .unreadable: "the answer (\(status)) \(unread)"
             }
         // With a new refresh token in hand nothing is in doubt; without one the old may be spent.
         let isAmbiguous = refreshToken == nil && spendsGrant
@@ -129,37 +180,22 @@ public struct AnswerReader: Sendable {
             refreshToken: refreshToken, notes: [])
     }
 
-    private func date(of answer: ReadableAnswer) -> WallTime? {
-        answer.raw.header("Date").flatMap(CivilTime.epochSeconds(httpDate:))
-            .map { WallTime(epochSeconds: $0) }
-    }
-
-    /// `nil` only where the profile says that a lifetime of zero is an error.
-    private func lifetime(
-        _ expiry: ExpiryReading, token: String, clock: WallTime, notes: inout [AnswerNote]
-    ) -> TokenLifetime? {
+    private func tokenProblem(_ answer: ReadableAnswer) -> String {
         let response = exchange.response
-        if let found = expiry.first(of: response.expires) {
-            if let difference = expiry.disagreement(of: response.expires) {
-                notes.append(.expiryDisagrees(by: difference))
-            }
-            if found.isZero {
-                switch response.zeroLifetime {
-                case .never: return .never
-                case .error: return nil
-                case .unknown: break
-                }
-            } else {
-                return .limited(min(found.lifetime, Self.maximumLifetime))
-            }
-        }
-        if let lifetime = jwtLifetime(token, clock: clock) { return .limited(lifetime) }
-        switch response.defaultLifetime {
-        case .never: return .never
-        case .duration(let duration): return .limited(duration)
-        case nil:
-            notes.append(.expiryAssumed(Self.shortDefaultLifetime))
-            return .limited(Self.shortDefaultLifetime)
+        let token = response.accessToken.flatMap { answer.select($0, root: response.root)?.text }
+        return (token?.utf8.count ?? 0) > Self.maximumTokenLength
+            ? "the access token is longer than \(Self.maximumTokenLength) bytes, the longest taken"
+            : "the access token holds bytes that no token may hold"
+    }
+}
+
+extension TokenLifetime {
+    /// `nil` for a token that has ended.
+    fileprivate init?(_ end: TokenEnds.End) {
+        switch end {
+        case .never: self = .never
+        case .ended: return nil
+        case .after(let duration): self = .limited(duration)
         }
     }
 }
@@ -178,45 +214,50 @@ func keepableToken(_ node: JSONNode?) -> Secret? {
     return Secret(text)
 }
 
-/// By the `exp` claim of a JWT (RFC 7519 section 4.1.4).
-private func jwtLifetime(_ token: String, clock: WallTime) -> Duration? {
-    // A NumericDate may have a fraction (RFC 7519 section 2).
-    guard case .number(let literal)? = jwtClaims(of: token)?["exp"]?.kind,
-        let expiry = Double(literal), expiry > 0, expiry < 1e12
-    else { return nil }
-    let lifetime = clock.duration(to: WallTime(epochSeconds: Int64(expiry)))
-    return lifetime > .zero ? min(lifetime, AnswerReader.maximumLifetime) : nil
-}
-
 extension AnswerReader {
-    /// A complete `"refresh_token": "…"` of a body that is no whole JSON (durability.md section 3).
-    private func salvagedRefreshToken(_ body: [UInt8]) -> Secret? {
+    /// The refresh tokens of a body in which no value could be believed as a whole, by the
+    /// profile's own selector; the last one is the newest (durability.md section 3).
+    private func salvaged(_ answer: ReadableAnswer) -> [Secret] {
+        guard let tolerant = answer.tolerant, tolerant.problem != .html,
+            let selector = exchange.response.refreshToken
+        else { return [] }
+        return tolerant.values.flatMap { value -> [Secret] in
+            let part = answer.on(value.node)
+            let access = exchange.response.accessToken
+                .flatMap { part.select($0, root: exchange.response.root)?.text }
+            let last = keepableToken(part.select(selector, root: exchange.response.root))
+            return (replaced(in: value) + [last].compactMap { $0 }).filter { token in
+                isOwnRefreshToken || access?.hasSameBytes(as: token.reveal()) != true
+            }
+        }
+    }
+
+    /// Refresh tokens that stood before the one that counts, under the same name.
+    private func replacedRefreshTokens(
+        _ answer: ReadableAnswer, by token: Secret?
+    ) -> [Secret] {
+        guard let token, let values = answer.tolerant?.values else { return [] }
+        return values.flatMap(replaced).filter { $0 != token }
+    }
+
+    private func replaced(in value: ForgivenJSON) -> [Secret] {
         let names = (exchange.response.refreshToken?.parts ?? []).compactMap { part in
             if case .pointer(let pointer) = part { pointer.tokens.last } else { nil }
         }
-        for name in names {
-            if let found = salvaged(name, in: body) { return found }
-        }
-        return nil
+        return value.replaced.filter { names.containsText($0.key) }
+            .compactMap { keepableToken($0.value) }
     }
+}
 
-    private func salvaged(_ name: String, in body: [UInt8]) -> Secret? {
-        let marker = Array("\"\(name)\"".utf8)
-        let bytes = body
-        for start in bytes.indices where bytes[start...].starts(with: marker) {
-            var at = start + marker.count
-            while at < bytes.count, [0x20, 0x09, 0x0A, 0x0D, 0x3A].contains(bytes[at]) { at += 1 }
-            guard at < bytes.count, bytes[at] == 0x22 else { continue }
-            var end = at + 1
-            while end < bytes.count, bytes[end] != 0x22 {
-                end += bytes[end] == 0x5C ? 2 : 1
+extension String {
+    /// RFC 6750 section 2.1, `b64token`.
+    fileprivate var isBase64Token: Bool {
+        let body = utf8.reversed().drop { $0 == UInt8(ascii: "=") }
+        return !body.isEmpty
+            && body.allSatisfy { byte in
+                isDigit(byte) || (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A)
+                    || "-._~+/".utf8.contains(byte)
             }
-            guard end < bytes.count, let value = try? JSONReader.read(Array(bytes[at...end])) else {
-                continue
-            }
-            return keepableToken(value)
-        }
-        return nil
     }
 }
 

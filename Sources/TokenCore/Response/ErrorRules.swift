@@ -53,6 +53,9 @@ extension AnswerReader {
         if !isOwn, spendsGrant, [400, 401, 403].contains(status), answer.body.node == nil {
             failureClass = .reauth
         }
+        if !isOwn, failureClass == .config, spendsGrant, blamesRefreshToken(answer) {
+            failureClass = .reauth
+        }
         let code = errorCode(answer).map { " " + $0 } ?? ""
         let redirect = status / 100 == 3 ? ", a redirect, which is never followed" : ""
         let bare = answer.body.node == nil ? " without a readable body" : ""
@@ -66,17 +69,36 @@ extension AnswerReader {
             })
     }
 
+    /// Some servers answer a dead refresh token with `invalid_request` (RFC 6749 section 5.2 has
+    /// `invalid_grant` for it) and say so in words. A request that lacks something is another
+    /// matter.
+    private func blamesRefreshToken(_ answer: ReadableAnswer) -> Bool {
+        guard let body = answer.body.node, answer.raw.status / 100 != 5,
+            answer.raw.status != 429,
+            body["error"]?.text?.hasSameBytes(as: "invalid_request") == true,
+            let words = body["error_description"]?.text?.asciiLowercased
+        else { return false }
+        let holds = { (parts: [String]) in parts.contains { words.containsBytes(of: $0) } }
+        return holds(["refresh_token", "refresh token", "refreshtoken", "refresh-token"])
+            && holds([
+                "invalid", "expired", "revoked", "unknown", "used", "not found", "inactive",
+            ])
+            && !holds(["missing", "required", "parameter", "unsupported"])
+    }
+
     private func retryAfter(
         _ specification: ExpirySpecification, _ answer: ReadableAnswer
     ) -> Duration? {
-        let date = answer.raw.header("Date").flatMap(CivilTime.epochSeconds(httpDate:))
-        let now = WallTime(epochSeconds: date ?? 0)
-        let isRelative = specification.encoding == .auto || specification.encoding == .seconds
-        // Without the server's own clock an absolute time means nothing here.
-        guard date != nil || isRelative else { return nil }
-        let reading = ExpiryReading(answer: answer, root: nil, now: now)
-        guard let found = reading.read(specification) else { return nil }
-        return min(found.lifetime, Self.maximumRetryAfter)
+        let date = answer.date
+        switch ExpiryReading(answer: answer, root: nil).read(specification) {
+        case .relative(let duration)?: return min(max(.zero, duration), Self.maximumRetryAfter)
+        case .absolute(let time)?:
+            // Without the server's own clock an absolute time means nothing here.
+            guard let date, date < time else { return nil }
+            return min(date.duration(to: time), Self.maximumRetryAfter)
+        case .zero?: return .zero
+        case .unusable?, nil: return nil
+        }
     }
 
     /// An error code that may be shown: one of the registered names, or a plain number. Whatever

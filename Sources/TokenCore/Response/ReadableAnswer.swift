@@ -1,7 +1,9 @@
 /// An answer with its body understood: what selectors and conditions look at.
 struct ReadableAnswer {
     let raw: RawAnswer
-    let body: AnswerBody
+    private(set) var body: AnswerBody
+    /// What could be read of a body that breaks the rules; `nil` for one that keeps them.
+    private(set) var tolerant: TolerantBody?
     /// What a `jwt_claim` is of when it does not say.
     let accessToken: ResponseSelector?
     /// What earlier steps gave.
@@ -10,7 +12,41 @@ struct ReadableAnswer {
     init(_ raw: RawAnswer, response: ResponseSpecification, steps: [StepResult]) {
         (self.raw, self.steps, accessToken) = (raw, steps, response.accessToken)
         body = AnswerBody(raw, format: response.format)
+        let hasToken = { [self] (node: JSONNode) in
+            guard let accessToken = response.accessToken else { return node.members != nil }
+            return self.on(node).select(accessToken, root: response.root)?.text?.isEmpty == false
+        }
+        switch body {
+        case .empty: return
+        // What the strict reader accepts is read as it says.
+        case .parsed(let node) where node.text == nil && isJSON(raw.body): return
+        case .parsed(let node) where hasToken(node): return
+        case .parsed, .unreadable: break
+        }
+        let tolerant = TolerantBody(raw, format: response.format, hasToken: hasToken)
+        self.tolerant = tolerant
+        if let node = tolerant.node { body = .parsed(node) }
     }
+
+    private func isJSON(_ bytes: [UInt8]) -> Bool {
+        AnswerBody.json(bytes).map { $0.text == nil } ?? false
+    }
+
+    /// The same response with another value as its body.
+    func on(_ node: JSONNode) -> ReadableAnswer {
+        var other = self
+        other.body = .parsed(node)
+        return other
+    }
+
+    /// The server's clock.
+    var date: WallTime? {
+        raw.header("Date").flatMap(CivilTime.epochSeconds(httpDate:))
+            .map { WallTime(epochSeconds: $0) }
+    }
+
+    /// What had to be forgiven for its tokens.
+    var forgiven: [Forgiveness] { tolerant?.node == nil ? [] : tolerant?.forgiven ?? [] }
 
     /// - Parameter root: Where pointers start; error rules look at the whole body.
     func select(_ selector: ResponseSelector, root: JSONPointer? = nil) -> JSONNode? {
@@ -24,9 +60,13 @@ struct ReadableAnswer {
             }
             return nil
         case .header(let name, let pattern):
-            guard let value = raw.header(name) else { return nil }
-            guard let pattern else { return .string(value) }
-            return pattern.firstMatch(in: value).map { .string($0) }
+            // A name may stand in several fields, such as Set-Cookie (RFC 6265 section 3): the
+            // first one in which the pattern finds something counts.
+            for value in raw.headers(name) {
+                guard let pattern else { return .string(value) }
+                if let found = pattern.firstMatch(in: value) { return .string(found) }
+            }
+            return nil
         case .matching(let pointer, let pattern):
             guard let start = start(root),
                 let text = pointer.resolve(in: start)?.canonicalText

@@ -17,11 +17,14 @@ public struct ResponseSpecification: Sendable, Equatable {
     public var refreshToken: ResponseSelector?
     public var tokenType: ResponseSelector?
     public var scope: ResponseSelector?
-    /// The first that resolves rules.
+    /// The earliest of them rules.
     public var expires: [ExpirySpecification] = []
     public var refreshExpires: [ExpirySpecification] = []
     public var defaultLifetime: DefaultLifetime?
-    public var zeroLifetime = ZeroLifetime.unknown
+    /// What a lifetime of zero means; `nil`: the token has ended.
+    public var zeroLifetime: ZeroLifetime?
+    /// Whether the claim `exp` of an access token that is a JWT counts.
+    public var readsJWTExpiry = true
     /// Other values worth publishing.
     public var keep: [NamedSelector] = []
 }

@@ -27,6 +27,7 @@ struct ResponseSpecificationReading {
         }
         let zero = object.take("zero_lifetime")?
             .choice(ResponseSpecification.ZeroLifetime.allCases.map { ($0.rawValue, $0) })
+        let jwtExpiry = object.take("jwt_expiry")?.bool()
         let keep = (object.take("keep")?.object()?.takeAll() ?? []).compactMap { name, key, value in
             if reservedNames.contains(name) {
                 key.mistake("is a key of token.json itself", "choose another name")
@@ -40,7 +41,7 @@ struct ResponseSpecificationReading {
             format: format ?? .auto, success: success, root: root, accessToken: accessToken,
             refreshToken: refreshToken, tokenType: tokenType, scope: scope, expires: expires,
             refreshExpires: refreshExpires, defaultLifetime: defaultLifetime,
-            zeroLifetime: zero ?? .unknown, keep: keep)
+            zeroLifetime: zero, readsJWTExpiry: jwtExpiry ?? true, keep: keep)
     }
 
     /// `keep` stands beside these in `token.json`. There `issued_at` is always the daemon's own; a

@@ -13,7 +13,13 @@ public struct RawAnswer: Sendable, Equatable {
     }
 
     public func header(_ name: String) -> String? {
-        headers.first { $0.name.asciiLowercased.hasSameBytes(as: name.asciiLowercased) }?.value
+        headers(name).first
+    }
+
+    /// The values of every field of a name, in their order.
+    public func headers(_ name: String) -> [String] {
+        headers.filter { $0.name.asciiLowercased.hasSameBytes(as: name.asciiLowercased) }
+            .map(\.value)
     }
 }
 
@@ -57,6 +63,8 @@ public struct Refusal: Error, Sendable, Equatable {
     public var isBare: Bool
     /// The answer's `error`, if it is one of the registered names.
     public var errorCode: String?
+    /// Nothing was sent, for a secret cannot be read.
+    public var awaitsSecret = false
 
     public init(
         _ failureClass: FailureClass, httpStatus: Int? = nil, problem: String,
@@ -75,15 +83,10 @@ public struct AnswerReading: Sendable, Equatable {
     /// A refresh token to keep from now on, even where the rest of the answer is unusable;
     /// `nil` means: keep the one there is (I9).
     public var refreshToken: Secret?
+    /// Refresh tokens that the same answer replaced by a later one: none of them is ever sent.
+    public var otherRefreshTokens: [Secret] = []
+    /// The access token of an answer that says it has ended already. It is never published; a
+    /// server that hands out one cached token may have handed it out before.
+    public var endedToken: Secret?
     public var notes: [AnswerNote]
-}
-
-/// Something odd about an answer that a person may want to know. Never holds a token.
-public enum AnswerNote: Sendable, Equatable {
-    /// `expires_in` and `expires_at` differ by this much; the first one rules.
-    case expiryDisagrees(by: Duration)
-    /// The expiry was missing or unusable; the default was taken.
-    case expiryAssumed(Duration)
-    /// The answer was cut, and its refresh token was found in what there is.
-    case refreshTokenSalvaged
 }

@@ -86,7 +86,7 @@ public enum AttemptPlan: Sendable, Equatable {
         case .device: record.kind = .deviceCode
         case .renew(let isManual):
             guard let kind = grant.renewalKind(profile: profile),
-                isManual || !grant.attempts.isLoginRequired
+                isManual || !grant.attempts.isLoginRequired || grant.isDueAgain(at: now)
             else { return .needsLogin(grant) }
             record.kind = kind
         }
@@ -180,6 +180,15 @@ extension SlotRecord {
 }
 
 extension StoredGrant {
+    /// Whether a refused refresh token may be tried once more although a person was asked for: a
+    /// provider may have been wrong.
+    func isDueAgain(at now: Moment) -> Bool {
+        guard let last = attempts.lastAttemptAt, let elapsed = now.elapsed(since: last) else {
+            return false
+        }
+        return elapsed >= RetryPolicy.slowWait
+    }
+
     /// Which exchange renews the token now; `nil` if only a person can.
     func renewalKind(profile: ProviderProfile) -> ExchangeKind? {
         guard profile.usesRefreshToken else { return .refresh }
@@ -244,11 +253,15 @@ extension StoredGrant {
 
     mutating func replaceAccess(_ new: GrantedAccess) {
         if let access { noteFormer(access.token) }
-        access = new
+        if let unstoredAccess { noteFormer(fingerprint: unstoredAccess.fingerprint) }
+        (access, unstoredAccess) = (new, nil)
     }
 
     public mutating func noteFormer(_ token: Secret) {
-        let fingerprint = Self.fingerprint(ofAccess: token)
+        noteFormer(fingerprint: Self.fingerprint(ofAccess: token))
+    }
+
+    private mutating func noteFormer(fingerprint: String) {
         formerAccess =
             (formerAccess.filter { $0 != fingerprint } + [fingerprint])
             .suffix(Self.maximumFormer)

@@ -31,9 +31,11 @@ public struct PastAttempt: Sendable, Equatable {
     public var failureClass: FailureClass?
     public var httpStatus: Int?
     public var problem: String?
+    /// What was odd about the answer of a success.
+    public var note: String?
 
-    public init(_ kind: Kind, at: WallTime, took: Duration? = nil) {
-        (self.kind, self.at, self.took) = (kind, at, took)
+    public init(_ kind: Kind, at: WallTime, took: Duration? = nil, note: String? = nil) {
+        (self.kind, self.at, self.took, self.note) = (kind, at, took, note)
     }
 
     init(_ kind: Kind, failedWith error: StoredError, took: Duration?) {
@@ -50,7 +52,7 @@ public struct PastAttempt: Sendable, Equatable {
             ("result", .string(failureClass == nil ? "success" : "failure")),
             ("class", failureClass.map { .string($0.rawValue) }),
             ("http_status", httpStatus.map { .integer(Int64($0)) }),
-            ("problem", problem.map { .string($0) }),
+            ("problem", problem.map { .string($0) }), ("note", note.map { .string($0) }),
             ("milliseconds", took.map { .integer($0.nanoseconds / 1_000_000) }),
         ])
     }
@@ -65,20 +67,24 @@ public struct PastAttempt: Sendable, Equatable {
         failureClass = node["class"]?.text.flatMap(FailureClass.init(rawValue:))
         httpStatus = node["http_status"]?.integer.map { Int(clamping: $0) }
         problem = node["problem"]?.text
+        note = node["note"]?.text
         if failureClass == nil, node["result"]?.text != "success" { return nil }
     }
 }
 
 // In a slot, where room is short and every record is read before every attempt: a line each,
 // `AT KIND MILLISECONDS`, and of a failure `CLASS STATUS PROBLEM` behind it. `-` is none; a problem
-// that is the same as on the line before is `"`.
+// that is the same as on the line before is `"`. Behind a success `note - TEXT` may stand; versions
+// that do not know it leave the line out.
 extension PastAttempt {
     static func slotText(_ attempts: [PastAttempt]) -> String {
         var before: String?
         return attempts.map { attempt in
             let took = attempt.took.map { String($0.nanoseconds / 1_000_000) } ?? "-"
             let head = "\(attempt.at.epochSeconds) \(attempt.kind.rawValue) \(took)"
-            guard let failureClass = attempt.failureClass else { return head }
+            guard let failureClass = attempt.failureClass else {
+                return attempt.note.map { "\(head) note - \($0.prefix(maximumProblem))" } ?? head
+            }
             let isSame = attempt.problem != nil && attempt.problem == before
             before = attempt.problem
             let status = attempt.httpStatus.map { String($0) } ?? "-"
@@ -99,6 +105,10 @@ extension PastAttempt {
                 kind, at: WallTime(epochSeconds: at),
                 took: Int64(words[2]).map { .milliseconds($0) })
             guard words.count > 3 else { return attempt }
+            if words[3] == "note", words.count == 6 {
+                attempt.note = String(words[5])
+                return attempt
+            }
             guard words.count == 6, let failureClass = FailureClass(rawValue: String(words[3]))
             else { return nil }
             attempt.failureClass = failureClass

@@ -46,6 +46,8 @@ public enum SlotLayout {
     static let version: UInt32 = 1
     /// A body over this is cut there.
     public static let maximumBody = 48 * 1024
+    /// Headers in which tokens stand may take so much of a body's room.
+    static let maximumHeaders = 32 * 1024
     /// Writes are whole blocks, so that a write never needs to read first.
     static let block = 512
 

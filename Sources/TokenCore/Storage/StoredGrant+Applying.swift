@@ -37,10 +37,16 @@ extension StoredGrant {
             attempts.successes = successes
             attempts.lastAttemptAt = lastAttemptAt
             attempts.lastSuccessAt = record.sentAt
-            note(PastAttempt(.init(record.kind), at: record.sentAt.wall, took: roundTrip))
+            note(
+                PastAttempt(
+                    .init(record.kind), at: record.sentAt.wall, took: roundTrip,
+                    note: reading.noteText))
         case .failure(let refusal):
             if reading.refreshToken != nil { attempts.ambiguousAttempts = 0 }
+            // A server that hands out one cached token counts its life down to zero.
+            let isCached = reading.endedToken.map { $0 == access?.token } ?? false
             fail(refusal, of: record, profile: profile, took: roundTrip)
+            attempts.isCountedDown = isCached
         }
     }
 
@@ -86,6 +92,7 @@ extension StoredGrant {
         let rules = profile.lifecycle
         let answered = try? reading.result.get()
         let (formerEnd, formerSince) = (refreshTokenExpiresAt, refreshTokenSince)
+        for other in reading.otherRefreshTokens { noteSpent(other, at: profile) }
         if let new = reading.refreshToken, new != refreshToken {
             if rules.refreshTokenExpiry != .inherited || refreshToken == nil {
                 refreshTokenSince = record.sentAt
@@ -111,127 +118,6 @@ extension StoredGrant {
             let elapsed = record.sentAt.elapsed(since: formerSince), elapsed > .seconds(1)
         else { return }
         isRefreshTokenEndFixed = formerEnd.duration(to: end) < elapsed / 2
-    }
-
-    /// Notes a failed attempt.
-    public mutating func fail(
-        _ refusal: Refusal, of record: SlotRecord, profile: ProviderProfile, took: Duration? = nil
-    ) {
-        // A bad code says nothing about the tokens there are; whoever gave it hears of it.
-        guard !record.kind.isSignIn else {
-            // That nobody has entered the device's code yet is no end of anything.
-            let isWaiting = ["authorization_pending", "slow_down"].contains(refusal.errorCode)
-            guard record.kind != .deviceCode || !isWaiting else { return }
-            let error = StoredError(refusal, as: refusal.failureClass, at: record.sentAt.wall)
-            return note(PastAttempt(.signIn, failedWith: error, took: took))
-        }
-        let spends =
-            record.kind == .refresh
-            && profile.exchange(record.kind, step: record.step).spendsGrant
-        var refusal = refusal
-        if usedCachedStep, [.config, .reauth, .reacquire].contains(refusal.failureClass) {
-            // What a former exchange left may be what is refused: ask for it anew before
-            // anything else is blamed.
-            refusal.failureClass = .transient
-            steps = []
-        }
-        fail(refusal, spends: spends, at: record.sentAt, profile: profile)
-        guard let error = attempts.lastError else { return }
-        note(PastAttempt(.init(record.kind), failedWith: error, took: took))
-    }
-
-    /// Whether a step's result is older than the attempt that uses it.
-    private var usedCachedStep: Bool {
-        guard let start = attempts.lastAttemptAt else { return false }
-        return steps.contains { step in
-            step.sentAt.bootID != start.bootID || step.sentAt.uptime < start.uptime
-        }
-    }
-
-    /// - Parameter spends: Whether the request spent the refresh token.
-    public mutating func fail(
-        _ refusal: Refusal, spends: Bool, at moment: Moment, profile: ProviderProfile
-    ) {
-        let effective = effectiveClass(of: refusal, spends: spends, at: moment, profile: profile)
-        // What earlier steps gave may be what is refused.
-        if [.config, .reauth, .reacquire].contains(effective) { steps = [] }
-        attempts.failures += 1
-        var error = StoredError(refusal, as: effective, at: moment.wall)
-        error.problem = explained(refusal, as: effective)
-        attempts.lastError = error
-        attempts.isMisconfigured = effective == .config
-        switch effective {
-        case .ambiguous:
-            attempts.ambiguousAttempts += 1
-            // Starting over is safer than a token that may be spent, unless a grace is known.
-            if profile.acquire != nil, profile.lifecycle.reuseGrace == nil {
-                isRefreshTokenRefused = true
-            }
-        case .reacquire: isRefreshTokenRefused = true
-        case .reauth:
-            attempts.reauthAnswers += 1
-            if attempts.firstReauthAt == nil { attempts.firstReauthAt = moment }
-            attempts.isLoginRequired =
-                attempts.isLoginRequired || isLoginDue(at: moment, profile: profile)
-        case .config, .tooEarly, .rateLimited, .transient, .storage, .output: break
-        }
-    }
-
-    /// Three answers over min(10 min, the token's lifetime); at once after an attempt whose answer
-    /// never came, for then the refresh token is probably spent (contract section 3).
-    private func isLoginDue(at moment: Moment, profile: ProviderProfile) -> Bool {
-        if attempts.ambiguousAttempts > 0 || profile.lifecycle.burnedOnFailure { return true }
-        if profile.lifecycle.mustRefreshBeforeExpiry, isRefreshTokenPastItsLife(at: moment) {
-            return true
-        }
-        let span = min(.seconds(600), access?.lifetime ?? .zero)
-        let first = attempts.firstReauthAt ?? moment
-        return attempts.reauthAnswers >= 3 && (moment.elapsed(since: first) ?? span) >= span
-    }
-
-    private func effectiveClass(
-        of refusal: Refusal, spends: Bool, at moment: Moment, profile: ProviderProfile
-    ) -> FailureClass {
-        let isAnswer = refusal.httpStatus != nil
-        let status = refusal.httpStatus ?? 500
-        let isOutage = status == 429 || status / 100 == 5
-        let isRefusal = [FailureClass.config, .tooEarly, .rateLimited, .transient]
-            .contains(refusal.failureClass)
-        // Any refusal then (rule 8), though not what says nothing about the token.
-        if spends, isRefusal, !isOutage, isRefreshTokenPastItsLife(at: moment) {
-            return afterDeath(profile)
-        }
-        switch refusal.failureClass {
-        case .config where spends && refusal.isBare && attempts.ambiguousAttempts > 0:
-            return afterDeath(profile)
-        // Whatever was wrong: the refresh token that was sent is dead now.
-        case .config where spends && isAnswer && profile.lifecycle.burnedOnFailure:
-            return afterDeath(profile)
-        case .transient where spends && isAnswer && profile.lifecycle.burnedOnFailure:
-            return .ambiguous
-        case .reauth, .reacquire: return spends ? afterDeath(profile) : .config
-        case .ambiguous where !spends: return .transient
-        default: return refusal.failureClass
-        }
-    }
-
-    /// Where the profile can start over without a person, a dead refresh token needs none.
-    private func afterDeath(_ profile: ProviderProfile) -> FailureClass {
-        profile.acquire == nil ? .reauth : .reacquire
-    }
-
-    private func isRefreshTokenPastItsLife(at moment: Moment) -> Bool {
-        guard let since = refreshTokenSince, let lifetime = refreshTokenLifetime,
-            let age = moment.elapsed(since: since)
-        else { return false }
-        return age >= lifetime
-    }
-
-    private func explained(_ refusal: Refusal, as effective: FailureClass) -> String {
-        guard effective == .reauth, attempts.ambiguousAttempts > 0 else { return refusal.problem }
-        return refusal.problem
-            + "; an earlier request was interrupted before its answer could be saved, so its "
-            + "refresh token is probably spent"
     }
 
     /// When the refresh token stops working, by the wall clock, if that is known.

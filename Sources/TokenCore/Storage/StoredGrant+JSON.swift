@@ -9,7 +9,7 @@ extension StoredGrant {
             ("refresh_token_lifetime", refreshTokenLifetime?.json),
             ("refresh_token_end_fixed", isRefreshTokenEndFixed.map { .bool($0) }),
             ("static", isKnownStatic ? true : nil),
-            ("access", access?.json()),
+            ("access", access?.json()), ("unstored_access", unstoredAccess?.json()),
             ("spent", spent.isEmpty ? nil : .array(spent.map { .string($0) })),
             (
                 "former_access",
@@ -34,6 +34,7 @@ extension StoredGrant {
         isRefreshTokenEndFixed = node["refresh_token_end_fixed"]?.flag
         isKnownStatic = node["static"]?.flag ?? false
         access = node["access"].flatMap(GrantedAccess.init(json:))
+        unstoredAccess = node["unstored_access"].flatMap(UnstoredAccess.init(json:))
         spent = (node["spent"]?.elements ?? []).compactMap(\.text)
         formerAccess = (node["former_access"]?.elements ?? []).compactMap(\.text)
         steps = (node["steps"]?.elements ?? []).compactMap(StepResult.init(json:))
@@ -73,9 +74,13 @@ extension AttemptHistory {
             ("failures", .integer(Int64(failures))),
             ("reauth_answers", .integer(Int64(reauthAnswers))),
             ("first_reauth_at", firstReauthAt?.json),
+            ("reauth_span", reauthSpan?.json),
+            ("equal_refusals", equalRefusals == 0 ? nil : .integer(Int64(equalRefusals))),
+            ("first_equal_refusal_at", firstEqualRefusalAt?.json),
             ("ambiguous", .integer(Int64(ambiguousAttempts))),
             ("last_attempt_at", lastAttemptAt?.json), ("last_success_at", lastSuccessAt?.json),
             ("successes", .integer(successes)), ("last_error", lastError?.json()),
+            ("counted_down", isCountedDown ? true : nil),
             ("login_required", isLoginRequired ? true : nil),
             ("misconfigured", isMisconfigured ? true : nil),
         ])
@@ -87,11 +92,15 @@ extension AttemptHistory {
         failures = count("failures")
         reauthAnswers = count("reauth_answers")
         firstReauthAt = node["first_reauth_at"].flatMap(Moment.init(json:))
+        reauthSpan = node["reauth_span"].flatMap(Duration.init(json:))
+        equalRefusals = count("equal_refusals")
+        firstEqualRefusalAt = node["first_equal_refusal_at"].flatMap(Moment.init(json:))
         ambiguousAttempts = count("ambiguous")
         lastAttemptAt = node["last_attempt_at"].flatMap(Moment.init(json:))
         lastSuccessAt = node["last_success_at"].flatMap(Moment.init(json:))
         successes = Int64(count("successes"))
         lastError = node["last_error"].flatMap(StoredError.init(json:))
+        isCountedDown = node["counted_down"]?.flag ?? false
         isLoginRequired = node["login_required"]?.flag ?? false
         isMisconfigured = node["misconfigured"]?.flag ?? false
     }
@@ -103,7 +112,7 @@ extension StoredError {
             ("class", .string(failureClass.rawValue)),
             ("http_status", httpStatus.map { .integer(Int64($0)) }),
             ("problem", .string(problem)), ("at", .integer(at.epochSeconds)),
-            ("retry_after", retryAfter?.json),
+            ("retry_after", retryAfter?.json), ("secret", awaitsSecret ? true : nil),
         ])
     }
 
@@ -116,6 +125,7 @@ extension StoredError {
             httpStatus: node["http_status"]?.integer.map { Int(clamping: $0) },
             problem: problem, at: WallTime(epochSeconds: at),
             retryAfter: node["retry_after"].flatMap(Duration.init(json:)))
+        awaitsSecret = node["secret"]?.flag ?? false
     }
 }
 

@@ -15,6 +15,8 @@ public struct StoredGrant: Sendable, Equatable {
 
     /// The access token last granted.
     public var access: GrantedAccess?
+    /// What is known of an access token that is too long for its record; ``access`` is `nil` then.
+    public var unstoredAccess: UnstoredAccess?
     /// Refresh tokens that another one has replaced, newest last, ``fingerprint(ofRefresh:at:)``:
     /// none is ever sent again (I11).
     public var spent: [String] = []
@@ -114,13 +116,21 @@ public struct AttemptHistory: Sendable, Equatable {
     /// Answers since the last success that said a person must sign in, and the first of them.
     public var reauthAnswers = 0
     public var firstReauthAt: Moment?
+    /// From the first of them until a person is asked for, if the others say so too.
+    public var reauthSpan: Duration?
+    /// Equal refusals of the request since the last success, and the first of them.
+    public var equalRefusals = 0
+    public var firstEqualRefusalAt: Moment?
     /// Attempts with this refresh token that were sent and not completely answered.
     public var ambiguousAttempts = 0
     public var lastAttemptAt: Moment?
     public var lastSuccessAt: Moment?
     public var successes: Int64 = 0
     public var lastError: StoredError?
+    /// The last answer was the published token again, with nothing left of its life.
+    public var isCountedDown = false
     public var isLoginRequired = false
+    /// The same refusal came often enough: it is tried slowly now.
     public var isMisconfigured = false
 
     public init() {}
@@ -133,6 +143,8 @@ public struct StoredError: Sendable, Equatable {
     public var problem: String
     public var at: WallTime
     public var retryAfter: Duration?
+    /// A secret could not be read: nothing was asked, and it may be there any moment.
+    public var awaitsSecret = false
 
     public init(
         failureClass: FailureClass, httpStatus: Int? = nil, problem: String, at: WallTime,
@@ -146,5 +158,6 @@ public struct StoredError: Sendable, Equatable {
         self.init(
             failureClass: failureClass, httpStatus: refusal.httpStatus, problem: refusal.problem,
             at: at, retryAfter: refusal.retryAfter)
+        awaitsSecret = refusal.awaitsSecret
     }
 }

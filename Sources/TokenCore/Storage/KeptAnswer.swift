@@ -1,0 +1,49 @@
+/// Which headers of an answer are kept beside its body, by their names in lower case.
+public struct HeadersOfInterest: Sendable {
+    /// A token may stand in them: they are kept whole, and the body makes room.
+    public var whole: Set<String>
+    /// They only help to understand the answer: each is kept if there is room for it.
+    public var others: Set<String>
+
+    public init(whole: Set<String>, others: Set<String>) {
+        (self.whole, self.others) = (whole, others)
+    }
+}
+
+extension RawAnswer {
+    /// Bytes for headers that only help.
+    private static let roomForOthers = 600
+
+    /// As a slot can hold it, so that the live reading and a later one see the same.
+    public func keepable(_ interest: HeadersOfInterest) -> RawAnswer {
+        var kept = self
+        var (room, taken) = (Self.roomForOthers, 0)
+        kept.headers = headers.filter { header in
+            let name = header.name.asciiLowercased
+            let size = header.spelledSize
+            if interest.whole.contains(name), taken + size <= SlotLayout.maximumHeaders {
+                taken += size
+                return true
+            }
+            guard interest.others.contains(name), size <= room else { return false }
+            room -= size
+            return true
+        }
+        let limit = SlotLayout.maximumBody - taken
+        if body.count > limit {
+            kept.body = Array(body.prefix(limit))
+            kept.isTruncated = true
+        }
+        return kept
+    }
+}
+
+extension HeaderField {
+    /// At most so many bytes in the JSON line before the body: each byte may be escaped.
+    fileprivate var spelledSize: Int {
+        8 + name.utf8.count
+            + value.utf8.reduce(0) { sum, byte in
+                sum + (byte < 0x20 || byte == 0x7F ? 6 : byte == 0x22 || byte == 0x5C ? 2 : 1)
+            }
+    }
+}

@@ -1,0 +1,67 @@
+/// An access token that is too long for its record, next to a refresh token that must fit: what is
+/// left of it there. Its text stands in the token file, and in the answer that granted it.
+public struct UnstoredAccess: Sendable, Equatable {
+    /// ``StoredGrant/fingerprint(ofAccess:)``.
+    public var fingerprint: String
+    public var sentAt: Moment
+    /// `nil` when it never expires.
+    public var lifetime: Duration?
+
+    init(_ access: GrantedAccess) {
+        fingerprint = StoredGrant.fingerprint(ofAccess: access.token)
+        (sentAt, lifetime) = (access.sentAt, access.lifetime)
+    }
+
+    func json() -> JSONNode {
+        .object([
+            ("fingerprint", .string(fingerprint)), ("sent_at", sentAt.json),
+            ("lifetime", lifetime?.json),
+        ])
+    }
+
+    init?(json node: JSONNode) {
+        guard let fingerprint = node["fingerprint"]?.text,
+            let sentAt = node["sent_at"].flatMap(Moment.init(json:))
+        else { return nil }
+        (self.fingerprint, self.sentAt) = (fingerprint, sentAt)
+        lifetime = node["lifetime"].flatMap(Duration.init(json:))
+    }
+}
+
+extension StoredGrant {
+    /// Makes room in a record: the access token can be had again, the refresh token cannot.
+    public mutating func leaveAccessOut() {
+        guard let access else { return }
+        (unstoredAccess, self.access) = (UnstoredAccess(access), nil)
+    }
+
+    /// - Parameter access: What memory, or a token file, holds; it counts only if it is the token
+    ///   that was left out.
+    public mutating func recall(_ access: GrantedAccess) {
+        guard self.access == nil, let unstored = unstoredAccess,
+            Self.fingerprint(ofAccess: access.token).hasSameBytes(as: unstored.fingerprint)
+        else { return }
+        var access = access
+        (access.sentAt, access.lifetime) = (unstored.sentAt, unstored.lifetime)
+        (self.access, unstoredAccess) = (access, nil)
+    }
+
+    /// The same from a token file, which holds the text alone.
+    public mutating func recall(textOf token: Secret) {
+        guard let unstored = unstoredAccess else { return }
+        recall(GrantedAccess(token: token, sentAt: unstored.sentAt, lifetime: unstored.lifetime))
+    }
+}
+
+extension SlotPair {
+    /// Both records with the access token that was left out of them, where it is the one.
+    public func recalling(_ access: GrantedAccess?) -> SlotPair {
+        guard let access else { return self }
+        let recalled = { (state: State) -> State in
+            guard case .valid(var contents) = state else { return state }
+            contents.record.grant.recall(access)
+            return .valid(contents)
+        }
+        return SlotPair(a: recalled(a), b: recalled(b))
+    }
+}
