@@ -36,7 +36,8 @@ struct Token: ParsableCommand {
         guard let token = reply.body["access_token"]?.text else {
             throw fail(EX_TEMPFAIL, "the daemon gave no token; see evertoken status \(name)")
         }
-        print(header ? "Authorization: Bearer \(token)" : token)
+        let type = reply.body["token_type"]?.text
+        print(header ? AuthorizationScheme.header(token, tokenType: type) : token)
     }
 }
 

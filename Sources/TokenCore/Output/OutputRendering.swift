@@ -14,10 +14,10 @@ public struct PublishedToken: Sendable, Equatable {
         switch format {
         case .raw: return Array(token.utf8)
         case .json: return json.serialized(indented: true) + [0x0A]
-        case .header: return Array("Authorization: Bearer \(token)\n".utf8)
+        case .header: return Array("\(authorizationHeader)\n".utf8)
         case .env: return Array("\(environmentName)_ACCESS_TOKEN=\(shellQuoted(token))\n".utf8)
         case .curl:
-            return TextQuoting.curl.quote("Authorization: Bearer \(token)").map {
+            return TextQuoting.curl.quote(authorizationHeader).map {
                 Array("header = \($0)\n".utf8)
             }
         case .template(let template):

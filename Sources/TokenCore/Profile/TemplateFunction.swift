@@ -8,6 +8,8 @@ enum TemplateFunction: String, CaseIterable, Sendable {
     case hmac
     case hmacBase64 = "hmac_base64"
     case uuid, random, now
+    // A time that was given in epoch seconds, such as expires_at.
+    case rfc3339, time
     // As one word of a file that another program reads (TextQuoting).
     case shell, json, ini, netrc, curl
 
@@ -22,6 +24,8 @@ enum TemplateFunction: String, CaseIterable, Sendable {
         case .uuid: 0...0
         case .random: 1...1
         case .now: 1...2
+        case .rfc3339: 1...2
+        case .time: 2...3
         }
     }
 
@@ -36,6 +40,8 @@ enum TemplateFunction: String, CaseIterable, Sendable {
         case .uuid: "write uuid()"
         case .random: "write random(16)"
         case .now: "write now('epoch_seconds')"
+        case .rfc3339: "write rfc3339(expires_at), or with a zone such as '+08:00'"
+        case .time: "write time(expires_at, 'yyyy-MM-dd HH:mm:ss'), or with a zone too"
         }
     }
 
@@ -58,6 +64,7 @@ enum TemplateFunction: String, CaseIterable, Sendable {
             {
                 return "write the zone as 'UTC' or '+08:00'"
             }
+        case .rfc3339, .time: return GivenTime.mistake(in: literals, hasPattern: self == .time)
         case .random:
             if let count = literals[0], !(1...64).contains(Int(count) ?? 0) {
                 return "write random(1) to random(64)"
@@ -89,6 +96,8 @@ enum TemplateFunction: String, CaseIterable, Sendable {
                 1...64 ~= $0 ? .string(String(nonce.random.prefix($0))) : nil
             }
         case .now: return formatTime(nonce.now, arguments)
+        case .rfc3339: return GivenTime(arguments[0])?.rfc3339(Array(arguments.dropFirst()))
+        case .time: return GivenTime(arguments[0])?.formatted(Array(arguments.dropFirst()))
         case .shell, .json, .ini, .netrc, .curl:
             return TextQuoting(rawValue: rawValue)?.quote(arguments[0]).map { .string($0) }
         }
@@ -100,6 +109,7 @@ enum TemplateFunction: String, CaseIterable, Sendable {
         case .shell, .json, .ini, .netrc, .curl: true
         case .int, .urlencode, .base64, .base64url, .hash, .hashBase64, .hmac, .hmacBase64: true
         case .uuid, .random, .now: true
+        case .rfc3339, .time: true
         case .concat, .upper, .lower, .substr: false
         }
     }
@@ -145,7 +155,7 @@ private func asciiUppercased(_ text: String) -> String {
 }
 
 /// `epoch_seconds`, `epoch_milliseconds`, or a ``DateTimePattern`` in a zone (`UTC` unless said).
-private func formatTime(_ time: WallTime, _ arguments: [String]) -> JSONNode? {
+func formatTime(_ time: WallTime, _ arguments: [String]) -> JSONNode? {
     switch arguments[0] {
     case "epoch_seconds": return .integer(time.epochSeconds)
     case "epoch_milliseconds": return .integer(time.sinceEpoch.nanoseconds / 1_000_000)

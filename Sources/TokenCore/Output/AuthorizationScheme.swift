@@ -1,0 +1,39 @@
+/// What stands before a token in an Authorization header (RFC 9110 section 11.4).
+public enum AuthorizationScheme {
+    private static let bearer = "Bearer"
+    /// Longer than any that is registered, and no header line grows beyond what servers take.
+    private static let longest = 32
+
+    /// The `token_type` of an answer, which says how the token is to be used (RFC 6749 section
+    /// 7.1), as a scheme.
+    ///
+    /// Its letters' case does not matter (RFC 6749 section 5.1), but servers of APIs compare
+    /// `Bearer` as it is written in RFC 6750. It is `Bearer` too where there is no type, where none
+    /// is meant (`N_A`, RFC 8693 section 2.2.1; `BearerToken`, as Apigee answers), and where the
+    /// type cannot stand in a header: a blank or a line's end would be read as something else.
+    static func of(tokenType: String?) -> String {
+        guard let type = tokenType?.trimmedOfSpace, 1...longest ~= type.utf8.count,
+            type.utf8.allSatisfy(isTokenByte)
+        else { return bearer }
+        let known = ["bearer", "bearertoken", "n_a"]
+        let isBearer = known.contains { type.asciiLowercased.hasSameBytes(as: $0) }
+        return isBearer ? bearer : String(type)
+    }
+
+    /// `Authorization: SCHEME TOKEN`.
+    public static func header(_ token: String, tokenType: String?) -> String {
+        "Authorization: \(of(tokenType: tokenType)) \(token)"
+    }
+
+    /// `tchar` of RFC 9110 section 5.6.2.
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        isDigit(byte) || 0x61...0x7A ~= byte | 0x20 || "!#$%&'*+-.^_`|~".utf8.contains(byte)
+    }
+}
+
+extension PublishedToken {
+    /// The whole header without its line's end.
+    public var authorizationHeader: String {
+        AuthorizationScheme.header(access.token.reveal(), tokenType: access.tokenType)
+    }
+}
