@@ -168,6 +168,10 @@ int clinux_openat(int directory, const char *path, int flags, mode_t mode) {
     return openat(directory, path, flags | O_CLOEXEC, mode);
 }
 
+int clinux_reserve(int descriptor, off_t length) {
+    return fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, length);
+}
+
 int clinux_is_open(int descriptor) { return fcntl(descriptor, F_GETFD) != -1; }
 
 int clinux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }

@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import TokenCore
 
 /// Replaces files so that a reader sees the old one or the new one, whole, with its final owner and
 /// mode, and so that this outlives a power cut: write, fsync, rename, fsync the directory.
@@ -7,6 +8,9 @@ struct AtomicFile {
     var owner: uid_t?
     var group: gid_t?
     var mode: mode_t
+
+    /// What a file is called until it is whole.
+    static func temporary(_ name: String) -> String { "\(OwnNames.prefix)\(name).new" }
 
     /// Puts `bytes` at `name` in the open directory.
     ///
@@ -22,7 +26,7 @@ struct AtomicFile {
             return
         }
         // One writer at a time (the lock on the state): a left-over of a crash is ours to remove.
-        let temporary = ".evertoken-\(name).new"
+        let temporary = Self.temporary(name)
         unlinkat(directory, temporary, 0)
         let file = clinux_openat(
             directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
@@ -64,7 +68,7 @@ struct AtomicFile {
         }
     }
 
-    private func isAlready(_ bytes: [UInt8], name: String, in directory: Int32) -> Bool {
+    func isAlready(_ bytes: [UInt8], name: String, in directory: Int32) -> Bool {
         let file = clinux_openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)
         guard file >= 0 else { return false }
         defer { close(file) }

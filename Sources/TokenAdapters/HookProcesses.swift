@@ -18,21 +18,21 @@ public struct HookProcesses: HookRunner {
         (self.journal, self.tokenDirectory) = (journal, tokenDirectory)
     }
 
-    public func run(_ hooks: [HookSpecification], token: PublishedToken, paths: [String]) {
+    public func run(
+        _ runs: [HookRun], token: PublishedToken, paths: [String],
+        ended: @escaping @Sendable (Ticket, _ problem: String?) -> Void
+    ) {
         let environment = environment(token, paths)
-        let (journal, name) = (self.journal, token.credential)
+        let name = token.credential
         // Each by its own program's share; those of one credential keep their order.
-        for hook in hooks {
+        for run in runs {
             let isAnySkipped = lanes.start(
-                key: name, holder: hook.arguments[0], mostWaiting: Self.mostWaiting * hooks.count
+                key: name, holder: run.hook.arguments[0],
+                mostWaiting: Self.mostWaiting * run.hooksInAll
             ) {
-                guard let problem = Self.run(hook, environment) else { return }
-                Self.tell(journal, "An on_change program failed", name, hook, problem)
+                ended(run.ticket, Self.run(run.hook, environment))
             }
-            guard isAnySkipped else { continue }
-            Self.tell(
-                journal, "An on_change program was skipped once", name, hook,
-                "it takes longer than tokens last; it runs for a newer token")
+            if isAnySkipped { tellSkipped(name, run.hook) }
         }
     }
 
@@ -67,16 +67,14 @@ public struct HookProcesses: HookRunner {
         return nil
     }
 
-    private static func tell(
-        _ journal: any Journal, _ message: String, _ name: String, _ hook: HookSpecification,
-        _ problem: String
-    ) {
+    private func tellSkipped(_ name: String, _ hook: HookSpecification) {
         journal.write(
             JournalEntry(
-                .warning, message,
+                .warning, "An on_change program was skipped once",
                 fields: [
                     HeaderField("CREDENTIAL", name), HeaderField("PROGRAM", hook.arguments[0]),
-                    HeaderField("PROBLEM", problem),
+                    HeaderField(
+                        "PROBLEM", "it takes longer than tokens last; it runs for a newer token"),
                 ], messageID: MessageID.hookFailed))
     }
 }

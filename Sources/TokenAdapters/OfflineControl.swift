@@ -113,7 +113,11 @@ private struct IdleWorld: WakeTimer, OutputPublisher, HookRunner, Journal, Super
     func published(
         in outputs: [OutputSpecification], of credential: String
     ) async -> PublishedMark? { nil }
-    func run(_ hooks: [HookSpecification], token: PublishedToken, paths: [String]) {}
+    func altered() async -> [AlteredOutput] { [] }
+    func run(
+        _ runs: [HookRun], token: PublishedToken, paths: [String],
+        ended: @escaping @Sendable (Ticket, String?) -> Void
+    ) {}
     func write(_ entry: JournalEntry) {}
     func ready(status: String) {}
     func status(_ text: String) {}

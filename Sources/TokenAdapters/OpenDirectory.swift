@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import TokenCore
 internal import TokenEngine
 
 /// The token directory, open, with the lock that keeps a second daemon from overwriting its files.
@@ -7,7 +8,7 @@ internal import TokenEngine
 /// The lock is flock(2) on a file that only this user can open. On the directory itself, which
 /// others may open, any of them could take it and keep the daemon out.
 struct OpenDirectory {
-    static let lockName = ".evertoken-lock"
+    static let lockName = OwnNames.prefix + "lock"
     let descriptor: Int32
     /// -1 for one that is only looked at.
     private let lock: Int32

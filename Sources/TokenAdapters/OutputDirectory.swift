@@ -16,6 +16,7 @@ public final class OutputDirectory: OutputPublisher, Sendable {
     /// A file server that does not answer holds a quarter of them, whatever lies on it.
     private let lanes = Lanes("outputs", count: 16)
     private let mounts = MountTable()
+    private let marks = OutputMarks()
 
     /// Opens the token directory, creating it (0755) where it is not there.
     public init(path: String) throws(StorageFailure) {
@@ -75,20 +76,26 @@ public final class OutputDirectory: OutputPublisher, Sendable {
             // Behind one that hangs only the newest token is worth writing.
             mostWaiting: 1
         ) {
-            outputs.compactMap { self.publish(token, to: $0) }
+            outputs.compactMap { self.publish(token, to: $0, on: mount) }
         }
         return problems
             ?? outputs.map { "\($0.path): its file system (\(mount)) does not answer; mend it" }
     }
 
-    private func publish(_ token: PublishedToken, to output: OutputSpecification) -> String? {
+    private func publish(
+        _ token: PublishedToken, to output: OutputSpecification, on mount: String
+    ) -> String? {
         guard let bytes = token.bytes(as: output.format) else {
             return "\(output.path): its template names a value that this token has not"
         }
         do throws(SystemError) {
-            try write(bytes, to: output)
+            marks.forget(output.path)
+            let identity = try write(bytes, to: output)
+            marks.note(
+                OutputMarks.Mark(credential: token.credential, identity: identity),
+                of: output.path, on: mount)
             return nil
-        } catch { return Self.withRemedy(error, output) }
+        } catch { return withRemedy(error, output) }
     }
 
     /// In order with the publications of the same credential.
@@ -103,11 +110,12 @@ public final class OutputDirectory: OutputPublisher, Sendable {
     private func remove(_ outputs: [OutputSpecification]) {
         for output in outputs {
             let place = Place(output.path)
+            marks.forget(output.path)
             guard let folder = try? self.openFolder(place, output, create: false) else {
                 continue
             }
             unlinkat(folder, place.name, 0)
-            unlinkat(folder, ".evertoken-\(place.name).new", 0)
+            unlinkat(folder, AtomicFile.temporary(place.name), 0)
             fsync(folder)
             close(folder)
             // The credential's own folder goes with its last file.
@@ -159,14 +167,53 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         }
     }
 
-    private func write(_ bytes: [UInt8], to output: OutputSpecification) throws(SystemError) {
+    /// Every file that was published and is not as it was left: deleted, overwritten, replaced.
+    public func altered() async -> [AlteredOutput] {
+        await withTaskGroup(of: [AlteredOutput].self) { group in
+            for (mount, marks) in marks.byMount where !marks.isEmpty {
+                group.addTask {
+                    await self.lanes.run(
+                        key: "look\0\(mount)", holder: mount,
+                        within: .seconds(Self.patience.looking), mostWaiting: 1
+                    ) { self.altered(marks, on: mount) } ?? []
+                }
+            }
+            return await group.reduce(into: []) { $0 += $1 }
+        }
+    }
+
+    /// One stat(2) for each file. Links on the way do not matter: it is the same file or not.
+    private func altered(_ marks: OutputMarks.ByPath, on mount: String) -> [AlteredOutput] {
+        let directory = self.directory
+        return marks.compactMap { path, mark in
+            let found = FileIdentity(path, in: directory)
+            // Another publication may have changed it between.
+            guard found != mark.identity, self.marks.has(mark, of: path, on: mount) else {
+                return nil
+            }
+            return AlteredOutput(
+                credential: mark.credential, path: path, isMissing: found == nil)
+        }
+    }
+
+    /// - Returns: Which file is there now.
+    private func write(
+        _ bytes: [UInt8], to output: OutputSpecification
+    ) throws(SystemError) -> FileIdentity {
         let place = Place(output.path)
         let file = AtomicFile(
             owner: try account(output.owner, Accounts.user, "user"),
             group: try account(output.group, Accounts.group, "group"), mode: output.mode)
         let folder = try openFolder(place, output, create: true)
         defer { close(folder) }
-        try file.write(bytes, name: place.name, in: folder, place: output.path)
+        try OutputPlace.require(place.name, in: folder, place: output.path)
+        if output.isWrittenInPlace {
+            try InPlaceFile(attributes: file, mayPad: output.format == .json)
+                .write(bytes, name: place.name, in: folder, place: output.path)
+        } else {
+            try file.write(bytes, name: place.name, in: folder, place: output.path)
+        }
+        return FileIdentity(place.name, in: folder) ?? .none
     }
 
     private func account<ID>(
@@ -218,7 +265,7 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         }
     }
 
-    private static func withRemedy(_ error: SystemError, _ output: OutputSpecification) -> String {
+    private func withRemedy(_ error: SystemError, _ output: OutputSpecification) -> String {
         switch error.code {
         case EPERM where output.group != nil || output.owner != nil:
             error.text + " (under systemd add SupplementaryGroups= and SystemCallFilter=@chown)"
@@ -227,9 +274,17 @@ public final class OutputDirectory: OutputPublisher, Sendable {
                 + "g-s, or under systemd add SystemCallFilter=@chown)"
         case EROFS:
             error.text + " (under systemd add ReadWritePaths= for its directory)"
-        case ELOOP:
-            error.text + " (a symbolic link leads there; name the real path)"
+        case ELOOP: error.text + linkRemedy(output)
         default: error.text
         }
+    }
+
+    /// Of a link on the way; one in the place of the file itself has said so (``OutputPlace``).
+    private func linkRemedy(_ output: OutputSpecification) -> String {
+        let root = output.isAbsolute ? "" : path + "/"
+        guard let link = OutputPlace.link(in: root + output.path, below: root),
+            link.path != root + output.path
+        else { return "" }
+        return " (\(link.path) is a symbolic link; \(link.remedy))"
     }
 }

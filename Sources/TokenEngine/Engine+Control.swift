@@ -30,15 +30,10 @@ extension EngineLoop {
             var done = ControlReply(200, nil)
             done.metrics = metricsReport(now: now)
             reply(done)
-        case .health: reply(health(now: now))
+        case .health: answerHealth(reply)
         case .reload:
             reload(&group)
-            reply(
-                mistakes.isEmpty
-                    ? ControlReply(200, lastReload.json)
-                    : .problem(
-                        422, "the new configuration has mistakes; the old one stays",
-                        remedy: mistakes.joined(separator: "\n")))
+            answerReload(reply)
         case .credential(let name):
             guard let lifecycle = known(name, reply) else { return }
             let status = CredentialStatus(lifecycle, now: now)

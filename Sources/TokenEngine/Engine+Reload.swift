@@ -4,6 +4,7 @@ extension EngineLoop {
     /// Checks the new configuration whole; with any mistake the running one stays.
     mutating func reload(_ group: inout DiscardingTaskGroup) {
         guard !fleet.isStopping else { return }
+        look.want()
         world.supervisor.reloading()
         defer {
             // READY=1 ends a reload (sd_notify(3)); before the first READY there is nothing to end.

@@ -12,6 +12,8 @@ public struct Engine: Sendable {
         case lifecycle(String, LifecycleEvent)
         /// An answer that could not be saved yet; with its token when that must be published now.
         case unsaved(String, problem: String, token: GrantedAccess?)
+        /// A look at the outputs has ended: what is not as it was published.
+        case outputsLooked([AlteredOutput])
     }
 
     public let inbox: AsyncStream<Input>.Continuation
@@ -84,6 +86,7 @@ struct EngineLoop {
     var orderReplies: [String: [@Sendable (ControlReply) -> Void]] = [:]
     var runningOrders = RunningOrders()
     var tally = MetricsTally()
+    var look: OutputLook
     let runner: AttemptRunner
 
     init(engine: Engine, configuration: Configuration, owners: RefreshTokenOwners) {
@@ -93,6 +96,7 @@ struct EngineLoop {
         fleet = Fleet(maxInFlight: configuration.maxInFlight, seed: seed)
         startedAt = engine.world.clock.now()
         wallAtBoot = startedAt.wallAtBoot
+        look = OutputLook(now: startedAt.uptime)
         let inbox = engine.inbox
         runner = AttemptRunner(
             world: engine.world, gates: CredentialGates(), owners: owners,
@@ -130,10 +134,12 @@ struct EngineLoop {
             // Not before the answer is on the disk (I6).
             if fleet.isStopping { world.supervisor.extendTimeout(by: .seconds(30)) }
             if let token { publishUnsaved(token, name, &group) }
+        case .outputsLooked(let altered): outputsLooked(altered, &group)
         }
         noteClockStep()
         perform(fleet.wake(now: self.now), &group)
         resolveWaiters()
+        lookIfDue(&group)
         settle()
     }
 
@@ -160,6 +166,7 @@ struct EngineLoop {
         world.supervisor.watchdog()
         var deadlines = [fleet.wakeAt] + waiters.map(\.deadline)
         if toldChanges != fleet.changes { deadlines.append(statusDueAt) }
+        if !fleet.isStopping { deadlines.append(look.dueAt) }
         // A daemon that stops is not ready any more: that deadline would stay, and lie in the past.
         if !isReady, !fleet.isStopping {
             deadlines.append(startedAt.uptime.advanced(by: configuration.readyTimeout))
@@ -235,17 +242,18 @@ struct EngineLoop {
                 let report = await runner.run(order, credential, fence: fence)
                 inbox.yield(.lifecycle(name, .attemptEnded(ticket, report)))
             }
-        case .publish(let ticket, let access, let generation):
+        case .publish(let ticket, let access, _):
             let token = PublishedToken(
                 credential: name, provider: credential.profile.name, access: access.told(by: now))
-            let isNew = fleet[name]?.publishedGeneration != generation
             group.addTask {
                 let report = await world.outputs.publish(token, to: credential.outputs)
-                if report.isAnyWritten, isNew, !credential.hooks.isEmpty {
-                    world.hooks.run(
-                        credential.hooks, token: token, paths: credential.outputs.map(\.path))
-                }
                 inbox.yield(.lifecycle(name, .published(ticket, report)))
+            }
+        case .runHooks(let runs, let access):
+            let token = PublishedToken(
+                credential: name, provider: credential.profile.name, access: access.told(by: now))
+            world.hooks.run(runs, token: token, paths: credential.outputs.map(\.path)) {
+                inbox.yield(.lifecycle(name, .hookEnded($0, problem: $1)))
             }
         case .withdrawExpired:
             let outputs = credential.outputs.filter(\.removeOnExpiry)

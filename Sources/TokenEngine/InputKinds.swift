@@ -11,6 +11,7 @@ extension Engine.Input {
         case .request(let request, _): "request: " + request.kind
         case .lifecycle(_, let event): "event: " + event.kind
         case .unsaved: "unsaved answer"
+        case .outputsLooked: "files looked at"
         }
     }
 }
@@ -21,6 +22,8 @@ extension LifecycleEvent {
         case .recovered: "recovered"
         case .attemptEnded: "attempt ended"
         case .published: "published"
+        case .hookEnded: "program ended"
+        case .outputsAltered: "files altered"
         default: "order"
         }
     }

@@ -63,12 +63,37 @@ extension LifecycleNotice {
             return JournalEntry(
                 .error, "A token file could not be written",
                 fields: [HeaderField("PROBLEM", problem)], messageID: MessageID.output)
+        case .outputAltered(let problem):
+            return JournalEntry(
+                .warning, "A token file was deleted or changed; it is written again",
+                fields: [HeaderField("PROBLEM", problem)])
+        case .hookFailed(let program, let problem, let failures, let pause):
+            return hookFailed(program, problem, failures, pause)
+        case .hookWorks(let program, let failures):
+            return JournalEntry(
+                .info, "An on_change program works again",
+                fields: [
+                    HeaderField("PROGRAM", program), HeaderField("FAILURES", String(failures)),
+                ])
         case .refreshTokenEnds(let days):
             return JournalEntry(
                 .warning, "The refresh token ends soon; a person must sign in before",
                 fields: [HeaderField("DAYS_LEFT", String(days))],
                 messageID: MessageID.refreshTokenEnds)
         }
+    }
+
+    private func hookFailed(
+        _ program: String, _ problem: String, _ failures: Int, _ pause: Duration?
+    ) -> JournalEntry {
+        var fields = [
+            HeaderField("PROGRAM", program), HeaderField("PROBLEM", problem),
+            HeaderField("FAILURES", String(failures)),
+        ]
+        if let pause { fields.append(HeaderField("NEXT_TRY_IN", describe(pause))) }
+        return JournalEntry(
+            .warning, "An on_change program failed", fields: fields,
+            messageID: MessageID.hookFailed)
     }
 
     private func fields(

@@ -107,6 +107,9 @@ public protocol OutputPublisher: Sendable {
         _ token: PublishedToken, to outputs: [OutputSpecification]
     ) async -> PublicationReport
     func remove(_ outputs: [OutputSpecification], of credential: String) async
+    /// Looks whether all that was published is still there as it was left. What cannot be looked at
+    /// counts as unaltered.
+    func altered() async -> [AlteredOutput]
     /// The newest token that the JSON outputs hold now, as their own fields tell it.
     func published(in outputs: [OutputSpecification], of credential: String) async
         -> PublishedMark?
@@ -124,7 +127,11 @@ public struct PublishedMark: Sendable, Equatable {
 
 /// Runs `on_change` programs; never waits for them.
 public protocol HookRunner: Sendable {
-    func run(_ hooks: [HookSpecification], token: PublishedToken, paths: [String])
+    /// - Parameter ended: Told of each run with what went wrong, `nil` for nothing. It is not told
+    ///   of a run that was given up for a newer one of the same program.
+    func run(
+        _ runs: [HookRun], token: PublishedToken, paths: [String],
+        ended: @escaping @Sendable (Ticket, _ problem: String?) -> Void)
 }
 
 /// One line of the journal: a constant message, the facts in fields.

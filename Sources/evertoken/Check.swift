@@ -52,8 +52,11 @@ struct Check: ParsableCommand {
         _ configuration: Configuration, _ loader: ConfigurationLoader
     ) throws {
         let places = serviceDirectories(configuration, loader)
-        let mistakes = PlaceSafety.forCheck.mistakes(
-            places, credentials: configuration.credentials.map(\.name), file: config)
+        let mistakes =
+            PlaceSafety.forCheck.mistakes(
+                places, credentials: configuration.credentials.map(\.name), file: config)
+            + PlaceSafety.takenSocketPaths(places, configuration, file: config)
+            + PlaceSafety.linkedOutputs(places, configuration, file: config)
         guard !mistakes.isEmpty else { return }
         for mistake in mistakes { printError(mistake.description) }
         throw ExitCode(EX_CONFIG)

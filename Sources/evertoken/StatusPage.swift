@@ -11,7 +11,7 @@ struct StatusPage {
         let name = credential["name"]?.text ?? ""
         let head = style.bold(name) + "  " + style.coloured(state, style.colour(ofState: state))
         return [head] + facts.map { "  " + style.fitted($0.0, 16) + $0.1 }
-            + CredentialTrouble(credential, style).lines + history
+            + CredentialTrouble(credential, now: now, style).lines + history
     }
 
     private var facts: [(String, String)] {

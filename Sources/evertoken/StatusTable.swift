@@ -18,7 +18,9 @@ struct StatusTable {
         header += showsLife ? style.fitted("NEXT REFRESH", 12) + "  LIFE" : "NEXT REFRESH"
         var lines = [style.bold(header)]
         for credential in credentials { lines.append(line(credential, width: width)) }
-        for credential in credentials { lines += CredentialTrouble(credential, style).lines }
+        for credential in credentials {
+            lines += CredentialTrouble(credential, now: now, style).lines
+        }
         return lines + general
     }
 
@@ -77,10 +79,11 @@ extension TextStyle {
 /// What is wrong with a credential and what to do, then what will be.
 struct CredentialTrouble {
     let credential: JSONNode
+    let now: WallTime
     let style: TextStyle
 
-    init(_ credential: JSONNode, _ style: TextStyle) {
-        (self.credential, self.style) = (credential, style)
+    init(_ credential: JSONNode, now: WallTime, _ style: TextStyle) {
+        (self.credential, self.now, self.style) = (credential, now, style)
     }
 
     var lines: [String] {
@@ -91,13 +94,35 @@ struct CredentialTrouble {
             }
         }
         guard let error = credential["last_error"], let problem = error["problem"]?.text else {
-            return warnings
+            return warnings + hooks
         }
         let state = credential["state"]?.text ?? ""
         let title = wrapped("\(name): \(problem) (\(error["class"]?.text ?? "")).", indent: "")
         return title.map { style.coloured($0, style.colour(ofState: state)) }
             + wrapped((error["remedy"]?.text ?? "") + ".", indent: "  ") + fixedSources(state)
-            + warnings
+            + warnings + hooks
+    }
+
+    /// Programs of `on_change` that are tried again.
+    private var hooks: [String] {
+        (credential["failing_hooks"]?.elements ?? []).flatMap { hook -> [String] in
+            let name = credential["name"]?.text ?? ""
+            let failures = hook["failures"]?.integer ?? 1
+            let often = failures > 1 ? ", \(failures) times in a row" : ""
+            let title =
+                "\(name): the program \(hook["program"]?.text ?? "") of on_change failed: "
+                + "\(hook["problem"]?.text ?? "")\(often)."
+            return wrapped(title, indent: "").map { style.coloured($0, .yellow) }
+                + wrapped(
+                    "It runs again by itself\(pause(hook["next_try_at"])). Once mended, at once: "
+                        + "evertoken reload.", indent: "  ")
+        }
+    }
+
+    private func pause(_ node: JSONNode?) -> String {
+        guard let seconds = node?.integer else { return "" }
+        let left = now.duration(to: WallTime(epochSeconds: seconds))
+        return left > .zero ? " in \(describe(left))" : ""
     }
 
     /// Where the mistake may lie in what only a restart reads again.

@@ -118,9 +118,13 @@ struct Assembly {
         _ loader: ConfigurationLoader, _ directories: Directories
     ) -> Result<Configuration, ConfigurationMistakes> {
         loader.load().flatMap { configuration in
-            let mistakes = PlaceSafety().mistakes(
+            var mistakes = PlaceSafety().mistakes(
                 directories, credentials: configuration.credentials.map(\.name),
                 file: loader.path)
+            let places = Directories(
+                configuration: configuration, base: loader.directory,
+                tokenOverride: directories.token, stateOverride: directories.state)
+            mistakes += PlaceSafety.takenSocketPaths(places, configuration, file: loader.path)
             return mistakes.isEmpty
                 ? .success(configuration) : .failure(ConfigurationMistakes(mistakes))
         }

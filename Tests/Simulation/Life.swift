@@ -127,7 +127,10 @@ extension Life: SecretReader, HookRunner, Journal, Supervisor {
     func read(file path: String) async throws(SecretFailure) -> Secret {
         throw SecretFailure("not there")
     }
-    func run(_ hooks: [HookSpecification], token: PublishedToken, paths: [String]) {}
+    func run(
+        _ runs: [HookRun], token: PublishedToken, paths: [String],
+        ended: @escaping @Sendable (Ticket, String?) -> Void
+    ) {}
     func write(_ entry: JournalEntry) {
         guard !isDead else { return }
         simulation.note(entry)
@@ -265,6 +268,8 @@ extension Life: OutputPublisher {
     func remove(_ outputs: [OutputSpecification], of credential: String) async {
         if !isDead { simulation.machine.outputs[credential] = nil }
     }
+
+    func altered() async -> [AlteredOutput] { [] }
 
     func published(
         in outputs: [OutputSpecification], of credential: String

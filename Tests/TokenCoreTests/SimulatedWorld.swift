@@ -172,6 +172,8 @@ struct SimulatedWorld {
                 problems.append("\(name) publishes \(access.token.reveal()), not the newest")
             }
             tell(name, .published(ticket, .complete))
+        case .runHooks(let runs, _):
+            for run in runs { tell(name, .hookEnded(run.ticket, problem: nil)) }
         case .withdrawExpired, .report: break
         }
     }

@@ -39,6 +39,10 @@ final class RecordingWorld: Sendable {
         /// Credentials whose slots are a copy.
         var foreign: Set<String> = []
         var mark: PublishedMark?
+        /// What the next look at the outputs finds.
+        var altered: [AlteredOutput] = []
+        /// What goes wrong with the next runs of programs; they work when there is no more.
+        var hookProblems: [String?] = []
         /// What the timer is set to.
         var armedAt: Uptime?
     }
@@ -224,8 +228,23 @@ extension RecordingWorld: TokenEndpoint, SecretReader, OutputPublisher, HookRunn
     func published(
         in outputs: [OutputSpecification], of credential: String
     ) async -> PublishedMark? { state.withLock { $0.mark } }
-    func run(_ hooks: [HookSpecification], token: PublishedToken, paths: [String]) {
-        note(.hooked)
+    func altered() async -> [AlteredOutput] {
+        state.withLock { state in
+            defer { state.altered = [] }
+            return state.altered
+        }
+    }
+    func run(
+        _ runs: [HookRun], token: PublishedToken, paths: [String],
+        ended: @escaping @Sendable (Ticket, String?) -> Void
+    ) {
+        for run in runs {
+            note(.hooked)
+            let problem = state.withLock { state in
+                state.hookProblems.isEmpty ? nil : state.hookProblems.removeFirst()
+            }
+            ended(run.ticket, problem)
+        }
     }
 }
 

@@ -57,6 +57,9 @@ int clinux_drop_acls(int descriptor);
 /* open(2) is variadic: one with a mode, relative to a directory descriptor. */
 int clinux_openat(int directory, const char *path, int flags, mode_t mode);
 
+/* fallocate(2) of the first bytes of a file without a change of its length; a GNU extension. */
+int clinux_reserve(int descriptor, off_t length);
+
 /* Whether a descriptor is open. */
 int clinux_is_open(int descriptor);
 

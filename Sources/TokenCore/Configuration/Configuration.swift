@@ -126,6 +126,9 @@ public struct OutputSpecification: Sendable, Equatable {
     public var group: String?
     public var mode: UInt32 = 0o640
     public var removeOnExpiry = false
+    /// Written over in its place, instead of replaced by a new file: for a reader who has the file
+    /// itself, such as a container into which it is mounted.
+    public var isWrittenInPlace = false
 
     public init(path: String, format: Format) { (self.path, self.format) = (path, format) }
 

@@ -148,6 +148,9 @@ struct CredentialReading {
         output.mode = object.take("mode")?.fileMode() ?? output.mode
         output.removeOnExpiry =
             object.take("on_expiry")?.choice(onExpiryChoices) ?? output.removeOnExpiry
+        output.isWrittenInPlace =
+            object.take("write")?.choice([("replace", false), ("in-place", true)]) ?? false
+        field.requireKept(output)
         object.finish()
         return path == nil ? nil : output
     }
@@ -162,22 +165,6 @@ struct CredentialReading {
 }
 
 extension FieldReader {
-    /// An output's path: no `..`, no empty name, and no hidden file (the daemon's temporary names
-    /// start with a dot).
-    func outputPath() -> String? {
-        guard let text = path("crm/token") else { return nil }
-        let names = text.split(separator: "/", omittingEmptySubsequences: false)
-            .dropFirst(text.hasPrefix("/") ? 1 : 0)
-        guard names.allSatisfy({ !$0.isEmpty && $0 != "." }), names.last?.hasPrefix(".") == false,
-            text.hasPrefix("/") || names.first?.hasPrefix(".") == false
-        else {
-            mistake(
-                "is no path of a visible file", "write \"NAME/token\" or an absolute path")
-            return nil
-        }
-        return text
-    }
-
     /// An output that names what no token has could never be written.
     func requireKnown(_ template: Template, of profile: ProviderProfile) {
         let own: [ContextVariable] = [.accessToken, .tokenType, .expiresAt, .scope]

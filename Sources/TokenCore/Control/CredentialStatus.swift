@@ -15,6 +15,8 @@ public struct CredentialStatus: Sendable, Equatable {
     public var outputs: [String]
     /// What will need a person, though all is well today.
     public var warnings: [String]
+    /// Programs of `on_change` that have not worked for the newest token, in their order.
+    public var failingHooks: [FailingHook]
     /// Keys whose `LoadCredential=` source systemd reads when the service starts: a change of it
     /// takes a restart.
     public var sourcesFixedAtStart: [String]
@@ -35,6 +37,7 @@ public struct CredentialStatus: Sendable, Equatable {
         refreshes = lifecycle.grant.attempts.successes
         outputs = lifecycle.configuration.outputs.map(\.path)
         warnings = Self.warnings(lifecycle, now: now)
+        failingHooks = lifecycle.failingHooks.map { FailingHook($0, now: now) }
         sourcesFixedAtStart = lifecycle.configuration.sourcesFixedAtStart
     }
 
@@ -64,6 +67,7 @@ public struct CredentialStatus: Sendable, Equatable {
             ("refreshes", .integer(refreshes)),
             ("outputs", .array(outputs.map { .string($0) })),
             ("warnings", .array(warnings.map { .string($0) })),
+            ("failing_hooks", .array(failingHooks.map(\.json))),
             ("sources_fixed_at_start", .array(sourcesFixedAtStart.map { .string($0) })),
         ])
     }

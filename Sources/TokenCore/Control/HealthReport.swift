@@ -21,7 +21,8 @@ public struct HealthReport: Sendable, Equatable {
     public var isReady: Bool
     public var isStopping: Bool
     public var unhealthy: [Reason: [String]] = [:]
-    /// Still served by a token that lives, but a person will be needed.
+    /// Still served by a token that lives, but a person will be needed; or a program of `on_change`
+    /// has not worked for the newest token.
     public var attention: [String] = []
 
     public var isHealthy: Bool { isReady && !isStopping && unhealthy.isEmpty }
@@ -47,10 +48,9 @@ public struct HealthReport: Sendable, Equatable {
         if lifecycle.hasStorageProblem { unhealthy[.storage, default: []].append(name) }
         if lifecycle.hasOutputProblem { unhealthy[.output, default: []].append(name) }
         let (state, isServed) = (lifecycle.state, lifecycle.isServed(now: now))
-        if isServed {
-            if !state.isHealthy { attention.append(name) }
-            return
-        }
+        let hasFailingHook = !lifecycle.failingHooks.isEmpty
+        if hasFailingHook || (isServed && !state.isHealthy) { attention.append(name) }
+        guard !isServed else { return }
         let reason: Reason =
             switch state {
             case .pending: .pending

@@ -102,6 +102,11 @@ extension MetricsText {
             "evertoken_storage_problem", .gauge,
             "Whether the file system of the state does not take what must be saved.")
         for one in credentials { sample("", one.label, one.metrics.hasStorageProblem ? 1 : 0) }
+        family(
+            "evertoken_hook_failures", .gauge,
+            "Failures in a row of a program of on_change; 0 when all have worked for the newest "
+                + "token.")
+        for one in credentials { sample("", one.label, Int64(one.metrics.hookFailures)) }
     }
 
     fileprivate mutating func attempts(_ credentials: [Labelled]) {

@@ -33,6 +33,8 @@ public struct CredentialMetrics: Sendable, Equatable {
     var lateness: Duration
     var hasOutputProblem: Bool
     var hasStorageProblem: Bool
+    /// Failures in a row of the program of `on_change` that has most; 0 when all work.
+    var hookFailures: Int
     /// Since the start.
     var attempts: MetricsTally.Attempts
 
@@ -52,6 +54,7 @@ public struct CredentialMetrics: Sendable, Equatable {
         lateness = lifecycle.lateness(now: now.uptime)
         hasOutputProblem = lifecycle.hasOutputProblem
         hasStorageProblem = lifecycle.hasStorageProblem
+        hookFailures = lifecycle.failingHooks.map(\.failures).max() ?? 0
         self.attempts = attempts ?? MetricsTally.Attempts(provider: provider)
     }
 }

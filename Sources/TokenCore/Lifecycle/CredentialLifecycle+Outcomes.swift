@@ -254,7 +254,10 @@ extension CredentialLifecycle {
     mutating func publishEnded(
         _ report: PublicationReport, now: Moment, using random: inout RandomSource
     ) -> [LifecycleAction] {
+        var hooks: [LifecycleAction] = []
         if report.isAnyWritten, let access = grant.access {
+            // Not for files that were only written again.
+            if published?.generation != grant.generation { hooks = runHooks(for: access) }
             notePublished(access, now: now)
         }
         let isChanged = isOutputChangePending
@@ -263,7 +266,7 @@ extension CredentialLifecycle {
             publishDueAt = isChanged ? now.uptime : nil
             publishFailures = 0
             lastOutputProblem = nil
-            return []
+            return hooks
         }
         publishFailures += 1
         lastOutputProblem = StoredError(
@@ -278,6 +281,6 @@ extension CredentialLifecycle {
             after: .output, history: history, remaining: remaining, isRotating: false,
             using: &random)
         publishDueAt = now.uptime.advanced(by: max(wait, .milliseconds(250)))
-        return [.report(.outputFailed(problem: problem))]
+        return hooks + [.report(.outputFailed(problem: problem))]
     }
 }

@@ -35,6 +35,7 @@ public struct CredentialLifecycle: Sendable {
     /// A person has looked at the state: it may be older than the token files.
     public internal(set) var isAccepted = false
     var lastOutputProblem: StoredError?
+    var hooks: HookBook
     /// Attempts in a row that the state's file system prevented; the disk cannot remember them.
     var storageFailures = 0
     var storageError: StoredError?
@@ -62,6 +63,7 @@ public struct CredentialLifecycle: Sendable {
     /// - Parameter firstTicket: Above every ticket of a former life of the same name.
     public init(_ configuration: CredentialConfiguration, firstTicket: UInt64 = 0) {
         self.configuration = configuration
+        hooks = HookBook(configuration.hooks)
         lastTicket = firstTicket
     }
 
@@ -105,6 +107,7 @@ public struct CredentialLifecycle: Sendable {
         }
         if let expiryAt { deadlines.append(expiryAt) }
         if let warnDueAt { deadlines.append(warnDueAt) }
+        if let hooksDueAt { deadlines.append(hooksDueAt) }
         return deadlines.min()
     }
 
@@ -171,6 +174,9 @@ public struct CredentialLifecycle: Sendable {
             guard job == .publishing(ticket) else { return [] }
             job = .none
             return publishEnded(report, now: now, using: &random)
+        case .hookEnded(let ticket, let problem):
+            return hookEnded(ticket, problem, now: now, using: &random)
+        case .outputsAltered(let altered): return outputsAltered(altered, now: now)
         case .refreshRequested:
             requestRefresh(now: now)
             return []
@@ -186,7 +192,9 @@ public struct CredentialLifecycle: Sendable {
     }
 
     private mutating func woke(now: Moment, mayAttempt: Bool) -> [LifecycleAction] {
-        var actions = noteExpiry(now: now.uptime) + warnOfRefreshTokenEnd(now: now)
+        var actions =
+            noteExpiry(now: now.uptime) + warnOfRefreshTokenEnd(now: now)
+            + runDueHooks(now: now.uptime)
         guard job == .none else { return actions }
         // An attempt first: outputs that cannot be written must not keep the token from renewal.
         guard wantsAttempt(at: now.uptime), mayAttempt else {
@@ -253,6 +261,7 @@ public struct CredentialLifecycle: Sendable {
     private mutating func configured(
         _ new: CredentialConfiguration, now: Moment
     ) -> [LifecycleAction] {
+        hooks.configure(new.hooks, now: now.uptime)
         guard new != configuration else {
             // What its secrets read from may have been mended although nothing is spelled anew.
             let history = grant.attempts

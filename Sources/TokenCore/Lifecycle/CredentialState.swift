@@ -95,6 +95,10 @@ public enum LifecycleEvent: Sendable {
     case woke
     case attemptEnded(Ticket, AttemptReport)
     case published(Ticket, PublicationReport)
+    /// One run of an `on_change` program, with what went wrong.
+    case hookEnded(Ticket, problem: String?)
+    /// Files that were published are not as they were left.
+    case outputsAltered([AlteredOutput])
     /// A person or script wants a refresh now.
     case refreshRequested
     /// Somebody wants a token that lasts longer than the present one. Unlike a person's wish it
@@ -138,6 +142,8 @@ public enum LifecycleAction: Sendable, Equatable {
     case recover(Ticket, isAccepted: Bool)
     case attempt(Ticket, AttemptOrder)
     case publish(Ticket, GrantedAccess, generation: Int64)
+    /// Programs to tell of the token that is in the files now.
+    case runHooks([HookRun], GrantedAccess)
     /// Remove the outputs that asked for it: their token is dead.
     case withdrawExpired
     case report(LifecycleNotice)
@@ -152,6 +158,10 @@ public enum LifecycleNotice: Sendable, Equatable {
     case misconfigured(StoredError?)
     case quarantined(problem: String)
     case outputFailed(problem: String)
+    case outputAltered(problem: String)
+    /// `nextTryIn`: `nil` where it runs for a newer token at once.
+    case hookFailed(program: String, problem: String, failures: Int, nextTryIn: Duration?)
+    case hookWorks(program: String, failures: Int)
     /// Whole days left of the refresh token.
     case refreshTokenEnds(days: Int)
 }

@@ -219,8 +219,10 @@ public struct Fleet: Sendable {
         if isHeldBack, !hasRoom, !waiting.contains(index) { waiting.append(index) }
         // One that waits for room is woken by room, one that a rate limit holds at its time; either
         // by its token's end.
-        let held = [hasRoom ? freeAt : nil, lifecycle.expiryAt, lifecycle.publishDueAt]
-            .compactMap { $0 }.min()
+        let held = [
+            hasRoom ? freeAt : nil, lifecycle.expiryAt, lifecycle.publishDueAt,
+            lifecycle.hooksDueAt,
+        ].compactMap { $0 }.min()
         heap.set(index, to: isHeldBack ? held : lifecycle.wakeAt)
         return actions.map { Order(credential: lifecycle.name, action: $0) }
     }

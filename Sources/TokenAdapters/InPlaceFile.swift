@@ -1,0 +1,97 @@
+internal import CLinux
+internal import Glibc
+
+/// Writes over a file in its place, for readers who have the file itself and would never see
+/// another one under its name: a container into which it is mounted.
+///
+/// A power cut in the middle may leave a part of each content; whoever starts next writes it anew.
+/// Order: room first, so that a full disk changes nothing; then all bytes by one pwrite(2); then
+/// the rest of a longer one is cut off; then fsync(2). The file is never empty.
+struct InPlaceFile {
+    /// Owner, group and mode; also how the file is made where there is none yet.
+    var attributes: AtomicFile
+    /// Whether blanks at the end change nothing: then the file keeps the length that it has, and
+    /// the old content's end is never behind the new one.
+    var mayPad: Bool
+
+    /// Puts `bytes` at `name` in the open directory. A file that is already exactly so is left
+    /// alone.
+    func write(
+        _ bytes: [UInt8], name: String, in directory: Int32, place: String
+    ) throws(SystemError) {
+        let file = clinux_openat(directory, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0)
+        guard file >= 0 else {
+            // Nobody has it yet: it appears whole.
+            guard errno == ENOENT else { throw SystemError("open \(place) for writing") }
+            return try attributes.write(bytes, name: name, in: directory, place: place)
+        }
+        defer { close(file) }
+        let size = try requireOwn(file, place)
+        let content = padded(bytes, to: size)
+        if attributes.isAlready(content, name: name, in: directory) { return }
+        // Before the new token is in it (I16).
+        try attributes.giveAway(file, place)
+        guard fchmod(file, attributes.mode) == 0 else {
+            throw SystemError("set the mode of \(place)")
+        }
+        try reserve(content.count, in: file, place)
+        let wrote = content.withUnsafeBytes { bytes in
+            retryingInterrupts { pwrite(file, bytes.baseAddress, bytes.count, 0) }
+        }
+        guard wrote == content.count else {
+            // A part of it: the rest is tried at once, and all of it again at the next try.
+            try writeAll(content, to: file, at: 0, what: place)
+            return try finish(file, content.count, size, place)
+        }
+        try finish(file, content.count, size, place)
+    }
+
+    private func finish(
+        _ file: Int32, _ count: Int, _ size: Int, _ place: String
+    ) throws(SystemError) {
+        if count < size, retryingInterrupts({ ftruncate(file, off_t(count)) }) != 0 {
+            throw SystemError("cut \(place) to its length")
+        }
+        guard fsync(file) == 0 else { throw SystemError("save \(place)") }
+    }
+
+    /// Only a file that nothing else is called, and that is the daemon's, may be written over:
+    /// another name of it may be a file that must not change.
+    ///
+    /// - Returns: Its length.
+    private func requireOwn(_ file: Int32, _ place: String) throws(SystemError) -> Int {
+        var about = stat()
+        guard fstat(file, &about) == 0 else { throw SystemError("look at \(place)") }
+        guard about.st_mode & S_IFMT == S_IFREG else {
+            throw SystemError(
+                place: place, "is no regular file and is left as it is; move it away", EEXIST)
+        }
+        guard about.st_nlink == 1 else {
+            throw SystemError(
+                place: place, "has more than one name (hard links) and is left as it is; remove it",
+                EMLINK)
+        }
+        guard about.st_uid == geteuid() || about.st_uid == attributes.owner else {
+            throw SystemError(
+                place: place,
+                "belongs to user \(about.st_uid), not to the daemon, and is left as it is; "
+                    + "remove it", EEXIST)
+        }
+        return Int(about.st_size)
+    }
+
+    private func padded(_ bytes: [UInt8], to size: Int) -> [UInt8] {
+        // What is much longer was not written by this daemon.
+        guard mayPad, bytes.count < size, size <= 1 << 20, bytes.last == 0x0A else { return bytes }
+        return bytes.dropLast()
+            + [UInt8](repeating: 0x20, count: size - bytes.count) + [0x0A]
+    }
+
+    /// Without a change of what is read: the length stays.
+    private func reserve(_ count: Int, in file: Int32, _ place: String) throws(SystemError) {
+        guard retryingInterrupts({ clinux_reserve(file, off_t(count)) }) != 0 else { return }
+        // A file system that knows no reservation says ENOSPC when it is written, or never.
+        guard errno != EOPNOTSUPP, errno != ENOSYS else { return }
+        throw SystemError("make room for \(place)")
+    }
+}

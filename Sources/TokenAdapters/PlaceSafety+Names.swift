@@ -1,0 +1,42 @@
+internal import Glibc
+public import TokenCore
+
+extension PlaceSafety {
+    /// Paths of sockets at which something else stands. The daemon replaces a socket that is left
+    /// over, and never another file.
+    public static func takenSocketPaths(
+        _ places: Directories, _ configuration: Configuration, file: String
+    ) -> [ConfigurationMistake] {
+        var sockets = [("control_socket", places.controlSocket)]
+        if configuration.credentials.contains(where: { !$0.units.isEmpty }) {
+            sockets.append(("credential_socket", places.credentialSocket))
+        }
+        return sockets.compactMap { key, path in
+            var about = stat()
+            guard lstat(path, &about) == 0, about.st_mode & S_IFMT != S_IFSOCK else { return nil }
+            return ConfigurationMistake(
+                file: file, path: key, problem: "\(path) is no socket and is left as it is",
+                remedy: "move it away, or name another path")
+        }
+    }
+
+    /// Outputs that a symbolic link leads to. None is followed, and none is replaced.
+    public static func linkedOutputs(
+        _ places: Directories, _ configuration: Configuration, file: String
+    ) -> [ConfigurationMistake] {
+        configuration.credentials.flatMap { credential in
+            credential.outputs.compactMap { output in
+                // Above the token directory links are the operator's own.
+                let root = output.isAbsolute ? "" : places.token + "/"
+                guard let link = OutputPlace.link(in: root + output.path, below: root) else {
+                    return nil
+                }
+                return ConfigurationMistake(
+                    file: file, path: "credentials.\(credential.name).outputs",
+                    problem:
+                        "\(link.path) is a symbolic link, and \"\(output.path)\" leads through it",
+                    remedy: link.remedy)
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+/// The names that the daemon itself gives to files beside outputs.
+public enum OwnNames {
+    /// Of its lock and of a file that is being written. No output may be called so.
+    public static let prefix = ".evertoken-"
+    /// Bytes of an output's name, so that its temporary one (`.evertoken-NAME.new`) fits into the
+    /// 255 that file systems take.
+    public static let longestOutput = 240
+}
+
+extension FieldReader {
+    /// An output's path: no `..`, no empty name, and none that the daemon uses for itself. Hidden
+    /// files (`.netrc`, `.npmrc`) are files like others.
+    func outputPath() -> String? {
+        guard let text = path("crm/token") else { return nil }
+        let names = text.split(separator: "/", omittingEmptySubsequences: false)
+            .dropFirst(text.hasPrefix("/") ? 1 : 0)
+        guard names.allSatisfy({ !$0.isEmpty && $0 != "." }) else {
+            mistake("is no path of a file", "write \"NAME/token\" or an absolute path")
+            return nil
+        }
+        guard !names.contains(where: { $0.hasPrefix(OwnNames.prefix) }) else {
+            mistake(
+                "has a name that begins with \"\(OwnNames.prefix)\", as the daemon's own files do",
+                "choose another name")
+            return nil
+        }
+        guard (names.last?.utf8.count ?? 0) <= OwnNames.longestOutput else {
+            mistake(
+                "has a name of more than \(OwnNames.longestOutput) bytes", "choose a shorter name")
+            return nil
+        }
+        return text
+    }
+}
+
+extension FieldReader {
+    /// What is written over in its place is there for ever: to remove the file would leave its
+    /// readers with one that has no name any more.
+    func requireKept(_ output: OutputSpecification) {
+        guard output.isWrittenInPlace else { return }
+        if output.removeOnExpiry {
+            mistake(
+                "cannot both be written in place and be removed when its token has expired",
+                "add \"on_expiry\": \"keep\", or leave out \"write\"")
+        }
+        if output.mode & 0o200 == 0 {
+            mistake(
+                "cannot be written in place with a mode that forbids its owner to write",
+                "write \"mode\": \"0640\", or leave out \"write\"")
+        }
+    }
+}

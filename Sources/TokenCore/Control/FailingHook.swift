@@ -1,0 +1,27 @@
+/// A program of `on_change` that has not worked for the newest token, as `status` shows it.
+public struct FailingHook: Sendable, Equatable {
+    public var program: String
+    public var problem: String
+    /// In a row.
+    public var failures: Int
+    public var at: WallTime
+    /// `nil` while it runs, or waits for its turn.
+    public var nextTryAt: WallTime?
+
+    init(_ failure: HookFailure, now: Moment) {
+        (program, problem) = (failure.program, failure.problem)
+        (failures, at) = (failure.failures, failure.at)
+        nextTryAt = failure.nextTryAt.map { now.wall(at: $0) }
+    }
+
+    /// Every key is always there.
+    public var json: JSONNode {
+        .object([
+            ("program", .string(program)), ("problem", .string(problem)),
+            ("failures", .integer(Int64(failures))), ("at", .integer(at.epochSeconds)),
+            (
+                "next_try_at", nextTryAt.map { .integer($0.epochSeconds) } ?? JSONNode(.null)
+            ),
+        ])
+    }
+}

@@ -1,0 +1,31 @@
+// The programs of `on_change` run beside the credential's jobs: none of them waits for one.
+extension CredentialLifecycle {
+    /// Programs that have not worked for the newest token.
+    public var failingHooks: [HookFailure] { hooks.failures }
+
+    /// When one of them runs again.
+    var hooksDueAt: Uptime? { hooks.wakeAt }
+
+    /// A new token is in its files.
+    mutating func runHooks(for access: GrantedAccess) -> [LifecycleAction] {
+        var book = hooks
+        let runs = book.runAll { nextTicket() }
+        hooks = book
+        return runs.isEmpty ? [] : [.runHooks(runs, access)]
+    }
+
+    mutating func runDueHooks(now: Uptime) -> [LifecycleAction] {
+        guard let due = hooks.wakeAt, due <= now else { return [] }
+        var book = hooks
+        let runs = book.runDue(now) { nextTicket() }
+        hooks = book
+        guard published != nil, let access = grant.access else { return [] }
+        return [.runHooks(runs, access)]
+    }
+
+    mutating func hookEnded(
+        _ ticket: Ticket, _ problem: String?, now: Moment, using random: inout RandomSource
+    ) -> [LifecycleAction] {
+        hooks.ended(ticket, problem, now: now, using: &random).map { [.report($0)] } ?? []
+    }
+}

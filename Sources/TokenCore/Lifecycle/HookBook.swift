@@ -1,0 +1,136 @@
+/// One run of an `on_change` program.
+public struct HookRun: Sendable, Equatable {
+    public var ticket: Ticket
+    public var hook: HookSpecification
+    /// How many programs the credential has.
+    public var hooksInAll: Int
+}
+
+/// A program that has not worked for the newest token.
+public struct HookFailure: Sendable, Equatable {
+    public var program: String
+    /// What went wrong the last time.
+    public var problem: String
+    /// Failures in a row, over all tokens.
+    public var failures: Int
+    public var at: WallTime
+    /// `nil` while it runs, or waits for its turn.
+    public var nextTryAt: Uptime?
+}
+
+/// A credential's `on_change` programs as a value: which of them to run, and when one that failed
+/// runs again. It runs nothing itself.
+///
+/// A program runs once for each new token. One that fails runs again, by itself, after a pause that
+/// doubles, until it works or a newer token comes: what it tells is still to be told.
+struct HookBook: Sendable {
+    private static let firstPause: Duration = .seconds(1)
+    private static let longestPause: Duration = .seconds(300)
+    /// Of one program, those that may still end; what was given up never does.
+    private static let mostRuns = 16
+
+    private struct Entry: Sendable {
+        var hook: HookSpecification
+        /// Under way or waiting, oldest first. They end in this order.
+        var runs: [Ticket] = []
+        var failure: HookFailure?
+        /// For the newest token.
+        var tries = 0
+        var retryAt: Uptime?
+    }
+    private var entries: [Entry]
+
+    init(_ hooks: [HookSpecification]) { entries = hooks.map { Entry(hook: $0) } }
+
+    /// When the next one that failed is to run again.
+    var wakeAt: Uptime? { entries.compactMap(\.retryAt).min() }
+
+    /// In their order.
+    var failures: [HookFailure] {
+        entries.compactMap { entry in
+            guard var failure = entry.failure else { return nil }
+            failure.nextTryAt = entry.retryAt
+            return failure
+        }
+    }
+
+    /// For a new token: all of them.
+    mutating func runAll(_ nextTicket: () -> Ticket) -> [HookRun] {
+        entries.indices.map { index in
+            entries[index].tries = 0
+            return run(index, nextTicket)
+        }
+    }
+
+    /// Those whose pause is over.
+    mutating func runDue(_ now: Uptime, _ nextTicket: () -> Ticket) -> [HookRun] {
+        entries.indices.filter { entries[$0].retryAt.map { $0 <= now } ?? false }
+            .map { run($0, nextTicket) }
+    }
+
+    private mutating func run(_ index: Int, _ nextTicket: () -> Ticket) -> HookRun {
+        let ticket = nextTicket()
+        entries[index].runs = (entries[index].runs + [ticket]).suffix(Self.mostRuns)
+        entries[index].retryAt = nil
+        return HookRun(ticket: ticket, hook: entries[index].hook, hooksInAll: entries.count)
+    }
+
+    /// - Parameter problem: What went wrong; `nil` for nothing.
+    /// - Returns: What there is to say; `nil` for the end of a run that is not known, and for one
+    ///   that worked as it should.
+    mutating func ended(
+        _ ticket: Ticket, _ problem: String?, now: Moment, using random: inout RandomSource
+    ) -> LifecycleNotice? {
+        guard let index = entries.firstIndex(where: { $0.runs.contains(ticket) }) else {
+            return nil
+        }
+        // Those before it were given up.
+        entries[index].runs.removeAll { $0.number <= ticket.number }
+        let isNewest = entries[index].runs.isEmpty
+        let (program, former) = (entries[index].hook.arguments[0], entries[index].failure)
+        guard let problem else {
+            guard isNewest else { return nil }
+            (entries[index].failure, entries[index].tries) = (nil, 0)
+            return former.map { .hookWorks(program: program, failures: $0.failures) }
+        }
+        let failures = (former?.failures ?? 0) + 1
+        entries[index].failure = HookFailure(
+            program: program, problem: problem, failures: failures, at: now.wall, nextTryAt: nil)
+        var pause: Duration?
+        // Behind an older one the newest runs anyway.
+        if isNewest {
+            entries[index].tries += 1
+            let wait = Self.pause(after: entries[index].tries, using: &random)
+            entries[index].retryAt = now.uptime.advanced(by: wait)
+            pause = wait
+        }
+        return .hookFailed(
+            program: program, problem: problem, failures: failures, nextTryIn: pause)
+    }
+
+    /// Doubling from a second to five minutes; up to a quarter of it earlier, so that programs that
+    /// failed together do not all come together.
+    private static func pause(after tries: Int, using random: inout RandomSource) -> Duration {
+        let ceiling = min(firstPause * (1 << min(max(0, tries - 1), 20)), longestPause)
+        return ceiling - random.part(of: ceiling / 4)
+    }
+
+    /// A reload. What failed is tried at once: its cause may have been mended. Where a program that
+    /// failed is no longer configured, those that are new take over what it had to tell.
+    mutating func configure(_ hooks: [HookSpecification], now: Uptime) {
+        var former = entries
+        var new: [Int] = []
+        entries = hooks.enumerated().map { index, hook in
+            guard let same = former.firstIndex(where: { $0.hook == hook }) else {
+                new.append(index)
+                return Entry(hook: hook)
+            }
+            return former.remove(at: same)
+        }
+        for index in entries.indices where entries[index].retryAt != nil {
+            entries[index].retryAt = now
+        }
+        guard former.contains(where: { $0.failure != nil }) else { return }
+        for index in new { entries[index].retryAt = now }
+    }
+}

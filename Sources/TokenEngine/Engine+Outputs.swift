@@ -1,0 +1,144 @@
+internal import TokenCore
+
+/// When the outputs are looked at, and who waits for it. A token file that was deleted by hand is
+/// noticed and written again (within a minute, at once after a reload or a question for health).
+struct OutputLook {
+    /// A wake that comes anyway is used from then on.
+    private static let interval: Duration = .seconds(45)
+    /// The loop is woken for it at the latest.
+    private static let latest: Duration = .seconds(55)
+    /// Questions for health come from anywhere: no more looks than this for them.
+    private static let shortest: Duration = .seconds(1)
+    /// So long an answer waits for a file server that does not answer.
+    static let patience: Duration = .seconds(3)
+
+    /// What is answered after a look.
+    enum Question {
+        case health(@Sendable (ControlReply) -> Void)
+        /// Answered when what the look found is written again, and what changed is written.
+        case reload(ConfigurationChanges, @Sendable (ControlReply) -> Void)
+    }
+    struct Waiter {
+        var question: Question
+        var deadline: Uptime
+        /// The look that is under way began before the question.
+        var isForNext: Bool
+        /// Credentials whose files are being written again; `nil` before the look has ended.
+        var restoring: Set<String>?
+    }
+
+    private(set) var lastAt: Uptime
+    private(set) var isUnderWay = false
+    /// One that begins after the question is wanted.
+    private var isWantedAgain = false
+    var waiters: [Waiter] = []
+
+    init(now: Uptime) { lastAt = now }
+
+    var dueAt: Uptime {
+        ([lastAt.advanced(by: Self.latest)] + waiters.map(\.deadline)).min() ?? lastAt
+    }
+
+    func isDue(_ now: Uptime) -> Bool {
+        !isUnderWay && (isWantedAgain || lastAt.duration(to: now) >= Self.interval)
+    }
+
+    /// Whether what is known is new enough for a question about health.
+    func isFresh(_ now: Uptime) -> Bool {
+        !isUnderWay && lastAt.duration(to: now) < Self.shortest
+    }
+
+    mutating func want() { isWantedAgain = true }
+
+    mutating func begin(_ now: Uptime) {
+        (isUnderWay, isWantedAgain, lastAt) = (true, false, now)
+    }
+
+    /// - Parameter found: Whose files are not as they were published.
+    mutating func end(_ found: Set<String>) {
+        isUnderWay = false
+        for index in waiters.indices where waiters[index].restoring == nil {
+            if !waiters[index].isForNext { waiters[index].restoring = found }
+            waiters[index].isForNext = false
+        }
+    }
+}
+
+extension EngineLoop {
+    mutating func lookIfDue(_ group: inout DiscardingTaskGroup) {
+        let now = self.now.uptime
+        answerAfterLook(now)
+        guard look.isDue(now), !fleet.isStopping else { return }
+        look.begin(now)
+        let inbox = engine.inbox
+        group.addTask { [world] in inbox.yield(.outputsLooked(await world.outputs.altered())) }
+    }
+
+    /// `GET /healthz`: as things stand at this moment, not a minute ago.
+    mutating func answerHealth(_ reply: @escaping @Sendable (ControlReply) -> Void) {
+        guard !look.isFresh(now.uptime), !fleet.isStopping else { return reply(health(now: now)) }
+        if !look.isUnderWay { look.want() }
+        wait(for: .health(reply), isForNext: false)
+    }
+
+    /// Answers when what others deleted is there again. A look that is under way may have passed it
+    /// by already; the next one follows it.
+    mutating func answerReload(
+        _ reply: @escaping @Sendable (ControlReply) -> Void
+    ) {
+        guard mistakes.isEmpty else {
+            return reply(
+                .problem(
+                    422, "the new configuration has mistakes; the old one stays",
+                    remedy: mistakes.joined(separator: "\n")))
+        }
+        wait(for: .reload(lastReload, reply), isForNext: look.isUnderWay)
+    }
+
+    private mutating func wait(for question: OutputLook.Question, isForNext: Bool) {
+        look.waiters.append(
+            OutputLook.Waiter(
+                question: question, deadline: now.uptime.advanced(by: OutputLook.patience),
+                isForNext: isForNext))
+    }
+
+    mutating func outputsLooked(
+        _ altered: [AlteredOutput], _ group: inout DiscardingTaskGroup
+    ) {
+        let found = Dictionary(grouping: altered, by: \.credential)
+        for (name, altered) in found.sorted(by: { $0.key < $1.key }) {
+            perform(fleet.handle(.outputsAltered(altered), for: name, now: now), &group)
+        }
+        look.end(Set(found.keys))
+        answerAfterLook(now.uptime)
+    }
+
+    private func done(_ changes: ConfigurationChanges, _ names: Set<String>) -> ControlReply {
+        var changes = changes
+        changes.problems += names.sorted().compactMap { name in
+            fleet[name]?.outputProblem.map { "\(name): \($0)" }
+        }
+        return ControlReply(200, changes.json)
+    }
+
+    private mutating func answerAfterLook(_ now: Uptime) {
+        let waiting = look.waiters
+        look.waiters = []
+        for waiter in waiting {
+            let isLate = waiter.deadline <= now || fleet.isStopping
+            switch waiter.question {
+            case .health(let reply):
+                guard isLate || waiter.restoring != nil else { break }
+                reply(health(now: self.now))
+                continue
+            case .reload(let changes, let reply):
+                let names = waiter.restoring.map { $0.union(changes.changed.map(\.name)) }
+                let isWritten = names?.allSatisfy { !(fleet[$0]?.isWritingOutputs ?? false) }
+                guard isLate || isWritten ?? false else { break }
+                reply(done(changes, names ?? []))
+                continue
+            }
+            look.waiters.append(waiter)
+        }
+    }
+}
