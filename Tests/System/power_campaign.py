@@ -59,6 +59,10 @@ class Start:
 class Campaign:
     """On one file system; several may run at once, each with its own directory below `base`."""
 
+    judgement = PowerJudgement
+    #: The flush that is torn: of which files, by which call.
+    torn_call, torn_files = "fdatasync", SLOTS
+
     def __init__(self, base: pathlib.Path, tracer: pathlib.Path, flavour: Flavour, seed: int,
                  environment: Optional[dict[str, str]] = None) -> None:
         self.tracer, self.flavour, self.environment = tracer, flavour, environment or {}
@@ -208,7 +212,8 @@ class Campaign:
         is the one before the flush: its caller has not learnt of its end."""
         made = []
         for before, after in itertools.pairwise(cuts):
-            if not (before.step and after.step and after.step.is_done("fdatasync", *SLOTS)
+            if not (before.step and after.step
+                    and after.step.is_done(self.torn_call, *self.torn_files)
                     and after.image.places and before.image.file != after.image.file):
                 continue
             file = self.new_image()
@@ -228,7 +233,10 @@ class Campaign:
     def _places(self, trial: PowerTrial, step: Optional[Step]) -> tuple[range, ...]:
         if step is None or not self.flavour.is_overwritten_in_place:
             return ()
-        return tuple(r for file in trial.slot_files() for r in extents(file))
+        return tuple(r for file in self.files_to_tear(trial) for r in extents(file))
+
+    def files_to_tear(self, trial: PowerTrial) -> list[pathlib.Path]:
+        return trial.slot_files()
 
     # Judging.
 
@@ -249,12 +257,11 @@ class Campaign:
             trial.close()
             image.file.unlink()
 
-    @staticmethod
-    def _judge_one(trial: PowerTrial, cut: Cut, is_recovered: bool) -> None:
+    def _judge_one(self, trial: PowerTrial, cut: Cut, is_recovered: bool) -> None:
         trial.faults = cut.faults
         try:
             trial.become(cut.world)
-            judgement = PowerJudgement(trial, cut.trace, cut.world, cut.how == "torn")
+            judgement = self.judgement(trial, cut.trace, cut.world, cut.how == "torn")
             judgement.examine()
             cut.is_ambiguous = judgement.is_cut_off
             if is_recovered:
