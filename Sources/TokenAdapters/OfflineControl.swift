@@ -89,17 +89,15 @@ public struct LocalFailure: Error, Sendable, Equatable {
 private struct SecretsWithoutService: SecretReader {
     let resolver: SecretResolver
 
-    func read(_ source: SecretSource) async throws(SecretFailure) -> Secret {
-        if case .credential(let name) = source, getenv("CREDENTIALS_DIRECTORY") == nil {
+    func read(
+        _ source: SecretSource, as shape: SecretText.Shape
+    ) async throws(SecretFailure) -> SecretText {
+        if case .credential(let name) = source.place, getenv("CREDENTIALS_DIRECTORY") == nil {
             throw SecretFailure(
                 "\(name) is a systemd credential, which only the service can read; start it "
                     + "(systemctl start evertoken), then run this again")
         }
-        return try await resolver.read(source)
-    }
-
-    func read(file path: String) async throws(SecretFailure) -> Secret {
-        try await resolver.read(file: path)
+        return try await resolver.read(source, as: shape)
     }
 }
 

@@ -18,36 +18,72 @@ public final class SecretResolver: SecretReader {
     )
     private let calls = Atomic<UInt64>(0)
 
-    /// - Parameter base: The directory of the configuration file; relative paths start there.
-    public init(base: String) { self.base = base }
+    private let noticed: @Sendable (_ place: String, _ trimming: String) -> Void
+    /// What `noticed` was told.
+    private let told = Mutex<Set<ByteText>>([])
 
-    public func read(_ source: SecretSource) async throws(SecretFailure) -> Secret {
-        switch source {
-        case .inline(let secret): return secret
-        case .file(let path): return try await read(file: path)
+    /// - Parameters:
+    ///   - base: The directory of the configuration file; relative paths start there.
+    ///   - noticed: Told once of each place what was dropped around its secret.
+    public init(
+        base: String,
+        noticed: @escaping @Sendable (_ place: String, _ trimming: String) -> Void = { _, _ in }
+    ) { (self.base, self.noticed) = (base, noticed) }
+
+    public func read(
+        _ source: SecretSource, as shape: SecretText.Shape
+    ) async throws(SecretFailure) -> SecretText {
+        var isExact = false
+        if case .exact = source { isExact = true }
+        let form = Form(shape: shape, isExact: isExact)
+        let text: SecretText
+        let place: String
+        switch source.place {
+        case .inline(let secret): return SecretText(secret)
+        case .file(let path):
+            place = path.hasPrefix("/") ? path : base + "/" + path
+            text = try await read(file: place, form)
         case .environment(let name):
+            place = "the environment variable \(name)"
             guard let value = getenv(name) else {
-                throw SecretFailure("the environment variable \(name) is not set; set it")
+                throw SecretFailure("\(place) is not set; set it")
             }
-            return Secret(String(cString: value))
+            let bytes = UnsafeRawBufferPointer(start: value, count: strlen(value))
+            text = try Self.secret(Array(bytes), from: place, form)
         case .credential(let name):
             guard let directory = getenv("CREDENTIALS_DIRECTORY") else {
                 throw SecretFailure(
                     "there is no systemd credential \(name); add LoadCredential=\(name):PATH to "
                         + "the unit and restart it")
             }
-            return try await read(file: String(cString: directory) + "/" + name)
+            place = String(cString: directory) + "/" + name
+            text = try await read(file: place, form)
         case .command(let arguments):
-            return try await within(
-                Self.patience.program,
-                "\(arguments[0]) has no turn: it hangs for other credentials", programs,
-                arguments[0]
-            ) { () throws(SecretFailure) in try Self.output(of: arguments) }
+            place = arguments[0]
+            text = try await within(
+                Self.patience.program, "\(place) has no turn: it hangs for other credentials",
+                programs, place
+            ) { () throws(SecretFailure) in try Self.output(of: arguments, form) }
+        case .exact(let inner): return try await read(inner, as: shape)
         }
+        note(text.trimming, at: place)
+        return text
     }
 
-    public func read(file path: String) async throws(SecretFailure) -> Secret {
-        let place = path.hasPrefix("/") ? path : base + "/" + path
+    /// How a text is read.
+    private struct Form: Sendable {
+        var shape: SecretText.Shape
+        var isExact: Bool
+    }
+
+    private func note(_ trimming: String?, at place: String) {
+        guard let trimming,
+            told.withLock({ $0.insert(ByteText(place + "\n" + trimming)).inserted })
+        else { return }
+        noticed(place, trimming)
+    }
+
+    private func read(file place: String, _ form: Form) async throws(SecretFailure) -> SecretText {
         let mount = mounts.point(of: place)
         return try await within(
             Self.patience.file, "\(place): its file system (\(mount)) does not answer", files, mount
@@ -56,18 +92,18 @@ public final class SecretResolver: SecretReader {
             do throws(SystemError) { bytes = try Self.content(of: place) } catch {
                 throw SecretFailure(error.text)
             }
-            return try Self.secret(bytes, from: place)
+            return try Self.secret(bytes, from: place, form)
         }
     }
 
     /// Runs `body` on a lane for as long as the caller can wait; no two calls wait for each other.
     private func within(
         _ limit: DispatchTimeInterval, _ late: String, _ lanes: Lanes, _ holder: String,
-        _ body: @escaping @Sendable () throws(SecretFailure) -> Secret
-    ) async throws(SecretFailure) -> Secret {
+        _ body: @escaping @Sendable () throws(SecretFailure) -> SecretText
+    ) async throws(SecretFailure) -> SecretText {
         let call = calls.wrappingAdd(1, ordering: .relaxed).newValue
         let result = await lanes.run(key: String(call), holder: holder, within: limit) {
-            () -> Result<Secret, SecretFailure> in
+            () -> Result<SecretText, SecretFailure> in
             do throws(SecretFailure) { return .success(try body()) } catch {
                 return .failure(error)
             }
@@ -88,7 +124,9 @@ public final class SecretResolver: SecretReader {
         return try readAll(file, limit: limit + 1, what: place)
     }
 
-    private static func output(of arguments: [String]) throws(SecretFailure) -> Secret {
+    private static func output(
+        of arguments: [String], _ form: Form
+    ) throws(SecretFailure) -> SecretText {
         let keep = ["PATH", "HOME", "LANG", "USER", "LOGNAME", "XDG_RUNTIME_DIR"]
         let environment = keep.compactMap { name in
             getenv(name).map { "\(name)=\(String(cString: $0))" }
@@ -105,19 +143,15 @@ public final class SecretResolver: SecretReader {
             case .killed(let signal): throw SecretFailure("\(program) died of signal \(signal)")
             }
         }
-        return try secret(bytes, from: program)
+        return try secret(bytes, from: program, form)
     }
 
-    /// One trailing newline is dropped: editors and `echo` add it.
     private static func secret(
-        _ bytes: [UInt8], from place: String
-    ) throws(SecretFailure) -> Secret {
+        _ bytes: [UInt8], from place: String, _ form: Form
+    ) throws(SecretFailure) -> SecretText {
         guard bytes.count <= limit else { throw SecretFailure("\(place) is larger than 64 KiB") }
-        let trimmed = bytes.last == 0x0A ? bytes.dropLast() : bytes[...]
-        guard let text = String(validating: trimmed, as: UTF8.self) else {
-            throw SecretFailure("\(place) is not UTF-8 text")
-        }
-        guard !text.isEmpty else { throw SecretFailure("\(place) is empty; put the secret there") }
-        return Secret(text)
+        do throws(SecretText.Mistake) {
+            return try SecretText(bytes, shape: form.shape, isExact: form.isExact)
+        } catch { throw SecretFailure("\(place) \(error.problem)") }
     }
 }

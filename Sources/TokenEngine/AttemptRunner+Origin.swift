@@ -13,7 +13,7 @@ struct Fence: Sendable {
 extension AttemptRunner {
     /// - Returns: Why nothing may be sent, or `nil`.
     func foreign(
-        _ grant: StoredGrant?, _ order: AttemptOrder, _ seed: Secret?,
+        _ grant: StoredGrant?, _ order: AttemptOrder, _ seed: InitialToken?,
         _ credential: CredentialConfiguration, _ fence: Fence
     ) async throws(AttemptStop) -> String? {
         guard order.isRenewal, let grant else { return nil }

@@ -4,12 +4,10 @@ internal import TokenCore
 extension AttemptRunner {
     func seed(
         of credential: CredentialConfiguration, mayMiss: Bool
-    ) async throws(AttemptStop) -> Secret? {
+    ) async throws(AttemptStop) -> InitialToken? {
         guard let source = credential.refreshToken else { return nil }
         do throws(SecretFailure) {
-            let seed = try await world.secrets.read(source)
-            guard !seed.isEmpty else { throw SecretFailure("refresh_token is empty") }
-            return seed
+            return InitialToken(try await world.secrets.read(source, as: .line))
         } catch {
             // With a token in the state the seed has done its work; it may be gone.
             if mayMiss { return nil }
@@ -63,30 +61,33 @@ extension AttemptRunner {
         var values = CredentialValues(scope: credential.scope)
         for (name, source) in credential.variables where names?.contains(name) ?? true {
             values.variables[name] = try await value(
-                of: source, variable: credential.profile.variables[name], named: name)
+                source, of: credential.profile, named: name)
         }
         if let source = credential.clientID {
-            values.clientID = try await secret(source).reveal()
+            values.clientID = try await secret(source, as: .line).reveal()
         }
         if let source = credential.clientSecret, names == nil {
-            values.clientSecret = try await secret(source).reveal()
+            values.clientSecret = try await secret(
+                source, as: credential.profile.shape(of: "client_secret")
+            ).reveal()
         }
         return values
     }
 
     private func value(
-        of source: VariableSource, variable: ProfileVariable?, named name: String
+        _ source: VariableSource, of profile: ProviderProfile, named name: String
     ) async throws(AttemptStop) -> JSONNode {
-        let value: JSONNode
+        let variable = profile.variables[name]
+        let shape = profile.shape(of: name)
+        let result: JSONNode
         switch source {
-        case .literal(let node): value = node
-        case .secret(let source): value = .string(try await secret(source).reveal())
-        }
-        var result = value
-        if variable?.isFromFile == true, let path = value.text, case .literal = source {
-            do throws(SecretFailure) {
-                result = .string(try await world.secrets.read(file: path).reveal())
-            } catch { throw AttemptStop(error) }
+        case .secret(let source): result = .string(try await secret(source, as: shape).reveal())
+        case .literal(let node):
+            if variable?.isFromFile == true, let path = node.text {
+                result = .string(try await secret(.file(path), as: shape).reveal())
+            } else {
+                result = node
+            }
         }
         if let pattern = variable?.pattern.flatMap(Pattern.init),
             let text = result.canonicalText, !pattern.matchesWhole(text)
@@ -96,10 +97,12 @@ extension AttemptRunner {
         return result
     }
 
-    private func secret(_ source: SecretSource) async throws(AttemptStop) -> Secret {
-        do throws(SecretFailure) { return try await world.secrets.read(source) } catch {
-            throw AttemptStop(error)
-        }
+    private func secret(
+        _ source: SecretSource, as shape: SecretText.Shape
+    ) async throws(AttemptStop) -> Secret {
+        do throws(SecretFailure) {
+            return try await world.secrets.read(source, as: shape).secret
+        } catch { throw AttemptStop(error) }
     }
 }
 

@@ -95,9 +95,12 @@ public struct SecretFailure: Error, Sendable, Equatable {
 }
 
 public protocol SecretReader: Sendable {
-    func read(_ source: SecretSource) async throws(SecretFailure) -> Secret
-    /// The trimmed content of a file named by a `from_file` variable.
-    func read(file path: String) async throws(SecretFailure) -> Secret
+    /// What the source says now. A file's path may be relative to the configuration's directory.
+    ///
+    /// - Throws: ``SecretFailure``, naming the place, where there is none or it can be no secret.
+    func read(
+        _ source: SecretSource, as shape: SecretText.Shape
+    ) async throws(SecretFailure) -> SecretText
 }
 
 /// The files that other programs read.

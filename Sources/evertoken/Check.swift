@@ -10,8 +10,11 @@ struct Check: ParsableCommand {
             Prints every mistake as FILE:LINE:COLUMN: path: what is wrong; what to write, and \
             exits 78 if there is one.
 
+            Reads the secrets that it can, but runs no program for them, and warns of those that \
+            the daemon could not use; none is shown.
+
             With --show-request it prints the exact request that a credential would send, secrets \
-            as «secret»; none of them is read.
+            as «secret»; none of them is read then.
 
               evertoken check --config ./evertoken.json
               evertoken check crm --show-request
@@ -34,13 +37,13 @@ struct Check: ParsableCommand {
             else {
                 throw fail(EX_DATAERR, "there is no credential '\(name)' in \(config)")
             }
-            warn(of: [credential])
+            warn(of: [credential], loader)
             print("\(name): ok, provider \(credential.profile.name)")
             if showRequest { try show(credential) }
             return
         }
         if showRequest { throw ValidationError("--show-request needs a credential's NAME") }
-        warn(of: configuration.credentials)
+        warn(of: configuration.credentials, loader)
         let count = configuration.credentials.count
         print("\(config): ok, \(count) credential\(count == 1 ? "" : "s")")
         let hints = UnitHints(configuration).lines + consumerHints(configuration)
@@ -62,7 +65,11 @@ struct Check: ParsableCommand {
         throw ExitCode(EX_CONFIG)
     }
 
-    private func warn(of credentials: [CredentialConfiguration]) {
+    private func warn(of credentials: [CredentialConfiguration], _ loader: ConfigurationLoader) {
+        if !showRequest {
+            let survey = SecretSurvey(base: loader.directory)
+            for warning in survey.warnings(of: credentials) { printError("warning: " + warning) }
+        }
         for credential in credentials {
             for output in credential.outputs {
                 guard case .template(let template) = output.format else { continue }

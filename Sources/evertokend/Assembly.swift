@@ -56,6 +56,12 @@ struct Assembly {
             fields: [HeaderField("MISTAKE", mistake.description)])
     }
 
+    private static func trimmed(_ trimming: String, at place: String) -> JournalEntry {
+        JournalEntry(
+            .notice, "What stands around a secret was dropped",
+            fields: [HeaderField("PLACE", place), HeaderField("NOTE", trimming)])
+    }
+
     private func serve(
         _ configuration: Configuration, loader: ConfigurationLoader, journal: JournalWriter
     ) async throws(StorageFailure) {
@@ -78,7 +84,9 @@ struct Assembly {
             clock: clock,
             timer: DispatchWakeTimer(clock: clock, cap: cap, wake: { wakes.pass(()) }),
             slots: slots, endpoint: CurlEndpoint(base: loader.directory),
-            secrets: SecretResolver(base: loader.directory), outputs: outputs,
+            secrets: SecretResolver(
+                base: loader.directory,
+                noticed: { journal.write(Self.trimmed($1, at: $0)) }), outputs: outputs,
             hooks: HookProcesses(journal: journal, tokenDirectory: directories.token),
             journal: journal, supervisor: supervisor,
             random: SystemRandom(),

@@ -120,11 +120,10 @@ extension Life: MomentClock, WakeTimer, RandomBytes {
 }
 
 extension Life: SecretReader, HookRunner, Journal, Supervisor {
-    func read(_ source: SecretSource) async throws(SecretFailure) -> Secret {
-        if case .inline(let secret) = source { return secret }
-        throw SecretFailure("not there")
-    }
-    func read(file path: String) async throws(SecretFailure) -> Secret {
+    func read(
+        _ source: SecretSource, as shape: SecretText.Shape
+    ) async throws(SecretFailure) -> SecretText {
+        if case .inline(let secret) = source { return SecretText(secret) }
         throw SecretFailure("not there")
     }
     func run(

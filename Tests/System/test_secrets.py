@@ -47,12 +47,6 @@ class SourceTest(ProgramCase):
                 daemon.wait_for(name, "fresh")
         self.assertNotIn(AWKWARD, daemon.stderr())
 
-    def test_one_newline_at_the_end_is_dropped_and_no_more(self):
-        write_private(self.store / "file", "two lines\n\n")
-        source = {"file": str(self.store / "file")}
-        daemon = self.daemon({"crm": self.entry("crm", source, text="two lines\n")})
-        daemon.wait_for("crm", "fresh")
-
     def test_a_relative_file_lies_beside_the_config(self):
         daemon = self.daemon({})
         write_private(daemon.directory / "crm.secret", AWKWARD)

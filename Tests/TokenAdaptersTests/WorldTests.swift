@@ -7,7 +7,7 @@ import TokenEngine
 
 @testable import TokenAdapters
 
-@Suite("Programs and secrets") struct ProcessTests {
+@Suite("Programs") struct ProcessTests {
     private func run(_ script: String, seconds: Int = 5) -> Result<[UInt8], ChildProcess.Failure> {
         let child = ChildProcess(
             arguments: ["/bin/sh", "-c", script], environment: ["A=1"], timeout: .seconds(seconds))
@@ -74,27 +74,6 @@ import TokenEngine
         let start = SystemClock().now().uptime
         #expect(try run("sleep 30 & echo secret").get() == Array("secret\n".utf8))
         #expect(start.duration(to: SystemClock().now().uptime) < .seconds(3))
-    }
-
-    @Test("a secret loses one trailing newline; a missing, empty or odd one says so without itself")
-    func secrets() async throws {
-        let folder = try Folder()
-        let reader = SecretResolver(base: folder.path)
-        _ = FileManager.default.createFile(
-            atPath: folder.path + "/s", contents: Data("two\n\n".utf8))
-        #expect(try await reader.read(.file("s")) == Secret("two\n"))
-        _ = FileManager.default.createFile(atPath: folder.path + "/empty", contents: Data())
-        _ = FileManager.default.createFile(
-            atPath: folder.path + "/binary", contents: Data([0xFF, 0xFE]))
-        mkfifo(folder.path + "/fifo", 0o600)
-        for source in [
-            SecretSource.file("missing"), .file("empty"), .file("binary"), .file("fifo"),
-            .environment("EVERTOKEN_NO_SUCH"), .command(["/bin/false"]),
-            .command(["/no/such/program"]),
-        ] {
-            await #expect(throws: SecretFailure.self) { try await reader.read(source) }
-        }
-        #expect(try await reader.read(.command(["/bin/echo", "s3cret"])) == Secret("s3cret"))
     }
 }
 

@@ -49,8 +49,9 @@ import Testing
         let profile = try #require(BuiltInProfiles.profile(named: name))
         let seed = fixture.credential("refresh_token").map(Secret.init)
         let plan = AttemptPlan.make(
-            order: .renew(isManual: false), slots: SlotPair(a: .empty, b: .empty), seed: seed,
-            profile: profile, attemptID: "a", now: CatalogueFixture.now)
+            order: .renew(isManual: false), slots: SlotPair(a: .empty, b: .empty),
+            seed: seed.map { InitialToken($0) }, profile: profile, attemptID: "a",
+            now: CatalogueFixture.now)
         guard case .send(var record, to: _) = plan else {
             Issue.record("nothing is sent: \(plan)")
             return

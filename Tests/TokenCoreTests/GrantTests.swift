@@ -184,7 +184,7 @@ import Testing
         order: AttemptOrder = .renew(isManual: false), provider: String = Examples.rfc
     ) throws -> AttemptPlan {
         AttemptPlan.make(
-            order: order, slots: slots, seed: seed.map(Secret.init),
+            order: order, slots: slots, seed: seed.map { InitialToken(Secret($0)) },
             profile: try Examples.credential(providers: provider).profile, attemptID: "id",
             now: Examples.noon)
     }

@@ -43,7 +43,8 @@ import Testing
         #expect(profile.usesRefreshToken)
         let plan = AttemptPlan.make(
             order: .renew(isManual: false), slots: SlotPair(a: .empty, b: .empty),
-            seed: Secret("LONG1"), profile: profile, attemptID: "id", now: Examples.noon)
+            seed: InitialToken(Secret("LONG1")), profile: profile, attemptID: "id",
+            now: Examples.noon)
         guard case .send(var record, to: _) = plan else {
             Issue.record("\(plan)")
             return

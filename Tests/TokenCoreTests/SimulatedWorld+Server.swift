@@ -5,7 +5,8 @@ extension SimulatedWorld {
 
     mutating func attempt(_ name: String, _ ticket: Ticket, _ order: AttemptOrder) {
         let plan = AttemptPlan.make(
-            order: order, slots: pair(of: name), seed: Secret("\(name)-0"), profile: profile,
+            order: order, slots: pair(of: name), seed: InitialToken(Secret("\(name)-0")),
+            profile: profile,
             attemptID: "a\(random.next())", now: now)
         switch plan {
         case .send(let record, let index):

@@ -31,7 +31,8 @@ import Testing
         _ pair: SlotPair, _ profile: ProviderProfile, at now: Moment = Examples.noon
     ) throws -> SlotRecord {
         let plan = AttemptPlan.make(
-            order: .renew(isManual: false), slots: pair, seed: Secret("RT1"), profile: profile,
+            order: .renew(isManual: false), slots: pair, seed: InitialToken(Secret("RT1")),
+            profile: profile,
             attemptID: "id", now: now)
         guard case .send(let record, to: _) = plan else { throw Stop() }
         return record

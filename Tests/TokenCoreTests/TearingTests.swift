@@ -59,7 +59,7 @@ import Testing
     }
 
     private func check(_ pair: SlotPair, _ promise: Promise) {
-        let seed = Secret("RT-0")
+        let seed = InitialToken(Secret("RT-0"))
         let plan = AttemptPlan.make(
             order: .renew(isManual: false), slots: pair, seed: seed, profile: profile,
             attemptID: "next", now: Examples.noon.advanced(by: .seconds(60)))
@@ -79,7 +79,7 @@ import Testing
     /// One refresh as the daemon makes it: intent, answer, settled record.
     private mutating func rotate(_ number: Int, padding: Int) throws {
         let plan = AttemptPlan.make(
-            order: .renew(isManual: false), slots: disk.pair, seed: Secret("RT-0"),
+            order: .renew(isManual: false), slots: disk.pair, seed: InitialToken(Secret("RT-0")),
             profile: profile, attemptID: "attempt-\(number)",
             now: Examples.noon.advanced(by: .seconds(60)))
         guard case .send(let record, let index) = plan else { throw Stop() }

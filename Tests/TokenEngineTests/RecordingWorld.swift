@@ -211,11 +211,10 @@ extension RecordingWorld: TokenEndpoint, SecretReader, OutputPublisher, HookRunn
 
     func letGo() { gate.withLock { $0 }?.resume() }
 
-    func read(_ source: SecretSource) async throws(SecretFailure) -> Secret {
-        if case .inline(let secret) = source { return secret }
-        throw SecretFailure("not there")
-    }
-    func read(file path: String) async throws(SecretFailure) -> Secret {
+    func read(
+        _ source: SecretSource, as shape: SecretText.Shape
+    ) async throws(SecretFailure) -> SecretText {
+        if case .inline(let secret) = source { return SecretText(secret) }
         throw SecretFailure("not there")
     }
     func publish(

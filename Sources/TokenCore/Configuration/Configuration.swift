@@ -59,7 +59,7 @@ public enum LogLevel: Int, Sendable, Comparable, CaseIterable {
 }
 
 /// Where a secret comes from. It is read again at every use.
-public enum SecretSource: Sendable, Hashable {
+public indirect enum SecretSource: Sendable, Hashable {
     case inline(Secret)
     case file(String)
     /// A file in `$CREDENTIALS_DIRECTORY` (systemd.exec(5), `LoadCredential=`).
@@ -67,6 +67,13 @@ public enum SecretSource: Sendable, Hashable {
     case environment(String)
     /// Standard output of a program, run without a shell.
     case command([String])
+    /// All that another place says, white space too (`"trim": false`).
+    case exact(SecretSource)
+
+    /// The place, however its text is read.
+    public var place: SecretSource {
+        if case .exact(let source) = self { source.place } else { self }
+    }
 }
 
 /// A variable's value as configured: a literal that keeps its JSON type, or a secret.

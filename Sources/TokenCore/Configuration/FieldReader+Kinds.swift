@@ -10,7 +10,8 @@ extension FieldReader {
         return text
     }
 
-    /// A secret: a string, or exactly one of `file`, `credential`, `env`, `command`.
+    /// A secret: a string, or exactly one of `file`, `credential`, `env`, `command`, with
+    /// `"trim": false` where white space around it counts.
     func secret() -> SecretSource? {
         if let text = node.text {
             guard !text.isEmpty else {
@@ -29,16 +30,18 @@ extension FieldReader {
         let environment = object.take("env")?.nonEmptyString("\"CRM_SECRET\"")
             .map(SecretSource.environment)
         let command = object.take("command")?.arguments().map(SecretSource.command)
+        let isTrimmed = object.take("trim")?.bool() ?? true
         object.finish(isSecret: true)
         let given = ["file", "credential", "env", "command"].count { node[$0] != nil }
         guard given == 1 else {
-            if given > 1 || node.members?.isEmpty == true {
+            if given > 1 || node["trim"] != nil || node.members?.isEmpty == true {
                 mistake(
                     "must say one of file, credential, env, command", "keep exactly one of them")
             }
             return nil
         }
-        return file ?? credential ?? environment ?? command
+        let source = file ?? credential ?? environment ?? command
+        return isTrimmed ? source : source.map { .exact($0) }
     }
 
     private func credentialName() -> String? {

@@ -88,15 +88,8 @@ private func time(_ time: WallTime?) -> JSONNode {
 extension CredentialConfiguration {
     /// Its keys that read from systemd's credentials.
     var sourcesFixedAtStart: [String] {
-        var sources: [(String, SecretSource)] = [
-            ("client_id", clientID), ("client_secret", clientSecret),
-            ("refresh_token", refreshToken),
-        ].compactMap { name, source in source.map { (name, $0) } }
-        for (name, source) in variables.sorted(by: { $0.key < $1.key }) {
-            if case .secret(let secret) = source { sources.append(("variables." + name, secret)) }
-        }
-        return sources.compactMap { name, source in
-            if case .credential = source { name } else { nil }
+        secrets.compactMap { secret in
+            if case .credential = secret.source.place { secret.key } else { nil }
         }
     }
 }

@@ -65,6 +65,7 @@ extension CredentialConfiguration {
         case .credential(let name): "credential \(name)"
         case .environment(let name): "env \(name)"
         case .command(let words): "command \(words.joined(separator: "\0"))"
+        case .exact(let source): "exact \(place(source))"
         }
     }
 }

@@ -37,12 +37,15 @@ struct ProfileReading {
             steps: object.take("steps"), acquire: object.take("acquire"), signIn: signIn)
         object.finish()
         guard let read else { return nil }
-        return ProviderProfile(
+        var profile = ProviderProfile(
             name: name, docs: docs, variables: variables, authorization: authorization,
             refresh: read.refresh, acquire: read.acquire, authorizationCode: read.code,
             deviceCode: read.device, exchangesCode: read.exchangesCode, errors: errors,
             lifecycle: lifecycle ?? LifecycleRules(),
             usesRefreshToken: read.refresh.contains(where: \.spendsGrant))
+        profile.multilineNames = profile.namesOfKeys.union(
+            variables.filter(\.value.isMultiline).keys)
+        return profile
     }
 
     private func readVariables(_ field: FieldReader?) -> [String: ProfileVariable] {
@@ -54,6 +57,7 @@ struct ProfileReading {
             variable.isRequired = object.take("required")?.bool() ?? false
             variable.isSecret = object.take("secret")?.bool() ?? false
             variable.isFromFile = object.take("from_file")?.bool() ?? false
+            variable.isMultiline = object.take("multiline")?.bool() ?? false
             if let given = object.take("default") {
                 if given.node.canonicalText == nil {
                     given.mistake("is \(given.node.typeName)", "write a text, number or boolean")

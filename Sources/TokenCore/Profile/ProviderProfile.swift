@@ -24,6 +24,8 @@ public struct ProviderProfile: Sendable, Equatable {
     /// Whether ``refresh`` spends something that a person's sign-in began: a refresh token, or the
     /// access token itself. False for client credentials.
     public var usesRefreshToken: Bool
+    /// Names of the values that may have several lines.
+    var multilineNames: Set<String> = []
 }
 
 public struct ProfileVariable: Sendable, Equatable {
@@ -32,6 +34,8 @@ public struct ProfileVariable: Sendable, Equatable {
     public var defaultValue: JSONNode?
     /// A regular expression the whole value must match.
     public var pattern: String?
+    /// Whether it may have several lines.
+    public var isMultiline = false
     /// Re-read from the file it names at every use.
     public var isFromFile = false
     /// What it is and where to find it, for people.

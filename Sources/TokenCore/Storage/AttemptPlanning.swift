@@ -60,7 +60,7 @@ public enum AttemptPlan: Sendable, Equatable {
     ///   - seed: The configured refresh token as it reads now, `nil` if none is configured.
     ///   - attemptID: Random, unique.
     public static func make(
-        order: AttemptOrder, slots: SlotPair, seed: Secret?, profile: ProviderProfile,
+        order: AttemptOrder, slots: SlotPair, seed: InitialToken?, profile: ProviderProfile,
         attemptID: String, now: Moment
     ) -> AttemptPlan {
         let recovered = slots.winner.map {
@@ -198,16 +198,32 @@ extension StoredGrant {
 
     /// Adopts the configured seed when there is no refresh token, or when this seed was never seen
     /// before (the operator signed in again). It never replaces what the daemon obtained from it.
-    mutating func adopt(seed: Secret?, at now: Moment, profile: ProviderProfile) {
+    mutating func adopt(seed: InitialToken?, at now: Moment, profile: ProviderProfile) {
         guard let seed, profile.usesRefreshToken else { return }
-        guard refreshToken == nil || isNew(seed) else { return }
-        remember(Self.fingerprint(of: seed))
-        replaceRefreshToken(seed, at: now, profile: profile)
+        guard refreshToken == nil || isNew(seed) else { return recognise(seed, at: now, profile) }
+        remember(Self.fingerprint(of: seed.token))
+        replaceRefreshToken(seed.token, at: now, profile: profile)
     }
 
-    /// Whether the operator has signed in since: it was never adopted before.
-    public func isNew(_ seed: Secret) -> Bool {
-        !seedFingerprints.contains(Self.fingerprint(of: seed))
+    /// Whether the operator has signed in since: it was never adopted before, however it was read.
+    public func isNew(_ seed: InitialToken) -> Bool {
+        ![seed.token, seed.former].compactMap { $0 }
+            .contains { seedFingerprints.contains(Self.fingerprint(of: $0)) }
+    }
+
+    /// A seed of a former version is known as it reads now too: its file may be tidied up next.
+    private mutating func recognise(
+        _ seed: InitialToken, at now: Moment, _ profile: ProviderProfile
+    ) {
+        guard let former = seed.former else { return }
+        remember(Self.fingerprint(of: seed.token))
+        // Nothing has replaced it yet: it is the same token, and now spelled right.
+        guard refreshToken == former else { return }
+        if isRefreshTokenRefused || attempts.isLoginRequired {
+            replaceRefreshToken(seed.token, at: now, profile: profile)
+        } else {
+            refreshToken = seed.token
+        }
     }
 
     mutating func adopt(_ tokens: ImportedTokens, at now: Moment, profile: ProviderProfile) {

@@ -1,0 +1,28 @@
+// Which of a credential's values may have several lines: PEM keys and certificates, JWKs, and what
+// the profile declares. A line end in any other comes from how its file was written.
+extension ProviderProfile {
+    /// How many lines the value of this name may have where it is read from its place.
+    public func shape(of name: String) -> SecretText.Shape {
+        multilineNames.contains(name) ? .lines : .line
+    }
+
+    /// What is used as a key or a certificate.
+    var namesOfKeys: Set<String> {
+        allExchanges.reduce(into: ["private_key", "certificate"]) { names, exchange in
+            names.formUnion(exchange.request.namesOfKeys)
+        }
+    }
+}
+
+extension RequestSpecification {
+    fileprivate var namesOfKeys: Set<String> {
+        // The key of an HMAC is any text, such as the client's secret.
+        let keys = assertions.values.filter { $0.algorithm?.isSymmetric != true }.map(\.key)
+        return (keys + [certificate, privateKey].compactMap { $0 })
+            .reduce(into: []) { $0.formUnion($1.variables) }
+    }
+}
+
+extension AssertionSpecification.Algorithm {
+    var isSymmetric: Bool { self == .hs256 || self == .hs384 || self == .hs512 }
+}

@@ -1,0 +1,127 @@
+/// A secret as the text at its place says it: a file, a systemd credential, an environment variable
+/// or what a program prints.
+///
+/// Editors, shells and other systems put there what is no part of a secret: a byte order mark,
+/// line ends, blanks. That is dropped at both ends. What stands inside and can be in no secret is
+/// refused, before anything is sent.
+public struct SecretText: Sendable, Equatable {
+    /// How many lines a secret may have.
+    public enum Shape: Sendable, Equatable {
+        case line
+        /// A key or a certificate, or what a profile declares `multiline`.
+        case lines
+    }
+
+    /// Why a text is no secret, to follow the name of its place; never holds any of it.
+    public struct Mistake: Error, Sendable, Equatable {
+        public var problem: String
+    }
+
+    public var secret: Secret
+    /// As versions before 0.2 read the same text: one newline at its end dropped and nothing else.
+    /// `nil` where that is no other text.
+    public var former: Secret?
+    /// What was dropped besides a newline at the end, in words; `nil` if nothing.
+    public var trimming: String?
+
+    /// A secret that is spelled out where it is used: nothing is dropped.
+    public init(_ secret: Secret) { self.secret = secret }
+
+    /// - Parameter isExact: The text is the secret, byte by byte (`"trim": false`).
+    /// - Throws: ``Mistake`` for what is no UTF-8, is empty, or holds what no secret can.
+    public init(_ bytes: [UInt8], shape: Shape, isExact: Bool = false) throws(Mistake) {
+        let isUTF16 = bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
+        guard !isUTF16 else {
+            throw Mistake(
+                problem: "is UTF-16 text, by its byte order mark; save it as UTF-8")
+        }
+        let inside = isExact ? bytes[...] : Self.trimmed(bytes)
+        guard let text = String(validating: inside, as: UTF8.self) else {
+            throw Mistake(problem: "is not UTF-8 text; save it as UTF-8")
+        }
+        guard !text.isEmpty else {
+            throw Mistake(
+                problem: bytes.isEmpty
+                    ? "is empty; put the secret there"
+                    : "is empty but for white space; put the secret there")
+        }
+        if !isExact, let mistake = Self.mistake(in: text, shape: shape) { throw mistake }
+        secret = Secret(text)
+        if let former = Self.former(bytes), former != secret { self.former = former }
+        if !isExact { trimming = Self.trimming(bytes, around: inside) }
+    }
+
+    /// How versions before 0.2 read it; `nil` where they refused it.
+    private static func former(_ bytes: [UInt8]) -> Secret? {
+        let kept = bytes.last == 0x0A ? bytes.dropLast() : bytes[...]
+        guard !kept.isEmpty else { return nil }
+        return String(validating: kept, as: UTF8.self).map { Secret($0) }
+    }
+
+    private static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+    private static func isSpace(_ byte: UInt8) -> Bool {
+        byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D
+    }
+
+    /// Without byte order marks, blanks, tabs and line ends at both ends.
+    private static func trimmed(_ bytes: [UInt8]) -> ArraySlice<UInt8> {
+        var rest = bytes[...]
+        while true {
+            if let first = rest.first, isSpace(first) {
+                rest = rest.dropFirst()
+            } else if rest.starts(with: mark) {
+                rest = rest.dropFirst(mark.count)
+            } else if let last = rest.last, isSpace(last) {
+                rest = rest.dropLast()
+            } else if rest.suffix(mark.count).elementsEqual(mark) {
+                rest = rest.dropLast(mark.count)
+            } else {
+                return rest
+            }
+        }
+    }
+
+    private static func trimming(_ bytes: [UInt8], around inside: ArraySlice<UInt8>) -> String? {
+        let parts = [
+            ("before", bytes[..<inside.startIndex]), ("after", bytes[inside.endIndex...]),
+        ].compactMap { side, dropped -> String? in
+            guard !dropped.isEmpty, side == "before" || !dropped.elementsEqual([0x0A]) else {
+                return nil
+            }
+            let kinds = [
+                (mark[0], "a byte order mark"), (0x20, "blanks"), (0x09, "tabs"),
+                (0x0D, "carriage returns"), (0x0A, "line feeds"),
+            ].filter { dropped.contains($0.0) }.map(\.1)
+            return "\(kinds.joined(separator: ", ")) \(side) it"
+        }
+        return parts.isEmpty ? nil : parts.joined(separator: " and ")
+    }
+
+    /// Unicode's control characters (category Cc); what else there is may be in a secret.
+    private static func mistake(in text: String, shape: Shape) -> Mistake? {
+        var hasLines = false
+        var hasTab = false
+        for scalar in text.unicodeScalars {
+            switch scalar.value {
+            case 0x0A, 0x0D: hasLines = true
+            case 0x09: hasTab = true
+            case 0x00:
+                return Mistake(
+                    problem: "holds a NUL (U+0000), as UTF-16 text does; save it as UTF-8")
+            case 0x01..<0x20, 0x7F..<0xA0:
+                let digits = String(scalar.value, radix: 16, uppercase: true)
+                let name = "U+" + String(repeating: "0", count: 4 - digits.count) + digits
+                return Mistake(
+                    problem: "holds a control character (\(name)); write the secret anew")
+            default: break
+            }
+        }
+        guard shape == .line else { return nil }
+        if hasLines {
+            return Mistake(problem: "has more than one line; leave only the secret there")
+        }
+        return hasTab
+            ? Mistake(problem: "holds a tab (U+0009) inside; leave only the secret there") : nil
+    }
+}
