@@ -112,15 +112,6 @@ public final class SignalWatch: Sendable {
     deinit { for source in sources { source.cancel() } }
 }
 
-/// The kernel's random numbers.
-public struct SystemRandom: RandomBytes {
-    public init() {}
-    public func bytes(_ count: Int) -> [UInt8] {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-    }
-}
-
 /// No core dump and no ptrace by the same user: memory holds tokens (I28).
 public enum ProcessHardening {
     /// - Returns: Whether the kernel agreed.

@@ -150,6 +150,10 @@ static void process(void) {
     struct pollfd wait = {.fd = clock, .events = POLLIN};
     check(clock >= 0 && poll(&wait, 1, 0) == 0, "no step of the clock");
     close(clock);
+    uint8_t random[80] = {0}, zeros[80] = {0};
+    check(clinux_random(random, sizeof random) == sizeof random &&
+              memcmp(random, zeros, sizeof zeros) != 0, "random numbers");
+    check(clinux_random(random, 0) == 0, "none wanted");
     clinux_limit_memory_arenas();
     struct rlimit limit;
     check(clinux_make_undumpable() == 0 && getrlimit(RLIMIT_CORE, &limit) == 0 &&

@@ -18,6 +18,9 @@ int clinux_make_undumpable(void);
    call, but systemd's RestrictSUIDSGID= answers it with ENOSYS. */
 int clinux_open_directory_strictly(int directory, const char *path);
 
+/* getrandom(2): how many bytes it gave. */
+ssize_t clinux_random(void *bytes, size_t count);
+
 /* A timerfd on CLOCK_REALTIME, set to the far future with TFD_TIMER_CANCEL_ON_SET: read(2) fails
    with ECANCELED whenever the wall clock is stepped. */
 int clinux_clock_step_descriptor(void);

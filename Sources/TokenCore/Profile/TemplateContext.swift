@@ -13,10 +13,11 @@ public struct RequestNonce: Sendable, Equatable {
 }
 
 extension RequestNonce {
-    /// - Parameter random: So many unpredictable bytes.
+    /// - Parameter random: So many unpredictable bytes; asked once.
     public init(random: (_ count: Int) -> [UInt8], now: WallTime) {
+        let bytes = random(16 + 64)
         // RFC 9562 section 5.4.
-        var id = random(16)
+        var id = Array(bytes.prefix(16))
         id[6] = id[6] & 0x0F | 0x40
         id[8] = id[8] & 0x3F | 0x80
         let text = Array(hexadecimal(id))
@@ -24,7 +25,7 @@ extension RequestNonce {
         // The alphabet has 62 characters, a byte 256 values: some are a little likelier, which is
         // good enough for a nonce.
         let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
-        let letters = random(64).map { alphabet[Int($0) % alphabet.count] }
+        let letters = bytes.dropFirst(16).map { alphabet[Int($0) % alphabet.count] }
         self.init(uuid: groups.joined(separator: "-"), random: String(letters), now: now)
     }
 }
