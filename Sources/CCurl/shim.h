@@ -25,6 +25,10 @@ typedef int (*ccurl_prereq_callback)(void *, char *, char *, int, int);
 static inline CURLcode ccurl_set_prereq_callback(CURL *h, ccurl_prereq_callback f) {
     return curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, f);
 }
+typedef int (*ccurl_sockopt_callback)(void *, curl_socket_t, curlsocktype);
+static inline CURLcode ccurl_set_sockopt_callback(CURL *h, ccurl_sockopt_callback f) {
+    return curl_easy_setopt(h, CURLOPT_SOCKOPTFUNCTION, f);
+}
 static inline CURLcode ccurl_get_long(CURL *h, CURLINFO i, long *v) {
     return curl_easy_getinfo(h, i, v);
 }

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -183,6 +185,33 @@ int clinux_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC,
 
 int clinux_accept(int listener) {
     return accept4(listener, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+static int set_linger(int socket, int is_on) {
+    struct linger end = {is_on, 0};
+    return setsockopt(socket, SOL_SOCKET, SO_LINGER, &end, sizeof end);
+}
+
+int clinux_tie_connection(int socket, unsigned milliseconds) {
+    if (set_linger(socket, 1) != 0) return -1;
+    return setsockopt(
+        socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
+}
+
+int clinux_untie_connection(int socket) { return set_linger(socket, 0); }
+
+int clinux_reset_connection(int socket) {
+    struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    return connect(socket, &nowhere, sizeof nowhere);
+}
+
+int clinux_local_port(int socket) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    if (getsockname(socket, (struct sockaddr *)&address, &length) != 0) return -1;
+    if (address.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&address)->sin_port);
+    if (address.ss_family == AF_INET6) return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    return 0;
 }
 
 pid_t clinux_spawn(

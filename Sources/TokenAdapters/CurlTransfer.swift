@@ -13,6 +13,8 @@ final class CurlTransfer {
     var socket: Int32?
     /// Ends it when its time is up.
     var expiry: Alarm?
+    private var sockets = RequestSockets()
+    private let end: ContinuousClock.Instant
     private let done: (WireResult) -> Void
     /// Where relative paths start.
     private let base: String
@@ -34,6 +36,7 @@ final class CurlTransfer {
     ) {
         guard let handle = curl_easy_init() else { return nil }
         (self.handle, self.request, self.base, self.done) = (handle, request, base, done)
+        end = .now + request.timeout
         setTarget()
         setAddresses(addresses)
         setLimits()
@@ -179,15 +182,23 @@ final class CurlTransfer {
                 .take(header: bytes)
         }
         ccurl_set_pointer(handle, CURLOPT_PREREQDATA, me)
-        ccurl_set_prereq_callback(handle) { me, _, _, _, _ in
+        ccurl_set_prereq_callback(handle) { me, _, _, _, port in
             guard let me else { return Int32(CURL_PREREQFUNC_ABORT) }
-            return Unmanaged<CurlTransfer>.fromOpaque(me).takeUnretainedValue().maySend()
+            return Unmanaged<CurlTransfer>.fromOpaque(me).takeUnretainedValue().maySend(from: port)
+        }
+        ccurl_set_pointer(handle, CURLOPT_SOCKOPTDATA, me)
+        ccurl_set_sockopt_callback(handle) { me, socket, _ in
+            guard let me else { return CURL_SOCKOPT_ERROR }
+            let transfer = Unmanaged<CurlTransfer>.fromOpaque(me).takeUnretainedValue()
+            return transfer.sockets.add(socket) ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR
         }
     }
 
     /// Called when the connection stands. A second time would be a second request: never (I13).
-    private func maySend() -> Int32 {
-        if isSent { return Int32(CURL_PREREQFUNC_ABORT) }
+    private func maySend(from port: Int32) -> Int32 {
+        if isSent || !sockets.tie(port: port, left: end - .now) {
+            return Int32(CURL_PREREQFUNC_ABORT)
+        }
         isSent = true
         return Int32(CURL_PREREQFUNC_OK)
     }
@@ -219,6 +230,8 @@ final class CurlTransfer {
     func finish(_ code: CURLcode) {
         expiry?.cancel()
         expiry = nil
+        let isWhole = code == CURLE_OK && !isOverLimit
+        sockets.end(isWhole: isWhole)
         var status = 0
         ccurl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
         guard isSent else {
@@ -226,7 +239,6 @@ final class CurlTransfer {
             done(.notSent(problem: problem(code)))
             return
         }
-        let isWhole = code == CURLE_OK && !isOverLimit
         guard status >= 200 else {
             done(.unanswered(problem: "the request was sent and not answered: \(problem(code))"))
             return
@@ -253,6 +265,7 @@ final class CurlTransfer {
         case CURLE_GOT_NOTHING: return "the connection was closed without an answer"
         case CURLE_RECV_ERROR, CURLE_SEND_ERROR: return "the connection broke"
         case CURLE_UNSUPPORTED_PROTOCOL where isSent: return "the answer is not HTTP"
+        case CURLE_ABORTED_BY_CALLBACK: return sockets.problem ?? "its connection is not known"
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: return "the token URL is not valid"
         default: return "libcurl error \(code.rawValue)"
         }

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -113,6 +115,62 @@ static void peer_address(size_t length) {
     close(listener);
 }
 
+/* A pair of connected TCP sockets on loopback. */
+static void connected(int pair[2]) {
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof name;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    pair[0] = socket(AF_INET, SOCK_STREAM, 0);
+    check(bind(listener, (void *)&name, sizeof name) == 0 && listen(listener, 1) == 0 &&
+              getsockname(listener, (void *)&name, &length) == 0 &&
+              connect(pair[0], (void *)&name, sizeof name) == 0, "a connection over TCP");
+    pair[1] = accept(listener, 0, 0);
+    close(listener);
+}
+
+/* How a connection ends for its other side: 0 in order, ECONNRESET by a reset. */
+static int end_of(int socket) {
+    char byte;
+    ssize_t count = read(socket, &byte, 1);
+    close(socket);
+    return count < 0 ? errno : (int)count;
+}
+
+static void connections(void) {
+    int pair[2];
+    unsigned left = 0;
+    socklen_t length = sizeof left;
+    connected(pair);
+    check(clinux_tie_connection(pair[0], 4321) == 0, "tied to the process");
+    check(getsockopt(pair[0], IPPROTO_TCP, TCP_USER_TIMEOUT, &left, &length) == 0 && left == 4321,
+          "for so long");
+    check(clinux_local_port(pair[0]) > 0 && clinux_local_port(pair[0]) != clinux_local_port(pair[1]),
+          "a port");
+    close(pair[0]);
+    check(end_of(pair[1]) == ECONNRESET, "it ends with a reset");
+    connected(pair);
+    check(clinux_tie_connection(pair[0], 4321) == 0 && clinux_untie_connection(pair[0]) == 0,
+          "tied and untied");
+    close(pair[0]);
+    check(end_of(pair[1]) == 0, "it ends in order");
+    connected(pair);
+    int copy = clinux_duplicate(pair[0]);
+    check(clinux_reset_connection(copy) == 0, "reset while others have it open");
+    check(end_of(pair[1]) == ECONNRESET, "at once");
+    close(copy);
+    close(pair[0]);
+    int file = open("file", O_RDONLY);
+    check(clinux_tie_connection(file, 1) == -1 && errno == ENOTSOCK, "no file is tied");
+    check(clinux_untie_connection(file) == -1 && clinux_reset_connection(file) == -1 &&
+              clinux_local_port(file) == -1, "or anything else");
+    close(file);
+    int local = socket(AF_UNIX, SOCK_STREAM, 0), newer = socket(AF_INET6, SOCK_STREAM, 0);
+    check(clinux_local_port(local) == 0, "a socket without a port");
+    check(newer < 0 || clinux_local_port(newer) == 0, "one that is not bound");
+    close(local);
+    close(newer);
+}
+
 static int status_of(const char *script, uint64_t processes, char *output, size_t size) {
     char *arguments[] = {"/bin/sh", "-c", (char *)script, 0}, *environment[] = {"A=1", 0};
     int ends[2], status = -1;
@@ -194,6 +252,7 @@ int main(void) {
     files();
     for (size_t length = 106; length <= 108; length++) peer_address(length);
     peer_address(0);
+    connections();
     programs();
     process();
     libcurl();

@@ -184,10 +184,11 @@ class Connection:
 
 
 class RawServer:
-    """Listens on loopback; runs a script for each connection, in a thread of its own."""
+    """Listens on loopback, or another address of this host; runs a script for each connection, in
+    a thread of its own."""
 
-    def __init__(self, *scripts, context=None):
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    def __init__(self, *scripts, context=None, address="127.0.0.1"):
+        self._listener = socket.create_server((address, 0), backlog=64)
         self.port = self._listener.getsockname()[1]
         self.context = context
         self._lock = threading.Lock()

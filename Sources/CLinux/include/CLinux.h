@@ -75,6 +75,22 @@ int clinux_duplicate(int descriptor);
 /* accept4(2) with SOCK_CLOEXEC and SOCK_NONBLOCK, a GNU extension. */
 int clinux_accept(int listener);
 
+/* Has a TCP connection end with the process: when its last descriptor is closed, as by kill -9, the
+   kernel sends a reset and drops what it has not delivered (SO_LINGER 1, 0), which it would otherwise
+   go on sending for minutes. What the other side does not take within so many milliseconds ends the
+   connection too, also while the process is stopped (TCP_USER_TIMEOUT, not 0). */
+int clinux_tie_connection(int socket, unsigned milliseconds);
+
+/* Has it end in order again: what was not delivered is sent, then FIN. */
+int clinux_untie_connection(int socket);
+
+/* Ends a TCP connection at once, with a reset; nothing more of it is sent, however many descriptors
+   it has (connect(2) to AF_UNSPEC). */
+int clinux_reset_connection(int socket);
+
+/* The port that a socket is bound to; 0 if it is no Internet socket. */
+int clinux_local_port(int socket);
+
 /* Starts a program in a process group of its own, with default signals, /dev/null as its input and
    error output and nothing open but `output` as its standard output (vfork(2), execve(2)).
    posix_spawn(3) knows no limits: with `most_processes` not 0 neither it nor what it starts may fork
