@@ -70,6 +70,23 @@ public final class SecretResolver: SecretReader {
         return text
     }
 
+    public func mark(of source: SecretSource) async -> SecretMark? {
+        guard case .file(let path) = source.place else { return nil }
+        let place = path.hasPrefix("/") ? path : base + "/" + path
+        let call = calls.wrappingAdd(1, ordering: .relaxed).newValue
+        return await files.run(
+            key: String(call), holder: mounts.point(of: place), within: Self.patience.file
+        ) { () -> SecretMark? in
+            var about = stat()
+            guard stat(place, &about) == 0 else { return nil }
+            return SecretMark([
+                Int64(bitPattern: UInt64(about.st_dev)), Int64(bitPattern: UInt64(about.st_ino)),
+                Int64(about.st_size), Int64(about.st_mtim.tv_sec), Int64(about.st_mtim.tv_nsec),
+                Int64(about.st_ctim.tv_sec), Int64(about.st_ctim.tv_nsec),
+            ])
+        } ?? nil
+    }
+
     /// How a text is read.
     private struct Form: Sendable {
         var shape: SecretText.Shape

@@ -13,7 +13,7 @@ struct Fence: Sendable {
 extension AttemptRunner {
     /// - Returns: Why nothing may be sent, or `nil`.
     func foreign(
-        _ grant: StoredGrant?, _ order: AttemptOrder, _ seed: InitialToken?,
+        _ grant: StoredGrant?, _ order: AttemptOrder,
         _ credential: CredentialConfiguration, _ fence: Fence
     ) async throws(AttemptStop) -> String? {
         guard order.isRenewal, let grant else { return nil }
@@ -30,11 +30,6 @@ extension AttemptRunner {
             try await storage { () throws(StorageFailure) in
                 try await world.slots.distrust(credential.name, problem: wentBack)
             }
-        }
-        // A person has signed in since: what is stored will not be sent.
-        if problem != nil, let seed, grant.isNew(seed) {
-            try await accept(credential)
-            return nil
         }
         return problem
     }

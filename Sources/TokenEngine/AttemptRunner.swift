@@ -40,10 +40,12 @@ struct AttemptRunner: Sendable {
     ) async -> AttemptReport {
         var grant: StoredGrant?
         var isAccepted = false
+        var isCandidate = false
         var storageProblem: String?
         func ended(_ end: AttemptReport.End) -> AttemptReport {
             var report = AttemptReport(grant: grant, end: end, attemptID: attemptID)
             report.isStateAccepted = isAccepted
+            report.isOfCandidate = isCandidate
             report.storageProblem = storageProblem
             return report
         }
@@ -56,12 +58,12 @@ struct AttemptRunner: Sendable {
             grant = await stored(pair, credential)
             let seed = try await seed(
                 of: credential, mayMiss: grant?.refreshToken != nil || !order.isRenewal)
-            if let problem = try await foreign(grant, order, seed, credential, fence) {
-                return ended(.foreign(problem: problem))
-            }
+            let problem = try await foreign(grant, order, credential, fence)
             let plan = AttemptPlan.make(
                 order: order, slots: pair, seed: seed, profile: credential.profile,
                 attemptID: attemptID, now: world.clock.now())
+            // In a state that cannot be trusted a new sign-in may prove itself, and nothing else.
+            if let problem, !plan.sendsCandidate { return ended(.foreign(problem: problem)) }
             switch plan {
             case .unreadable: return ended(.unreadable)
             case .needsLogin(let found):
@@ -82,6 +84,14 @@ struct AttemptRunner: Sendable {
                 var attempt = Attempt(
                     credential: credential, order: order, record: record, index: index,
                     slots: slots)
+                isCandidate = record.sendsCandidate
+                if isCandidate {
+                    if let refused = try await refusedByOwners(attempt) {
+                        grant = refused
+                        return ended(.refused(Refusal(.config, problem: refused.candidateProblem)))
+                    }
+                    try await open(&attempt, in: pair)
+                }
                 while true {
                     let sent = try await send(attempt)
                     grant = sent.grant
@@ -90,9 +100,12 @@ struct AttemptRunner: Sendable {
                         let next = attempt.record.next(
                             grant: sent.grant, profile: credential.profile, now: world.clock.now())
                     else {
-                        if order.isLogin, case .granted = sent.end {
+                        let isProved = isCandidate && sent.grant.candidate == nil
+                        if isProved || order.isLogin, case .granted = sent.end {
                             isAccepted = true
                             try await accept(credential)
+                        } else if let problem {
+                            return ended(.foreign(problem: problem))
                         }
                         return ended(sent.end)
                     }
@@ -168,14 +181,23 @@ struct AttemptRunner: Sendable {
     }
 
     private func claimRefreshToken(_ attempt: Attempt) throws(AttemptStop) {
-        guard attempt.record.kind == .refresh, attempt.exchange.spendsGrant else { return }
-        try claim(attempt.record.grant, attempt.credential)
+        guard attempt.record.kind == .refresh, attempt.exchange.spendsGrant,
+            let token = attempt.record.refreshTokenToSend
+        else { return }
+        try claim(token, attempt.credential)
     }
 
     private func claim(
         _ grant: StoredGrant, _ credential: CredentialConfiguration
     ) throws(AttemptStop) {
-        guard let token = grant.refreshToken,
+        guard let token = grant.refreshToken else { return }
+        try claim(token, credential)
+    }
+
+    private func claim(
+        _ token: Secret, _ credential: CredentialConfiguration
+    ) throws(AttemptStop) {
+        guard
             let objection = owners.objection(
                 to: token, at: credential.profile, by: credential.name)
         else { return }

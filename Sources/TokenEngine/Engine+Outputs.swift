@@ -70,6 +70,7 @@ extension EngineLoop {
         answerAfterLook(now)
         guard look.isDue(now), !fleet.isStopping else { return }
         look.begin(now)
+        lookAtInitialTokens(&group, isReload: false)
         let inbox = engine.inbox
         group.addTask { [world] in inbox.yield(.outputsLooked(await world.outputs.altered())) }
     }

@@ -30,6 +30,7 @@ extension EngineLoop {
             let (orders, removed) = fleet.configure(new, now: now)
             releaseTokens(of: removed.map(\.name), busy: busy, &group)
             perform(orders, &group)
+            lookAtInitialTokens(&group, isReload: true)
             withdrawAbandonedOutputs(of: old, &group)
             answerOrders(ofRemoved: removed.map(\.name))
             lastReload = ConfigurationChanges(from: old, to: new)

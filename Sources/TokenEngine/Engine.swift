@@ -14,6 +14,8 @@ public struct Engine: Sendable {
         case unsaved(String, problem: String, token: GrantedAccess?)
         /// A look at the outputs has ended: what is not as it was published.
         case outputsLooked([AlteredOutput])
+        /// A look at the configured refresh tokens has ended.
+        case initialTokensLooked([String: SecretMark?])
     }
 
     public let inbox: AsyncStream<Input>.Continuation
@@ -87,6 +89,7 @@ struct EngineLoop {
     var runningOrders = RunningOrders()
     var tally = MetricsTally()
     var look: OutputLook
+    var initialTokens = InitialTokenLook()
     let runner: AttemptRunner
 
     init(engine: Engine, configuration: Configuration, owners: RefreshTokenOwners) {
@@ -135,6 +138,7 @@ struct EngineLoop {
             if fleet.isStopping { world.supervisor.extendTimeout(by: .seconds(30)) }
             if let token { publishUnsaved(token, name, &group) }
         case .outputsLooked(let altered): outputsLooked(altered, &group)
+        case .initialTokensLooked(let marks): initialTokensLooked(marks, &group)
         }
         noteClockStep()
         perform(fleet.wake(now: self.now), &group)

@@ -12,6 +12,7 @@ extension Engine.Input {
         case .lifecycle(_, let event): "event: " + event.kind
         case .unsaved: "unsaved answer"
         case .outputsLooked: "files looked at"
+        case .initialTokensLooked: "initial tokens looked at"
         }
     }
 }

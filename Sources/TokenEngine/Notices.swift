@@ -75,12 +75,30 @@ extension LifecycleNotice {
                 fields: [
                     HeaderField("PROGRAM", program), HeaderField("FAILURES", String(failures)),
                 ])
+        case .candidateFound:
+            return JournalEntry(
+                .info, "The configuration names a new refresh token; it is tried next")
+        case .candidateAdopted:
+            return JournalEntry(.notice, "The configured refresh token works and is used now")
+        case .candidateFailed(let state, let problem):
+            return candidateFailed(state, problem)
         case .refreshTokenEnds(let days):
             return JournalEntry(
                 .warning, "The refresh token ends soon; a person must sign in before",
                 fields: [HeaderField("DAYS_LEFT", String(days))],
                 messageID: MessageID.refreshTokenEnds)
         }
+    }
+
+    private func candidateFailed(
+        _ state: CandidateToken.State, _ problem: String
+    ) -> JournalEntry {
+        JournalEntry(
+            .warning, "The configured refresh token did not work; the stored one goes on",
+            fields: [
+                HeaderField("PROBLEM", problem), HeaderField("CANDIDATE", state.rawValue),
+                HeaderField("REMEDY", state.remedy),
+            ])
     }
 
     private func hookFailed(

@@ -101,6 +101,20 @@ public protocol SecretReader: Sendable {
     func read(
         _ source: SecretSource, as shape: SecretText.Shape
     ) async throws(SecretFailure) -> SecretText
+
+    /// What tells a file from what stood there before, without reading it; `nil` where it cannot be
+    /// looked at, and for sources that are no files.
+    func mark(of source: SecretSource) async -> SecretMark?
+}
+
+extension SecretReader {
+    public func mark(of source: SecretSource) async -> SecretMark? { nil }
+}
+
+/// A file's identity and the times and size that a change of it changes (stat(2)).
+public struct SecretMark: Sendable, Equatable {
+    public var numbers: [Int64]
+    public init(_ numbers: [Int64]) { self.numbers = numbers }
 }
 
 /// The files that other programs read.

@@ -221,7 +221,7 @@ import Testing
             Issue.record("nothing is sent")
             return
         }
-        #expect(renewed.grant.refreshToken == Secret("seed-2"))
+        #expect(renewed.refreshTokenToSend == Secret("seed-2"))
     }
 
     @Test("in login_required only a new seed or a person sends anything")
@@ -243,7 +243,7 @@ import Testing
             Issue.record("a new seed sends nothing")
             return
         }
-        #expect(!record.grant.attempts.isLoginRequired)
+        #expect(record.refreshTokenToSend == Secret("seed-2"))
     }
 
     @Test("without a refresh token: acquire where the profile can, otherwise a person must sign in")

@@ -196,6 +196,6 @@ struct InitialTokenTests {
             Issue.record("nothing is sent")
             return
         }
-        #expect(record.grant.refreshToken == Secret("RT9"))
+        #expect(record.refreshTokenToSend == Secret("RT9"))
     }
 }

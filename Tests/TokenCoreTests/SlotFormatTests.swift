@@ -15,7 +15,7 @@ import Testing
             bytes.replaceSubrange(24..<56, with: Array(sum))
             return bytes
         }
-        #expect(try SlotPair.state(of: sealed(version: 2), credential: "mail") == .damaged)
+        #expect(try SlotPair.state(of: sealed(version: 3), credential: "mail") == .damaged)
         #expect(try SlotContents(bytes: sealed(version: 1), credential: "mail") != nil)
     }
 

@@ -15,6 +15,8 @@ public struct CredentialStatus: Sendable, Equatable {
     public var outputs: [String]
     /// What will need a person, though all is well today.
     public var warnings: [String]
+    /// The configured refresh token, while it is another one than the stored one that works.
+    public var candidate: CandidateToken?
     /// Programs of `on_change` that have not worked for the newest token, in their order.
     public var failingHooks: [FailingHook]
     /// Keys whose `LoadCredential=` source systemd reads when the service starts: a change of it
@@ -36,12 +38,17 @@ public struct CredentialStatus: Sendable, Equatable {
         consecutiveFailures = lifecycle.failures
         refreshes = lifecycle.grant.attempts.successes
         outputs = lifecycle.configuration.outputs.map(\.path)
+        candidate = lifecycle.grant.candidate
         warnings = Self.warnings(lifecycle, now: now)
         failingHooks = lifecycle.failingHooks.map { FailingHook($0, now: now) }
         sourcesFixedAtStart = lifecycle.configuration.sourcesFixedAtStart
     }
 
     private static func warnings(_ lifecycle: CredentialLifecycle, now: Moment) -> [String] {
+        ending(lifecycle, now: now) + (lifecycle.grant.candidate.map { [$0.warning] } ?? [])
+    }
+
+    private static func ending(_ lifecycle: CredentialLifecycle, now: Moment) -> [String] {
         guard lifecycle.state != .loginRequired, let left = lifecycle.endingSignIn(now: now) else {
             return []
         }
@@ -67,6 +74,7 @@ public struct CredentialStatus: Sendable, Equatable {
             ("refreshes", .integer(refreshes)),
             ("outputs", .array(outputs.map { .string($0) })),
             ("warnings", .array(warnings.map { .string($0) })),
+            ("candidate", candidate.map(\.statusJSON) ?? JSONNode(.null)),
             ("failing_hooks", .array(failingHooks.map(\.json))),
             ("sources_fixed_at_start", .array(sourcesFixedAtStart.map { .string($0) })),
         ])

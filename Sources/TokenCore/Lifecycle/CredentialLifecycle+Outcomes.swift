@@ -193,11 +193,15 @@ extension CredentialLifecycle {
             }
             let delay = refreshDelay(for: access, using: &random)
             dueAt = delay.map { access.sentAt.uptime.advanced(by: $0) }
-            return [
+            let adopted: [LifecycleAction] =
+                report.isOfCandidate ? [.report(.candidateAdopted)] : []
+            return adopted + [
                 .report(
                     .refreshed(
                         generation: grant.generation, notes: notes, attemptID: report.attemptID))
             ] + publish(access)
+        case .refused(let refusal) where report.isOfCandidate && !isStorage:
+            return candidateEnded(refusal, now: now, using: &random)
         case .refused(let refusal):
             if isStorage { noteStorageProblem(refusal.problem, now: now) }
             // Refused by ourselves, before anything was written or sent.

@@ -20,7 +20,7 @@ public struct CredentialLifecycle: Sendable {
         var isDead = false
     }
 
-    public private(set) var configuration: CredentialConfiguration
+    public internal(set) var configuration: CredentialConfiguration
     public internal(set) var grant = StoredGrant()
     var job = Job.none
     var published: Published?
@@ -44,6 +44,8 @@ public struct CredentialLifecycle: Sendable {
     var unrecorded: [PastAttempt] = []
     /// The configuration changed while a job was under way: its end counts for the old one.
     var isOutputChangePending = false
+    /// The initial token that was last told of.
+    var announced: [InitialToken] = []
     var isRetryPending = false
     /// The smallest warning threshold already reported, in days, and when the next one comes.
     var warnedDays = Int.max
@@ -187,6 +189,7 @@ public struct CredentialLifecycle: Sendable {
             orders.append(order)
             return []
         case .stateReplaced: return startAnew()
+        case .initialTokenRead(let token): return initialTokenRead(token, now: now)
         case .configured(let new): return configured(new, now: now)
         }
     }
@@ -254,44 +257,5 @@ public struct CredentialLifecycle: Sendable {
             earliest = max(earliest, Uptime(end.sinceBoot - window))
         }
         dueAt = min(dueAt ?? earliest, earliest)
-    }
-
-    /// A changed configuration is tried at once where the old one was at fault; otherwise the
-    /// schedule stands, except for outputs, which are written anew.
-    private mutating func configured(
-        _ new: CredentialConfiguration, now: Moment
-    ) -> [LifecycleAction] {
-        hooks.configure(new.hooks, now: now.uptime)
-        guard new != configuration else {
-            // What its secrets read from may have been mended although nothing is spelled anew.
-            let history = grant.attempts
-            let isStuck =
-                history.lastError?.failureClass == .config || history.isLoginRequired
-                || quarantine != nil
-            if isStuck, !isAttempting { dueAt = now.uptime }
-            return []
-        }
-        let outputsChanged =
-            new.outputs != configuration.outputs || new.hooks != configuration.hooks
-        var sameOutputs = new
-        (sameOutputs.outputs, sameOutputs.hooks) = (configuration.outputs, configuration.hooks)
-        sameOutputs.units = configuration.units
-        let requestChanged = sameOutputs != configuration
-        configuration = new
-        if outputsChanged, grant.access != nil, published?.isDead != true {
-            publishDueAt = now.uptime
-            isOutputChangePending = job != .none
-        }
-        let isHealthy =
-            grant.attempts.failures == 0 && storageFailures == 0 && grant.access != nil
-        // A new place for the token is no reason to ask again, least of all with a refresh token
-        // that may be spent.
-        guard requestChanged else { return [] }
-        if isAttempting {
-            isRetryPending = true
-        } else if !isHealthy, quarantine == nil {
-            dueAt = now.uptime
-        }
-        return []
     }
 }

@@ -82,6 +82,8 @@ public struct AttemptReport: Sendable, Equatable {
     public var storageProblem: String?
     /// A person brought the refresh token that is stored now.
     public var isStateAccepted = false
+    /// The configured candidate was sent, not the stored refresh token.
+    public var isOfCandidate = false
 
     public init(grant: StoredGrant?, end: End, attemptID: String) {
         (self.grant, self.end, self.attemptID) = (grant, end, attemptID)
@@ -107,6 +109,8 @@ public enum LifecycleEvent: Sendable {
     case orderGiven(AttemptOrder)
     /// A person accepted or erased what is stored: it is read anew.
     case stateReplaced
+    /// The refresh token that the configuration names, as its place reads now.
+    case initialTokenRead(InitialToken)
     case configured(CredentialConfiguration)
 }
 
@@ -158,6 +162,12 @@ public enum LifecycleNotice: Sendable, Equatable {
     case misconfigured(StoredError?)
     case quarantined(problem: String)
     case outputFailed(problem: String)
+    /// The configuration names a refresh token that was not seen before; it is tried next.
+    case candidateFound
+    /// It works, and has taken the place of the one before.
+    case candidateAdopted
+    /// It does not take that place, at least not now; the stored one goes on.
+    case candidateFailed(CandidateToken.State, problem: String)
     case outputAltered(problem: String)
     /// `nextTryIn`: `nil` where it runs for a newer token at once.
     case hookFailed(program: String, problem: String, failures: Int, nextTryIn: Duration?)

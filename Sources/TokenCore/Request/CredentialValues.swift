@@ -28,7 +28,7 @@ extension TemplateContext {
         if let id = values.clientID { set(.clientID, id) }
         if let secret = values.clientSecret { set(.clientSecret, secret) }
         let grant = record.grant
-        let refreshToken = grant.refreshToken?.reveal()
+        let refreshToken = record.refreshTokenToSend?.reveal()
         if record.kind == .refresh {
             set(.refreshToken, refreshToken)
             let isOwn = profile.lifecycle.refreshToken == .accessToken

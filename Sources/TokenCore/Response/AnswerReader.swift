@@ -41,7 +41,10 @@ public struct AnswerReader: Sendable {
             if raw.isTruncated {
                 return withoutToken(answer, isEmpty: true, refreshToken: nil)
             }
-            return AnswerReading(result: .failure(refusal(answer)), refreshToken: nil, notes: [])
+            var reading = AnswerReading(
+                result: .failure(refusal(answer)), refreshToken: nil, notes: [])
+            reading.offeredRefreshToken = offeredRefreshToken(answer)
+            return reading
         }
         let response = exchange.response
         let refreshToken = response.refreshToken.flatMap {
@@ -230,6 +233,23 @@ extension AnswerReader {
                 isOwnRefreshToken || access?.hasSameBytes(as: token.reveal()) != true
             }
         }
+    }
+
+    /// A server may have rotated before something behind it failed: the new token comes with the
+    /// refusal. What servers write there instead of a token (words, a mask, the sent one) is none;
+    /// the caller knows which ones are spent.
+    private func offeredRefreshToken(_ answer: ReadableAnswer) -> Secret? {
+        let response = exchange.response
+        guard spendsGrant, answer.raw.status / 100 != 3,
+            let selector = response.refreshToken,
+            let token = keepableToken(answer.select(selector, root: response.root))
+        else { return nil }
+        let text = token.reveal()
+        let access = response.accessToken.flatMap { answer.select($0, root: response.root)?.text }
+        let isMasked = ["...", "xxxx", "XXXX"].contains { text.containsBytes(of: $0) }
+        let isAccess = access?.hasSameBytes(as: text) == true && !isOwnRefreshToken
+        guard text.utf8.count >= 8, text.isBase64Token, !isMasked, !isAccess else { return nil }
+        return token
     }
 
     /// Refresh tokens that stood before the one that counts, under the same name.

@@ -85,6 +85,8 @@ public struct AnswerReading: Sendable, Equatable {
     public var refreshToken: Secret?
     /// Refresh tokens that the same answer replaced by a later one: none of them is ever sent.
     public var otherRefreshTokens: [Secret] = []
+    /// A refresh token in an answer that refuses the one that was sent.
+    public var offeredRefreshToken: Secret?
     /// The access token of an answer that says it has ended already. It is never published; a
     /// server that hands out one cached token may have handed it out before.
     public var endedToken: Secret?

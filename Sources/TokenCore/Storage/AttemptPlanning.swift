@@ -1,5 +1,3 @@
-import Crypto
-
 /// Why an attempt is made.
 public enum AttemptOrder: Sendable, Equatable {
     /// Renew, or acquire where there is nothing to renew with. Where a person must sign in only a
@@ -87,8 +85,10 @@ public enum AttemptPlan: Sendable, Equatable {
         case .renew(let isManual):
             guard let kind = grant.renewalKind(profile: profile),
                 isManual || !grant.attempts.isLoginRequired || grant.isDueAgain(at: now)
+                    || grant.sendsCandidate(isManual: isManual, at: now)
             else { return .needsLogin(grant) }
-            record.kind = kind
+            record.sendsCandidate = grant.sendsCandidate(isManual: isManual, at: now)
+            record.kind = record.sendsCandidate ? .refresh : kind
         }
         record.grant.attempts.lastAttemptAt = now
         // What an interrupted exchange left is not gone on with: only cached steps are.
@@ -130,11 +130,18 @@ extension SlotRecord {
         let following = grant.nextStep(of: profile.exchanges(kind)).id
         // Once a code or another grant has become tokens, the rest is as in any refresh.
         let hasGrant = profile.exchange(kind, step: step).spendsGrant || kind == .acquire
-        return SlotRecord(
+        var next = SlotRecord(
             sequence: sequence + 1, state: .intent,
             // An answer is told by its attempt: that of an earlier step may still lie in the slot.
             attemptID: String(attemptID.prefix { $0 != "." }) + "." + following,
             kind: hasGrant ? .refresh : kind, step: following, sentAt: now, grant: grant)
+        next.sendsCandidate = sendsCandidate && !hasGrant
+        return next
+    }
+
+    /// The refresh token that this record's request spends.
+    public var refreshTokenToSend: Secret? {
+        sendsCandidate ? grant.candidate?.token : grant.refreshToken
     }
 }
 
@@ -166,7 +173,7 @@ extension SlotRecord {
         // Whoever reads a token file must not be able to refresh (I27).
         if profile.lifecycle.refreshToken != .accessToken,
             let token = try? reading.result.get().accessToken, !token.isEmpty,
-            [grant.refreshToken, reading.refreshToken].contains(token)
+            [grant.refreshToken, grant.candidate?.token, reading.refreshToken].contains(token)
         {
             reading.result = .failure(
                 Refusal(
@@ -176,132 +183,5 @@ extension SlotRecord {
                         + "access_token"))
         }
         return reading
-    }
-}
-
-extension StoredGrant {
-    /// Whether a refused refresh token may be tried once more although a person was asked for: a
-    /// provider may have been wrong.
-    func isDueAgain(at now: Moment) -> Bool {
-        guard let last = attempts.lastAttemptAt, let elapsed = now.elapsed(since: last) else {
-            return false
-        }
-        return elapsed >= RetryPolicy.slowWait
-    }
-
-    /// Which exchange renews the token now; `nil` if only a person can.
-    func renewalKind(profile: ProviderProfile) -> ExchangeKind? {
-        guard profile.usesRefreshToken else { return .refresh }
-        if refreshToken != nil, !isRefreshTokenRefused { return .refresh }
-        return profile.acquire == nil ? nil : .acquire
-    }
-
-    /// Adopts the configured seed when there is no refresh token, or when this seed was never seen
-    /// before (the operator signed in again). It never replaces what the daemon obtained from it.
-    mutating func adopt(seed: InitialToken?, at now: Moment, profile: ProviderProfile) {
-        guard let seed, profile.usesRefreshToken else { return }
-        guard refreshToken == nil || isNew(seed) else { return recognise(seed, at: now, profile) }
-        remember(Self.fingerprint(of: seed.token))
-        replaceRefreshToken(seed.token, at: now, profile: profile)
-    }
-
-    /// Whether the operator has signed in since: it was never adopted before, however it was read.
-    public func isNew(_ seed: InitialToken) -> Bool {
-        ![seed.token, seed.former].compactMap { $0 }
-            .contains { seedFingerprints.contains(Self.fingerprint(of: $0)) }
-    }
-
-    /// A seed of a former version is known as it reads now too: its file may be tidied up next.
-    private mutating func recognise(
-        _ seed: InitialToken, at now: Moment, _ profile: ProviderProfile
-    ) {
-        guard let former = seed.former else { return }
-        remember(Self.fingerprint(of: seed.token))
-        // Nothing has replaced it yet: it is the same token, and now spelled right.
-        guard refreshToken == former else { return }
-        if isRefreshTokenRefused || attempts.isLoginRequired {
-            replaceRefreshToken(seed.token, at: now, profile: profile)
-        } else {
-            refreshToken = seed.token
-        }
-    }
-
-    mutating func adopt(_ tokens: ImportedTokens, at now: Moment, profile: ProviderProfile) {
-        // Where the access token is its own refresh credential either will do.
-        let isOwn = profile.lifecycle.refreshToken == .accessToken
-        if let refreshToken = tokens.refreshToken ?? (isOwn ? tokens.accessToken : nil) {
-            remember(Self.fingerprint(of: refreshToken))
-            replaceRefreshToken(refreshToken, at: now, profile: profile)
-        }
-        if let token = tokens.accessToken {
-            replaceAccess(
-                GrantedAccess(
-                    token: token, tokenType: tokens.tokenType, scope: tokens.scope, sentAt: now,
-                    lifetime: tokens.lifetime))
-            generation += 1
-            if isOwn { refreshTokenLifetime = tokens.lifetime }
-        }
-        note(PastAttempt(.imported, at: now.wall))
-    }
-
-    private mutating func replaceRefreshToken(
-        _ token: Secret, at now: Moment, profile: ProviderProfile
-    ) {
-        refreshToken = token
-        isRefreshTokenRefused = false
-        isKnownStatic = false
-        refreshTokenSince = now
-        refreshTokenLifetime = profile.lifecycle.refreshTokenLifetime
-        isRefreshTokenEndFixed = nil
-        let (successes, lastAttempt, lastSuccess) = (
-            attempts.successes, attempts.lastAttemptAt, attempts.lastSuccessAt
-        )
-        attempts = AttemptHistory()
-        attempts.successes = successes
-        (attempts.lastAttemptAt, attempts.lastSuccessAt) = (lastAttempt, lastSuccess)
-    }
-
-    private mutating func remember(_ fingerprint: String) {
-        seedFingerprints.removeAll { $0 == fingerprint }
-        seedFingerprints.append(fingerprint)
-        seedFingerprints = seedFingerprints.suffix(Self.maximumSeedFingerprints)
-    }
-
-    mutating func replaceAccess(_ new: GrantedAccess) {
-        if let access { noteFormer(access.token) }
-        if let unstoredAccess { noteFormer(fingerprint: unstoredAccess.fingerprint) }
-        (access, unstoredAccess) = (new, nil)
-    }
-
-    public mutating func noteFormer(_ token: Secret) {
-        noteFormer(fingerprint: Self.fingerprint(ofAccess: token))
-    }
-
-    private mutating func noteFormer(fingerprint: String) {
-        formerAccess =
-            (formerAccess.filter { $0 != fingerprint } + [fingerprint])
-            .suffix(Self.maximumFormer)
-    }
-
-    mutating func noteSpent(_ token: Secret, at profile: ProviderProfile) {
-        let fingerprint = Self.fingerprint(ofRefresh: token, at: profile)
-        spent = (spent.filter { $0 != fingerprint } + [fingerprint]).suffix(Self.maximumSpent)
-    }
-
-    /// Two providers may give the same text.
-    public static func fingerprint(
-        ofRefresh token: Secret, at profile: ProviderProfile
-    ) -> String {
-        let text = "refresh\n\(profile.name)\n\(token.reveal())"
-        return hexadecimal(SHA256.hash(data: Array(text.utf8)).prefix(8))
-    }
-
-    /// Short: it only tells one's own tokens apart.
-    public static func fingerprint(ofAccess token: Secret) -> String {
-        hexadecimal(SHA256.hash(data: Array(("access\n" + token.reveal()).utf8)).prefix(8))
-    }
-
-    static func fingerprint(of seed: Secret) -> String {
-        hexadecimal(SHA256.hash(data: Array(("seed\n" + seed.reveal()).utf8)))
     }
 }

@@ -17,6 +17,8 @@ public struct SlotRecord: Sendable, Equatable {
     public var kind: ExchangeKind
     /// The step's name; empty where the exchange is one request.
     public var step: String
+    /// The configured candidate is sent, not the stored refresh token.
+    public var sendsCandidate = false
     /// The host that was asked.
     public var host = ""
     public var sentAt: Moment
@@ -44,6 +46,9 @@ public enum SlotLayout {
     static let answerMagic = Array("EVTKANS1".utf8)
     static let headerSize = 56
     static let version: UInt32 = 1
+    /// Of a record with a candidate that is not decided: a version that does not know candidates
+    /// would send it, and forget the token that works.
+    static let candidateVersion: UInt32 = 2
     /// A body over this is cut there.
     public static let maximumBody = 48 * 1024
     /// Headers in which tokens stand may take so much of a body's room.
@@ -63,7 +68,8 @@ public enum SlotLayout {
         while true {
             let bytes = sealed(
                 recordMagic, payload(record, slotSize: slotSize), credential: credential,
-                limit: answerOffset(slotSize: slotSize))
+                limit: answerOffset(slotSize: slotSize),
+                version: record.grant.hasOpenCandidate ? candidateVersion : version)
             if bytes != nil || record.grant.recent.isEmpty { return bytes }
             record.grant.recent.removeFirst((record.grant.recent.count + 1) / 2)
         }
@@ -76,6 +82,7 @@ public enum SlotLayout {
             ("attempt", .string(record.attemptID)), ("kind", .string(record.kind.storedName)),
             ("by_device", record.kind == .deviceCode ? true : nil),
             ("step", record.step.isEmpty ? nil : .string(record.step)),
+            ("candidate", record.sendsCandidate ? true : nil),
             ("host", record.host.isEmpty ? nil : .string(record.host)),
             ("sent_at", record.sentAt.json), ("grant", record.grant.json()),
             ("answer_at", .integer(Int64(answerOffset(slotSize: slotSize)))),
@@ -108,7 +115,8 @@ public enum SlotLayout {
     }
 
     private static func sealed(
-        _ magic: [UInt8], _ payload: [UInt8], credential: String, limit: Int
+        _ magic: [UInt8], _ payload: [UInt8], credential: String, limit: Int,
+        version: UInt32 = version
     ) -> [UInt8]? {
         guard headerSize + payload.count <= limit else { return nil }
         var bytes = magic + littleEndian(version) + [0, 0, 0, 0]
@@ -136,7 +144,7 @@ public enum SlotLayout {
         guard bytes.count >= headerSize, bytes.starts(with: magic) else { return nil }
         let start = bytes.startIndex
         let length = integer(bytes[start + 16..<start + 24])
-        guard integer(bytes[start + 8..<start + 12]) == UInt64(version),
+        guard (1...2).contains(integer(bytes[start + 8..<start + 12])),
             length <= UInt64(bytes.count - headerSize)
         else { return nil }
         let payload = bytes[start + headerSize..<start + headerSize + Int(length)]
@@ -189,6 +197,7 @@ public struct SlotContents: Sendable, Equatable {
             sequence: UInt64(sequence), state: state, attemptID: attempt, kind: kind,
             step: node["step"]?.text ?? "", sentAt: sentAt, grant: grant)
         record.host = node["host"]?.text ?? ""
+        record.sendsCandidate = node["candidate"]?.flag ?? false
         // A later slot_size moves only later answers.
         let offset = node["answer_at"]?.integer.flatMap { Int(exactly: $0) } ?? -1
         answer =

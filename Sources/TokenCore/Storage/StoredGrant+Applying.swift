@@ -10,6 +10,13 @@ extension StoredGrant {
         _ reading: AnswerReading, to record: SlotRecord, roundTrip: Duration,
         profile: ProviderProfile
     ) {
+        // A new refresh token is a grant as well, whatever is wrong with the rest.
+        let isGranted = (try? reading.result.get()) != nil || reading.refreshToken != nil
+        if record.sendsCandidate, isGranted,
+            profile.exchange(record.kind, step: record.step).spendsGrant
+        {
+            promoteCandidate(at: record.sentAt, profile: profile)
+        }
         keep(reading, record: record, profile: profile)
         switch reading.result {
         case .success(let answer) where !profile.isLast(record.step, of: record.kind):
@@ -19,7 +26,11 @@ extension StoredGrant {
             let kept = keptValues(answer, of: exchanges)
             let echoes =
                 profile.lifecycle.refreshToken == .accessToken
-                ? [] : [record.grant.refreshToken, refreshToken].compactMap { $0 }
+                ? []
+                : [
+                    record.grant.refreshToken, record.grant.candidate?.token, displaced,
+                    refreshToken,
+                ].compactMap { $0 }
             steps.removeAll { step in
                 !exchanges.contains { $0.id == step.id && $0.isCached }
             }
@@ -31,6 +42,7 @@ extension StoredGrant {
                 )
                 .withoutEchoes(of: echoes))
             generation += 1
+            if !record.sendsCandidate { displaced = nil }
             let successes = attempts.successes + 1
             let lastAttemptAt = attempts.lastAttemptAt
             attempts = AttemptHistory()
@@ -47,6 +59,9 @@ extension StoredGrant {
             let isCached = reading.endedToken.map { $0 == access?.token } ?? false
             fail(refusal, of: record, profile: profile, took: roundTrip)
             attempts.isCountedDown = isCached
+            if let offered = reading.offeredRefreshToken, !record.sendsCandidate {
+                take(offered: offered, at: record.sentAt, profile: profile)
+            }
         }
     }
 

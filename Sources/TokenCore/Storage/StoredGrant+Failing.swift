@@ -22,6 +22,11 @@ extension StoredGrant {
             refusal.failureClass = .transient
             steps = []
         }
+        if record.sendsCandidate, candidate != nil {
+            let effective = effectiveClass(
+                of: refusal, spends: spends, at: record.sentAt, profile: profile)
+            return failCandidate(refusal, as: effective, of: record, took: took)
+        }
         fail(refusal, spends: spends, at: record.sentAt, profile: profile)
         guard let error = attempts.lastError else { return }
         note(PastAttempt(.init(record.kind), failedWith: error, took: took))
@@ -64,6 +69,7 @@ extension StoredGrant {
             }
             attempts.isLoginRequired =
                 attempts.isLoginRequired || isLoginDue(at: moment, profile: profile)
+            if spends { _ = turnToAnotherToken(profile: profile) }
         case .config, .tooEarly, .rateLimited, .transient, .storage, .output: break
         }
     }

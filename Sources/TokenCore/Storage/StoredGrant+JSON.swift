@@ -4,6 +4,8 @@ extension StoredGrant {
     func json() -> JSONNode {
         .object([
             ("refresh_token", refreshToken.map { .string($0.reveal()) }),
+            ("candidate", candidate?.json()),
+            ("displaced", displaced.map { .string($0.reveal()) }),
             ("refused", isRefreshTokenRefused ? true : nil),
             ("refresh_token_since", refreshTokenSince?.json),
             ("refresh_token_lifetime", refreshTokenLifetime?.json),
@@ -28,6 +30,8 @@ extension StoredGrant {
         self.init()
         self.generation = generation
         refreshToken = node["refresh_token"]?.text.map(Secret.init)
+        candidate = node["candidate"].flatMap(CandidateToken.init(json:))
+        displaced = node["displaced"]?.text.map(Secret.init)
         isRefreshTokenRefused = node["refused"]?.flag ?? false
         refreshTokenSince = node["refresh_token_since"].flatMap(Moment.init(json:))
         refreshTokenLifetime = node["refresh_token_lifetime"].flatMap(Duration.init(json:))

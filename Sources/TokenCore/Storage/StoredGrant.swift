@@ -5,6 +5,10 @@ public struct StoredGrant: Sendable, Equatable {
     public var refreshToken: Secret?
     /// The server refused it for good; it is kept, and not sent while there is another way.
     public var isRefreshTokenRefused = false
+    /// What the configuration names, beside it.
+    public var candidate: CandidateToken?
+    /// The one before it, until this one has been refreshed once: it was replaced, and not spent.
+    public var displaced: Secret?
     /// When the refresh token came, and how long it lives, if that is known.
     public var refreshTokenSince: Moment?
     public var refreshTokenLifetime: Duration?
@@ -48,6 +52,9 @@ public struct StoredGrant: Sendable, Equatable {
         case .fixed, .none: return false
         }
     }
+
+    /// A candidate that no answer has decided.
+    var hasOpenCandidate: Bool { candidate?.state == .untried }
 
     public static let maximumSeedFingerprints = 16
     static let maximumSpent = 24

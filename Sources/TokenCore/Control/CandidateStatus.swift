@@ -1,0 +1,38 @@
+// The configured refresh token that is not used, as people and scripts see it; never the token.
+extension CandidateToken {
+    var statusJSON: JSONNode {
+        .object([
+            ("state", .string(state.rawValue)), ("since", .integer(since.wall.epochSeconds)),
+            ("tried_at", triedAt.map { .integer($0.wall.epochSeconds) } ?? JSONNode(.null)),
+            ("problem", problem.map { .string($0) } ?? JSONNode(.null)),
+            ("remedy", .string(state.remedy)),
+        ])
+    }
+
+    /// One line beside the credential.
+    var warning: String {
+        let reason = problem.map { " (\($0))" } ?? ""
+        return switch state {
+        case .untried: "a new refresh token is configured and not proved yet\(reason)"
+        case .refused:
+            "the configured refresh token was refused\(reason); the stored one goes on. "
+                + state.remedy
+        case .maybeSpent:
+            "the configured refresh token may be spent\(reason); the stored one goes on. "
+                + state.remedy
+        }
+    }
+}
+
+extension CandidateToken.State {
+    /// What to do next, as an imperative sentence without its full stop.
+    public var remedy: String {
+        switch self {
+        case .untried: "Wait: it is tried beside the stored one, which goes on"
+        case .refused:
+            "Put a refresh token in place that the provider gave to this client, or the former one"
+        case .maybeSpent:
+            "Sign in again and put the new refresh token in place: answers to this one were lost"
+        }
+    }
+}

@@ -1,0 +1,40 @@
+// A refresh token that the configuration names anew, beside one that works.
+extension CredentialLifecycle {
+    /// What the configuration names is looked at on every reload and every minute, whatever the
+    /// state.
+    mutating func initialTokenRead(_ token: InitialToken, now: Moment) -> [LifecycleAction] {
+        guard configuration.profile.usesRefreshToken, grant.refreshToken != nil,
+            grant.isNew(token), grant.candidate?.token != token.token, !isRecovering
+        else { return [] }
+        let floor = earliestAttempt(now: now)
+        guard !announced.contains(token) else { return [] }
+        announced = [token]
+        if isAttempting { isRetryPending = true } else { dueAt = min(dueAt ?? floor, floor) }
+        return [.report(.candidateFound)]
+    }
+
+    /// An attempt with the candidate has ended without a grant; the stored token keeps its
+    /// schedule.
+    mutating func candidateEnded(
+        _ refusal: Refusal, now: Moment, using random: inout RandomSource
+    ) -> [LifecycleAction] {
+        let soon = now.uptime.advanced(by: .seconds(1))
+        isRetryPending = false
+        if let error = grant.attempts.lastError {
+            let wait = delay(after: error.failureClass, now: now, using: &random)
+            dueAt = max(soon, now.uptime.advanced(by: wait))
+        } else if let access = grant.access, let end = expiry(of: access, now: now),
+            let lifetime = access.lifetime, let delay = refreshDelay(for: access, using: &random)
+        {
+            dueAt = max(soon, Uptime(end.sinceBoot - lifetime + delay))
+        } else {
+            dueAt = grant.access == nil ? soon : nil
+        }
+        guard let candidate = grant.candidate else { return [] }
+        if candidate.state == .untried {
+            let again = now.uptime.advanced(by: max(candidate.wait, .seconds(1)))
+            dueAt = min(dueAt ?? again, again)
+        }
+        return [.report(.candidateFailed(candidate.state, problem: refusal.problem))]
+    }
+}

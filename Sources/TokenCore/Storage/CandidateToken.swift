@@ -1,0 +1,170 @@
+/// The refresh token that the configuration names now, beside the stored one that works: it takes
+/// its place when a grant has proved it, and not before.
+public struct CandidateToken: Sendable, Equatable {
+    public enum State: String, Sendable, CaseIterable {
+        /// No answer has said whether it works.
+        case untried
+        /// The provider refused it. It is not sent again until the configuration names another one,
+        /// or the stored one is refused as well.
+        case refused
+        /// Two answers to it were lost: it may have worked, and be spent.
+        case maybeSpent = "maybe_spent"
+    }
+
+    public var token: Secret
+    public var state = State.untried
+    /// When the configuration was first seen to name it.
+    public var since: Moment
+    public var triedAt: Moment?
+    /// Attempts in a row that said nothing of it.
+    public var failures = 0
+    public var lostAnswers = 0
+    /// It was refused, and is tried once more before a person is asked for.
+    public var isLastResort = false
+    /// Of the last attempt with it, as the status tells it.
+    public var problem: String?
+
+    public init(_ token: Secret, since: Moment) { (self.token, self.since) = (token, since) }
+
+    /// How long after the last attempt it may be tried again; the stored one goes on meanwhile.
+    var wait: Duration {
+        lostAnswers > 0
+            ? .seconds(1)
+            : failures == 0 ? .zero : .seconds(min(Int64(1) << min(failures, 12), 3600))
+    }
+
+    /// Whether the next refresh sends it.
+    func isDue(at now: Moment) -> Bool {
+        guard state == .untried else { return false }
+        guard let triedAt, let elapsed = now.elapsed(since: triedAt) else { return true }
+        return elapsed >= wait
+    }
+}
+
+extension CandidateToken {
+    func json() -> JSONNode {
+        .object([
+            ("token", .string(token.reveal())), ("state", .string(state.rawValue)),
+            ("since", since.json), ("tried_at", triedAt?.json),
+            ("failures", .integer(Int64(failures))), ("lost", .integer(Int64(lostAnswers))),
+            ("last_resort", isLastResort ? true : nil), ("problem", problem.map { .string($0) }),
+        ])
+    }
+
+    init?(json node: JSONNode) {
+        guard let token = node["token"]?.text,
+            let since = node["since"].flatMap(Moment.init(json:)),
+            let state = node["state"]?.text.flatMap(State.init(rawValue:))
+        else { return nil }
+        self.init(Secret(token), since: since)
+        self.state = state
+        triedAt = node["tried_at"].flatMap(Moment.init(json:))
+        failures = Int(clamping: node["failures"]?.integer ?? 0)
+        lostAnswers = Int(clamping: node["lost"]?.integer ?? 0)
+        isLastResort = node["last_resort"]?.flag ?? false
+        problem = node["problem"]?.text
+    }
+}
+
+extension StoredGrant {
+    /// Whether the next refresh sends the candidate instead of the stored token.
+    ///
+    /// - Parameter isManual: A person asked for it; where a person must sign in, both are worth a
+    ///   try.
+    func sendsCandidate(isManual: Bool, at now: Moment) -> Bool {
+        guard let candidate else { return false }
+        if candidate.isDue(at: now) { return true }
+        return isManual && attempts.isLoginRequired && candidate.state != .untried
+            && candidate.triedAt != attempts.lastAttemptAt
+    }
+
+    /// The candidate was granted: it is the stored one now. The one before it is kept until this
+    /// one has been refreshed once; it is not spent, for it was not sent.
+    mutating func promoteCandidate(at moment: Moment, profile: ProviderProfile) {
+        guard let candidate else { return }
+        let old = refreshToken
+        replaceRefreshToken(candidate.token, at: moment, profile: profile)
+        remember(Self.fingerprint(of: candidate.token))
+        displaced = old == candidate.token ? nil : old
+    }
+
+    /// An attempt with the candidate brought nothing. The stored token is in no doubt, and keeps
+    /// its schedule.
+    ///
+    /// - Parameter effective: What the answer means for a refresh token that was sent.
+    mutating func failCandidate(
+        _ refusal: Refusal, as effective: FailureClass, of record: SlotRecord, took: Duration?
+    ) {
+        guard var tried = candidate else { return }
+        tried.triedAt = record.sentAt
+        tried.failures += 1
+        tried.problem = refusal.problem
+        switch effective {
+        case .reauth, .reacquire:
+            tried.state = .refused
+            remember(Self.fingerprint(of: tried.token))
+        case .ambiguous:
+            tried.lostAnswers += 1
+            if tried.lostAnswers > 1 {
+                tried.state = .maybeSpent
+                remember(Self.fingerprint(of: tried.token))
+            }
+        case .config, .tooEarly, .rateLimited, .transient, .storage, .output: break
+        }
+        candidate = tried
+        var error = StoredError(refusal, as: effective, at: record.sentAt.wall)
+        error.problem = "the configured refresh token: " + refusal.problem
+        note(PastAttempt(.refresh, failedWith: error, took: took))
+    }
+
+    /// The same without asking the provider.
+    public mutating func refuseCandidate(_ problem: String, of record: SlotRecord) {
+        failCandidate(Refusal(.config, problem: problem), as: .reauth, of: record, took: nil)
+    }
+
+    /// Why the candidate is not used; empty where nothing is known.
+    public var candidateProblem: String { candidate?.problem ?? "" }
+
+    /// A refusal of the stored token brought a new one: that is sent first, and the old one only if
+    /// the new one is refused too.
+    mutating func take(offered token: Secret, at moment: Moment, profile: ProviderProfile) {
+        let fingerprint = Self.fingerprint(ofRefresh: token, at: profile)
+        guard let old = refreshToken, old != token, !spent.containsText(fingerprint) else { return }
+        (refreshToken, displaced) = (token, old)
+        (isRefreshTokenRefused, isKnownStatic) = (false, false)
+        (refreshTokenSince, refreshTokenLifetime) = (
+            moment, profile.lifecycle.refreshTokenLifetime
+        )
+        attempts.forgetRefusals()
+    }
+
+    /// The stored token is refused: another one may work still.
+    ///
+    /// - Returns: Whether there is one, so that no person need be asked yet.
+    mutating func turnToAnotherToken(profile: ProviderProfile) -> Bool {
+        guard attempts.ambiguousAttempts == 0 else { return false }
+        if let displaced, let old = refreshToken {
+            noteSpent(old, at: profile)
+            (refreshToken, self.displaced) = (displaced, nil)
+            (isRefreshTokenRefused, isKnownStatic) = (false, false)
+            attempts.forgetRefusals()
+            return true
+        }
+        guard attempts.isLoginRequired, var last = candidate, last.state == .refused,
+            !last.isLastResort
+        else { return false }
+        (last.isLastResort, last.state, last.triedAt) = (true, .untried, nil)
+        (last.failures, last.lostAnswers) = (0, 0)
+        candidate = last
+        attempts.isLoginRequired = false
+        return true
+    }
+}
+
+extension AttemptHistory {
+    /// Another refresh token is sent from now on.
+    fileprivate mutating func forgetRefusals() {
+        (reauthAnswers, firstReauthAt, reauthSpan) = (0, nil, nil)
+        (ambiguousAttempts, isLoginRequired) = (0, false)
+    }
+}
