@@ -217,7 +217,9 @@ class Troubled(MetricsCase):
         self.refresh("old")
         self.running.wait_for("old", "login_required")
         found = self.scraped()
-        self.assertEqual(found.attempts("wrong"), {"none": 0, "config": 1})
+        # It is tried again soon, for a deploy may be under way.
+        self.assertGreaterEqual(found.attempts("wrong").pop("config"), 1)
+        self.assertEqual(found.attempts("wrong")["none"], 0)
         self.assertEqual(found.attempts("out")["reauth"], len(self.server.exchanges("out")))
         self.assertEqual(found.attempts("old"), {"none": 0}, "nothing was sent")
         self.assertIsNone(found.value("evertoken_next_refresh_timestamp_seconds",

@@ -131,6 +131,8 @@ class HistoryTest(ProgramCase):
             status=400, body='{"error": "invalid_grant"}', rotate=False))
         self.refresh(daemon, "failure")
         self.refresh(daemon, "failure")
+        # Three refusals count; the next one would come in a minute.
+        self.refresh(daemon, "success")
         daemon.wait_for("crm", "fresh")
         told = self.history(daemon)
         self.assertEqual([(a["result"], a.get("class"), a.get("http_status")) for a in told], [

@@ -200,11 +200,11 @@ class TwoStepsTest(StepsCase):
                 before = self.published("crm")
                 self.server.refuse("login", status, body)
                 self.refresh("crm")
-                error = self.wait_state("crm", "misconfigured", "config")["last_error"]
+                error = self.wait_state("crm", "retrying", "config")["last_error"]
                 self.assertEqual(error["http_status"], status)
                 self.assertIn(code, error["problem"])
                 self.assertEqual(self.published("crm"), before)
-                self.assertEqual(len(self.server.calls("login")), 2)
+                self.assertGreaterEqual(len(self.server.calls("login")), 2)
                 self.server.refuse("login", None)
                 self.refresh("crm")
                 self.wait_state("crm", "fresh")
