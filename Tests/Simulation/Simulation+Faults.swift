@@ -118,8 +118,8 @@ extension Simulation {
         let name = anybody()
         let end = now + upTo(.seconds(600))
         accounts[name]?.refusesClientUntil = end
-        // Looked at again every half hour.
-        accounts[name]?.troubleUntil = end + .seconds(1900)
+        // While a token lives it is looked at again within 45 s, or a tenth of what is left.
+        accounts[name]?.troubleUntil = end + .seconds(60)
     }
 
     private func spoilRequest() {

@@ -23,7 +23,9 @@ struct CredentialChecks {
         let keyTemplates =
             requests.flatMap(\.assertions.values).map(\.key)
             + requests.flatMap { [$0.certificate, $0.privateKey].compactMap { $0 } }
-        let keys = keyTemplates.reduce(into: Set<String>()) { $0.formUnion($1.variables) }
+        let keys = keyTemplates.reduce(
+            into: requests.reduce(into: Set<String>()) { $0.formUnion($1.signingKeys) }
+        ) { $0.formUnion($1.variables) }
         for name in keys.sorted()
         where credential.profile.variables[name] == nil && !isSet(name)
             && ContextVariable(rawValue: name) == nil

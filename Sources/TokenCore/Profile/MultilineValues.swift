@@ -19,7 +19,15 @@ extension RequestSpecification {
         // The key of an HMAC is any text, such as the client's secret.
         let keys = assertions.values.filter { $0.algorithm?.isSymmetric != true }.map(\.key)
         return (keys + [certificate, privateKey].compactMap { $0 })
-            .reduce(into: []) { $0.formUnion($1.variables) }
+            .reduce(into: signingKeys) { $0.formUnion($1.variables) }
+    }
+
+    /// Names of the keys that functions of its templates sign with.
+    var signingKeys: Set<String> {
+        let parts =
+            parameters + query + headers + assertions.values.flatMap { $0.header + $0.claims }
+        return (parts.flatMap(\.value.templates) + [url])
+            .reduce(into: []) { $0.formUnion($1.signingKeys) }
     }
 }
 

@@ -78,7 +78,7 @@ public struct Template: Sendable, Equatable {
 
     /// The function that cannot take what its arguments are now: unlike an unset variable that is
     /// no reason to leave the value out.
-    func failure(in context: TemplateContext) -> TemplateFunction? {
+    func failure(in context: TemplateContext) -> FailedCall? {
         for case .expression(let expression) in segments {
             if let failed = expression.failure(in: context) { return failed }
         }
@@ -123,6 +123,12 @@ extension Template {
     }
 }
 
+/// A function, and the values that it cannot take.
+struct FailedCall {
+    var function: TemplateFunction
+    var arguments: [String]
+}
+
 indirect enum TemplateExpression: Sendable, Equatable {
     case variable(String)
     case literal(String)
@@ -150,13 +156,14 @@ indirect enum TemplateExpression: Sendable, Equatable {
     }
 
     /// The function that cannot take what its arguments are now, if there is one.
-    func failure(in context: TemplateContext) -> TemplateFunction? {
+    func failure(in context: TemplateContext) -> FailedCall? {
         guard case .call(let function, let arguments) = self else { return nil }
         for argument in arguments {
             if let failed = argument.failure(in: context) { return failed }
         }
-        let areSet = arguments.allSatisfy { $0.value(in: context)?.canonicalText != nil }
-        return areSet && value(in: context) == nil ? function : nil
+        let values = arguments.compactMap { $0.value(in: context)?.canonicalText }
+        guard values.count == arguments.count, value(in: context) == nil else { return nil }
+        return FailedCall(function: function, arguments: values)
     }
 
     /// Variables whose text is in the result as it is.

@@ -7,6 +7,9 @@ enum TemplateFunction: String, CaseIterable, Sendable {
     case hashBase64 = "hash_base64"
     case hmac
     case hmacBase64 = "hmac_base64"
+    case sign
+    case signBase64url = "sign_base64url"
+    case signHex = "sign_hex"
     case uuid, random, now
     // A time that was given in epoch seconds, such as expires_at.
     case rfc3339, time
@@ -20,7 +23,7 @@ enum TemplateFunction: String, CaseIterable, Sendable {
         case .shell, .json, .ini, .netrc, .curl: 1...1
         case .substr: 2...3
         case .hash, .hashBase64: 2...2
-        case .hmac, .hmacBase64: 3...3
+        case .hmac, .hmacBase64, .sign, .signBase64url, .signHex: 3...3
         case .uuid: 0...0
         case .random: 1...1
         case .now: 1...2
@@ -37,6 +40,7 @@ enum TemplateFunction: String, CaseIterable, Sendable {
         case .substr: "write substr(text, start) or substr(text, start, length)"
         case .hash, .hashBase64: "write \(rawValue)('sha256', text)"
         case .hmac, .hmacBase64: "write \(rawValue)('sha256', key, text)"
+        case .sign, .signBase64url, .signHex: "write \(rawValue)('RS256', key, text)"
         case .uuid: "write uuid()"
         case .random: "write random(16)"
         case .now: "write now('epoch_seconds')"
@@ -65,6 +69,11 @@ enum TemplateFunction: String, CaseIterable, Sendable {
                 return "write the zone as 'UTC' or '+08:00'"
             }
         case .rfc3339, .time: return GivenTime.mistake(in: literals, hasPattern: self == .time)
+        case .sign, .signBase64url, .signHex:
+            let known = AssertionSpecification.Algorithm.allCases.map(\.rawValue)
+            if let name = literals[0], !known.contains(name) {
+                return "use one of " + known.joined(separator: ", ")
+            }
         case .random:
             if let count = literals[0], !(1...64).contains(Int(count) ?? 0) {
                 return "write random(1) to random(64)"
@@ -90,6 +99,7 @@ enum TemplateFunction: String, CaseIterable, Sendable {
         case .hashBase64: return digest(arguments).map { .string(TokenCore.base64($0)) }
         case .hmac: return authenticationCode(arguments).map { .string(hexadecimal($0)) }
         case .hmacBase64: return authenticationCode(arguments).map { .string(TokenCore.base64($0)) }
+        case .sign, .signBase64url, .signHex: return signature(arguments)
         case .uuid: return .string(nonce.uuid)
         case .random:
             return Int(arguments[0]).flatMap {
@@ -108,7 +118,7 @@ enum TemplateFunction: String, CaseIterable, Sendable {
         switch self {
         case .shell, .json, .ini, .netrc, .curl: true
         case .int, .urlencode, .base64, .base64url, .hash, .hashBase64, .hmac, .hmacBase64: true
-        case .uuid, .random, .now: true
+        case .uuid, .random, .now, .sign, .signBase64url, .signHex: true
         case .rfc3339, .time: true
         case .concat, .upper, .lower, .substr: false
         }

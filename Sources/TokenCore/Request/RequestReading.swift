@@ -33,15 +33,17 @@ struct RequestReading {
             privateKey: tls.privateKey, caFile: tls.caFile)
     }
 
-    /// Only JSON can nest.
+    /// Only JSON can nest; elsewhere an array is a parameter that is given more than once.
     private func checkNesting(
         _ parameters: JSONNode?, _ encoding: RequestSpecification.Encoding?
     ) {
         guard encoding != .json else { return }
-        for member in parameters?.members ?? []
-        where member.value.members != nil || member.value.elements != nil {
-            object.field.child(member.value, ".params." + member.key).mistake(
-                "is \(member.value.typeName)", "write \"encoding\": \"json\", or a plain value")
+        for member in parameters?.members ?? [] {
+            let field = object.field.child(member.value, ".params." + member.key)
+            guard let nested = field.nested else { continue }
+            nested.mistake(
+                "is \(nested.node.typeName)",
+                "write \"encoding\": \"json\", or a plain value")
         }
     }
 
@@ -76,8 +78,8 @@ struct RequestReading {
     /// Parameters of a query cannot nest, whatever the body can.
     private func readQuery(_ field: FieldReader?) -> [NamedTemplate] {
         (field?.object()?.takeAll() ?? []).compactMap { name, _, value in
-            guard value.node.canonicalText != nil else {
-                value.mistake("is \(value.node.typeName)", "write a text, number or boolean")
+            if let nested = value.nested ?? (value.node.isNull ? value : nil) {
+                nested.mistake("is \(nested.node.typeName)", "write a text, number or boolean")
                 return nil
             }
             return value.templatedValue().map { NamedTemplate(name: name, value: $0) }
@@ -102,6 +104,16 @@ struct RequestReading {
 }
 
 extension FieldReader {
+    /// What no form or query can say of this value: an object, or what nests in an array.
+    fileprivate var nested: FieldReader? {
+        if node.members != nil { return self }
+        for (index, element) in (node.elements ?? []).enumerated()
+        where element.members != nil || element.elements != nil {
+            return child(element, "[\(index)]")
+        }
+        return nil
+    }
+
     /// An object of templated values by name.
     func namedTemplates() -> [NamedTemplate] {
         (object()?.takeAll() ?? []).compactMap { name, _, value in

@@ -139,13 +139,16 @@ extension RequestSpecification {
         _ values: [(String, JSONNode)]
     ) throws(RequestError) -> [(String, String)] {
         var pairs: [(String, String)] = []
-        for (name, value) in values where !value.isNull {
-            guard let text = value.canonicalText else {
-                throw RequestError(
-                    problem: "parameter \"\(name)\" is \(value.typeName)",
-                    remedy: "use \"encoding\": \"json\" for nested parameters")
+        for (name, value) in values {
+            // A parameter may be given more than once (RFC 8707 section 2).
+            for part in value.elements ?? [value] where !part.isNull {
+                guard let text = part.canonicalText else {
+                    throw RequestError(
+                        problem: "parameter \"\(name)\" is \(part.typeName)",
+                        remedy: "use \"encoding\": \"json\" for nested parameters")
+                }
+                pairs.append((name, text))
             }
-            pairs.append((name, text))
         }
         return pairs
     }
@@ -175,7 +178,9 @@ extension RequestSpecification {
             parameters + query + headers + assertions.values.flatMap { $0.header + $0.claims }
         let templates = parts.flatMap(\.value.templates) + [url]
         for template in templates + [certificate, privateKey].compactMap({ $0 }) {
-            guard let function = template.failure(in: context) else { continue }
+            guard let failed = template.failure(in: context) else { continue }
+            let function = failed.function
+            if let mistake = function.signingMistake(failed.arguments) { throw mistake }
             let names = template.variables.sorted().joined(separator: ", ")
             throw RequestError(
                 problem: "\(function.rawValue)() cannot take the value of \(names)",
