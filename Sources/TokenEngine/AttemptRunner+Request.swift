@@ -34,7 +34,8 @@ extension AttemptRunner {
                 request: rendered, timeout: credential.refresh.timeout,
                 connectTimeout: credential.refresh.connectTimeout,
                 caFile: attempt.exchange.request.caFile ?? credential.caFile,
-                proxy: credential.proxy)
+                proxy: credential.proxy.proxy(
+                    to: rendered.url, provider: attempt.exchange.request.proxy))
         } catch { throw AttemptStop(.config, "\(error.problem); \(error.remedy)") }
     }
 

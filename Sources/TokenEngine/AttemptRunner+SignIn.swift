@@ -102,12 +102,15 @@ extension AttemptRunner {
     private func answer(
         to request: RenderedRequest, _ credential: CredentialConfiguration
     ) async throws(SignInStop) -> RawAnswer {
-        let caFile = credential.profile.refresh.compactMap(\.request.caFile).first
+        let requests = credential.profile.refresh.map(\.request)
+        let caFile = requests.compactMap(\.caFile).first
+        let proxy = credential.proxy.proxy(
+            to: request.url, provider: requests.compactMap(\.proxy).first)
         let wire = WireRequest(
             // Short: the daemon cannot stop before its end, and nobody loses anything by it.
             request: request, timeout: min(credential.refresh.timeout, .seconds(10)),
             connectTimeout: credential.refresh.connectTimeout,
-            caFile: caFile ?? credential.caFile, proxy: credential.proxy)
+            caFile: caFile ?? credential.caFile, proxy: proxy)
         switch await world.endpoint.send(wire) {
         case .answered(let answer): return answer
         case .notSent(let problem), .unanswered(let problem):

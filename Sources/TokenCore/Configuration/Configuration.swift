@@ -15,7 +15,7 @@ public struct Configuration: Sendable, Equatable {
     public var allowUnsafeState = false
     /// PEM bundle that replaces the system's certificate store.
     public var caFile: String?
-    public var proxy: String?
+    public var proxy = ProxyRoute()
     public var logLevel: LogLevel?
     /// In name order.
     public var credentials: [CredentialConfiguration] = []
@@ -98,7 +98,7 @@ public struct CredentialConfiguration: Sendable, Equatable {
     public var units: [UnitGrant]
     public var hooks: [HookSpecification]
     public var caFile: String?
-    public var proxy: String?
+    public var proxy = ProxyRoute()
 }
 
 /// When and how patiently to refresh (contract section 2, `refresh`).

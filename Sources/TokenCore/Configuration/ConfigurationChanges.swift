@@ -79,7 +79,12 @@ extension CredentialConfiguration {
             ("variables", variables == old.variables), ("refresh", refresh == old.refresh),
             ("outputs", outputs == old.outputs), ("units", units == old.units),
             ("on_change", hooks == old.hooks),
-            ("ca_file", caFile == old.caFile), ("proxy", proxy == old.proxy),
+            ("ca_file", caFile == old.caFile),
+            (
+                "proxy",
+                proxy.own == old.proxy.own && proxy.standard == old.proxy.standard
+            ),
+            ("no_proxy", proxy.exceptions == old.proxy.exceptions),
         ].filter { !$0.1 }.map(\.0)
     }
 }

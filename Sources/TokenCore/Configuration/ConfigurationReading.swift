@@ -136,7 +136,8 @@ final class ConfigurationReading {
             object.take("slot_size")?.integer(in: 65_536...1_048_576) ?? 65_536
         configuration.allowUnsafeState = object.take("allow_unsafe_state")?.bool() ?? false
         configuration.caFile = object.take("ca_file")?.path("/etc/evertoken/ca.pem")
-        configuration.proxy = object.take("proxy")?.proxyURL()
+        configuration.proxy.standard = object.take("proxy")?.proxyURL()
+        configuration.proxy.exceptions = object.take("no_proxy")?.proxyExceptions() ?? []
         configuration.logLevel = object.take("log_level")?
             .choice(LogLevel.allCases.map { ($0.name, $0) })
         if let field = object.take("defaults")?.object() {
@@ -186,7 +187,10 @@ final class ConfigurationReading {
             guard var credential = reading.read(profiles: profiles) else { continue }
             InlineSecrets(field.document).refuse(in: credential, field)
             credential.caFile = configuration.caFile
-            credential.proxy = configuration.proxy
+            credential.proxy.standard = configuration.proxy.standard
+            if field.node["no_proxy"] == nil {
+                credential.proxy.exceptions = configuration.proxy.exceptions
+            }
             for output in credential.outputs {
                 let place = placeOf(output)
                 if let other = outputs.updateValue(name, forKey: place) {

@@ -69,12 +69,15 @@ struct CredentialReading {
         let outputs = readOutputs(object.take("outputs"), profile: profile)
         let units = readUnits(object.take("units"))
         let hooks = (object.take("on_change")?.array() ?? []).compactMap(readHook)
+        var proxy = ProxyRoute()
+        proxy.own = object.take("proxy")?.proxyChoice()
+        proxy.exceptions = object.take("no_proxy")?.proxyExceptions() ?? []
         object.finish()
         guard let profile else { return nil }
         let credential = CredentialConfiguration(
             name: name, profile: profile, clientID: clientID, clientSecret: clientSecret,
             refreshToken: refreshToken, scope: scope, variables: variables, refresh: refresh,
-            outputs: outputs, units: units, hooks: hooks)
+            outputs: outputs, units: units, hooks: hooks, proxy: proxy)
         CredentialChecks(credential: credential, field: field).run()
         return credential
     }

@@ -97,14 +97,4 @@ extension FieldReader {
         else { return wrongType("a loopback address with a port, such as \"127.0.0.1:9464\"") }
         return text
     }
-
-    func proxyURL() -> String? {
-        guard let text = string("\"http://proxy.example:3128\"") else { return nil }
-        let schemes = ["http://", "https://", "socks5://", "socks5h://"]
-        guard let scheme = schemes.first(where: { text.hasPrefix($0) }),
-            text.utf8.count > scheme.utf8.count,
-            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
-        else { return wrongType("a proxy URL, such as \"http://proxy.example:3128\"") }
-        return text
-    }
 }

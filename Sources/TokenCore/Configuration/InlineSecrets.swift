@@ -21,7 +21,29 @@ struct InlineSecrets {
         if let proxy = root["proxy"], proxy.text.map(Self.hasPassword) == true {
             document.recordTightened(at: proxy.offset, path: "proxy", Self.problem, remedy)
         }
+        refuseProxies(in: root)
         refuseKeys(in: root, path: "")
+    }
+
+    /// A password in the URL of a credential's or a provider's proxy.
+    private func refuseProxies(in root: JSONNode) {
+        func refuse(_ proxy: JSONNode?, _ path: String) {
+            guard let proxy, proxy.text.map(Self.hasPassword) == true else { return }
+            document.record(at: proxy.offset, path: path, Self.problem, remedy)
+        }
+        for member in root["credentials"]?.members ?? [] {
+            refuse(member.value["proxy"], "credentials.\(member.key).proxy")
+        }
+        for member in root["providers"]?.members ?? [] {
+            let place = "providers.\(member.key)"
+            for key in ["", "acquire.", "authorization."] {
+                let part = key.isEmpty ? member.value : member.value[String(key.dropLast())]
+                refuse(part?["request"]?["proxy"], "\(place).\(key)request.proxy")
+            }
+            for (index, step) in (member.value["steps"]?.elements ?? []).enumerated() {
+                refuse(step["request"]?["proxy"], "\(place).steps[\(index)].request.proxy")
+            }
+        }
     }
 
     /// A private key anywhere: in a variable, a profile's assertion, its client certificate.

@@ -19,6 +19,7 @@ struct RequestReading {
         let headers = readHeaders(object.take("headers"))
         let tls = readTLS(object.take("tls"))
         checkTLS(object.field.node["tls"], authentication)
+        let proxy = object.take("proxy")?.proxyChoice()
         object.finish()
         checkNesting(object.field.node["params"], encoding)
         if method == "GET", encoding == .form || encoding == .json {
@@ -30,7 +31,7 @@ struct RequestReading {
             method: method ?? "POST", url: url, clientAuthentication: authentication ?? .post,
             encoding: encoding ?? .form, parameterNames: names, parameters: parameters,
             query: query, headers: headers, certificate: tls.certificate,
-            privateKey: tls.privateKey, caFile: tls.caFile)
+            privateKey: tls.privateKey, caFile: tls.caFile, proxy: proxy)
     }
 
     /// Only JSON can nest; elsewhere an array is a parameter that is given more than once.

@@ -36,6 +36,8 @@ public struct RequestSpecification: Sendable, Equatable {
     public var certificate: Template?
     public var privateKey: Template?
     public var caFile: String?
+    /// The provider's choice of a proxy.
+    public var proxy: ProxyChoice?
 }
 
 /// A parameter, query field or header.

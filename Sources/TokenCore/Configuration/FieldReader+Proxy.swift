@@ -1,0 +1,37 @@
+extension FieldReader {
+    /// The URL of a proxy, or `"none"` where the one of the whole is not wanted.
+    func proxyChoice() -> ProxyChoice? {
+        if node.text == "none" { return ProxyChoice.none }
+        guard node.text.map(Self.isProxyURL) == true else {
+            return wrongType("a proxy URL, such as \"http://proxy.example:3128\", or \"none\"")
+        }
+        return node.text.map(ProxyChoice.url)
+    }
+
+    func proxyURL() -> String? {
+        guard let text = string("\"http://proxy.example:3128\"") else { return nil }
+        guard Self.isProxyURL(text) else {
+            return wrongType("a proxy URL, such as \"http://proxy.example:3128\"")
+        }
+        return text
+    }
+
+    private static func isProxyURL(_ text: String) -> Bool {
+        let schemes = ["http://", "https://", "socks5://", "socks5h://"]
+        guard let scheme = schemes.first(where: { text.hasPrefix($0) }) else { return false }
+        return text.utf8.count > scheme.utf8.count
+            && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+    }
+
+    /// Hosts that no proxy is for.
+    func proxyExceptions() -> [ProxyException]? {
+        array()?.compactMap { element in
+            guard let text = element.string("\"id.example\"") else { return nil }
+            guard let exception = ProxyException(text) else {
+                return element.wrongType(
+                    "a host, \".suffix\", an address or a network, such as \"10.0.0.0/8\"")
+            }
+            return exception
+        }
+    }
+}
