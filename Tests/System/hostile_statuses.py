@@ -11,6 +11,8 @@ from hostile_endpoint import CANARY, LENIENT, SPENT, TOLD, Case, framed, head, s
 NOTE = json.dumps({"message": CANARY, "code_of_the_server": CANARY}).encode()
 HTML = f"<!doctype html><html><body><h1>{CANARY}</h1></body></html>".encode()
 WEB = "Content-Type: text/html"
+#: Seconds that a token lives where the next try comes after a part of what is left of it.
+SHORT = 12
 
 
 def refusing(status, body=NOTE, *lines):
@@ -19,6 +21,11 @@ def refusing(status, body=NOTE, *lines):
 
 def error(code):
     return json.dumps({"error": code, "error_description": CANARY, "error_uri": CANARY}).encode()
+
+
+def described(words):
+    """An `invalid_request` that says in words what is wrong."""
+    return json.dumps({"error": "invalid_request", "error_description": words}).encode()
 
 
 def granting(status):
@@ -67,12 +74,22 @@ def _refusals():
         yield Case(f"status-400-{name}", refusing(400, error(code)), "config")
         yield Case(f"status-200-{name}", refusing(200, error(code)),
                    "transient" if code == CANARY else "config")
+    # The tries before a person is asked for are spread over what is left of the token.
     for code in (400, 401, 403, 200, 418):
         yield Case(f"status-{code}-invalid-grant", refusing(code, error("invalid_grant")),
-                   "reauth")
+                   "reauth", ordinary=SHORT)
     for code in (400, 401, 403):
-        yield Case(f"status-{code}-without-a-body", refusing(code, b""), "reauth")
-        yield Case(f"status-{code}-of-a-web-page", refusing(code, HTML, WEB), "reauth")
+        yield Case(f"status-{code}-without-a-body", refusing(code, b""), "reauth", ordinary=SHORT)
+        yield Case(f"status-{code}-of-a-web-page", refusing(code, HTML, WEB), "reauth",
+                   ordinary=SHORT)
+    for name, words in {"the-refresh-token-is-invalid": "The refresh_token is invalid.",
+                        "a-refresh-token-that-expired": "Refresh token expired"}.items():
+        yield Case(f"status-400-invalid-request-of-{name}", refusing(400, described(words)),
+                   "reauth", ordinary=SHORT)
+    for name, words in {"a-refresh-token-that-is-missing": "Missing parameter: refresh_token",
+                        "another-token": "The token is invalid."}.items():
+        yield Case(f"status-400-invalid-request-of-{name}", refusing(400, described(words)),
+                   "config")
     for scheme in ("Basic realm=x", "Digest realm=x, nonce=y, qop=auth", "Negotiate", "NTLM",
                    "Bearer error=\"invalid_token\"", "DPoP algs=ES256"):
         line = f"WWW-Authenticate: {scheme}"
@@ -110,17 +127,16 @@ def _retry_after():
     shapes = {
         "missing": (None, unasked), "empty": ("", unasked), "zero": ("0", unasked),
         "negative": ("-1", unasked), "garbage": ("soon " + CANARY, unasked),
-        "fraction": ("1.5", unasked), "exponent": ("1e9", unasked), "hex": ("0x10", unasked),
+        "fraction": ("1.5", None), "exponent": ("1e9", unasked), "hex": ("0x10", unasked),
         "a-list": ("5, 9", unasked), "two-to-63": ("9223372036854775808", unasked),
         "forty-digits": ("9" * 40, unasked), "past": ("Thu, 01 Jan 1970 00:00:00 GMT", unasked),
         "one": ("1", None), "spaces": ("   2   ", None), "leading-zeros": ("0002", None),
         "an-hour": ("3600", (3590, 3601)), "a-billion-less-one": ("999999999", (3590, 3601)),
-        "a-date": (ahead, (480, 502)), "far-future": ("Fri, 31 Dec 9999 23:59:59 GMT", None),
+        "a-date": (ahead, (480, 502)),
+        "far-future": ("Fri, 31 Dec 9999 23:59:59 GMT", (3590, 3601)),
     }
     for name, (value, waits) in shapes.items():
         lines = [] if value is None else [f"Retry-After: {value}"]
-        if name == "far-future":
-            waits = (20, 3601)
         yield Case(f"status-429-retry-after-{name}", refusing(429, NOTE, date, *lines),
                    "rate_limited", waits=waits)
     yield Case("status-429-retry-after-twice",
@@ -160,6 +176,6 @@ def _first_lines():
 
 
 def cases(elsewhere):
-    """All of them; `elsewhere` is a port that nobody may connect to."""
+    """All of them; `elsewhere` is a port that gets no connection."""
     return [*_successes(), *_redirects(elsewhere), *_refusals(), *_failures(), *_retry_after(),
             *_first_lines()]
