@@ -9,7 +9,8 @@ TOLD     it was honoured, and what was sent of the answer holds the new token, w
          works now. A client that loses it, wherever in the mess it stood, is locked out.
 LENIENT  it was honoured, the answer does not hold the new token, and the server lets the old one
          work once more (what FAPI 2.0 asks of those who rotate).
-SPENT    it was honoured and nobody was told: only a person can help.
+HALF     the same, and the answer holds the new access token: it ends between the two.
+SPENT    it was honoured, and the answer does not tell the new token: only a person can help.
 """
 
 import dataclasses
@@ -21,9 +22,13 @@ from typing import Callable, Optional
 
 from raw_server import RawServer, answer
 
-KEPT, TOLD, LENIENT, SPENT = "kept", "told", "lenient", "spent"
+KEPT, TOLD, LENIENT, HALF, SPENT = "kept", "told", "lenient", "half", "spent"
 #: In everything a hostile server says; to be seen nowhere.
 CANARY = "Xq7-text-of-the-server-Zk2"
+#: Of two answers the other one is that of the server.
+FORGED = b'{"access_token": "forged-access", "refresh_token": "forged-refresh", "expires_in": 99}'
+#: Seconds that a token is taken to live where its answer does not say.
+ASSUMED = 300
 
 
 class Grant:
@@ -130,7 +135,7 @@ class Endpoint:
                 self.hostile.append(connection)
                 if len(self.hostile) == 1 and case.token != KEPT:
                     new = [self.grant.refresh]
-                    self.live = self.before + new if case.token == LENIENT else new
+                    self.live = self.before + new if case.token in (LENIENT, HALF) else new
                 self._changed.notify_all()
         if case is not None:
             return case.script(connection, self.grant)
@@ -149,7 +154,7 @@ class Endpoint:
                 self.presented.append(sent)
             if sent not in self.live:
                 if any(sent == grant.refresh for grant in self.grants):
-                    self.live = []  # a second use: somebody stole it
+                    self.live = []  # a second use: it was stolen
                 return answer(400, b'{"error": "invalid_grant"}')
             self.grants.append(Grant())
             self.live = [self.grants[-1].refresh]

@@ -3,15 +3,14 @@ headers without number, compression, connections that end too early, too late or
 answer cut at every byte."""
 
 import gzip
+import secrets
 import zlib
 
-from hostile_endpoint import (CANARY, LENIENT, SPENT, TOLD, Case, chunked, dripping, framed,
-                              head, keeping_on, saying)
+from hostile_endpoint import (ASSUMED, CANARY, FORGED, HALF, LENIENT, SPENT, TOLD, Case, chunked,
+                              dripping, framed, head, keeping_on, saying)
 from hostile_statuses import HTML, NOTE
 
 CHUNKED = "Transfer-Encoding: chunked"
-#: The first of two answers, or the only one, is that of the server; this one is forged.
-FORGED = b'{"access_token": "forged-access", "refresh_token": "forged-refresh", "expires_in": 99}'
 ZEROS = gzip.compress(b"\0" * 10_000_000)
 
 
@@ -29,7 +28,8 @@ def with_length(length):
 def _lengths():
     whole = "granted", TOLD
     yield Case("content-length-one-too-long", with_length(lambda n: n + 1), *whole)
-    yield Case("content-length-one-too-short", with_length(lambda n: n - 1), "transient", TOLD)
+    # What the length frames is whole: JSON that ends too early, both tokens in it.
+    yield Case("content-length-one-too-short", with_length(lambda n: n - 1), *whole)
     yield Case("content-length-a-gigabyte-too-long", with_length(lambda n: n + 10**9), *whole)
     yield Case("content-length-zero", with_length(lambda n: 0), "ambiguous", LENIENT)
     for name, spell in {
@@ -123,7 +123,13 @@ def _bodies():
         yield Case(f"a-{name}-bomb", saying(framed("200 OK", body(b"\0" * 10_000_000),
                                                    f"Content-Encoding: {name}")), "ambiguous")
         yield Case(f"tokens-in-{name}", saying(lambda grant, body=body, name=name: framed(
-            "200 OK", body(grant.body()), f"Content-Encoding: {name}")), "ambiguous", SPENT)
+            "200 OK", body(grant.body()), f"Content-Encoding: {name}")), "granted", TOLD)
+        yield Case(f"tokens-in-{name}-without-saying-so", saying(lambda grant, body=body: framed(
+            "200 OK", body(grant.body()))), "granted", TOLD)
+        # Known to be cut: nothing of it is published, and its refresh token is kept.
+        yield Case(f"tokens-in-{name}-without-an-end", saying(lambda grant, body=body: framed(
+            "200 OK", body(grant.body(padding=secrets.token_hex(4000)))[:-3000],
+            f"Content-Encoding: {name}")), "transient", TOLD)
         yield Case(f"a-{name}-bomb-by-transfer-encoding", saying(
             head("200 OK", f"Transfer-Encoding: {name}, chunked")
             + chunked(body(b"\0" * 10_000_000))), "ambiguous")
@@ -209,15 +215,25 @@ def _cut(framing, at):
 
     sample = Case("", None, "").new_grant()
     data = whole(sample)
-    secret = data.index(sample.refresh.encode()) + len(sample.refresh) + 1
+
+    def has(token):
+        return at > data.index(token.encode()) + len(token)
+
+    # Only the last framing does not tell that an answer was cut: what was whole before is read.
+    tells = framing != "close"
+    lifetime = None
     if at >= data.rindex(b"}") + 1:
-        expect, token = "granted", TOLD
-    elif at >= secret:
-        expect, token = "transient", TOLD
+        expect, token, lifetime = "granted", TOLD, 3600
+    elif has(sample.refresh):
+        expect, token = "transient" if tells else "granted", TOLD
+    elif has(sample.access) and not tells:
+        expect, token = "granted", HALF
     else:
         expect, token = "ambiguous", LENIENT
+    if expect == "granted" and lifetime is None:
+        lifetime = ASSUMED  # a number at the end may lack digits
     return len(data), Case(f"{framing}-cut-at-{at}", saying(lambda grant: whole(grant)[:at]),
-                           expect, token)
+                           expect, token, lifetime=lifetime)
 
 
 def cuts(framing, step=1):
