@@ -171,7 +171,7 @@ import Testing
     @Test(
         "what stands in a refusal instead of a token is none",
         arguments: [
-            "The refresh token expired", "****6789", "xxxxxxxx1234", "abc...xyz12", "short",
+            "The refresh token expired", "****6789", "xxxxxxxx1234", "abc...xyz12", "EXPIRED",
             "RT1", "RT2",
         ])
     func notOffered(text: String) throws {

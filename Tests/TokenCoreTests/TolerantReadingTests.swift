@@ -116,6 +116,49 @@ import Testing
         expectBoth(try read(Self.good.dropLast() + note + ",}"), .looseJSON)
     }
 
+    @Test(
+        "values that are no JSON hide nothing beside them",
+        arguments: [
+            "NaN", "-Infinity", "0x10", "undefined", "", "[1,]", "'x'", "/* c */ 5", "5 // c\n",
+            String(repeating: "[", count: 5000) + String(repeating: "]", count: 5000),
+        ])
+    func junk(value: String) throws {
+        expectBoth(try read(Self.good.dropLast() + ",\"x\":" + value + "}"), .looseJSON)
+        let first = "{\"x\":" + value + "," + Self.good.dropFirst()
+        expectBoth(try read(first), .looseJSON)
+    }
+
+    @Test("numbers that JSON does not know are numbers", arguments: ["+3600", "03600", "3600."])
+    func looseNumbers(value: String) throws {
+        expectBoth(try read(Self.good.replacing("3600", with: value)), .looseJSON)
+    }
+
+    @Test("quotes of another kind, and names without any")
+    func otherQuotes() throws {
+        expectBoth(try read(Self.good.replacing("\"", with: "'")), .looseJSON)
+        let bare = Self.good.replacing("\"expires_in\"", with: "expires_in")
+        expectBoth(try read(bare), .looseJSON)
+        #expect(try read("{access_token: undefined, refresh_token: undefined}").token == nil)
+    }
+
+    @Test(
+        "an answer that ends early, or has no text for a refresh token, tells nothing of rotation",
+        arguments: [
+            #"{"access_token":"AT2","refresh_token":"#,
+            #"{"access_token":"AT2","refresh_token":5}"#,
+        ])
+    func rotation(body: String) throws {
+        let profile = try Examples.credential().profile
+        let record = SlotRecord(
+            sequence: 2, state: .intent, attemptID: "a", kind: .refresh, sentAt: Examples.noon,
+            grant: Examples.held)
+        var grant = record.grant
+        let reading = record.reading(of: Examples.answer(200, body), profile: profile)
+        grant.apply(reading, to: record, roundTrip: .zero, profile: profile)
+        #expect(grant.access?.token == Secret("AT2"))
+        #expect(!grant.isKnownStatic && grant.attempts.ambiguousAttempts == 1)
+    }
+
     @Test("a name that stands twice: the last value counts, and an older refresh token is not sent")
     func twice() throws {
         let body = Self.good.dropLast() + #","scope":"a","scope":"b"}"#

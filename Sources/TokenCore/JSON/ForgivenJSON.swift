@@ -4,13 +4,13 @@ struct ForgivenJSON {
     var node = JSONNode(.null)
     /// Whether one begins there at all.
     var isValue = false
+    var start = 0
     /// The first byte behind it, or how far it could be read.
     var end = 0
-    /// It is nested deeper than any response.
-    var isTooDeep = false
     /// The document ends inside it; what was not whole is left out.
     var isCut = false
-    /// Commas before an end, control characters or bytes that are no UTF-8 in its texts.
+    /// Comments, commas before an end, words without quotes, other quotes, deep nesting, control
+    /// characters or bytes that are no UTF-8 in its texts.
     var isLoose = false
     /// Members whose key stands again later in the same object: the later one rules.
     var replaced: [JSONMember] = []

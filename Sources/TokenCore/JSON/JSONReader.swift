@@ -15,10 +15,10 @@ public struct JSONReader {
     /// Arrays and objects nested deeper than this are refused.
     public static let maximumDepth = 32
 
-    private let bytes: [UInt8]
-    private var at = 0
+    let bytes: [UInt8]
+    var at = 0
     /// What was forgiven; `nil` forgives nothing.
-    private var forgiven: ForgivenJSON?
+    var forgiven: ForgivenJSON?
 
     /// - Throws: ``JSONSyntaxError`` at the first byte that does not belong.
     public static func read(_ bytes: [UInt8]) throws(JSONSyntaxError) -> JSONNode {
@@ -33,45 +33,27 @@ public struct JSONReader {
         return value
     }
 
-    /// The object or array that begins at an offset, read as forgivingly as ``ForgivenJSON`` says.
-    /// Of a document that ends too early it is what was whole until then.
-    static func readForgivingly(_ bytes: [UInt8], from start: Int) -> ForgivenJSON {
-        var reader = JSONReader(bytes: bytes)
-        (reader.at, reader.forgiven) = (start, ForgivenJSON())
-        let node = try? reader.value(depth: 0)
-        var found = reader.forgiven ?? ForgivenJSON()
-        found.isValue = node != nil
-        (found.node, found.end) = (node ?? found.node, max(reader.at, start + 1))
-        return found
-    }
+    init(bytes: [UInt8]) { self.bytes = bytes }
 
-    private init(bytes: [UInt8]) { self.bytes = bytes }
+    var byte: UInt8? { at < bytes.count ? bytes[at] : nil }
 
-    /// Whether the mistake at this place is that the document ends, and that is forgiven: the
-    /// value under way is left out.
-    private mutating func mayEndHere() -> Bool {
-        guard forgiven != nil, at >= bytes.count else { return false }
-        forgiven?.isCut = true
-        return true
-    }
-
-    private var byte: UInt8? { at < bytes.count ? bytes[at] : nil }
-
-    private func error(_ problem: String) -> JSONSyntaxError {
+    func error(_ problem: String) -> JSONSyntaxError {
         JSONSyntaxError(
             offset: at, problem: at >= bytes.count ? "the document ends too early" : problem)
     }
 
     private mutating func skipSpace() {
         while let byte, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { at += 1 }
+        if forgiven != nil, byte == UInt8(ascii: "/"), stepOverComment() { skipSpace() }
     }
 
-    private mutating func value(depth: Int) throws(JSONSyntaxError) -> JSONNode {
-        guard depth <= Self.maximumDepth else {
-            forgiven?.isTooDeep = true
-            throw error("nested too deeply")
-        }
+    mutating func value(depth: Int) throws(JSONSyntaxError) -> JSONNode {
         let start = at
+        guard depth <= Self.maximumDepth else {
+            guard forgiven != nil else { throw error("nested too deeply") }
+            try stepOverNested()
+            return JSONNode(.null, offset: start)
+        }
         switch byte {
         case UInt8(ascii: "{"): return JSONNode(.object(try object(depth)), offset: start)
         case UInt8(ascii: "["): return JSONNode(.array(try array(depth)), offset: start)
@@ -79,9 +61,16 @@ public struct JSONReader {
         case UInt8(ascii: "t"): return try word("true", .bool(true))
         case UInt8(ascii: "f"): return try word("false", .bool(false))
         case UInt8(ascii: "n"): return try word("null", .null)
+        case UInt8(ascii: "'") where forgiven != nil:
+            return JSONNode(.string(try string()), offset: start)
         case .some(let byte) where byte == UInt8(ascii: "-") || isDigit(byte):
-            return JSONNode(.number(try number()), offset: start)
-        default: throw error("expected a value")
+            guard forgiven != nil else { return JSONNode(.number(try number()), offset: start) }
+            if let literal = try? number(), endsWord() { return JSONNode(.number(literal)) }
+            at = start
+            return try looseWord()
+        default:
+            guard forgiven != nil else { throw error("expected a value") }
+            return try looseWord()
         }
     }
 
@@ -90,7 +79,7 @@ public struct JSONReader {
     ) throws(JSONSyntaxError) -> JSONNode {
         let start = at
         guard bytes[at...].starts(with: word.utf8) else {
-            if forgiven != nil, word.utf8.starts(with: bytes[at...]) { at = bytes.count }
+            if forgiven != nil { return try looseWord() }
             throw error("expected a value")
         }
         at += word.utf8.count
@@ -123,14 +112,6 @@ public struct JSONReader {
                 throw error
             }
         }
-    }
-
-    /// Steps over the end of an array or object behind a comma, where that is forgiven.
-    private mutating func mayEndWithComma() -> Bool {
-        guard forgiven != nil else { return false }
-        forgiven?.isLoose = true
-        at += 1
-        return true
     }
 
     private mutating func object(_ depth: Int) throws(JSONSyntaxError) -> [JSONMember] {
@@ -177,8 +158,14 @@ public struct JSONReader {
         _ depth: Int, seen: inout [ByteText: Int], count: Int
     ) throws(JSONSyntaxError) -> JSONMember {
         let start = at
-        guard byte == UInt8(ascii: "\"") else { throw error("expected a key in quotes") }
-        let key = try string()
+        let key: String
+        if byte == UInt8(ascii: "\"") || (forgiven != nil && byte == UInt8(ascii: "'")) {
+            key = try string()
+        } else if forgiven != nil, let word = bareWord() {
+            key = word
+        } else {
+            throw error("expected a key in quotes")
+        }
         if seen[ByteText(key)] != nil, forgiven == nil {
             throw JSONSyntaxError(offset: start, problem: "this key appears twice")
         }
@@ -191,7 +178,7 @@ public struct JSONReader {
         return member
     }
 
-    private mutating func number() throws(JSONSyntaxError) -> String {
+    mutating func number() throws(JSONSyntaxError) -> String {
         let start = at
         if byte == UInt8(ascii: "-") { at += 1 }
         if byte == UInt8(ascii: "0") {
@@ -219,13 +206,15 @@ public struct JSONReader {
         while let byte, isDigit(byte) { at += 1 }
     }
 
-    private mutating func string() throws(JSONSyntaxError) -> String {
+    mutating func string() throws(JSONSyntaxError) -> String {
+        let quote = byte
+        if quote == UInt8(ascii: "'") { forgiven?.isLoose = true }
         at += 1
         var text: [UInt8] = []
         while true {
             guard let byte else { throw error("") }
             switch byte {
-            case UInt8(ascii: "\""):
+            case quote:
                 at += 1
                 if let valid = String(validating: text, as: UTF8.self) { return valid }
                 guard forgiven != nil else { throw error("this text is not UTF-8") }

@@ -6,7 +6,9 @@ public struct RetryPolicy: Sendable {
     /// Between tries once the same refusal has come often enough, and no token is at stake.
     public static let slowWait: Duration = .seconds(1800)
     /// A secret that cannot be read is not there yet: never longer between looks than this.
-    static let longestWaitForSecret: Duration = .seconds(15)
+    static let longestWaitForSecret: Duration = .seconds(8)
+    /// So many looks come that quickly.
+    static let looksUntilSlow = 40
     /// Between two requests that are answered, and refused.
     static let shortestWait: Duration = .seconds(1)
     /// Between looks for a new seed while a person must sign in.
@@ -48,13 +50,14 @@ public struct RetryPolicy: Sendable {
     ) -> Duration {
         let asked = history.lastError?.retryAfter ?? .zero
         switch failureClass {
-        case .transient where history.isCountedDown:
+        case .transient where history.lastError?.isOfSuccessStatus == true:
             let schedule = RefreshSchedule(policy: policy, rules: rules)
             let floor =
                 remaining.map { schedule.minimumInterval(lifetime: $0.lifetime) }
                 ?? max(rules.minInterval ?? .zero, rules.minAge ?? .zero)
-            let end = remaining.map { $0.life + .seconds(1) } ?? backoff
-            return max(end, asked, floor, Self.shortestWait)
+            // A token that was counted down to zero is a new one after its end.
+            let end = history.isCountedDown ? remaining.map { $0.life + .seconds(1) } : nil
+            return max(end ?? backoff, asked, floor, Self.shortestWait)
         case .transient, .storage, .output: return max(backoff, asked)
         case .reauth: return max(beforeLogin(history, backoff), asked)
         case .reacquire: return .zero
@@ -78,7 +81,9 @@ public struct RetryPolicy: Sendable {
         _ history: AttemptHistory, _ remaining: Remaining?, _ backoff: Duration
     ) -> Duration {
         if history.lastError?.awaitsSecret == true {
-            return max(Self.shortestWait, min(backoff, Self.longestWaitForSecret))
+            let isNew = history.failures < Self.looksUntilSlow
+            let longest = isNew ? Self.longestWaitForSecret : Self.longestWaitWhileValid
+            return max(Self.shortestWait, min(backoff, longest))
         }
         let soon = min(backoff, Self.longestWaitWhileValid)
         guard history.isMisconfigured else {

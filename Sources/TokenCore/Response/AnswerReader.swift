@@ -14,7 +14,7 @@ public struct AnswerReader: Sendable {
     /// What earlier steps of the same exchange gave.
     let steps: [StepResult]
     /// The access token is its own refresh token, so that both may be one text.
-    private let isOwnRefreshToken: Bool
+    let isOwnRefreshToken: Bool
 
     /// Whether a refusal may mean that the refresh token is dead.
     var spendsGrant: Bool { exchange.spendsGrant }
@@ -85,7 +85,16 @@ public struct AnswerReader: Sendable {
         var reading = AnswerReading(
             result: .success(granted), refreshToken: refreshToken, notes: notes)
         reading.otherRefreshTokens = others
+        reading.tellsRotation = refreshToken != nil || tellsRotation(answer)
         return reading
+    }
+
+    private func tellsRotation(_ answer: ReadableAnswer) -> Bool {
+        guard !answer.forgiven.contains(.endsEarly), !answer.raw.isTruncated else { return false }
+        guard let selector = exchange.response.refreshToken,
+            let node = answer.select(selector, root: exchange.response.root)
+        else { return true }
+        return node.isNull || node.text?.isEmpty == true
     }
 
     /// A token of a response that keeps the rules is any that a header can carry; one that was
@@ -215,70 +224,6 @@ func keepableToken(_ node: JSONNode?) -> Secret? {
         !text.unicodeScalars.contains("\u{FFFD}")
     else { return nil }
     return Secret(text)
-}
-
-extension AnswerReader {
-    /// The refresh tokens of a body in which no value could be believed as a whole, by the
-    /// profile's own selector; the last one is the newest (durability.md section 3).
-    private func salvaged(_ answer: ReadableAnswer) -> [Secret] {
-        guard let tolerant = answer.tolerant, tolerant.problem != .html,
-            let selector = exchange.response.refreshToken
-        else { return [] }
-        return tolerant.values.flatMap { value -> [Secret] in
-            let part = answer.on(value.node)
-            let access = exchange.response.accessToken
-                .flatMap { part.select($0, root: exchange.response.root)?.text }
-            let last = keepableToken(part.select(selector, root: exchange.response.root))
-            return (replaced(in: value) + [last].compactMap { $0 }).filter { token in
-                isOwnRefreshToken || access?.hasSameBytes(as: token.reveal()) != true
-            }
-        }
-    }
-
-    /// A server may have rotated before something behind it failed: the new token comes with the
-    /// refusal. What servers write there instead of a token (words, a mask, the sent one) is none;
-    /// the caller knows which ones are spent.
-    private func offeredRefreshToken(_ answer: ReadableAnswer) -> Secret? {
-        let response = exchange.response
-        guard spendsGrant, answer.raw.status / 100 != 3,
-            let selector = response.refreshToken,
-            let token = keepableToken(answer.select(selector, root: response.root))
-        else { return nil }
-        let text = token.reveal()
-        let access = response.accessToken.flatMap { answer.select($0, root: response.root)?.text }
-        let isMasked = ["...", "xxxx", "XXXX"].contains { text.containsBytes(of: $0) }
-        let isAccess = access?.hasSameBytes(as: text) == true && !isOwnRefreshToken
-        guard text.utf8.count >= 8, text.isBase64Token, !isMasked, !isAccess else { return nil }
-        return token
-    }
-
-    /// Refresh tokens that stood before the one that counts, under the same name.
-    private func replacedRefreshTokens(
-        _ answer: ReadableAnswer, by token: Secret?
-    ) -> [Secret] {
-        guard let token, let values = answer.tolerant?.values else { return [] }
-        return values.flatMap(replaced).filter { $0 != token }
-    }
-
-    private func replaced(in value: ForgivenJSON) -> [Secret] {
-        let names = (exchange.response.refreshToken?.parts ?? []).compactMap { part in
-            if case .pointer(let pointer) = part { pointer.tokens.last } else { nil }
-        }
-        return value.replaced.filter { names.containsText($0.key) }
-            .compactMap { keepableToken($0.value) }
-    }
-}
-
-extension String {
-    /// RFC 6750 section 2.1, `b64token`.
-    fileprivate var isBase64Token: Bool {
-        let body = utf8.reversed().drop { $0 == UInt8(ascii: "=") }
-        return !body.isEmpty
-            && body.allSatisfy { byte in
-                isDigit(byte) || (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A)
-                    || "-._~+/".utf8.contains(byte)
-            }
-    }
 }
 
 extension JSONNode {

@@ -83,6 +83,9 @@ public struct AnswerReading: Sendable, Equatable {
     /// A refresh token to keep from now on, even where the rest of the answer is unusable;
     /// `nil` means: keep the one there is (I9).
     public var refreshToken: Secret?
+    /// Whether an answer without a refresh token says that the one that was sent goes on: one that
+    /// ends too early, or has something unreadable in its place, does not.
+    public var tellsRotation = true
     /// Refresh tokens that the same answer replaced by a later one: none of them is ever sent.
     public var otherRefreshTokens: [Secret] = []
     /// A refresh token in an answer that refuses the one that was sent.

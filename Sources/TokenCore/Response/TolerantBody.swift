@@ -44,12 +44,8 @@ struct TolerantBody {
             forgiven.append(.insideString)
             return readJSON(inner, isWhole: isWhole, hasToken: hasToken)
         }
-        let start = Self.values(in: bytes, into: &values)
-        guard isWhole, problem == nil, let start else { return }
-        if Self.isPage(bytes[..<start]) {
-            problem = .html
-            return
-        }
+        values = Self.values(in: bytes)
+        guard isWhole, problem == nil else { return }
         let candidates = values.filter { hasToken($0.node) }
         let wholes = values.filter { !$0.isCut }
         let chosen: ForgivenJSON
@@ -62,9 +58,13 @@ struct TolerantBody {
             if values.count > 1 { problem = candidates.isEmpty ? .twoTexts : .twoCandidates }
             return
         }
+        if Self.isPage(bytes[..<chosen.start]) {
+            problem = .html
+            return
+        }
         node = chosen.node
         let end = bytes[chosen.end...].contains { !Self.isSpace($0) }
-        if end || bytes[..<start].contains(where: { !Self.isSpace($0) }) {
+        if end || bytes[..<chosen.start].contains(where: { !Self.isSpace($0) }) {
             forgiven.append(.surroundingText)
         }
         if chosen.isLoose { forgiven.append(.looseJSON) }
@@ -120,10 +120,9 @@ struct TolerantBody {
         return Array(text.utf8)
     }
 
-    /// - Returns: Where the first value begins.
-    private static func values(in bytes: [UInt8], into found: inout [ForgivenJSON]) -> Int? {
+    private static func values(in bytes: [UInt8]) -> [ForgivenJSON] {
+        var found: [ForgivenJSON] = []
         var at = 0
-        var first: Int?
         // Each byte is looked at a few times, however many brackets a server writes.
         var work = 4 * bytes.count + 4096
         while at < bytes.count, found.count < maximumValues, work > 0 {
@@ -134,15 +133,13 @@ struct TolerantBody {
             let value = JSONReader.readForgivingly(bytes, from: at)
             work -= value.end - at
             guard value.isValue, value.node.elements?.isEmpty != true else {
-                // Nothing that is nested like this is a response.
-                at = value.isTooDeep ? bytes.count : at + 1
+                at += 1
                 continue
             }
-            first = first ?? at
             found.append(value)
             at = value.end
         }
-        return first
+        return found
     }
 
     /// Whether a text begins a page: what stands in a page's scripts grants nothing.

@@ -49,6 +49,9 @@ extension StoredGrant {
             attempts.successes = successes
             attempts.lastAttemptAt = lastAttemptAt
             attempts.lastSuccessAt = record.sentAt
+            // The new token may have been in the part that was not read: the old one is in doubt.
+            let spends = profile.exchange(record.kind, step: record.step).spendsGrant
+            if !reading.tellsRotation, spends, !isKnownStatic { attempts.ambiguousAttempts = 1 }
             note(
                 PastAttempt(
                     .init(record.kind), at: record.sentAt.wall, took: roundTrip,
@@ -117,7 +120,8 @@ extension StoredGrant {
             refreshToken = new
             isRefreshTokenRefused = false
             isKnownStatic = false
-        } else if answered != nil, record.kind == .refresh, refreshToken != nil,
+        } else if answered != nil, reading.tellsRotation, record.kind == .refresh,
+            refreshToken != nil,
             profile.exchange(record.kind, step: record.step).spendsGrant
         {
             isKnownStatic = true

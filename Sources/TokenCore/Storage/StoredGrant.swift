@@ -167,4 +167,7 @@ public struct StoredError: Sendable, Equatable {
             at: at, retryAfter: refusal.retryAfter)
         awaitsSecret = refusal.awaitsSecret
     }
+
+    /// The provider said yes, and what it gave is of no use.
+    var isOfSuccessStatus: Bool { httpStatus.map { 200...299 ~= $0 } ?? false }
 }
