@@ -7,7 +7,8 @@ import Testing
 private let meeting = [
     "TokenCore/JSON", "TokenCore/Response", "TokenCore/SignIn", "TokenCore/Output",
     "TokenCore/Storage/StoredGrant+Applying.swift", "TokenCore/Storage/StoredGrant+JSON.swift",
-    "TokenCore/Control/ImportReading.swift", "TokenCore/Values/Secret.swift",
+    "TokenCore/Control/ImportReading.swift", "TokenCore/Control/ImportedDocument.swift",
+    "TokenCore/Values/Secret.swift",
     "TokenAdapters/HTTPMessages.swift", "TokenAdapters/ControlServer.swift",
     "TokenAdapters/CurlTransfer.swift",
 ]

@@ -1,5 +1,6 @@
 """The commands that change something: `login`, `import` and `reload`, and what a reload keeps."""
 
+import datetime
 import json
 import os
 import pathlib
@@ -127,6 +128,45 @@ class ImportTest(ProgramCase):
         self.assertEqual(len(self.server.exchanges()), sent)
         self.assert_exit(daemon.evertoken("refresh", "crm", "--wait"), 0)
         self.assertEqual(self.server.exchanges()[-1].refresh_token, refresh_token)
+
+    def stored(self, refresh_token, *, left):
+        """As x/oauth2 stores a token that was granted to another program."""
+        end = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=2)))
+        end += datetime.timedelta(seconds=left)
+        return json.dumps({"access_token": "brought-along", "token_type": "Bearer",
+                           "refresh_token": refresh_token, "expiry": end.isoformat()})
+
+    def test_what_rclone_stores_is_adopted_with_its_own_end(self):
+        daemon = self.daemon({"crm": self.signed_out("crm")})
+        daemon.wait_for("crm", "login_required")
+        refresh_token = self.server.grant("crm", "secret-of-crm")
+        text = "\ufeff[one]\r\ntype = drive\r\ntoken = %s\r\n[two]\ntoken = %s\n" % (
+            self.stored(refresh_token, left=1800), self.stored("another", left=60))
+        self.assert_exit(daemon.evertoken("import", "crm", text=text), os.EX_DATAERR,
+                         "[one], [two]", "--section")
+        done = daemon.evertoken("import", "crm", "--section", "one", text=text)
+        self.assert_exit(done, 0)
+        self.assertEqual(done.stderr, "")
+        daemon.wait_for("crm", "fresh")
+        self.assertAlmostEqual(json.loads(daemon.file("crm/token.json"))["expires_at"],
+                               time.time() + 1800, delta=5)
+        self.assert_exit(daemon.evertoken("refresh", "crm", "--wait"), 0)
+        self.assertEqual(self.server.exchanges()[-1].refresh_token, refresh_token)
+
+    def test_what_an_import_did_not_take_is_said(self):
+        daemon = self.daemon({"crm": self.signed_out("crm")})
+        daemon.wait_for("crm", "login_required")
+        refresh_token = self.server.grant("crm", "secret-of-crm")
+        ended = json.loads(self.stored(refresh_token, left=-60)) | {"client_id": "theirs"}
+        done = daemon.evertoken("import", "crm", text=json.dumps(ended))
+        self.assert_exit(done, 0, "has expired", "not imported: client_id")
+        daemon.wait_for("crm", "fresh")
+        self.assertEqual(self.server.exchanges()[-1].refresh_token, refresh_token)
+        endless = {"access_token": "brought-along",
+                   "refresh_token": self.server.grant("crm", "secret-of-crm")}
+        self.assert_exit(daemon.evertoken("import", "crm", text=json.dumps(endless)), 0,
+                         "five minutes")
+        self.assertNotIn(refresh_token, done.stderr + done.stdout)
 
     def test_a_refused_import_says_so_and_leaves_a_credential_that_is_well_alone(self):
         daemon = self.fresh_daemon("one", "two")
