@@ -101,6 +101,14 @@ int clinux_file_identity(int directory, const char *name, uint64_t identity[3]) 
     return 0;
 }
 
+int clinux_mount_of(const char *path, uint64_t *mount) {
+    struct statx about;
+    if (statx(AT_FDCWD, path, 0, STATX_MNT_ID, &about) != 0) return -1;
+    *mount = about.stx_mask & STATX_MNT_ID ? about.stx_mnt_id : 0;
+    if (!(about.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)) return 2;
+    return about.stx_attributes & STATX_ATTR_MOUNT_ROOT ? 1 : 0;
+}
+
 void clinux_forget_cached_pages(int descriptor) {
     posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
 }
@@ -167,6 +175,19 @@ int clinux_drop_acls(int descriptor) {
             errno != EINVAL)
             return -1;
     return 0;
+}
+
+int clinux_set_attribute(int file, const char *name) { return fsetxattr(file, name, "", 0, 0); }
+
+int clinux_remove_attribute(int file, const char *name) { return fremovexattr(file, name); }
+
+ssize_t clinux_list_attributes(int file, char *names, size_t size) {
+    return flistxattr(file, names, size);
+}
+
+int clinux_has_attribute(int file, const char *name) {
+    if (fgetxattr(file, name, 0, 0) >= 0) return 1;
+    return errno == ENODATA ? 0 : -1;
 }
 
 int clinux_openat(int directory, const char *path, int flags, mode_t mode) {

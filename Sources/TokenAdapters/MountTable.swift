@@ -56,6 +56,23 @@ final class MountTable: Sendable {
         return points.sorted { $0.utf8.count > $1.utf8.count }
     }
 
+    /// Where an overlay keeps what was changed, as it was mounted; that may lie elsewhere for a
+    /// process in a container.
+    ///
+    /// - Parameter mount: Its number, the first field of a line.
+    static func upperDirectory(ofMount mount: UInt64, in mountinfo: [UInt8]) -> String? {
+        for line in mountinfo.split(separator: 0x0A) {
+            let fields = line.split(separator: 0x20)
+            guard let first = fields.first, first.elementsEqual(String(mount).utf8),
+                let options = fields.last
+            else { continue }
+            let name = Array("upperdir=".utf8)
+            let option = options.split(separator: UInt8(ascii: ",")).first { $0.starts(with: name) }
+            return option.map { unescaped($0.dropFirst(name.count)) }
+        }
+        return nil
+    }
+
     /// A blank is `\040` there.
     private static func unescaped(_ field: ArraySlice<UInt8>) -> String {
         var bytes: [UInt8] = []

@@ -110,7 +110,7 @@ private struct IdleWorld: WakeTimer, OutputPublisher, HookRunner, Journal, Super
     func remove(_ outputs: [OutputSpecification], of credential: String) async {}
     func published(
         in outputs: [OutputSpecification], of credential: String
-    ) async -> PublishedMark? { nil }
+    ) async -> [Secret] { [] }
     func altered() async -> [AlteredOutput] { [] }
     func run(
         _ runs: [HookRun], token: PublishedToken, paths: [String],

@@ -127,19 +127,19 @@ public final class OutputDirectory: OutputPublisher, Sendable {
 
     public func published(
         in outputs: [OutputSpecification], of credential: String
-    ) async -> PublishedMark? {
-        var marks: [PublishedMark] = []
+    ) async -> [Secret] {
+        var tokens: [Secret] = []
         for (mount, outputs) in byMount(outputs.filter { $0.format == .json }) {
             let found = await lanes.run(
                 key: "\(credential)\0\(mount)", holder: mount,
                 within: .seconds(Self.patience.looking)
-            ) { outputs.compactMap { self.mark($0, credential) } }
-            marks += found ?? []
+            ) { outputs.compactMap { self.token(in: $0, credential) } }
+            tokens += found ?? []
         }
-        return marks.max { $0.issuedAt < $1.issuedAt }
+        return tokens
     }
 
-    private func mark(_ output: OutputSpecification, _ credential: String) -> PublishedMark? {
+    private func token(in output: OutputSpecification, _ credential: String) -> Secret? {
         let place = Place(output.path)
         guard let folder = try? openFolder(place, output, create: false) else { return nil }
         defer { close(folder) }
@@ -148,10 +148,9 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         defer { close(file) }
         guard let bytes = try? readAll(file, limit: 1 << 20, what: output.path),
             let json = try? JSONReader.read(bytes),
-            json["credential"]?.text?.hasSameBytes(as: credential) == true,
-            let token = json["access_token"]?.text, let issued = json["issued_at"]?.integer
+            json["credential"]?.text?.hasSameBytes(as: credential) == true
         else { return nil }
-        return PublishedMark(accessToken: Secret(token), issuedAt: issued)
+        return json["access_token"]?.text.map { Secret($0) }
     }
 
     private struct Place {

@@ -1,11 +1,10 @@
 internal import CLinux
-internal import CSystemd
 internal import Glibc
 internal import TokenCore
 public import TokenEngine
 
-// Where slots were made, beside them in `.origin`: a copy of a state directory holds refresh tokens
-// that its original may have spent since (I10).
+// Where slots were made (``OriginNote``): a copy of a state directory holds refresh tokens that its
+// original may have spent since (I10).
 extension SlotDirectory {
     public func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin {
         try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
@@ -27,7 +26,8 @@ extension SlotDirectory {
             guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)").text) }
             defer { close(folder) }
             try self.setAsideUnreadable(credential, in: folder, place)
-            try self.noteOrigin(in: folder, place)
+            try self.clearMarks(of: credential, in: folder, place)
+            try self.noteOrigin(in: folder, place, isAccepted: true)
         }
     }
 
@@ -64,6 +64,7 @@ extension SlotDirectory {
             guard unlinkat(folder, OriginNote.fileName, 0) == 0 || errno == ENOENT else {
                 throw StorageFailure(SystemError("remove \(place)/\(OriginNote.fileName)").text)
             }
+            self.marks.forget(credential)
             guard unlinkat(self.directory, credential, AT_REMOVEDIR) == 0,
                 fsync(self.directory) == 0
             else { throw StorageFailure(SystemError("remove \(place)").text) }
@@ -95,7 +96,7 @@ extension SlotDirectory {
         _ credential: String, in folder: Int32, _ place: String
     ) throws(StorageFailure) {
         let bytes = try SlotPair.Index.allCases.map { index throws(StorageFailure) in
-            try readSlot(index, in: folder, place)
+            try readSlot(index, in: folder, place).bytes
         }
         let pair = SlotPair(
             a: SlotPair.state(of: bytes[0], credential: credential),
@@ -110,6 +111,23 @@ extension SlotDirectory {
         guard fsync(folder) == 0 else { throw StorageFailure(SystemError("save \(place)").text) }
     }
 
+    /// What the state holds now is the newest from here on, whatever has been written before.
+    private func clearMarks(
+        of credential: String, in folder: Int32, _ place: String
+    ) throws(StorageFailure) {
+        marks.forget(credential)
+        for index in SlotPair.Index.allCases {
+            let name = "\(place)/\(index.fileName)"
+            let file = clinux_openat(folder, index.fileName, O_RDONLY | O_NOFOLLOW, 0)
+            if file < 0, errno == ENOENT { continue }
+            guard file >= 0 else { throw StorageFailure(SystemError("open \(name)").text) }
+            defer { close(file) }
+            do throws(SystemError) {
+                try SlotMark.clear(SlotMark.all(of: file), of: file, name)
+            } catch { throw StorageFailure(error.text) }
+        }
+    }
+
     /// A state without a note is of an older version, or new: it is where it should be.
     func origin(in folder: Int32, _ place: String) throws(StorageFailure) -> SlotOrigin {
         guard let noted = try OriginNote(in: folder, place) else { return .own }
@@ -117,8 +135,15 @@ extension SlotDirectory {
         return difference.map { .foreign(problem: $0) } ?? .own
     }
 
-    func noteOrigin(in folder: Int32, _ place: String) throws(StorageFailure) {
-        try write(OriginNote.now(in: folder), in: folder, place)
+    /// - Parameter isAccepted: A person has accepted the state here.
+    func noteOrigin(
+        in folder: Int32, _ place: String, isAccepted: Bool = false
+    ) throws(StorageFailure) {
+        var note = OriginNote.now(in: folder)
+        if let noted = try OriginNote(in: folder, place) {
+            note.succeed(noted, isAccepted: isAccepted)
+        }
+        try write(note, in: folder, place)
     }
 
     private func write(
@@ -129,79 +154,4 @@ extension SlotDirectory {
                 .write(note.json.serialized(), name: OriginNote.fileName, in: folder, place: place)
         } catch { throw StorageFailure(error.text) }
     }
-}
-
-/// The machine, and the two files.
-private struct OriginNote {
-    static let fileName = ".origin"
-    /// Empty where there is no machine-id(5).
-    var machine: String
-    /// Inode and birth of each slot; empty for one that is not there.
-    var slots: [[Int64]]
-    /// What else told that they are old; it may be gone by now.
-    var problem: String?
-
-    static func now(in folder: Int32) -> OriginNote {
-        OriginNote(
-            machine: machineIdentity,
-            slots: SlotPair.Index.allCases.map { index in
-                var identity: [UInt64] = [0, 0, 0]
-                guard clinux_file_identity(folder, index.fileName, &identity) == 0 else {
-                    return []
-                }
-                return identity.map { Int64(truncatingIfNeeded: $0) }
-            })
-    }
-
-    init(machine: String, slots: [[Int64]]) { (self.machine, self.slots) = (machine, slots) }
-
-    /// `nil` when there is none; one that cannot be read tells nothing either.
-    init?(in folder: Int32, _ place: String) throws(StorageFailure) {
-        let file = clinux_openat(folder, Self.fileName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)
-        if file < 0, errno == ENOENT { return nil }
-        guard file >= 0 else {
-            throw StorageFailure(SystemError("open \(place)/\(Self.fileName)").text)
-        }
-        defer { close(file) }
-        guard let bytes = try? readAll(file, limit: 4096, what: Self.fileName),
-            let json = try? JSONReader.read(bytes), let machine = json["machine"]?.text,
-            let slots = json["slots"]?.elements
-        else { return nil }
-        self.init(
-            machine: machine,
-            slots: slots.map { ($0.elements ?? []).compactMap { $0.integer } })
-        problem = json["problem"]?.text
-    }
-
-    var json: JSONNode {
-        .object([
-            ("machine", .string(machine)),
-            ("slots", .array(slots.map { .array($0.map { .integer($0) }) })),
-            ("problem", problem.map { .string($0) }),
-        ])
-    }
-
-    func difference(from noted: OriginNote) -> String? {
-        if !machine.isEmpty, !noted.machine.isEmpty, machine != noted.machine {
-            return "its state was written on another machine (machine-id differs)"
-        }
-        let isReplaced = zip(slots, noted.slots).contains { now, then in
-            !now.isEmpty && !then.isEmpty && now != then
-        }
-        return isReplaced
-            ? "its state was copied or restored from a backup (the files are not the ones it wrote)"
-            : nil
-    }
-
-    /// Not the machine-id itself, which is nobody else's business (machine-id(5)).
-    private static let machineIdentity: String = {
-        let application = sd_id128_t(
-            bytes: (
-                0x6D, 0x29, 0x2B, 0x1D, 0x54, 0xD1, 0x4A, 0x0B, 0x8F, 0x07, 0x3B, 0x0A, 0x5E, 0xC2,
-                0x19, 0x86
-            ))
-        var identity = sd_id128_t()
-        guard sd_id128_get_machine_app_specific(application, &identity) >= 0 else { return "" }
-        return withUnsafeBytes(of: identity.bytes) { hexadecimal(Array($0)) }
-    }()
 }

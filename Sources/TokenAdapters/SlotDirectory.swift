@@ -13,6 +13,7 @@ public final class SlotDirectory: SlotStore, Sendable {
     /// One mount: what hangs there hangs for all, and nobody can be blamed.
     let work = Lanes("slots", count: 8, share: 8)
     private let health: StoreHealth
+    let marks: SlotMarkBook
     /// Credentials whose slots this process has seen to be allocated and in their directory.
     private let proven = Mutex<Set<String>>([])
 
@@ -42,6 +43,14 @@ public final class SlotDirectory: SlotStore, Sendable {
             throw failure
         }
         health = StoreHealth(directory: directory, path: path)
+        let takesMarks = clinux_has_attribute(lock, SlotMark.name(0)) >= 0
+        marks = SlotMarkBook(isSupported: takesMarks)
+        if !takesMarks {
+            warn(
+                "the file system of the state directory \(path) takes no extended attributes of "
+                    + "users (user_xattr); a backup that is copied back into the same files is "
+                    + "not noticed: sign in again after one")
+        }
     }
 
     deinit {
@@ -79,22 +88,23 @@ public final class SlotDirectory: SlotStore, Sendable {
                 throw StorageFailure(SystemError("open \(self.path)/\(credential)").text)
             }
             defer { close(folder) }
-            var bytes: [[UInt8]?] = []
-            for index in SlotPair.Index.allCases {
-                bytes.append(try self.readSlot(index, in: folder, "\(self.path)/\(credential)"))
+            let place = "\(self.path)/\(credential)"
+            let slots = try SlotPair.Index.allCases.map { index throws(StorageFailure) in
+                try self.readSlot(index, in: folder, place)
             }
             return SlotPair(
-                a: SlotPair.state(of: bytes[0], credential: credential),
-                b: SlotPair.state(of: bytes[1], credential: credential))
+                a: SlotPair.state(of: slots[0].bytes, credential: credential),
+                b: SlotPair.state(of: slots[1].bytes, credential: credential),
+                marks: SlotMarks(a: slots[0].mark, b: slots[1].mark))
         }
     }
 
-    /// - Returns: The bytes of a slot, `nil` when its file is not there.
+    /// - Returns: The bytes of a slot, `nil` when its file is not there, and its highest mark.
     func readSlot(
         _ index: SlotPair.Index, in folder: Int32, _ place: String
-    ) throws(StorageFailure) -> [UInt8]? {
+    ) throws(StorageFailure) -> (bytes: [UInt8]?, mark: UInt64) {
         let file = clinux_openat(folder, index.fileName, O_RDONLY | O_NOFOLLOW, 0)
-        if file < 0, errno == ENOENT { return nil }
+        if file < 0, errno == ENOENT { return (nil, 0) }
         guard file >= 0 else {
             throw StorageFailure(SystemError("open \(place)/\(index.fileName)").text)
         }
@@ -104,7 +114,8 @@ public final class SlotDirectory: SlotStore, Sendable {
         guard fdatasync(file) == 0 else {
             throw StorageFailure(SystemError("save \(place)/\(index.fileName)").text)
         }
-        return try TokenAdapters.readSlot(file, "\(place)/\(index.fileName)")
+        let bytes = try TokenAdapters.readSlot(file, "\(place)/\(index.fileName)")
+        return (bytes, SlotMark.all(of: file).max() ?? 0)
     }
 
     public func open(_ credential: String) async throws(StorageFailure) -> any OpenSlots {
@@ -139,7 +150,7 @@ public final class SlotDirectory: SlotStore, Sendable {
                 self.proven.withLock { _ = $0.insert(credential) }
                 return SlotFiles(
                     credential: credential, files: [first, second], work: self.work,
-                    health: self.health, isVerified: isSuspect)
+                    health: self.health, marks: self.marks, isVerified: isSuspect)
             } catch {
                 close(first)
                 throw error
@@ -195,66 +206,6 @@ extension SlotDirectory {
         let bytes = try readAll(file, limit: slotSize, what: name)
         guard bytes.allSatisfy({ $0 == 0 }) else { return }
         try writeAll(bytes, to: file, at: 0, what: name)
-    }
-}
-
-/// The two slot files of one credential, open for one attempt.
-final class SlotFiles: OpenSlots, Sendable {
-    private let credential: String
-    private let files: [Int32]
-    private let work: Lanes
-    private let health: StoreHealth
-    /// Whether each write is read back from the disk.
-    private let isVerified: Bool
-
-    init(
-        credential: String, files: [Int32], work: Lanes, health: StoreHealth,
-        isVerified: Bool
-    ) {
-        (self.credential, self.files, self.work) = (credential, files, work)
-        (self.health, self.isVerified) = (health, isVerified)
-    }
-
-    func read() async throws(StorageFailure) -> SlotPair {
-        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
-            var states: [SlotPair.State] = []
-            for (file, index) in zip(self.files, SlotPair.Index.allCases) {
-                let bytes = try readSlot(file, "\(self.credential)/\(index.fileName)")
-                states.append(SlotPair.state(of: bytes, credential: self.credential))
-            }
-            return SlotPair(a: states[0], b: states[1])
-        }
-    }
-
-    func write(
-        _ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index
-    ) async throws(StorageFailure) {
-        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
-            let name = "\(self.credential)/\(slot.fileName)"
-            let file = self.files[slot.rawValue]
-            do throws(SystemError) {
-                try writeAll(bytes, to: file, at: offset, what: name)
-                if self.isVerified || self.health.isSuspect {
-                    try syncAndReadBack(bytes, file, at: offset, what: name)
-                } else {
-                    guard fdatasync(file) == 0 else { throw SystemError("save \(name)") }
-                }
-            } catch {
-                self.health.noteFailure()
-                throw StorageFailure(error.text)
-            }
-        }
-    }
-
-    func close() { for file in files { _ = Glibc.close(file) } }
-}
-
-private func readSlot(_ file: Int32, _ name: String) throws(StorageFailure) -> [UInt8] {
-    guard lseek(file, 0, SEEK_SET) == 0 else {
-        throw StorageFailure(SystemError("read \(name)").text)
-    }
-    do throws(SystemError) { return try readAll(file, limit: 1 << 20, what: name) } catch {
-        throw StorageFailure(error.text)
     }
 }
 

@@ -4,8 +4,6 @@ internal import TokenCore
 struct Fence: Sendable {
     /// The newest that memory knows.
     var grant: StoredGrant
-    /// A person has looked at the state: token files may be newer than it is.
-    var isAccepted: Bool
 }
 
 // Whether the state is the one this daemon wrote last (I10). An old copy holds a refresh token that
@@ -18,7 +16,7 @@ extension AttemptRunner {
     ) async throws(AttemptStop) -> String? {
         guard order.isRenewal, let grant else { return nil }
         var problem = try await storage { () throws(StorageFailure) in
-            try await distrust(grant, credential, isAccepted: fence.isAccepted, world)?.problem
+            try await distrust(grant, credential, world)
         }
         if grant.generation < fence.grant.generation,
             grant.isEndangeredByCopies(profile: credential.profile)
@@ -38,11 +36,9 @@ extension AttemptRunner {
     func supersedeOutputs(
         _ record: inout SlotRecord, _ order: AttemptOrder, _ credential: CredentialConfiguration
     ) async {
-        guard order.bringsRefreshToken || order.isLogin,
-            let mark = await world.outputs.published(
-                in: credential.outputs, of: credential.name)
-        else { return }
-        record.grant.noteFormer(mark.accessToken)
+        guard order.bringsRefreshToken || order.isLogin else { return }
+        let tokens = await world.outputs.published(in: credential.outputs, of: credential.name)
+        for token in tokens { record.grant.noteFormer(token) }
     }
 
     /// Slots that were removed or spoilt under the running daemon: what memory holds is all there
@@ -64,6 +60,8 @@ extension AttemptRunner {
 
 /// Reads the slots of a credential at start. The answer of an interrupted attempt is read again
 /// here, as the daemon would have read it then.
+///
+/// - Parameter isAccepted: A person has looked at the state; it may be an old one all the same.
 func recover(
     _ credential: CredentialConfiguration, isAccepted: Bool, world: World
 ) async -> StateRecovery {
@@ -73,51 +71,54 @@ func recover(
             return pair.isUnreadable ? .unreadable : .grant(StoredGrant())
         }
         var grant = await world.grant(in: winner.contents, of: credential)
-        if grant.unstoredAccess != nil,
-            let mark = await world.outputs.published(in: credential.outputs, of: credential.name)
-        {
-            grant.recall(textOf: mark.accessToken)
+        if grant.unstoredAccess != nil {
+            let tokens = await world.outputs.published(
+                in: credential.outputs, of: credential.name)
+            for token in tokens { grant.recall(textOf: token) }
         }
-        if let reason = try await distrust(grant, credential, isAccepted: isAccepted, world) {
-            return .foreign(grant, problem: reason.problem, mayPublish: reason.mayPublish)
+        let lost = pair.lostSequence
+        if let lost, grant.isEndangeredByCopies(profile: credential.profile) {
+            // Durable, for the marks are gone when the files are exchanged next.
+            try await world.slots.distrust(
+                credential.name,
+                problem: "its state went back from record \(lost) to "
+                    + "\(winner.contents.record.sequence): it was copied or restored "
+                    + "from a backup")
+        }
+        if let problem = try await distrust(grant, credential, world) {
+            let mayPublish = await !isUnknownPublished(grant, credential, world)
+            return .foreign(grant, problem: problem, mayPublish: mayPublish)
         }
         // It may be used, but what others read does not go back (I15): a refresh is due instead.
-        if await isBehindItsOutputs(grant, credential, world) { grant.access = nil }
+        if isAccepted || lost != nil, await isUnknownPublished(grant, credential, world) {
+            grant.access = nil
+        }
         return .grant(grant)
     } catch {
         return .unavailable(problem: error.problem)
     }
 }
 
-/// - Returns: Why nothing may be sent, and whether what the state holds may be published.
+/// - Returns: Why nothing may be sent.
 private func distrust(
-    _ grant: StoredGrant, _ credential: CredentialConfiguration, isAccepted: Bool, _ world: World
-) async throws(StorageFailure) -> (problem: String, mayPublish: Bool)? {
-    guard grant.isEndangeredByCopies(profile: credential.profile) else { return nil }
-    if !isAccepted, await isBehindItsOutputs(grant, credential, world) {
-        // The files may be gone before a person has looked: after a reboot, under /run.
-        let problem = "its state is older than the token in its output files"
-        try await world.slots.distrust(credential.name, problem: problem)
-        return (problem, false)
-    }
-    guard case .foreign(let problem) = try await world.slots.origin(of: credential.name) else {
-        return nil
-    }
-    return (problem, true)
+    _ grant: StoredGrant, _ credential: CredentialConfiguration, _ world: World
+) async throws(StorageFailure) -> String? {
+    guard grant.isEndangeredByCopies(profile: credential.profile),
+        case .foreign(let problem) = try await world.slots.origin(of: credential.name)
+    else { return nil }
+    return problem
 }
 
-/// A token is durable before it is published: files can only be newer than the state when the
-/// state went back.
-private func isBehindItsOutputs(
+/// Whether the token files hold a token that this state has never known: of a state that went back
+/// it is the newer one. That decides what is published, never what is sent: other users may be able
+/// to write these files.
+private func isUnknownPublished(
     _ grant: StoredGrant, _ credential: CredentialConfiguration, _ world: World
 ) async -> Bool {
-    guard let access = grant.access,
-        let mark = await world.outputs.published(in: credential.outputs, of: credential.name)
-    else { return false }
-    // After a crash before the publication, with the clock set back meanwhile.
-    let isFormer = grant.formerAccess.contains(
-        StoredGrant.fingerprint(ofAccess: mark.accessToken))
-    // Nor does it matter where a person has signed in since.
-    let since = max(access.sentAt.wall, grant.refreshTokenSince?.wall ?? access.sentAt.wall)
-    return mark.accessToken != access.token && !isFormer && mark.issuedAt > since.epochSeconds
+    guard let access = grant.access else { return false }
+    return await world.outputs.published(in: credential.outputs, of: credential.name)
+        .contains { token in
+            token != access.token
+                && !grant.formerAccess.contains(StoredGrant.fingerprint(ofAccess: token))
+        }
 }

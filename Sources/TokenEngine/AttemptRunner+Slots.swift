@@ -25,12 +25,14 @@ extension AttemptRunner {
         else { return nil }
         // Only whole: the answer beside it holds all that it says.
         let name = attempt.credential.name
+        let record = attempt.record.settled(grant)
         guard
             let bytes = SlotLayout.encode(
-                attempt.record.settled(grant), credential: name, slotSize: world.slots.slotSize)
+                record, credential: name, slotSize: world.slots.slotSize)
         else { return nil }
         do throws(AttemptStop) {
-            try await write(bytes, to: attempt.index.other, of: attempt.slots, name)
+            try await write(
+                bytes, record.sequence, to: attempt.index.other, of: attempt.slots, name)
             return nil
         } catch { return error.refusal.problem }
     }
@@ -47,7 +49,7 @@ extension AttemptRunner {
         var isPublished = false
         while true {
             do throws(StorageFailure) {
-                try await slots.write(bytes, at: offset, to: attempt.index)
+                try await slots.write(bytes, at: offset, to: attempt.index, sequence: nil)
                 if slots as AnyObject !== attempt.slots as AnyObject { slots.close() }
                 return
             } catch {
@@ -103,14 +105,15 @@ extension AttemptRunner {
             throw AttemptStop(
                 .storage, "the refresh token does not fit its slot; raise slot_size")
         }
-        try await write(bytes, to: index, of: slots, name)
+        try await write(bytes, record.sequence, to: index, of: slots, name)
     }
 
     private func write(
-        _ bytes: [UInt8], to index: SlotPair.Index, of slots: any OpenSlots, _ name: String
+        _ bytes: [UInt8], _ sequence: UInt64, to index: SlotPair.Index,
+        of slots: any OpenSlots, _ name: String
     ) async throws(AttemptStop) {
         do throws(StorageFailure) {
-            try await slots.write(bytes, at: 0, to: index)
+            try await slots.write(bytes, at: 0, to: index, sequence: sequence)
             await distrusted.trust(name)
         } catch {
             await distrusted.distrust(index, of: name)

@@ -239,9 +239,7 @@ struct EngineLoop {
         case .attempt(let ticket, let order):
             noteStarted(order, ticket, name)
             noteRenewal(order, ticket, name)
-            let known = fleet[name]
-            let fence = Fence(
-                grant: known?.grant ?? StoredGrant(), isAccepted: known?.isAccepted ?? false)
+            let fence = Fence(grant: fleet[name]?.grant ?? StoredGrant())
             group.addTask { [runner] in
                 let report = await runner.run(order, credential, fence: fence)
                 inbox.yield(.lifecycle(name, .attemptEnded(ticket, report)))

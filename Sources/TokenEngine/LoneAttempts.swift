@@ -34,7 +34,7 @@ public struct LoneAttempts: Sendable {
         case .order(let name, let order):
             guard let credential = credential(name) else { return unknown(name) }
             if let refusal = order.obstacle(for: credential) { return refusal }
-            let fence = Fence(grant: StoredGrant(), isAccepted: false)
+            let fence = Fence(grant: StoredGrant())
             return .ended(await runner.run(order, credential, fence: fence).end, name)
         case .status, .credential, .token, .refresh, .accept, .forget, .reload, .health, .metrics:
             return .problem(503, "this needs the daemon", remedy: "Start it")

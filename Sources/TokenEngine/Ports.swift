@@ -41,7 +41,7 @@ public protocol SlotStore: Sendable {
     func distrust(_ credential: String, problem: String) async throws(StorageFailure)
     /// Removes all that is stored of a credential.
     func erase(_ credential: String) async throws(StorageFailure)
-    /// What the slots hold, without creating any.
+    /// What the slots hold, and their marks, without creating any.
     func read(_ credential: String) async throws(StorageFailure) -> SlotPair
     /// Opens both slots for one attempt, creating and preallocating them first where they are not
     /// there: after this a full disk cannot stop the attempt's writes.
@@ -51,7 +51,9 @@ public protocol SlotStore: Sendable {
 /// Two open slot files. Every write is on the disk when it returns (fdatasync).
 public protocol OpenSlots: Sendable {
     func read() async throws(StorageFailure) -> SlotPair
-    func write(_ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index)
+    /// - Parameter sequence: Of the record that is written, which becomes the slot's mark
+    ///   (``SlotMarks``); `nil` for an answer. A mark that cannot be set is no failure.
+    func write(_ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index, sequence: UInt64?)
         async throws(StorageFailure)
     func close()
 }
@@ -127,19 +129,8 @@ public protocol OutputPublisher: Sendable {
     /// Looks whether all that was published is still there as it was left. What cannot be looked at
     /// counts as unaltered.
     func altered() async -> [AlteredOutput]
-    /// The newest token that the JSON outputs hold now, as their own fields tell it.
-    func published(in outputs: [OutputSpecification], of credential: String) async
-        -> PublishedMark?
-}
-
-/// Which token a file holds.
-public struct PublishedMark: Sendable, Equatable {
-    public var accessToken: Secret
-    public var issuedAt: Int64
-
-    public init(accessToken: Secret, issuedAt: Int64) {
-        (self.accessToken, self.issuedAt) = (accessToken, issuedAt)
-    }
+    /// The tokens that the JSON outputs hold now.
+    func published(in outputs: [OutputSpecification], of credential: String) async -> [Secret]
 }
 
 /// Runs `on_change` programs; never waits for them.

@@ -198,6 +198,7 @@ extension Life: SlotStore {
         if simulation.machine.pair(credential).isUnreadable {
             simulation.machine.removeSlots(credential)
         }
+        simulation.machine.clearMarks(credential)
         noteOrigin(credential)
     }
 
@@ -223,7 +224,7 @@ final class LifeSlots: OpenSlots {
     func read() async throws(StorageFailure) -> SlotPair { try await life.read(name) }
 
     func write(
-        _ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index
+        _ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index, sequence: UInt64?
     ) async throws(StorageFailure) {
         let simulation = life.simulation
         guard !life.isDead else { return }
@@ -239,6 +240,10 @@ final class LifeSlots: OpenSlots {
         }
         simulation.machine.write(bytes, at: offset, to: slot.rawValue, of: name)
         simulation.wrote(bytes, name)
+        simulation.operation(life)
+        // After the write, by itself: a crash may come between.
+        guard !life.isDead, let sequence else { return }
+        simulation.machine.mark(sequence, slot.rawValue, of: name, at: simulation.now)
         simulation.operation(life)
     }
 
@@ -272,7 +277,7 @@ extension Life: OutputPublisher {
 
     func published(
         in outputs: [OutputSpecification], of credential: String
-    ) async -> PublishedMark? { simulation.machine.outputs[credential] }
+    ) async -> [Secret] { simulation.machine.outputs[credential].map { [$0] } ?? [] }
 }
 
 extension Life: TokenEndpoint {

@@ -13,11 +13,15 @@ struct Machine {
         var noted: Int?
         /// What told that they are old.
         var problem: String?
+        /// What the files remember beside their content, and what a power cut would leave of it.
+        var marks = SlotMarks()
+        var durableMarks = SlotMarks()
+        var markedAt: Duration = .zero
     }
 
     var slots: [String: Slots] = [:]
     /// What other programs read; gone after a reboot.
-    var outputs: [String: PublishedMark] = [:]
+    var outputs: [String: Secret] = [:]
     var backup: [String: Slots] = [:]
     private var identities = 0
 
@@ -47,7 +51,39 @@ struct Machine {
             known[index] = SlotPair.state(of: files[index], credential: name)
         }
         readings[name] = known
-        return SlotPair(a: known[0] ?? .empty, b: known[1] ?? .empty)
+        return SlotPair(
+            a: known[0] ?? .empty, b: known[1] ?? .empty,
+            marks: slots[name]?.marks ?? SlotMarks())
+    }
+
+    /// A journal has what was set half a minute ago.
+    private static let flushedAfter: Duration = .seconds(30)
+
+    /// A record is on the disk, and its file remembers it.
+    mutating func mark(_ sequence: UInt64, _ index: Int, of name: String, at time: Duration) {
+        guard var slot = slots[name] else { return }
+        if time - slot.markedAt > Self.flushedAfter { slot.durableMarks = slot.marks }
+        slot.marks[keyPath: index == 0 ? \SlotMarks.a : \.b] = sequence
+        slot.markedAt = time
+        slots[name] = slot
+    }
+
+    /// Taken off, and flushed.
+    mutating func clearMarks(_ name: String) {
+        slots[name]?.marks = SlotMarks()
+        slots[name]?.durableMarks = SlotMarks()
+    }
+
+    /// - Parameter isLost: Whether marks that no journal has yet go too.
+    mutating func losePower(at time: Duration, isLost: (String) -> Bool) {
+        for name in slots.keys.sorted() {
+            guard var slot = slots[name] else { continue }
+            if time - slot.markedAt <= Self.flushedAfter, isLost(name) {
+                slot.marks = slot.durableMarks
+            }
+            slot.durableMarks = slot.marks
+            slots[name] = slot
+        }
     }
 
     private mutating func forgetReading(_ index: Int, of name: String) {
@@ -85,15 +121,17 @@ struct Machine {
         }
     }
 
-    /// A backup comes back as other files, or written over the old ones.
+    /// A backup comes back as other files, or written over the old ones, which keep their marks.
     mutating func restore(_ name: String, inPlace: Bool) {
         guard let old = backup[name], let current = slots[name] else { return }
         identities += 1
         readings[name] = nil
-        slots[name] = Slots(
-            files: old.files, identity: inPlace ? current.identity : identities,
-            noted: inPlace ? current.noted : old.noted,
-            problem: inPlace ? current.problem : old.problem)
+        var new = inPlace ? current : old
+        new.files = old.files
+        if !inPlace { new.identity = identities }
+        // With `.origin`, which lies beside them.
+        (new.noted, new.problem) = (old.noted, old.problem)
+        slots[name] = new
     }
 
     /// Whether a slot can be read that holds this text.

@@ -132,7 +132,7 @@ extension Simulation {
         report.digest(now, text)
         report.trace(now, name, "publishes \(text)")
         let number = { (text: String) in Int(text.split(separator: "~").last ?? "") ?? 0 }
-        if let old = machine.outputs[name]?.accessToken.reveal(), number(text) < number(old),
+        if let old = machine.outputs[name]?.reveal(), number(text) < number(old),
             accounts[name]?.excuse != "restored", report.restored[name] == nil
         {
             problem("\(name): publishes \(text) over \(old)")
@@ -146,9 +146,7 @@ extension Simulation {
         if isDiskWell, !machine.holdsAccess(text, name) {
             problem("\(name): publishes \(text), which no slot holds")
         }
-        let mark = PublishedMark(
-            accessToken: token.access.token, issuedAt: token.access.sentAt.wall.epochSeconds)
-        machine.outputs[name] = mark
+        machine.outputs[name] = token.access.token
         guard let issued = accounts[name]?.access[text], !issued.isWatched else { return }
         accounts[name]?.access[text]?.isWatched = true
         schedule(at: issued.expiresAt) { [self] in checkEnd(of: text, name, issued) }
@@ -157,7 +155,7 @@ extension Simulation {
     /// A token has truly ended: was there a newer one, or a reason why not? (I25)
     private func checkEnd(of text: String, _ name: String, _ issued: Issued) {
         accounts[name]?.access[text]?.isWatched = false
-        guard machine.outputs[name]?.accessToken.reveal() == text, let account = accounts[name]
+        guard machine.outputs[name]?.reveal() == text, let account = accounts[name]
         else { return }
         report.missed += 1
         // After a reboot only the wall clock tells how old a token is: one that is behind misleads.

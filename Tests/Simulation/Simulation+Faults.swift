@@ -149,18 +149,18 @@ extension Simulation {
         report.count("a bit of a slot flipped")
     }
 
-    /// Whether a client can know that this state is an old one. Other files are; over the same
-    /// files only a token file that is newer tells, by the wall clock: not where that was set back
-    /// since, nor where the state or the files hold no token.
-    private func isTold(_ name: String, _ inPlace: Bool) -> Bool {
-        guard inPlace else { return machine.slots[name]?.noted != nil }
-        guard let mark = machine.outputs[name], let winner = machine.pair(name).winner,
-            let profile = everything.credentials.first(where: { $0.name == name })?.profile
-        else { return false }
-        let grant = winner.contents.grant(profile: profile)
-        guard let access = grant.access else { return false }
-        let since = max(access.sentAt.wall, grant.refreshTokenSince?.wall ?? access.sentAt.wall)
-        return mark.issuedAt > since.epochSeconds
+    /// Whether a client can know that this state is an old one: other files are, and so are the
+    /// same ones that remember a later record than they hold.
+    func isTold(_ name: String) -> Bool {
+        guard let slots = machine.slots[name] else { return false }
+        if slots.problem != nil { return true }
+        if let noted = slots.noted, noted != slots.identity { return true }
+        let pair = machine.pair(name)
+        // Where a slot cannot be read it is for the client to judge.
+        guard let winner = pair.winner, case (.valid, .valid) = (pair.a, pair.b) else {
+            return pair.lostSequence != nil
+        }
+        return max(pair.marks.a, pair.marks.b) > winner.contents.record.sequence
     }
 
     /// An operator puts an old state back, as other files or over the ones there are.
@@ -170,13 +170,11 @@ extension Simulation {
         let inPlace = chance(0.3)
         schedule(at: now) { [self] in
             for name in names where machine.backup[name] != nil {
-                // Over the same files only what memory or token files know can tell.
-                if inPlace, machine.outputs[name] == nil { continue }
                 let before = accounts[name].map { machine.holds($0.live, name) } ?? false
                 machine.restore(name, inPlace: inPlace)
                 let after = accounts[name].map { machine.holds($0.live, name) } ?? false
                 if before, !after { accounts[name]?.excuse = "restored" }
-                accounts[name]?.isUnawares = !isTold(name, inPlace)
+                accounts[name]?.isUnawares = !isTold(name)
                 report.restored[name] = accounts[name]?.accessCounter
                 report.unseen.insert(name)
             }

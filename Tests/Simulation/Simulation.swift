@@ -100,7 +100,7 @@ final class Simulation: @unchecked Sendable {
             downtime = .seconds(20) + upTo(.seconds(600))
             machine.boot += 1
             machine.bootedAt = now + downtime
-            loseTokenFiles()
+            losePower()
             if chance(0.2) { bootWithLateClock(at: now + downtime) }
         }
         isPowerCut = false
@@ -128,21 +128,11 @@ final class Simulation: @unchecked Sendable {
         tell(.woke)
     }
 
-    /// With them goes what told that a state is old, where the daemon had no time to note it yet.
-    private func loseTokenFiles() {
-        for name in report.unseen {
-            guard let slots = machine.slots[name], slots.problem == nil,
-                slots.identity == slots.noted, !hadTime(for: name, .seconds(75))
-            else { continue }
-            accounts[name]?.isUnawares = true
-        }
+    /// With what no journal has yet may go what told that a state is old.
+    private func losePower() {
         machine.outputs = [:]
-    }
-
-    /// Whether the daemon has been well for so long, and this credential with it.
-    private func hadTime(for name: String, _ duration: Duration) -> Bool {
-        let since = max(troubleUntil, accounts[name]?.troubleUntil ?? .zero)
-        return now - since > duration && configuration.credentials.contains { $0.name == name }
+        machine.losePower(at: now) { _ in chance(0.5) }
+        for name in report.unseen where !isTold(name) { accounts[name]?.isUnawares = true }
     }
 
     /// Without a battery the clock goes on from when it was last saved, until the network tells.

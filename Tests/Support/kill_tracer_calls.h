@@ -22,7 +22,7 @@ static const struct {
     const char *names[16];
 } work_calls[] = {
     {DESCRIPTOR, {"write", "writev", "pwrite64", "fsync", "fdatasync", "ftruncate", "fallocate",
-                  "fchmod", "fchown", "flock"}},
+                  "fchmod", "fchown", "fsetxattr", "fremovexattr", "flock"}},
     {PATH_0, {"open", "unlink", "rename", "mkdir", "rmdir", "chmod"}},
     {PATH_1, {"openat", "unlinkat", "mkdirat"}},
     {PATH_3, {"renameat", "renameat2", "linkat"}},

@@ -17,6 +17,14 @@ from harness import wait_until  # noqa: E402
 from programs import PlainDaemon, ProgramCase, token_json  # noqa: E402
 
 
+#: Before the sequence, in the name of the attribute by which a slot's file remembers it.
+MARK = "user.evertoken.sequence."
+
+
+def marks(path):
+    return [name for name in os.listxattr(path) if name.startswith(MARK)]
+
+
 class RollbackTest(ProgramCase):
     def setUp(self):
         super().setUp()
@@ -80,11 +88,9 @@ class RollbackTest(ProgramCase):
         self.main.restart()
         self.main.wait_for("crm", "fresh")
 
-    def test_token_files_that_are_newer_than_a_restored_state_stay_as_they_are(self):
-        # The same files, written back in place: no inode tells.
+    def test_a_backup_that_is_written_over_the_same_files_is_not_used_either(self):
+        """As with `cp backup/* state/` after a stop: no inode tells."""
         slots = {path: path.read_bytes() for path in self.main.state.glob("crm/slot*")}
-        issued = token_json(self.main, "crm")["issued_at"]
-        wait_until(lambda: int(time.time()) > issued, 5, "another second")
         new = self.rotate()
         asked = len(self.server.exchanges("crm"))
         self.assertEqual(self.main.terminate(), 0)
@@ -92,15 +98,120 @@ class RollbackTest(ProgramCase):
             with open(path, "r+b") as file:
                 file.write(content)
         self.main.start()
-        self.assert_quarantined(self.main, "older than the token in its output files")
+        self.assert_quarantined(self.main, "went back", "copied or restored from a backup")
         self.assert_nothing_was_sent_since(asked, self.main)
+        # Token files that are newer than the state stay as they are.
         self.assertEqual(self.main.file("crm/token"), new)
-        # What told is gone, as after a reboot: it is remembered.
+        # What told is gone, and the files too, as after a reboot: it is remembered.
         self.assertEqual(self.main.terminate(), 0)
+        for path in slots:
+            for name in marks(path):
+                os.removexattr(path, name)
         shutil.rmtree(self.main.tokens)
         self.main.start()
-        self.assert_quarantined(self.main, "older than the token in its output files")
+        self.assert_quarantined(self.main, "went back")
         self.assert_nothing_was_sent_since(asked, self.main)
+
+    def test_however_a_backup_is_copied_back_it_is_noticed(self):
+        state = str(self.main.state)
+        ways = {
+            "cp": "cp $BACKUP/cp/slot* $STATE/cp/",
+            "recursive": "cp -r $BACKUP/recursive $STATE/",
+            # It brings the attributes of the backup too.
+            "archive": "cp -a $BACKUP/archive/. $STATE/archive/",
+            "shell": "for s in slotA slotB; do cat $BACKUP/shell/$s >$STATE/shell/$s; done",
+            "dd": "for s in slotA slotB; do dd if=$BACKUP/dd/$s of=$STATE/dd/$s 2>/dev/null; done",
+            "tar": "tar -C $BACKUP -c tar | tar -C $STATE -x",
+            "overwriting": "tar -C $BACKUP --xattrs -c overwriting | "
+                           "tar -C $STATE --xattrs --overwrite -x",
+            "moved": "mv $BACKUP/moved/slot* $STATE/moved/",
+            "one": "cp $BACKUP/one/slotA $BACKUP/one/slotB $STATE/one/",
+        }
+        entries = {name: self.credential(name) for name in ways}
+        self.main.reconfigure(self.config(entries))
+        for name in ways:
+            self.main.wait_for(name, "fresh")
+        backup = self.backup()
+        for name in ways:
+            for _ in range(2):
+                done = self.main.evertoken("refresh", name, "--wait")
+                self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.main.terminate(), 0)
+        for name, way in ways.items():
+            subprocess.run(["sh", "-ec", way], check=True, timeout=60,
+                           env=os.environ | {"STATE": state, "BACKUP": str(backup)})
+        asked = len(self.server.exchanges())
+        self.main.start()
+        for name in ways:
+            with self.subTest(name):
+                entry = self.main.wait_for(name, "quarantined")
+                self.assertIn("copied or restored", entry["last_error"]["problem"])
+                self.assertIn("evertoken accept " + name, entry["last_error"]["remedy"])
+        time.sleep(1)
+        self.assertEqual(len(self.server.exchanges()), asked)
+
+    def test_an_accepted_state_that_went_back_is_used_and_watched_as_ever(self):
+        """The server takes the older token: nothing was spent since the backup."""
+        self.assertEqual(self.main.terminate(), 0)
+        slots = {path: path.read_bytes() for path in self.main.state.glob("crm/slot*")}
+        for path in slots:
+            os.setxattr(path, MARK + "99", b"")
+        self.main.start()
+        self.assert_quarantined(self.main, "went back from record 99")
+        self.assertEqual(self.main.evertoken("accept", "crm").returncode, 0)
+        self.main.wait_for("crm", "fresh")
+        self.rotate()
+        self.main.restart()
+        self.main.wait_for("crm", "fresh")
+        for path in slots:
+            self.assertEqual(len(marks(path)), 1, path)
+        # The next one that goes back is noticed too.
+        self.assertEqual(self.main.terminate(), 0)
+        for path, content in slots.items():
+            path.write_bytes(content)
+        self.main.start()
+        self.assert_quarantined(self.main, "went back")
+
+    def test_marks_that_lag_as_after_a_power_cut_say_nothing(self):
+        for name in (MARK + "1", None):
+            self.assertEqual(self.main.terminate(), 0)
+            for path in self.main.state.glob("crm/slot*"):
+                for mark in marks(path):
+                    os.removexattr(path, mark)
+                if name:
+                    os.setxattr(path, name, b"")
+            self.main.start()
+            self.main.wait_for("crm", "fresh")
+            self.rotate()
+
+    def test_a_file_system_without_attributes_is_said_once_and_all_else_works(self):
+        place = self.directory / "ramfs"
+        place.mkdir()
+        self.assertEqual(self.main.terminate(), 0)
+        self.main.prefix = ["unshare", "--mount", "sh", "-c",
+                            'mount -t ramfs none "$0" && exec "$@"', str(place)]
+        config = json.loads(self.main.config_file.read_text())
+        config["credentials"] = {"crm": self.credential("crm")}
+        self.main.configure(config | {"state_dir": str(place / "state")})
+        self.main.start()
+        self.main.wait_for("crm", "fresh")
+        self.rotate()
+        said = [line for line in self.main.stderr().splitlines() if "extended attributes" in line]
+        self.assertEqual(len(said), 1, said)
+        self.assertIn(str(place / "state"), said[0])
+
+    def test_no_token_file_can_quarantine_a_credential(self):
+        """Its owner may write what it likes there, also a time to come."""
+        path = self.main.tokens / "crm" / "token.json"
+        for issued in (4102444800, 0, 2**62):
+            self.assertEqual(self.main.terminate(), 0)
+            forged = json.loads(path.read_text()) | {"access_token": "forged", "issued_at": issued}
+            path.write_text(json.dumps(forged))
+            self.main.start()
+            self.main.wait_for("crm", "fresh")
+            wait_until(lambda: token_json(self.main, "crm")["access_token"] != "forged", 10,
+                       "the daemon's own token", self.main)
+            self.rotate()
 
     def test_slots_that_go_back_under_a_running_daemon_are_noticed(self):
         slots = {path: path.read_bytes() for path in self.main.state.glob("crm/slot*")}
@@ -124,32 +235,6 @@ class RollbackTest(ProgramCase):
         self.assert_quarantined(second, "copied or restored")
         self.assert_nothing_was_sent_since(1, second)
         self.rotate()
-
-    def test_a_state_of_another_machine_is_noticed_although_its_files_are_the_same(self):
-        """A cloned disk with a machine-id of its own, as clones should have."""
-        self.assertEqual(self.main.terminate(), 0)
-        other = self.directory / "machine-id"
-        other.write_text(os.urandom(16).hex() + "\n")
-        here = pathlib.Path("/etc/machine-id")
-        made = not here.exists()
-        if made:
-            here.write_text(os.urandom(16).hex() + "\n")
-            self.addCleanup(here.unlink)
-            # The first daemon could not note a machine then.
-            self.main.start()
-            self.rotate()
-            self.assertEqual(self.main.terminate(), 0)
-        start = ["unshare", "--mount", "sh", "-c",
-                 'mount --bind "$0" /etc/machine-id && exec "$@"', str(other)]
-        asked = len(self.server.exchanges("crm"))
-        self.main.prefix = start
-        self.main.start()
-        self.assert_quarantined(self.main, "another machine")
-        self.assertEqual(self.main.evertoken("accept", "crm").returncode, 0)
-        self.main.wait_for("crm", "fresh")
-        self.rotate()
-        self.assertEqual(len(self.server.exchanges("crm")), asked + 1)
-        self.assertEqual([e for e in self.server.exchanges() if e.problem], [])
 
     def test_a_moved_state_directory_and_one_without_rotation_are_used_as_ever(self):
         entries = {"crm": json.loads(self.main.config_file.read_text())["credentials"]["crm"],

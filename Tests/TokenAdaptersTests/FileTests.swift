@@ -63,7 +63,7 @@ final class Folder: Sendable {
             grant: grant)
         let bytes = try #require(
             SlotLayout.encode(record, credential: "mail", slotSize: 65_536))
-        try await open.write(bytes, at: 0, to: .b)
+        try await open.write(bytes, at: 0, to: .b, sequence: 1)
         open.close()
         #expect(try await store.read("mail").winner?.contents.record == record)
     }

@@ -75,42 +75,78 @@ struct ForeignStateTests {
         }
     }
 
-    @Test("token files that are newer than the state stay, and nothing is sent")
-    func behindItsOutputs() async throws {
+    /// The first grant again in the slots' files, after the second; what the files remember stays.
+    private func worldThatWentBack() async throws -> RecordingWorld {
         let world = try await worldWithState()
-        world.state.withLock {
-            $0.mark = PublishedMark(accessToken: Secret("AT-9"), issuedAt: 1_795_009_999)
-        }
+        let old = world.state.withLock { $0.slots }
         world.script([RecordingWorld.token(2)])
         try await world.run(try RecordingWorld.configuration()) { engine in
             try await world.wait("READY") { $0.contains(.ready) }
-            #expect(await ask(engine, .credential("mail")).body["state"] == "quarantined")
+            world.state.withLock { $0.uptime += .seconds(3000) }
+            engine.inbox.yield(.woke)
+            try await world.wait("a refresh") { $0.contains(.published("AT-2")) }
+        }
+        world.state.withLock {
+            $0.slots = old
+            $0.deeds = []
+        }
+        return world
+    }
+
+    @Test("a state that went back is not sent, and a newer token in the files stays")
+    func wentBack() async throws {
+        let world = try await worldThatWentBack()
+        world.state.withLock { $0.files = [Secret("AT-2")] }
+        world.script([RecordingWorld.token(3)])
+        try await world.run(try RecordingWorld.configuration()) { engine in
+            try await world.wait("READY") { $0.contains(.ready) }
+            let status = await ask(engine, .credential("mail"))
+            #expect(status.body["state"] == "quarantined")
+            let problem = status.body["last_error"]?["problem"]?.text ?? ""
+            #expect(problem.contains("went back from record 4 to 2"), "\(problem)")
+            #expect(problem.contains("copied or restored from a backup"))
             #expect(!world.deeds.contains(.published("AT-1")))
             #expect(await ask(engine, .accept("mail")).status == 200)
             // What others read does not go back: a newer one comes instead.
             world.state.withLock { $0.uptime += .seconds(3000) }
             engine.inbox.yield(.woke)
-            try await world.wait("a new one") { $0.contains(.published("AT-2")) }
+            try await world.wait("a new one") { $0.contains(.published("AT-3")) }
             #expect(!world.deeds.contains(.published("AT-1")))
         }
         #expect(sent(world) == [.sent("RT-1")])
     }
 
-    @Test("what the token files told is remembered when they are gone, as after a reboot")
-    func behindLostOutputs() async throws {
-        let world = try await worldWithState()
-        world.script([RecordingWorld.token(2)])
-        for mark in [PublishedMark(accessToken: Secret("AT-9"), issuedAt: 1_795_009_999), nil] {
-            world.state.withLock { $0.mark = mark }
+    @Test("that it went back is remembered when the mark that told it is gone")
+    func wentBackOnce() async throws {
+        let world = try await worldThatWentBack()
+        world.script([RecordingWorld.token(3)])
+        for _ in 0..<2 {
             try await world.run(try RecordingWorld.configuration()) { engine in
                 try await world.wait("READY") { $0.contains(.ready) }
-                world.state.withLock { $0.uptime += .seconds(3000) }
                 engine.inbox.yield(.woke)
                 #expect(await ask(engine, .credential("mail")).body["state"] == "quarantined")
+                // No file holds a newer one.
+                try await world.wait("its token") { $0.contains(.published("AT-1")) }
             }
             #expect(sent(world) == [])
-            world.state.withLock { $0.deeds = [] }
+            world.state.withLock { ($0.marks, $0.deeds) = ([:], []) }
         }
+    }
+
+    @Test("no token file can quarantine a state, whatever it holds")
+    func filesOfOthers() async throws {
+        let world = try await worldWithState()
+        world.state.withLock { $0.files = [Secret("AT-9")] }
+        world.script([RecordingWorld.token(2)])
+        try await world.run(try RecordingWorld.configuration()) { engine in
+            try await world.wait("READY") { $0.contains(.ready) }
+            try await world.wait("its token") { $0.contains(.published("AT-1")) }
+            #expect(await ask(engine, .credential("mail")).body["state"] == "fresh")
+            world.state.withLock { $0.uptime += .seconds(3000) }
+            engine.inbox.yield(.woke)
+            try await world.wait("a refresh") { $0.contains(.published("AT-2")) }
+        }
+        #expect(sent(world) == [.sent("RT-1")])
     }
 
     @Test("slots that go back under a running daemon are noticed before the next request")

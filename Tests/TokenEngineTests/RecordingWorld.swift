@@ -38,11 +38,16 @@ final class RecordingWorld: Sendable {
         var wallOffset: Duration = .zero
         /// Credentials whose slots are a copy.
         var foreign: Set<String> = []
-        var mark: PublishedMark?
         /// What the next look at the outputs finds.
         var altered: [AlteredOutput] = []
         /// What goes wrong with the next runs of programs; they work when there is no more.
         var hookProblems: [String?] = []
+        /// Why, of those that the engine distrusted.
+        var problems: [String: String] = [:]
+        /// What each slot's file remembers beside its content.
+        var marks: [String: SlotMarks] = [:]
+        /// The tokens that files hold.
+        var files: [Secret] = []
         /// What the timer is set to.
         var armedAt: Uptime?
     }
@@ -132,9 +137,9 @@ extension RecordingWorld: SlotStore {
     var slotSize: Int { 65_536 }
 
     func pair(_ name: String) -> SlotPair {
-        let bytes = state.withLock { $0.slots[name] ?? [[], []] }
+        let (bytes, marks) = state.withLock { ($0.slots[name] ?? [[], []], $0.marks[name]) }
         let states = bytes.map { SlotPair.state(of: $0, credential: name) }
-        return SlotPair(a: states[0], b: states[1])
+        return SlotPair(a: states[0], b: states[1], marks: marks ?? SlotMarks())
     }
 
     func read(_ credential: String) async throws(StorageFailure) -> SlotPair { pair(credential) }
@@ -144,14 +149,22 @@ extension RecordingWorld: SlotStore {
     }
 
     func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin {
-        state.withLock { $0.foreign.contains(credential) }
-            ? .foreign(problem: "emulated: a copy") : .own
+        state.withLock {
+            guard $0.foreign.contains(credential) else { return .own }
+            return .foreign(problem: $0.problems[credential] ?? "emulated: a copy")
+        }
     }
     func accept(_ credential: String) async throws(StorageFailure) {
-        state.withLock { _ = $0.foreign.remove(credential) }
+        state.withLock {
+            $0.foreign.remove(credential)
+            $0.marks[credential] = nil
+        }
     }
     func distrust(_ credential: String, problem: String) async throws(StorageFailure) {
-        state.withLock { _ = $0.foreign.insert(credential) }
+        state.withLock {
+            $0.foreign.insert(credential)
+            $0.problems[credential] = problem
+        }
     }
     func erase(_ credential: String) async throws(StorageFailure) {
         state.withLock { $0.slots[credential] = nil }
@@ -171,7 +184,7 @@ final class RecordedSlots: OpenSlots {
     func read() async throws(StorageFailure) -> SlotPair { world.pair(name) }
 
     func write(
-        _ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index
+        _ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index, sequence: UInt64?
     ) async throws(StorageFailure) {
         let fails = world.state.withLock { state in
             state.writes += 1
@@ -182,6 +195,10 @@ final class RecordedSlots: OpenSlots {
             }
             both[slot.rawValue].replaceSubrange(offset..<offset + bytes.count, with: bytes)
             state.slots[name] = both
+            if let sequence {
+                let mark = slot == .a ? \SlotMarks.a : \.b
+                state.marks[name, default: SlotMarks()][keyPath: mark] = sequence
+            }
             return false
         }
         if fails { throw StorageFailure("emulated: Input/output error") }
@@ -226,7 +243,7 @@ extension RecordingWorld: TokenEndpoint, SecretReader, OutputPublisher, HookRunn
     func remove(_ outputs: [OutputSpecification], of credential: String) async {}
     func published(
         in outputs: [OutputSpecification], of credential: String
-    ) async -> PublishedMark? { state.withLock { $0.mark } }
+    ) async -> [Secret] { state.withLock { $0.files } }
     func altered() async -> [AlteredOutput] {
         state.withLock { state in
             defer { state.altered = [] }

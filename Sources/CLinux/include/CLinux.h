@@ -32,6 +32,11 @@ int64_t clinux_filesystem_type(int descriptor);
    (statx(2) stx_btime; zeros where the file system does not say). Links are not followed. */
 int clinux_file_identity(int directory, const char *name, uint64_t identity[3]);
 
+/* Whether a file is the root of a mount, as one that was bound over another is (statx(2)
+   STATX_ATTR_MOUNT_ROOT): 0 or 1, or 2 where the kernel does not say. Links are followed. Says too
+   which mount it lies on, as in the first field of mountinfo (proc(5)); 0 if that is not known. */
+int clinux_mount_of(const char *path, uint64_t *mount);
+
 /* Has later reads of a file come from the disk, as far as the kernel will. */
 void clinux_forget_cached_pages(int descriptor);
 
@@ -56,6 +61,14 @@ int clinux_has_acl(int descriptor);
 
 /* Takes off the access control lists that a new file inherited from its directory (acl(5)). */
 int clinux_drop_acls(int descriptor);
+
+/* Extended attributes of an open file (xattr(7)): one without a value is set; one is taken off; the
+   names of all, each with a zero behind it (flistxattr(2)); whether there is one: 0 or 1, or -1
+   where the file system has none. */
+int clinux_set_attribute(int file, const char *name);
+int clinux_remove_attribute(int file, const char *name);
+ssize_t clinux_list_attributes(int file, char *names, size_t size);
+int clinux_has_attribute(int file, const char *name);
 
 /* open(2) is variadic: one with a mode, relative to a directory descriptor. */
 int clinux_openat(int directory, const char *path, int flags, mode_t mode);

@@ -254,8 +254,11 @@ public struct SlotPair: Sendable, Equatable {
 
     public var a: State
     public var b: State
+    public var marks: SlotMarks
 
-    public init(a: State, b: State) { (self.a, self.b) = (a, b) }
+    public init(a: State, b: State, marks: SlotMarks = SlotMarks()) {
+        (self.a, self.b, self.marks) = (a, b, marks)
+    }
 
     /// - Parameter bytes: `nil` for a file that is not there.
     public static func state(of bytes: [UInt8]?, credential: String) -> State {
