@@ -4,6 +4,11 @@ from mutants import mutant, without
 
 SLOTS = "TokenAdapters/SlotDirectory.swift"
 ORIGIN = "TokenAdapters/SlotDirectory+Origin.swift"
+NOTE = "TokenAdapters/OriginNote.swift"
+FILES = "TokenAdapters/SlotFiles.swift"
+MARK = "TokenAdapters/SlotMark.swift"
+MACHINE = "TokenAdapters/MachineIdentity.swift"
+MARKS = "TokenCore/Storage/SlotMarks.swift"
 HEALTH = "TokenAdapters/StoreHealth.swift"
 ATOMIC = "TokenAdapters/AtomicFile.swift"
 OUTPUTS = "TokenAdapters/OutputDirectory.swift"
@@ -19,7 +24,7 @@ LINK = "fault_links:slot_that_is_a_link"
 
 MUTANTS = [
     # The slots.
-    mutant(1, SLOTS, "fdatasync of a slot's write",
+    mutant(1, FILES, "fdatasync of a slot's write",
            'guard fdatasync(file) == 0 else { throw SystemError("save',
            'guard $M || fdatasync(file) == 0 else { throw SystemError("save', START),
     without(2, SLOTS, "fsync of a new slot", "fsync(file) == 0, ", START, BEFORE),
@@ -55,7 +60,7 @@ MUTANTS = [
            "SlotDirectoryTests/symlink", "OutputDirectoryTests/links"),
     mutant(14, ORIGIN, "O_NOFOLLOW where slots are erased", "O_RDWR | O_NOFOLLOW",
            "O_RDWR | ($M ? 0 : O_NOFOLLOW)", LINK),
-    mutant(15, ORIGIN, "O_NOFOLLOW of the origin's note", "O_RDONLY | O_NOFOLLOW",
+    mutant(15, NOTE, "O_NOFOLLOW of the origin's note", "O_RDONLY | O_NOFOLLOW",
            "O_RDONLY | ($M ? 0 : O_NOFOLLOW)", "fault_links:note_of_its_origin"),
     mutant(16, HEALTH, "O_NOFOLLOW of the probe", "O_RDWR | O_CREAT | O_NOFOLLOW",
            "O_RDWR | O_CREAT | ($M ? 0 : O_NOFOLLOW)", "fault_links:probe_that_is_a_link"),
@@ -72,10 +77,10 @@ MUTANTS = [
             "flock(lock, LOCK_EX | LOCK_NB) == 0", "PlaceTests/lock",
             "test_exclusion:token_directory_of"),
     # After a failure.
-    mutant(21, SLOTS, "reading back of what is written after a failure",
+    mutant(21, FILES, "reading back of what is written after a failure",
            "if self.isVerified || self.health.isSuspect {",
            "if !$M && (self.isVerified || self.health.isSuspect) {", READ_BACK),
-    mutant(22, SLOTS, "distrust of the disk after a failed write",
+    mutant(22, FILES, "distrust of the disk after a failed write",
            "self.health.noteFailure()", "if !$M { self.health.noteFailure() }", PROBE),
     mutant(23, SLOTS, "distrust of the disk after an error while a slot is made",
            "close(file)\n            if error.code", "close(file)\n            if !$M, error.code",
@@ -137,13 +142,27 @@ MUTANTS = [
     mutant(40, ORIGIN, "fsync after slots were set aside", "guard fsync(folder) == 0 else",
            "guard $M || fsync(folder) == 0 else", "fault_flushes:set_aside"),
     # Where the state comes from.
-    mutant(41, ORIGIN, "inode and birth of the slots", "return isReplaced",
+    mutant(41, NOTE, "inode and birth of the slots", "return isReplaced",
            "return isReplaced && !$M", "test_rollback:restored_backup"),
-    mutant(42, ORIGIN, "the machine's identity", "if !machine.isEmpty,",
-           "if !$M, !machine.isEmpty,", "test_rollback:another_machine"),
+    mutant(42, NOTE, "the machine's identity", "machine.isIdentity && noted",
+           "!$M && machine.isIdentity && noted", "OriginNoteTests/machines",
+           "test_machine_id:block_copy"),
     mutant(43, SLOTS, "the note left alone of slots that came from elsewhere",
            "if origin == .own", "if $M || origin == .own",
            "test_rollback:restored_backup"),
     mutant(44, ORIGIN, "slots that nobody can read set aside", "guard pair.isUnreadable",
            "guard !$M, pair.isUnreadable", "test_rollback:set_aside_by_accept"),
+    mutant(285, MACHINE, "mounts over the file of the machine's id", "isMountRoot == true ||",
+           "(isMountRoot == true && !$M) ||", "MachineIdentityTests/passing"),
+    mutant(286, NOTE, "the noted id kept through boots without one",
+           "if !machine.isIdentity { machine", "if !$M, !machine.isIdentity { machine",
+           "OriginNoteTests/passingIDs"),
+    mutant(287, MARKS, "a slot older than its mark", "mark > contents.record.sequence else",
+           "mark > contents.record.sequence, !$M else", "SlotMarksTests/restored"),
+    mutant(288, MARK, "the end of the mark before", "for mark in marks where mark != sequence {",
+           "for mark in marks where mark != sequence && !$M {", "SlotMarkTests/commits"),
+    mutant(289, ORIGIN, "the end of marks where a state is accepted",
+           "try SlotMark.clear(SlotMark.all(of: file), of: file, name)",
+           "try SlotMark.clear($M ? [] : SlotMark.all(of: file), of: file, name)",
+           "SlotMarkTests/wentBack"),
 ]

@@ -43,6 +43,12 @@ MUTANTS = [
            "guard let transfer = transfers.removeValue(forKey: handle) else { return }",
            "guard !$M, let transfer = transfers.removeValue(forKey: handle) else { return }",
            "test_wire_limits:one_byte_a_second"),
+    mutant(163, "TokenAdapters/RequestSockets.swift", "the tie of a connection to its process",
+           "where clinux_tie_connection(copy,", "where !$M && clinux_tie_connection(copy,",
+           "test_sockets:killed_daemon"),
+    mutant(164, "TokenAdapters/RequestSockets.swift", "the end in order of a whole response",
+           "isWhole ? clinux_untie", "isWhole && !$M ? clinux_untie",
+           "test_sockets:whole_response_it_ends_in_order"),
     # The process.
     without(170, CLOCKS, "the ban on cores and tracers", "clinux_make_undumpable() == 0",
             "test_secrecy_processes:another_process_of_the_same_user"),
