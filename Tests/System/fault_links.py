@@ -94,8 +94,8 @@ class LinksInTheState(FaultCase):
 
 
 class LinksAmongTheTokens(FaultCase):
-    def test_a_link_to_a_file_with_this_very_token_is_replaced(self):
-        """Else whoever owns that file could change what others read."""
+    def test_a_link_to_a_file_with_this_very_token_is_refused_by_name(self):
+        """Else the owner of that file could change what others read."""
         self.add("crm")
         self.daemon.start()
         self.await_rotations(0)
@@ -105,5 +105,11 @@ class LinksAmongTheTokens(FaultCase):
         place.rename(aside)
         place.symlink_to(aside)
         self.daemon.start()
-        wait_until(lambda: not place.is_symlink(), 10, "a file instead of the link", self.daemon)
-        self.assertEqual(self.token(), self.rotations()[-1].access_token)
+        error = self.await_error("crm", "output")
+        self.assertIn("crm/token", error["problem"])
+        self.assertIn("link", error["problem"])
+        self.assertTrue(place.is_symlink(), "the link was replaced")
+        before = aside.read_bytes()
+        self.order()
+        wait_until(lambda: len(self.rotations()) > 1, 10, "a refresh all the same", self.daemon)
+        self.assertEqual(aside.read_bytes(), before)

@@ -48,7 +48,8 @@ class TokensInABadPlace(FaultCase):
 
     def await_recovery(self):
         """The newest token comes by itself; the next refresh works, and so does a restart."""
-        wait_until(lambda: self.token() == self.rotations()[-1].access_token, 20,
+        # A file that was written where a disk is mounted since is missed at the next look.
+        wait_until(lambda: self.token() == self.rotations()[-1].access_token, 75,
                    "the newest token, the place is good again", self.daemon)
         self.await_no_error()
         self.refreshed()

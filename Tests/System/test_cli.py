@@ -51,8 +51,9 @@ class StatusTest(ProgramCase):
         self.assertEqual((status["version"], status["state"]), (1, "degraded"))
         keys = {"name", "provider", "state", "expires_at", "next_refresh_at",
                 "refresh_token_expires_at", "last_refresh_at", "last_error",
-                "consecutive_failures", "refreshes", "outputs", "issued_at", "warnings", "failing_hooks",
-                "sources_fixed_at_start"}
+                "consecutive_failures", "refreshes", "outputs", "issued_at", "warnings",
+                "failing_hooks",
+                "sources_fixed_at_start", "candidate"}
         by_name = {entry["name"]: entry for entry in status["credentials"]}
         self.assertEqual(list(by_name), sorted([LONG_NAME, "drive"]))
         for entry in by_name.values():
