@@ -45,9 +45,9 @@ def _formats():
                TOLD)
     yield Case("tokens-and-no-content-type", saying(
         lambda grant: framed("200 OK", grant.body())), "granted", TOLD)
-    # The tokens of an answer that says it failed are not believed.
+    # The access token of an answer that says it failed is not believed; its refresh token is tried.
     yield Case("tokens-and-an-error", body(lambda grant: grant.body(error="server_error")),
-               "transient", LENIENT)
+               "transient", TOLD)
     yield Case("tokens-and-an-empty-error", body(lambda grant: grant.body(error="")), "granted",
                TOLD)
 
@@ -142,8 +142,8 @@ def _json():
                "granted", TOLD)
     yield Case("a-comma-too-many", body(lambda grant: grant.body()[:-1] + b",}"), "granted", TOLD)
     yield Case("a-brace-too-few", body(lambda grant: grant.body()[:-1]), "granted", TOLD)
-    yield Case("single-quotes", body(lambda grant: grant.body().replace(b'"', b"'")), "ambiguous",
-               SPENT)
+    yield Case("single-quotes", body(lambda grant: grant.body().replace(b'"', b"'")), "granted",
+               TOLD)
 
 
 EXPIRIES = {

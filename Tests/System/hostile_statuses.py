@@ -114,10 +114,10 @@ def _failures():
     yield Case("rotated-then-500", refusing(500), "transient", SPENT, ordinary=4)
     yield Case("rotated-then-500-without-a-body", refusing(500, b""), "transient", SPENT,
                ordinary=4)
-    # The tokens of an answer that says it failed are not believed.
+    # The access token of an answer that says it failed is not believed; its refresh token is tried.
     for code in (403, 500, 503):
         yield Case(f"status-{code}-with-tokens", granting(f"{code} {CANARY}"),
-                   "config" if code == 403 else "transient", LENIENT)
+                   "config" if code == 403 else "transient", TOLD)
 
 
 def _retry_after():
