@@ -148,7 +148,7 @@ class HistoryTest(ProgramCase):
         page = daemon.evertoken("status", "crm").stdout
         self.assertEqual(page.splitlines()[0].split(), ["crm", "fresh"])
         self.assertRegex(page, r"(?m)^  access token +ends in 59 min \(20\d\d-\d\d-\d\d .* UTC\)$")
-        self.assertRegex(page, r"(?m) ago +refresh +transient 503 +\d+ ms$")
+        self.assertRegex(page, r"(?m)(ago|now) +refresh +transient 503 +\d+ ms$")
         self.assertRegex(page, r"(?m)(ago|now) +refresh +success +\d+ ms$")
         self.assertLessEqual(max(map(len, page.splitlines())), 80)
 
