@@ -40,8 +40,21 @@ struct ResponseProperties {
 
     /// All that an attempt does with a response, by every profile.
     func check(_ body: [UInt8]) {
+        checkAgainstStrictReading(body)
         for profile in Self.profiles {
             for status in [200, 400] { check(RawAnswer(status: status, body: body), profile) }
+        }
+    }
+
+    /// What the strict reader accepts the forgiving one reads alike, and forgives nothing.
+    private func checkAgainstStrictReading(_ body: [UInt8]) {
+        guard let node = try? JSONReader.read(body),
+            node.members != nil || node.elements != nil
+        else { return }
+        let found = JSONReader.readForgivingly(body, from: node.offset)
+        if !found.isValue || found.node != node { broken("the two readers differ") }
+        if found.isCut || found.isLoose || !found.replaced.isEmpty {
+            broken("something is forgiven that is no mistake")
         }
     }
 
