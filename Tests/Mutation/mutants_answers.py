@@ -5,6 +5,8 @@ from mutants import mutant, without
 RECORD = "TokenCore/Storage/SlotRecord.swift"
 PLANNING = "TokenCore/Storage/AttemptPlanning.swift"
 APPLYING = "TokenCore/Storage/StoredGrant+Applying.swift"
+FAILING = "TokenCore/Storage/StoredGrant+Failing.swift"
+TOKENS = "TokenCore/Storage/StoredGrant+Tokens.swift"
 READER = "TokenCore/Response/AnswerReader.swift"
 RULES = "TokenCore/Response/ErrorRules.swift"
 JSON = "TokenCore/JSON/JSONReader.swift"
@@ -34,29 +36,29 @@ MUTANTS = [
            "let answered = try? reading.result.get()\n"
            "        if $M, answered != nil, reading.refreshToken == nil { refreshToken = nil }\n",
            "GrantTests/staticTokens"),
-    mutant(111, APPLYING, "keeping of a refresh token that is refused", "attempts.failures += 1\n",
+    mutant(111, FAILING, "keeping of a refresh token that is refused", "attempts.failures += 1\n",
            "attempts.failures += 1\n        if $M, effective == .reauth { refreshToken = nil }\n",
            "GrantTests/neverErased"),
     mutant(112, APPLYING, "the memory of what is spent", "if let old = refreshToken { noteSpent",
            "if let old = refreshToken, !$M { noteSpent",
            "test_exclusion_tokens:the_other_has_spent"),
-    mutant(113, PLANNING, "the memory of seeds", "refreshToken == nil || isNew(seed)",
-           "$M || refreshToken == nil || isNew(seed)", "AttemptPlanningTests/seeds"),
+    without(113, TOKENS, "the memory of seeds", "isNew(seed) {", "CandidateTokenTests/changeme",
+            "AttemptPlanningTests/loginRequired"),
     mutant(114, PLANNING, "silence while a person must sign in",
            "isManual || !grant.attempts.isLoginRequired",
            "$M || isManual || !grant.attempts.isLoginRequired",
            "AttemptPlanningTests/loginRequired"),
     # When a person is asked.
-    mutant(115, APPLYING, "three answers before a person is asked", "attempts.reauthAnswers >= 3",
+    mutant(115, FAILING, "three answers before a person is asked", "attempts.reauthAnswers >= 3",
            "attempts.reauthAnswers >= ($M ? 1 : 3)", "ReauthTests/twoAnswers"),
-    mutant(116, APPLYING, "ten minutes before a person is asked", "?? span) >= span",
+    mutant(116, FAILING, "ten minutes before a person is asked", "?? span) >= span",
            "?? span) >= ($M ? .zero : span)", "GrantTests/threeAnswers"),
-    mutant(117, APPLYING, "asking at once after a lost answer",
+    mutant(117, FAILING, "asking at once after a lost answer",
            "if attempts.ambiguousAttempts > 0 ||",
            "if !$M, attempts.ambiguousAttempts > 0 ||", "GrantTests/afterAmbiguity"),
     # Answers.
     mutant(120, READER, "a refresh token out of a cut answer",
-           "let salvaged = salvagedRefreshToken(", "!$M, let salvaged = salvagedRefreshToken(",
+           "let found = salvaged(answer)", "let found = $M ? [] : salvaged(answer)",
            "AnswerReaderTests/salvage"),
     mutant(121, READER, "tokens of printable characters only", "&& token.isPrintableASCII",
            "&& ($M || token.isPrintableASCII)", "AnswerReaderTests/"),
@@ -68,14 +70,15 @@ MUTANTS = [
            "AnswerReaderTests/cutAnywhere"),
     without(124, RULES, "silence about what servers write", "knownErrorCodes.contains(ByteText(text))",
             "AnswerReaderTests/noEcho"),
-    mutant(125, RULES, "the longest Retry-After", "min(found.lifetime, Self.maximumRetryAfter)",
-           "$M ? found.lifetime : min(found.lifetime, Self.maximumRetryAfter)",
+    mutant(125, RULES, "the longest Retry-After",
+           "min(max(.zero, duration), Self.maximumRetryAfter)",
+           "$M ? max(.zero, duration) : min(max(.zero, duration), Self.maximumRetryAfter)",
            "AnswerReaderTests/retryAfter"),
     mutant(126, APPLYING, "removal of a refresh token that other fields repeat",
            ".withoutEchoes(of: echoes)", ".withoutEchoes(of: $M ? [] : echoes)",
            "test_secrecy_faults:comes_back_as_something_else"),
-    without(127, JSON, "refusal of keys given twice", "seen.insert(ByteText(key)).inserted",
-            "JSONReaderTests/duplicate"),
+    mutant(127, JSON, "refusal of keys given twice", "if seen[ByteText(key)] != nil, forgiven",
+           "if !$M, seen[ByteText(key)] != nil, forgiven", "JSONReaderTests/duplicate"),
     without(128, JSON, "the limit of depth", "depth <= Self.maximumDepth", "JSONReaderTests/deep"),
     mutant(129, JSON, "refusal of text after the value", "guard reader.at == bytes.count",
            "guard $M || reader.at == bytes.count", "JSONReaderTests/"),

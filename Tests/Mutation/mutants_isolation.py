@@ -40,8 +40,9 @@ MUTANTS = [
            "members?.first { $M ? $0.key == key : $0.key.hasSameBytes(as: key) }",
            "ForeignTextTests/bytes"),
     mutant(204, PLANNING, "refusal of an access token that is the refresh token",
-           "[grant.refreshToken, reading.refreshToken].contains(token)",
-           "!$M, [grant.refreshToken, reading.refreshToken].contains(token)",
+           "[grant.refreshToken, grant.candidate?.token, reading.refreshToken].contains(token)",
+           "!$M, [grant.refreshToken, grant.candidate?.token, reading.refreshToken]"
+           ".contains(token)",
            "GrantTests/accessIsRefresh"),
     mutant(205, APPLYING, "the walk through what is kept", "case .array(let elements): "
            "elements.contains { $0.hasText(where: holds) }",

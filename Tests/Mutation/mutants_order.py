@@ -71,9 +71,10 @@ MUTANTS = [
            "        !$M, case .foreign(let problem) = try await world.slots.origin",
            "test_rollback:second_daemon_on_a_copy"),
     mutant(65, ORIGIN, "the look at the origin before each request",
-           "try await distrust(grant, credential, world)\n        }\n        if grant.generation",
-           "try await ($M ? nil : distrust(grant, credential, world))\n        }\n"
-           "        if grant.generation", "ForeignStateTests/copy"),
+           "var problem = try await storage { () throws(StorageFailure) in\n"
+           "            try await distrust(",
+           "var problem = try await storage { () throws(StorageFailure) in\n"
+           "            try await $M ? nil : distrust(", "ForeignStateTests/copy"),
     # One at a time.
     mutant(66, RUNNER, "the claim to a refresh token before it is sent",
            "try claimRefreshToken(attempt)", "if !$M { try claimRefreshToken(attempt) }",
