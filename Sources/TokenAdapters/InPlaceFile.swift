@@ -4,7 +4,7 @@ internal import Glibc
 /// Writes over a file in its place, for readers who have the file itself and would never see
 /// another one under its name: a container into which it is mounted.
 ///
-/// A power cut in the middle may leave a part of each content; whoever starts next writes it anew.
+/// A power cut in the middle may leave a part of each content; the next start writes it anew.
 /// Order: room first, so that a full disk changes nothing; then all bytes by one pwrite(2); then
 /// the rest of a longer one is cut off; then fsync(2). The file is never empty.
 struct InPlaceFile {
@@ -21,7 +21,7 @@ struct InPlaceFile {
     ) throws(SystemError) {
         let file = clinux_openat(directory, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0)
         guard file >= 0 else {
-            // Nobody has it yet: it appears whole.
+            // No reader has it yet: it appears whole.
             guard errno == ENOENT else { throw SystemError("open \(place) for writing") }
             return try attributes.write(bytes, name: name, in: directory, place: place)
         }

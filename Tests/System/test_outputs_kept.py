@@ -1,4 +1,4 @@
-"""Token files that somebody deletes, changes or replaces by a link, and names that are hidden.
+"""Token files that are deleted, changed or replaced by a link, and names that are hidden.
 
 Needs root."""
 
@@ -19,7 +19,7 @@ from token_server import Answer  # noqa: E402
 
 
 class KeptTest(ProgramCase):
-    """A deleted file is noticed within a minute; at once where somebody asks."""
+    """A deleted file is noticed within a minute; at once when a caller asks."""
 
     def setUp(self):
         super().setUp()

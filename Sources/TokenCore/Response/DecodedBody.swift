@@ -59,7 +59,7 @@ struct DecodedBody {
         if !forgiven.contains(.compressed) { forgiven.append(.compressed) }
     }
 
-    /// Whether it looks like text that nobody compressed.
+    /// Whether it looks like text that is not compressed.
     private var isText: Bool { !bytes.contains { $0 < 0x20 && ![0x09, 0x0A, 0x0D].contains($0) } }
 
     private mutating func decodeCharacters() {

@@ -4,9 +4,9 @@ extension StoredGrant {
     public mutating func fail(
         _ refusal: Refusal, of record: SlotRecord, profile: ProviderProfile, took: Duration? = nil
     ) {
-        // A bad code says nothing about the tokens there are; whoever gave it hears of it.
+        // A bad code says nothing about the tokens there are; its caller is told.
         guard !record.kind.isSignIn else {
-            // That nobody has entered the device's code yet is no end of anything.
+            // That the device's code was not entered yet ends nothing.
             let isWaiting = ["authorization_pending", "slow_down"].contains(refusal.errorCode)
             guard record.kind != .deviceCode || !isWaiting else { return }
             let error = StoredError(refusal, as: refusal.failureClass, at: record.sentAt.wall)
