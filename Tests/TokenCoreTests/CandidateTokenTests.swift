@@ -192,6 +192,20 @@ import Testing
         #expect(SlotContents(bytes: later, credential: "c")?.record.grant == closed.grant)
     }
 
+    @Test("after a start one that was not decided is tried at once, with its backoff")
+    func afterStart() throws {
+        var random = RandomSource(seed: 1)
+        var life = CredentialLifecycle(try Examples.credential())
+        let stored = answered(try #require(plan(rotated, seed: "NEW")), 503, "")
+        _ = life.start()
+        _ = life.handle(
+            .recovered(Ticket(1), .grant(stored)), now: at(101), mayAttempt: true, using: &random)
+        #expect(life.nextAttemptAt == nil || life.nextAttemptAt == at(102).uptime)
+        _ = life.handle(
+            .published(Ticket(2), .complete), now: at(101), mayAttempt: true, using: &random)
+        #expect(life.nextAttemptAt == at(102).uptime)
+    }
+
     @Test("a life: what the configuration names anew is tried at once, and the schedule stays")
     func life() throws {
         var random = RandomSource(seed: 1)

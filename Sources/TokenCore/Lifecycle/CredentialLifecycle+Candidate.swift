@@ -4,13 +4,29 @@ extension CredentialLifecycle {
     /// state.
     mutating func initialTokenRead(_ token: InitialToken, now: Moment) -> [LifecycleAction] {
         guard configuration.profile.usesRefreshToken, grant.refreshToken != nil,
-            grant.isNew(token), grant.candidate?.token != token.token, !isRecovering
+            grant.isNew(token), !isRecovering
         else { return [] }
-        let floor = earliestAttempt(now: now)
+        if let candidate = grant.candidate, candidate.token == token.token {
+            // It is known. What was not decided is tried again at once after a reload.
+            if candidate.state == .untried { tryCandidate(now: now) }
+            return []
+        }
         guard !announced.contains(token) else { return [] }
         announced = [token]
-        if isAttempting { isRetryPending = true } else { dueAt = min(dueAt ?? floor, floor) }
+        if isAttempting { isRetryPending = true } else { tryCandidate(now: now) }
         return [.report(.candidateFound)]
+    }
+
+    /// After a start, for one that was not decided before it.
+    mutating func scheduleCandidate(now: Moment) {
+        if quarantine == nil, grant.candidate?.state == .untried { tryCandidate(now: now) }
+    }
+
+    private mutating func tryCandidate(now: Moment) {
+        let elapsed = grant.candidate?.triedAt.flatMap { now.elapsed(since: $0) } ?? .seconds(3600)
+        let wait = max(.zero, (grant.candidate?.wait ?? .zero) - elapsed)
+        let due = max(earliestAttempt(now: now), now.uptime.advanced(by: wait))
+        dueAt = min(dueAt ?? due, due)
     }
 
     /// An attempt with the candidate has ended without a grant; the stored token keeps its

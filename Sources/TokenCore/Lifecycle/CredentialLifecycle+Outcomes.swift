@@ -20,6 +20,7 @@ extension CredentialLifecycle {
         case .grant(let stored):
             grant = stored
             scheduleAfterStart(now: now, using: &random)
+            scheduleCandidate(now: now)
             guard let access = grant.access else { return [] }
             if hasLiveToken(now: now) { return publish(access) }
             // Its end came while nobody looked.
