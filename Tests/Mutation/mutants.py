@@ -34,11 +34,12 @@ def without(number: int, file: str, removed: str, condition: str, *tests: str,
 def all_mutants() -> list[Mutant]:
     import mutants_answers
     import mutants_disk
+    import mutants_field
     import mutants_isolation
     import mutants_order
     import mutants_process
     found = [*mutants_disk.MUTANTS, *mutants_order.MUTANTS, *mutants_answers.MUTANTS,
-             *mutants_process.MUTANTS, *mutants_isolation.MUTANTS]
+             *mutants_process.MUTANTS, *mutants_isolation.MUTANTS, *mutants_field.MUTANTS]
     numbers = [each.number for each in found]
     assert len(numbers) == len(set(numbers)), "a number is given twice"
     return found
