@@ -47,7 +47,7 @@ import Testing
     }
 }
 
-@Suite("Look-ups of names", .timeLimit(.minutes(10))) struct NameResolverTests {
+@Suite("Look-ups of names", .timeLimit(.minutes(20))) struct NameResolverTests {
     @Test("callers of one name share one look-up; two strays of a name are all it gets")
     func strays() {
         var book = ResolverBook()

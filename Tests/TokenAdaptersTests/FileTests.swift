@@ -117,7 +117,7 @@ func token(_ text: String) -> PublishedToken {
 
     @Test(
         "I15: readers at full speed see one whole generation after another, never an older one",
-        .timeLimit(.minutes(5)))
+        .timeLimit(.minutes(20)))
     func readers() async throws {
         let folder = try Folder()
         let outputs = try OutputDirectory(path: folder.path + "/run")

@@ -97,7 +97,7 @@ import TokenCore
     }
 }
 
-@Suite("Lanes", .timeLimit(.minutes(10))) struct LanesTests {
+@Suite("Lanes", .timeLimit(.minutes(20))) struct LanesTests {
     @Test("what hangs holds its holder's share; others run, and a caller waits as long as it wants")
     func hanging() async {
         let lanes = Lanes("test", count: 4)

@@ -8,7 +8,7 @@ import TokenEngine
 @testable import TokenAdapters
 
 /// The loopback is open to everybody on the machine.
-@Suite("Answers that nobody takes", .timeLimit(.minutes(5))) struct UntakenAnswerTests {
+@Suite("Answers that nobody takes", .timeLimit(.minutes(20))) struct UntakenAnswerTests {
     @Test("only a few hold their place; who comes then is told, and a place is free again later")
     func bounded() async throws {
         let server = try HTTPServer.loopback(port: 0) { _, _, respond in

@@ -192,6 +192,25 @@ import Testing
         #expect(SlotContents(bytes: later, credential: "c")?.record.grant == closed.grant)
     }
 
+    @Test("a refused one stays refused, also when another one was configured in between")
+    func refusedBefore() throws {
+        let first = answered(try #require(plan(rotated, seed: "BAD1")), 400, Self.invalid)
+        let second = answered(try #require(plan(first, seed: "BAD2")), 400, Self.invalid)
+        let again = try #require(plan(second, seed: "BAD1"))
+        #expect(again.refreshTokenToSend == Secret("RT2"))
+    }
+
+    @Test("a refresh token that the same answer replaced counts as spent")
+    func replaced() throws {
+        let record = try #require(plan(rotated, seed: nil))
+        let after = answered(
+            record, 200,
+            #"{"access_token":"AT3","refresh_token":"RT3a","refresh_token":"RT3b","expires_in":9}"#)
+        #expect(after.refreshToken == Secret("RT3b"))
+        #expect(
+            after.spent.contains(StoredGrant.fingerprint(ofRefresh: Secret("RT3a"), at: profile)))
+    }
+
     @Test("after a start one that was not decided is tried at once, with its backoff")
     func afterStart() throws {
         var random = RandomSource(seed: 1)

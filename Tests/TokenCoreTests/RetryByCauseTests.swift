@@ -57,6 +57,15 @@ import Testing
         #expect(try wait(grant, left: nil) == .seconds(1800))
     }
 
+    @Test("fewer than five equal refusals are not slow, however long there is between them")
+    func few() throws {
+        var grant = Examples.held
+        for second in [0, 180, 360, 540] as [Int64] {
+            grant.fail(config(), spends: true, at: at(second), profile: profile)
+            #expect(!grant.attempts.isMisconfigured)
+        }
+    }
+
     @Test("another refusal in between begins the count anew; a success ends it")
     func unequal() throws {
         var grant = Examples.held

@@ -7,7 +7,7 @@ import Testing
 @Suite("Simulation, with disk, network, server and clocks simulated") struct SimulationTests {
     @Test(
         "two weeks without faults: nothing ever expires, and nothing is asked twice",
-        .timeLimit(.minutes(6)), arguments: 1...2 as ClosedRange<UInt64>)
+        .timeLimit(.minutes(20)), arguments: 1...2 as ClosedRange<UInt64>)
     func calm(seed: UInt64) throws {
         var world = try SimulatedWorld(
             seed: seed, credentials: 5, lifetime: 3600, faults: SimulatedWorld.Faults())
@@ -21,7 +21,7 @@ import Testing
 
     @Test(
         "I22: clock steps of up to ten years and suspends cause no extra request and no missed end",
-        .timeLimit(.minutes(6)), arguments: 10...12 as ClosedRange<UInt64>)
+        .timeLimit(.minutes(20)), arguments: 10...12 as ClosedRange<UInt64>)
     func clocks(seed: UInt64) throws {
         var faults = SimulatedWorld.Faults()
         faults.clockSteps = 2
@@ -38,7 +38,7 @@ import Testing
 
     @Test(
         "crashes and reboots: a login is needed only where an answer was lost in flight",
-        .timeLimit(.minutes(6)), arguments: 20...25 as ClosedRange<UInt64>)
+        .timeLimit(.minutes(20)), arguments: 20...25 as ClosedRange<UInt64>)
     func crashes(seed: UInt64) throws {
         var faults = SimulatedWorld.Faults()
         faults.crashes = 20
@@ -50,7 +50,7 @@ import Testing
 
     @Test(
         "days of outages, errors, steps and suspends, no answer lost: nobody signs in",
-        .timeLimit(.minutes(6)), arguments: 40...43 as ClosedRange<UInt64>)
+        .timeLimit(.minutes(20)), arguments: 40...43 as ClosedRange<UInt64>)
     func storm(seed: UInt64) throws {
         var faults = SimulatedWorld.Faults()
         faults.outages = 0.5
@@ -67,7 +67,7 @@ import Testing
 
     @Test(
         "lost answers: each is either recovered or ends, at once and truthfully, in login_required",
-        .timeLimit(.minutes(6)), arguments: 60...65 as ClosedRange<UInt64>)
+        .timeLimit(.minutes(20)), arguments: 60...65 as ClosedRange<UInt64>)
     func lostAnswers(seed: UInt64) throws {
         var faults = SimulatedWorld.Faults()
         faults.lostAnswers = 0.02

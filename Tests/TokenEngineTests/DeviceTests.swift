@@ -4,7 +4,7 @@ import TokenCore
 
 @testable import TokenEngine
 
-@Suite("Device codes go through the slots like any other attempt", .timeLimit(.minutes(5)))
+@Suite("Device codes go through the slots like any other attempt", .timeLimit(.minutes(20)))
 struct DeviceTests {
     private let answerOffset = SlotLayout.answerOffset(slotSize: 65_536)
 

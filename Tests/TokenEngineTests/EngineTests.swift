@@ -4,7 +4,7 @@ import TokenCore
 
 @testable import TokenEngine
 
-@Suite("The engine, with an emulated disk and network", .timeLimit(.minutes(5)))
+@Suite("The engine, with an emulated disk and network", .timeLimit(.minutes(20)))
 struct EngineTests {
     private let answerOffset = SlotLayout.answerOffset(slotSize: 65_536)
 

@@ -5,7 +5,7 @@ import TokenCore
 @testable import TokenEngine
 
 /// I10: an old copy of the state holds a refresh token that may be spent.
-@Suite("A state that went back in time", .timeLimit(.minutes(5)))
+@Suite("A state that went back in time", .timeLimit(.minutes(20)))
 struct ForeignStateTests {
     /// A world whose state holds the second grant, as a daemon left it.
     private func worldWithState(lifetime: Int = 3600) async throws -> RecordingWorld {

@@ -7,7 +7,7 @@ private actor Passage {
     func note(_ number: Int) { numbers.append(number) }
 }
 
-@Suite("Gates", .timeLimit(.minutes(6))) struct GateTests {
+@Suite("Gates", .timeLimit(.minutes(20))) struct GateTests {
     @Test("I11: one at a time through the gate of a name, in the order of coming")
     func oneAtATime() async throws {
         let gates = CredentialGates()

@@ -6,7 +6,7 @@ import TokenCore
 
 /// What has lost people their tokens elsewhere, each once against our engine, with an emulated disk
 /// and network. The named reports are public.
-@Suite("Incidents of other programs", .timeLimit(.minutes(5)))
+@Suite("Incidents of other programs", .timeLimit(.minutes(20)))
 struct IncidentTests {
     private let later = Duration.seconds(3000)
 
