@@ -10,7 +10,7 @@ each time by a client without that care, on the same path at the same time.
 Needs root and, from Debian: iproute2, util-linux, openssl.
 """
 
-import os
+import pathlib
 import signal
 import threading
 import time
@@ -66,7 +66,14 @@ class CutPathTest(WireCase):
         """The ClientHello is here: before the first client hears more, it is stopped."""
         if not self.shaken.is_set():
             self.daemon.process.send_signal(signal.SIGSTOP)
+            # Until one thread has taken the signal, the others go on.
+            wait_until(self.is_stopped, 10, "the daemon to stop", pause=0.01)
             self.shaken.set()
+
+    def is_stopped(self):
+        """Whether no thread of the daemon runs (proc_pid_stat(5))."""
+        tasks = pathlib.Path("/proc", str(self.daemon.process.pid), "task").glob("*/stat")
+        return all(task.read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
 
     def block_a_request(self):
         """The daemon's first request lies undelivered in the kernel, behind a cut path, and after
