@@ -4,8 +4,12 @@ public import TokenCore
 extension PlaceSafety {
     /// Paths of sockets at which something else stands. The daemon replaces a socket that is left
     /// over, and never another file.
+    ///
+    /// - Parameter bound: Where sockets were made already: what stands there now is no matter of the
+    ///   configuration.
     public static func takenSocketPaths(
-        _ places: Directories, _ configuration: Configuration, file: String
+        _ places: Directories, _ configuration: Configuration, file: String,
+        bound: Directories? = nil
     ) -> [ConfigurationMistake] {
         var sockets = [("control_socket", places.controlSocket)]
         if configuration.credentials.contains(where: { !$0.units.isEmpty }) {
@@ -13,7 +17,10 @@ extension PlaceSafety {
         }
         return sockets.compactMap { key, path in
             var about = stat()
-            guard lstat(path, &about) == 0, about.st_mode & S_IFMT != S_IFSOCK else { return nil }
+            guard path != bound?.controlSocket, path != bound?.credentialSocket,
+                lstat(path, &about) == 0,
+                about.st_mode & S_IFMT != S_IFSOCK
+            else { return nil }
             return ConfigurationMistake(
                 file: file, path: key, problem: "\(path) is no socket and is left as it is",
                 remedy: "move it away, or name another path")

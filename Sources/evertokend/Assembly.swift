@@ -132,7 +132,8 @@ struct Assembly {
             let places = Directories(
                 configuration: configuration, base: loader.directory,
                 tokenOverride: directories.token, stateOverride: directories.state)
-            mistakes += PlaceSafety.takenSocketPaths(places, configuration, file: loader.path)
+            mistakes += PlaceSafety.takenSocketPaths(
+                places, configuration, file: loader.path, bound: directories)
             return mistakes.isEmpty
                 ? .success(configuration) : .failure(ConfigurationMistakes(mistakes))
         }
