@@ -158,11 +158,12 @@ for _name in HOSTILE:
 ASSUMED = 300
 EXPIRIES = {
     "missing": (None, ASSUMED), "null": ("null", ASSUMED), "empty": ('""', ASSUMED),
-    "zero": ("0", ASSUMED), "negative": ("-1", ASSUMED), "huge": ("1e18", ASSUMED),
+    "huge": ("1e18", ASSUMED),
     "infinite": ("1e400", ASSUMED), "text": ('"3600"', 3600), "fraction": ("3600.5", 3600),
     "boolean": ("true", ASSUMED), "two-to-63": ("9223372036854775808", ASSUMED),
     "two-to-64": ("18446744073709551616", ASSUMED), "list": ("[3600]", ASSUMED),
 }
+ENDED = {"zero": "0", "negative": "-1", "zero-in-quotes": '"0"', "long-ago": "-3600"}
 TINY = {"tenth-of-a-ms": "0.0001", "ms": "0.001", "least": "5e-324", "half": "0.5", "one": "1"}
 
 # Access tokens as they stand in the JSON, each beside a new refresh token.
@@ -222,6 +223,16 @@ class FieldsTest(WireCase):
                 self.assertAlmostEqual(status["expires_at"] - status["last_refresh_at"],
                                        lifetime, delta=1)
                 self.assertEqual(self.output(name), "at-1")
+
+    def test_a_token_that_has_ended_when_it_comes_is_not_published_nor_asked_for_in_a_storm(self):
+        seen = self.lifetimes(ENDED)
+        self.assert_stays(lambda: max(map(len, seen.values())) < 8, 4, "a storm of requests")
+        for name, times in seen.items():
+            with self.subTest(name):
+                self.assertIsNone(self.output(name))
+                gaps = [b - a for a, b in itertools.pairwise(times)]
+                self.assertEqual([gap for gap in gaps if gap < 0.9], [])
+                self.assertIn("already ended", self.status(name)["last_error"]["problem"])
 
     def test_the_tiniest_lifetime_brings_two_requests_a_second_at_most(self):
         seen = self.lifetimes(TINY)

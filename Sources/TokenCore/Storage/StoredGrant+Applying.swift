@@ -62,7 +62,9 @@ extension StoredGrant {
             let isCached = reading.endedToken.map { $0 == access?.token } ?? false
             fail(refusal, of: record, profile: profile, took: roundTrip)
             attempts.isCountedDown = isCached
-            if let offered = reading.offeredRefreshToken, !record.sendsCandidate {
+            // Where the profile starts over by itself that is the surer way.
+            let startsOver = attempts.lastError?.failureClass == .reacquire
+            if let offered = reading.offeredRefreshToken, !record.sendsCandidate, !startsOver {
                 take(offered: offered, at: record.sentAt, profile: profile)
             }
         }
