@@ -95,8 +95,8 @@ MUTANTS = [
            "if !$M, let displaced, let old = refreshToken {", "CandidateTokenTests/displaced"),
     without(284, CANDIDATE, "no way back beside a lost answer",
             "attempts.ambiguousAttempts == 0 else", "CandidateTokenTests/offered"),
-    mutant(290, NAMED, "a try of a candidate at once", "} else { dueAt = min(dueAt ?? floor",
-           "} else if !$M { dueAt = min(dueAt ?? floor", "CandidateTokenTests/life"),
+    mutant(290, NAMED, "a try of a candidate at once", "} else { tryCandidate(now: now) }\n        return",
+           "} else if !$M { tryCandidate(now: now) }\n        return", "CandidateTokenTests/life"),
     # Retry by cause.
     mutant(291, RETRY, "half of what is left", "remaining.map { min(soon, $0.life / 2) }",
            "remaining.map { $M ? soon : min(soon, $0.life / 2) }", "RetryByCauseTests/soon"),

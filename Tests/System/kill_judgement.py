@@ -59,7 +59,7 @@ class Judgement:
         try:
             self._check_account()
             if self._get_on():
-                if self._entry()["state"] == "login_required":
+                if self._needs_person():
                     self._sign_in_again()
                 self._check_end()
         finally:
@@ -98,7 +98,15 @@ class Judgement:
             self.trial.published("token.json") == last)
 
     def _is_over(self) -> bool:
-        return self._entry()["state"] == "login_required" or self._rotated_since(len(self.before))
+        return self._needs_person() or self._rotated_since(len(self.before))
+
+    def _needs_person(self) -> bool:
+        """It says so; or the answer to a new sign-in was lost, and the former one is refused too."""
+        entry = self._entry()
+        error, candidate = entry["last_error"] or {}, entry["candidate"] or {}
+        return entry["state"] == "login_required" or (
+            self.is_cut_off and error.get("class") == "reauth"
+            and "interrupted" in str(candidate.get("problem")))
 
     def _check_account(self) -> None:
         """What is in doubt is said within a second (I36); what is safe is not called lost."""
@@ -106,12 +114,13 @@ class Judgement:
         while True:
             entry = self._entry()
             error = entry["last_error"] or {}
-            self.is_ambiguous |= error.get("class") == "ambiguous"
-            if error or not self.is_cut_off or time.monotonic() > end:
+            told = "%s; %s" % (error.get("problem"), (entry["candidate"] or {}).get("problem"))
+            self.is_ambiguous |= error.get("class") == "ambiguous" or "interrupted" in told
+            if error or "interrupted" in told or not self.is_cut_off or time.monotonic() > end:
                 break
             time.sleep(0.002)
         account = json.dumps(entry)
-        if self.is_cut_off and "interrupted" not in str(error.get("problem")):
+        if self.is_cut_off and "interrupted" not in told:
             self.trial.fault("an interrupted request that the status does not tell of", account)
         if not self.is_cut_off and self.trace.answers_saved() and error:
             self.trial.fault("an error although the answer is on the disk", account)
@@ -122,7 +131,8 @@ class Judgement:
         if not self.is_cut_off:
             trial.fault(LOST, "login_required, though the live token was on the disk: "
                         + json.dumps(entry))
-        elif error["class"] not in ("reauth", "ambiguous") or "interrupted" not in error["problem"]:
+        elif error["class"] not in ("reauth", "ambiguous") or "interrupted" not in "%s; %s" % (
+                error["problem"], (entry["candidate"] or {}).get("problem")):
             trial.fault("login_required without its reason", json.dumps(entry))
         self.files = trial.check_files(self.files, "while a person must sign in")
         count = len(trial.exchanges())

@@ -102,6 +102,11 @@ extension StoredGrant {
         switch effective {
         case .reauth, .reacquire:
             tried.state = .refused
+            if tried.lostAnswers > 0 {
+                tried.problem =
+                    refusal.problem + "; an earlier request with it was interrupted before its "
+                    + "answer could be saved, so it is probably spent"
+            }
             remember(Self.fingerprint(of: tried.token))
         case .ambiguous:
             tried.lostAnswers += 1
