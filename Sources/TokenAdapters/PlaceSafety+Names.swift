@@ -5,8 +5,8 @@ extension PlaceSafety {
     /// Paths of sockets at which something else stands. The daemon replaces a socket that is left
     /// over, and never another file.
     ///
-    /// - Parameter bound: Where sockets were made already: what stands there now is no matter of the
-    ///   configuration.
+    /// - Parameter bound: Where sockets were made already: what stands there now is no matter of
+    ///   the configuration.
     public static func takenSocketPaths(
         _ places: Directories, _ configuration: Configuration, file: String,
         bound: Directories? = nil

@@ -101,7 +101,7 @@ class Judgement:
         return self._needs_person() or self._rotated_since(len(self.before))
 
     def _needs_person(self) -> bool:
-        """It says so; or the answer to a new sign-in was lost, and the former one is refused too."""
+        """It says so; or the answer to a new sign-in was lost, and the former is refused too."""
         entry = self._entry()
         error, candidate = entry["last_error"] or {}, entry["candidate"] or {}
         return entry["state"] == "login_required" or (
