@@ -43,7 +43,7 @@ public struct JSONReader {
     }
 
     private mutating func skipSpace() {
-        while let byte, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { at += 1 }
+        while let byte, isJSONSpace(byte) { at += 1 }
         if forgiven != nil, byte == UInt8(ascii: "/"), stepOverComment() { skipSpace() }
     }
 

@@ -5,9 +5,7 @@ enum AnswerBody {
     case unreadable
 
     init(_ answer: RawAnswer, format: ResponseSpecification.Format) {
-        let isBlank = answer.body.allSatisfy {
-            $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09
-        }
+        let isBlank = answer.body.allSatisfy(isJSONSpace)
         if isBlank {
             self = .empty
             return

@@ -18,7 +18,8 @@ public struct RawAnswer: Sendable, Equatable {
 
     /// The values of every field of a name, in their order.
     public func headers(_ name: String) -> [String] {
-        headers.filter { $0.name.asciiLowercased.hasSameBytes(as: name.asciiLowercased) }
+        let wanted = name.asciiLowercased
+        return headers.filter { $0.name.asciiLowercased.hasSameBytes(as: wanted) }
             .map(\.value)
     }
 }

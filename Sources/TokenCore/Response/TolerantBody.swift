@@ -63,8 +63,8 @@ struct TolerantBody {
             return
         }
         node = chosen.node
-        let end = bytes[chosen.end...].contains { !Self.isSpace($0) }
-        if end || bytes[..<chosen.start].contains(where: { !Self.isSpace($0) }) {
+        let end = bytes[chosen.end...].contains { !isJSONSpace($0) }
+        if end || bytes[..<chosen.start].contains(where: { !isJSONSpace($0) }) {
             forgiven.append(.surroundingText)
         }
         if chosen.isLoose { forgiven.append(.looseJSON) }
@@ -113,7 +113,7 @@ struct TolerantBody {
 
     /// The bytes inside, if the whole body is a JSON string with an object in it.
     private static func unwrapped(_ bytes: [UInt8]) -> [UInt8]? {
-        guard let first = bytes.first(where: { !isSpace($0) }), first == UInt8(ascii: "\""),
+        guard let first = bytes.first(where: { !isJSONSpace($0) }), first == UInt8(ascii: "\""),
             let text = (try? JSONReader.read(bytes))?.text,
             text.utf8.contains(UInt8(ascii: "{"))
         else { return nil }
@@ -147,10 +147,6 @@ struct TolerantBody {
         guard bytes.contains(UInt8(ascii: "<")) else { return false }
         let text = String(decoding: bytes, as: UTF8.self).asciiLowercased
         return ["<html", "<!doctype", "<head", "<script"].contains { text.containsBytes(of: $0) }
-    }
-
-    private static func isSpace(_ byte: UInt8) -> Bool {
-        byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
     }
 
     private static func isFormByte(_ byte: UInt8) -> Bool {

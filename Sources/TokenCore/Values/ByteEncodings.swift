@@ -122,6 +122,11 @@ public func bytes(base64URL text: some StringProtocol) -> [UInt8]? {
     return bits < 6 ? bytes : nil
 }
 
+/// White space of JSON (RFC 8259 section 2): blank, tab, line feed, carriage return.
+func isJSONSpace(_ byte: UInt8) -> Bool {
+    byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
+}
+
 func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
 
 func hexadecimalValue(_ byte: UInt8) -> UInt8? {

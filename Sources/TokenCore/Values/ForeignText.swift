@@ -72,11 +72,8 @@ extension StringProtocol {
 extension String {
     /// Without blanks, tabs and line ends at both ends (the white space of RFC 8259 section 2).
     public var trimmedOfSpace: Substring {
-        let isSpace = { (byte: UInt8) in
-            byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
-        }
-        guard let first = utf8.firstIndex(where: { !isSpace($0) }),
-            let last = utf8.lastIndex(where: { !isSpace($0) })
+        guard let first = utf8.firstIndex(where: { !isJSONSpace($0) }),
+            let last = utf8.lastIndex(where: { !isJSONSpace($0) })
         else { return self[startIndex..<startIndex] }
         return self[first..<utf8.index(after: last)]
     }

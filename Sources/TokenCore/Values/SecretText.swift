@@ -60,19 +60,15 @@ public struct SecretText: Sendable, Equatable {
 
     private static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
-    private static func isSpace(_ byte: UInt8) -> Bool {
-        byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D
-    }
-
     /// Without byte order marks, blanks, tabs and line ends at both ends.
     private static func trimmed(_ bytes: [UInt8]) -> ArraySlice<UInt8> {
         var rest = bytes[...]
         while true {
-            if let first = rest.first, isSpace(first) {
+            if let first = rest.first, isJSONSpace(first) {
                 rest = rest.dropFirst()
             } else if rest.starts(with: mark) {
                 rest = rest.dropFirst(mark.count)
-            } else if let last = rest.last, isSpace(last) {
+            } else if let last = rest.last, isJSONSpace(last) {
                 rest = rest.dropLast()
             } else if rest.suffix(mark.count).elementsEqual(mark) {
                 rest = rest.dropLast(mark.count)
