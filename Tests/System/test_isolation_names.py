@@ -2,12 +2,14 @@
 in use are found, and what leads to loopback never goes through a proxy.
 
 The daemon runs in a mount namespace with resolv.conf, hosts and nsswitch.conf of the test. Its name
-server is a socket on 127.0.0.77, port 53, that says nothing, or that knows a few names.
+server is a socket on port 53, on a loopback address of this process: it says nothing, or knows a
+few names.
 
 Needs root, util-linux and openssl.
 """
 
 import contextlib
+import os
 import pathlib
 import re
 import socket
@@ -23,7 +25,8 @@ from raw_server import RawServer, replying, silent
 from recording_proxy import RecordingProxy, http_answer
 from test_wire import granting
 
-NAME_SERVER = "127.0.0.77"
+# Suites run beside each other, and port 53 is one.
+NAME_SERVER = f"127.77.{os.getpid() // 250 % 250}.{1 + os.getpid() % 250}"
 #: Any look-up takes longer than these tests do.
 PATIENT = f"nameserver {NAME_SERVER}\noptions timeout:20 attempts:4\n"
 MOUNT = """for name in resolv.conf hosts nsswitch.conf; do

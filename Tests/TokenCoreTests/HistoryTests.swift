@@ -78,6 +78,15 @@ import Testing
         #expect(grant.recent.allSatisfy { $0.problem?.count == 200 })
     }
 
+    @Test("a long note of a success is kept as it will be read again")
+    func longNote() throws {
+        var grant = Examples.held
+        let note = String(repeating: "n", count: 1000)
+        grant.note(PastAttempt(.refresh, at: noon.wall, took: nil, note: note))
+        #expect(grant.recent.last?.note?.count == 200)
+        #expect(try #require(StoredGrant(json: grant.json())) == grant)
+    }
+
     @Test("where a refresh token needs the room, older attempts make it")
     func room() throws {
         var grant = Examples.held

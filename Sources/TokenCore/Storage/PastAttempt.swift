@@ -35,7 +35,8 @@ public struct PastAttempt: Sendable, Equatable {
     public var note: String?
 
     public init(_ kind: Kind, at: WallTime, took: Duration? = nil, note: String? = nil) {
-        (self.kind, self.at, self.took, self.note) = (kind, at, took, note)
+        (self.kind, self.at, self.took) = (kind, at, took)
+        self.note = note.map { String($0.prefix(Self.maximumProblem)) }
     }
 
     init(_ kind: Kind, failedWith error: StoredError, took: Duration?) {
@@ -83,7 +84,7 @@ extension PastAttempt {
             let took = attempt.took.map { String($0.nanoseconds / 1_000_000) } ?? "-"
             let head = "\(attempt.at.epochSeconds) \(attempt.kind.rawValue) \(took)"
             guard let failureClass = attempt.failureClass else {
-                return attempt.note.map { "\(head) note - \($0.prefix(maximumProblem))" } ?? head
+                return attempt.note.map { "\(head) note - \($0)" } ?? head
             }
             let isSame = attempt.problem != nil && attempt.problem == before
             before = attempt.problem
