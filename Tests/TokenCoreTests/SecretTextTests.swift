@@ -157,6 +157,17 @@ struct InitialTokenTests {
         #expect(!record.grant.isNew(InitialToken(Secret("RT1"))))
     }
 
+    @Test("so it is where its file was tidied up before this version read it", arguments: files)
+    func tidied(file: String) throws {
+        let (slots, _) = try state(of: file) { grant, _ in grant.refreshToken = Secret("RT2") }
+        guard case .send(let record, _) = plan(slots, InitialToken(Secret("RT1"))) else {
+            Issue.record("nothing is sent")
+            return
+        }
+        #expect(record.refreshTokenToSend == Secret("RT2") && record.grant.candidate == nil)
+        #expect(record.grant.isNew(InitialToken(Secret("RT11"))))
+    }
+
     @Test(
         "what still is the seed itself is sent as it was meant, its history kept", arguments: files)
     func unspent(file: String) throws {

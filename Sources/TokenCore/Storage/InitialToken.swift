@@ -10,4 +10,17 @@ public struct InitialToken: Sendable, Equatable {
     }
 
     public init(_ text: SecretText) { self.init(text.secret, former: text.former) }
+
+    /// Whether it is known by one of the texts that may stand for it. Its file may have been tidied
+    /// up after a version before 0.2 took from it what people leave around a token: that is the
+    /// same token.
+    func isKnown(by isKnown: (Secret) -> Bool) -> Bool {
+        if isKnown(token) || (former.map(isKnown) ?? false) { return true }
+        let text = token.reveal()
+        return ["", "\u{FEFF}", " ", "\t"].contains { before in
+            ["", "\r", " ", "\t", "\n", "\r\n", "\r\n\r", " \r"].contains { behind in
+                isKnown(Secret(before + text + behind))
+            }
+        }
+    }
 }

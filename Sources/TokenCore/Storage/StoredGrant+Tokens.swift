@@ -38,18 +38,18 @@ extension StoredGrant {
 
     /// Whether the operator has signed in since: it was never adopted before, however it was read.
     public func isNew(_ seed: InitialToken) -> Bool {
-        ![seed.token, seed.former].compactMap { $0 }
-            .contains { seedFingerprints.contains(Self.fingerprint(of: $0)) }
+        !seed.isKnown { seedFingerprints.contains(Self.fingerprint(of: $0)) }
     }
 
     /// A seed of a former version is known as it reads now too: its file may be tidied up next.
     private mutating func recognise(
         _ seed: InitialToken, at now: Moment, _ profile: ProviderProfile
     ) {
-        guard let former = seed.former else { return }
-        remember(Self.fingerprint(of: seed.token))
+        let fingerprint = Self.fingerprint(of: seed.token)
+        guard seed.former != nil || !seedFingerprints.contains(fingerprint) else { return }
+        remember(fingerprint)
         // Nothing has replaced it yet: it is the same token, and now spelled right.
-        guard refreshToken == former else { return }
+        guard refreshToken != seed.token, seed.isKnown(by: { $0 == refreshToken }) else { return }
         if isRefreshTokenRefused || attempts.isLoginRequired {
             replaceRefreshToken(seed.token, at: now, profile: profile)
         } else {
