@@ -39,12 +39,10 @@ struct AttemptRunner: Sendable {
         attemptID: String, fence: Fence
     ) async -> AttemptReport {
         var grant: StoredGrant?
-        var isAccepted = false
         var isCandidate = false
         var storageProblem: String?
         func ended(_ end: AttemptReport.End) -> AttemptReport {
             var report = AttemptReport(grant: grant, end: end, attemptID: attemptID)
-            report.isStateAccepted = isAccepted
             report.isOfCandidate = isCandidate
             report.storageProblem = storageProblem
             return report
@@ -74,10 +72,7 @@ struct AttemptRunner: Sendable {
                 if order.bringsRefreshToken { try claim(record.grant, credential) }
                 try await write(record, to: index, of: slots, credential.name)
                 grant = record.grant
-                if order.bringsRefreshToken {
-                    isAccepted = true
-                    try await accept(credential)
-                }
+                if order.bringsRefreshToken { try await accept(credential) }
                 return ended(.granted([]))
             case .send(var record, let index):
                 await supersedeOutputs(&record, order, credential)
@@ -102,7 +97,6 @@ struct AttemptRunner: Sendable {
                     else {
                         let isProved = isCandidate && sent.grant.candidate == nil
                         if isProved || order.isLogin, case .granted = sent.end {
-                            isAccepted = true
                             try await accept(credential)
                         } else if let problem {
                             return ended(.foreign(problem: problem))

@@ -159,7 +159,6 @@ extension CredentialLifecycle {
             storageFailures = 0
             storageError = nil
         }
-        if report.isStateAccepted { isAccepted = true }
         settleDueAt = nil
         if report.storageProblem != nil { settleLater(report, now: now) }
         let trouble = quarantine

@@ -32,8 +32,6 @@ public struct CredentialLifecycle: Sendable {
     var orders: [AttemptOrder] = []
     /// Why the state cannot be trusted; `nil` when it can.
     var quarantine: StoredError?
-    /// A person has looked at the state: it may be older than the token files.
-    public internal(set) var isAccepted = false
     var lastOutputProblem: StoredError?
     var hooks: HookBook
     /// Attempts in a row that the state's file system prevented; the disk cannot remember them.
@@ -93,7 +91,6 @@ public struct CredentialLifecycle: Sendable {
     private mutating func startAnew() -> [LifecycleAction] {
         (grant, quarantine, dueAt, publishDueAt) = (StoredGrant(), nil, nil, nil)
         (storageFailures, storageError, isRetryPending) = (0, nil, false)
-        isAccepted = true
         return recover(isAccepted: true)
     }
 

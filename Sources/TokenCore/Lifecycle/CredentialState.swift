@@ -80,8 +80,6 @@ public struct AttemptReport: Sendable, Equatable {
     public var attemptID: String
     /// The tokens are safe, but the disk did not take all that should be there.
     public var storageProblem: String?
-    /// A person brought the refresh token that is stored now.
-    public var isStateAccepted = false
     /// The configured candidate was sent, not the stored refresh token.
     public var isOfCandidate = false
 

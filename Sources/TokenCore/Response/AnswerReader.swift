@@ -126,7 +126,7 @@ public struct AnswerReader: Sendable {
         // An unreadable body at a success status may have granted something: see `withoutToken`.
         guard case .parsed(let body) = answer.body else { return answer.raw.status / 100 == 2 }
         if !conditions.isEmpty { return conditions.allSatisfy(answer.holds) }
-        return Self.saysNoError(body["error"]) && !hasOwnRefusal(for: answer)
+        return Self.saysNoError(body["error"]) && !hasOwnRule(for: answer, byBody: true)
     }
 
     /// Some servers name an error in every response, and say there that there is none.
@@ -141,13 +141,6 @@ public struct AnswerReader: Sendable {
         case .string(let text):
             let word = String(text.trimmedOfSpace).asciiLowercased
             return ["", "0", "false", "none", "null", "ok", "success"].containsText(word)
-        }
-    }
-
-    /// Whether one of the profile's own rules finds an error in the body, beside the tokens.
-    private func hasOwnRefusal(for answer: ReadableAnswer) -> Bool {
-        rules.prefix(ownRules).contains { rule in
-            rule.conditions.contains { $0.path != nil } && rule.conditions.allSatisfy(answer.holds)
         }
     }
 

@@ -35,8 +35,13 @@ extension AnswerReader {
     static let maximumRetryAfter: Duration = .seconds(3600)
 
     /// Whether one of the profile's own rules knows this answer.
-    func hasOwnRule(for answer: ReadableAnswer) -> Bool {
-        rules.prefix(ownRules).contains { $0.conditions.allSatisfy(answer.holds) }
+    ///
+    /// - Parameter byBody: Only one that looks into it, not at its status alone.
+    func hasOwnRule(for answer: ReadableAnswer, byBody: Bool = false) -> Bool {
+        rules.prefix(ownRules).contains { rule in
+            rule.conditions.allSatisfy(answer.holds)
+                && (!byBody || rule.conditions.contains { $0.path != nil })
+        }
     }
 
     /// The class of an answer that is no success. First matching rule wins.
