@@ -117,4 +117,30 @@ import Testing
         let outputs = try Examples.credential(extra: text).outputs
         #expect(outputs.map(\.isWrittenInPlace) == [true, false])
     }
+
+    @Test(
+        "the way of writing has a default too, which goes with the others",
+        arguments: [
+            (#""write": "in-place""#, 0), (#""write": "in-place", "on_expiry": "remove""#, 1),
+            (#""write": "in-place", "mode": "0440""#, 1), (#""write": "over""#, 1),
+        ])
+    func defaultWay(defaults: String, mistakes: Int) throws {
+        let text = #"""
+            {"defaults": {"output": {\#(defaults)}}, "credentials": {
+              "one": {"provider": "xee", "client_id": "id", "client_secret": "s"},
+              "two": {"provider": "xee", "client_id": "id", "client_secret": "s", "outputs": [
+                {"path": "two/a"}, {"path": "two/b", "write": "replace"}]}}}
+            """#
+        let file = ConfigurationFile(path: "t.json", bytes: Array(text.utf8), mode: 0o600)
+        let read = Result { () throws(ConfigurationMistakes) in
+            try Configuration.read(main: file)
+        }
+        switch read {
+        case .success(let configuration):
+            #expect(mistakes == 0)
+            let ways = configuration.credentials.map { $0.outputs.map(\.isWrittenInPlace) }
+            #expect(ways == [[true, true], [true, false]])
+        case .failure(let found): #expect(mistakes > 0 && found.all.count >= mistakes)
+        }
+    }
 }

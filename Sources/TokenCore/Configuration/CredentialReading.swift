@@ -5,6 +5,7 @@ struct CredentialDefaults {
     var owner: String?
     var group: String?
     var removeOnExpiry = false
+    var isWrittenInPlace = false
 
     init() {}
 
@@ -15,6 +16,11 @@ struct CredentialDefaults {
             owner = output.take("owner")?.nonEmptyString("\"crm\"")
             group = output.take("group")?.nonEmptyString("\"crm\"")
             removeOnExpiry = output.take("on_expiry")?.choice(onExpiryChoices) ?? false
+            isWrittenInPlace = output.take("write")?.choice(writeChoices) ?? false
+            var every = OutputSpecification(path: "", format: .raw)
+            (every.mode, every.removeOnExpiry) = (mode, removeOnExpiry)
+            every.isWrittenInPlace = isWrittenInPlace
+            output.field.requireKept(every)
             output.finish()
         }
         object.finish()
@@ -22,6 +28,7 @@ struct CredentialDefaults {
 }
 
 private let onExpiryChoices = [("keep", false), ("remove", true)]
+private let writeChoices = [("replace", false), ("in-place", true)]
 
 extension RefreshPolicy {
     mutating func read(_ object: ObjectReader) {
@@ -115,6 +122,7 @@ struct CredentialReading {
         var output = output
         (output.owner, output.group, output.mode) = (defaults.owner, defaults.group, defaults.mode)
         output.removeOnExpiry = defaults.removeOnExpiry
+        output.isWrittenInPlace = defaults.isWrittenInPlace
         return output
     }
 
@@ -152,7 +160,7 @@ struct CredentialReading {
         output.removeOnExpiry =
             object.take("on_expiry")?.choice(onExpiryChoices) ?? output.removeOnExpiry
         output.isWrittenInPlace =
-            object.take("write")?.choice([("replace", false), ("in-place", true)]) ?? false
+            object.take("write")?.choice(writeChoices) ?? output.isWrittenInPlace
         field.requireKept(output)
         object.finish()
         return path == nil ? nil : output
