@@ -15,9 +15,15 @@ extension AttemptRunner {
         }
     }
 
-    func wireRequest(_ attempt: Attempt) async throws(AttemptStop) -> WireRequest {
+    /// The request, and in the record where it goes.
+    func wireRequest(_ attempt: inout Attempt) async throws(AttemptStop) -> WireRequest {
         let credential = attempt.credential
         let context = try await context(of: attempt)
+        attempt.record.goes(to: credential.profile.place(in: context))
+        if let planned = attempt.place, planned != attempt.record.place {
+            // It was decided which token may be sent there, not elsewhere.
+            throw AttemptStop(.transient, "client_id or the token URL changed this moment")
+        }
         let specification = attempt.exchange.request
         let rendering = await world.responses.run(
             provider: credential.profile.name, credential: credential.name

@@ -93,11 +93,12 @@ extension AttemptRunner {
         var bytes = SlotLayout.encode(record, credential: name, slotSize: size)
         if bytes == nil {
             // What is kept beside the tokens goes first, then the access token, which can be had
-            // again; the refresh token cannot.
+            // again, and what is not in use; the refresh token in use cannot.
             record.grant.access?.keep = []
             bytes = SlotLayout.encode(record, credential: name, slotSize: size)
             if bytes == nil {
                 record.grant.leaveAccessOut()
+                record.grant.elsewhere = nil
                 bytes = SlotLayout.encode(record, credential: name, slotSize: size)
             }
         }

@@ -57,8 +57,12 @@ struct AttemptRunner: Sendable {
             let seed = try await seed(
                 of: credential, mayMiss: grant?.refreshToken != nil || !order.isRenewal)
             let problem = try await foreign(grant, order, credential, fence)
+            // Of a state that cannot be trusted nothing is set aside; a sign-in replaces it.
+            let place =
+                order.isRenewal && problem == nil
+                ? try await place(of: credential, for: grant, seed) : nil
             let plan = AttemptPlan.make(
-                order: order, slots: pair, seed: seed, profile: credential.profile,
+                order: order, slots: pair, seed: seed, place: place, profile: credential.profile,
                 attemptID: attemptID, now: world.clock.now())
             // In a state that cannot be trusted a new sign-in may prove itself, and nothing else.
             if let problem, !plan.sendsCandidate { return ended(.foreign(problem: problem)) }
@@ -78,7 +82,7 @@ struct AttemptRunner: Sendable {
                 await supersedeOutputs(&record, order, credential)
                 var attempt = Attempt(
                     credential: credential, order: order, record: record, index: index,
-                    slots: slots)
+                    slots: slots, place: place)
                 isCandidate = record.sendsCandidate
                 if isCandidate {
                     if let refused = try await refusedByOwners(attempt) {
@@ -131,7 +135,7 @@ struct AttemptRunner: Sendable {
         let credential = attempt.credential
         // Everything that can go wrong without the network goes wrong before the intent.
         var attempt = attempt
-        let wire = try await wireRequest(attempt)
+        let wire = try await wireRequest(&attempt)
         attempt.record.host = EndpointURL.host(of: wire.request.url)
         try claimRefreshToken(attempt)
         try await write(attempt.record, to: attempt.index, of: attempt.slots, credential.name)
@@ -206,6 +210,8 @@ struct Attempt: Sendable {
     var record: SlotRecord
     var index: SlotPair.Index
     var slots: any OpenSlots
+    /// Where the plan has it go; `nil` where that did not matter.
+    var place: GrantPlace?
 
     var exchange: TokenExchange {
         credential.profile.exchange(record.kind, step: record.step)

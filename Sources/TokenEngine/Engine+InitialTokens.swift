@@ -40,6 +40,7 @@ extension EngineLoop {
                 return isWhole || initialTokens.marks[credential.name] == nil
             }
         }
+        let bound = isWhole ? fleet.all.filter { $0.grant.boundTo != nil }.map(\.configuration) : []
         let (known, inbox) = (initialTokens.marks, engine.inbox)
         group.addTask { [runner] in
             var marks = known
@@ -57,6 +58,10 @@ extension EngineLoop {
                         inbox.yield(.lifecycle(name, .initialTokenRead(token)))
                     }
                 }
+            }
+            for credential in bound {
+                guard let place = try? await runner.place(of: credential) else { continue }
+                inbox.yield(.lifecycle(credential.name, .placeRead(place)))
             }
             inbox.yield(.initialTokensLooked(marks))
         }

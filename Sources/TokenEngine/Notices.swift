@@ -82,6 +82,11 @@ extension LifecycleNotice {
             return JournalEntry(.notice, "The configured refresh token works and is used now")
         case .candidateFailed(let state, let problem):
             return candidateFailed(state, problem)
+        case .tokenSetAside:
+            return JournalEntry(
+                .notice,
+                "The token URL's server or the client changed; the stored refresh token is kept "
+                    + "and not sent there")
         case .refreshTokenEnds(let days):
             return JournalEntry(
                 .warning, "The refresh token ends soon; a person must sign in before",

@@ -16,6 +16,9 @@ TOKENS = "TokenCore/Storage/StoredGrant+Tokens.swift"
 APPLYING = "TokenCore/Storage/StoredGrant+Applying.swift"
 FAILING = "TokenCore/Storage/StoredGrant+Failing.swift"
 NAMED = "TokenCore/Lifecycle/CredentialLifecycle+Candidate.swift"
+LIFE = "TokenCore/Lifecycle/CredentialLifecycle.swift"
+PLACE = "TokenCore/Storage/GrantPlace.swift"
+INITIAL = "TokenCore/Storage/InitialToken.swift"
 RETRY = "TokenCore/Lifecycle/RetryPolicy.swift"
 
 MUTANTS = [
@@ -74,8 +77,8 @@ MUTANTS = [
            "tried.state = .refused", "tried.state = $M ? .untried : .refused",
            "CandidateTokenTests/changeme"),
     mutant(278, CANDIDATE, "keeping of what a candidate displaces",
-           "displaced = old == candidate.token ? nil : old",
-           "displaced = $M || old == candidate.token ? nil : old",
+           "else if old != candidate.token { displaced = old }",
+           "else if !$M, old != candidate.token { displaced = old }",
            "CandidateTokenTests/displaced"),
     mutant(279, CANDIDATE, "the end of tries after two lost answers",
            "if tried.lostAnswers > 1 {", "if !$M, tried.lostAnswers > 1 {",
@@ -97,6 +100,39 @@ MUTANTS = [
             "attempts.ambiguousAttempts == 0 else", "CandidateTokenTests/offered"),
     mutant(290, NAMED, "a try of a candidate at once", "} else { tryCandidate(now: now) }\n        return",
            "} else if !$M { tryCandidate(now: now) }\n        return", "CandidateTokenTests/life"),
+    # Where a refresh token may be sent.
+    mutant(340, PLACE, "setting aside of a token of another place",
+           "guard let candidate, let boundTo, boundTo != place else",
+           "guard !$M, let candidate, let boundTo, boundTo != place else",
+           "GrantPlaceTests/candidateElsewhere"),
+    mutant(341, PLACE, "the way back to a token that was set aside",
+           "guard let kept = elsewhere, kept.place == place,",
+           "guard !$M, let kept = elsewhere, kept.place == place,", "GrantPlaceTests/back"),
+    mutant(342, PLACE, "a token that works before one that never did",
+           "if let elsewhere, elsewhere.successes", "if !$M, let elsewhere, elsewhere.successes",
+           "GrantPlaceTests/twoWrongTurns"),
+    mutant(343, APPLYING, "the place of a grant", "{\n            boundTo = record.place",
+           "{\n            if !$M { boundTo = record.place }", "GrantPlaceTests/withoutCandidate"),
+    mutant(344, PLACE, "the place of a first request", "        grant.boundTo = place\n",
+           "        if !$M { grant.boundTo = place }\n", "GrantPlaceTests/unproved"),
+    mutant(345, CANDIDATE, "no second try with a token of another place", "if isElsewhere {",
+           "if !$M, isElsewhere {", "GrantPlaceTests/quarantined"),
+    mutant(346, INITIAL, "what people leave around a token", 'return ["",',
+           'return !$M && ["",', "InitialTokenTests/tidied"),
+    mutant(347, PLACE, "the client in a place", "\\(origin)\\n\\(clientID)",
+           '\\(origin)\\n\\($M ? "" : clientID)', "GrantPlaceTests/rendered"),
+    mutant(348, PLACE, "the results of steps of another place",
+           "(self.boundTo, elsewhere, steps) = (place, left, [])",
+           "(self.boundTo, elsewhere, steps) = (place, left, $M ? steps : [])",
+           "GrantPlaceTests/steps"),
+    mutant(349, APPLYING, "keeping of a former token until the new one was refreshed once",
+           "successes > elsewhere.successes + 1", "successes > elsewhere.successes + ($M ? 0 : 1)",
+           "GrantPlaceTests/adopted"),
+    mutant(350, NAMED, "one try of a place for each change", "        triedPlace = place\n",
+           "        if !$M { triedPlace = place }\n", "GrantPlaceTests/tried"),
+    mutant(351, LIFE, "the refresh that was asked for after a refused candidate",
+           "if !isMet { isRenewalWished", "if !$M, !isMet { isRenewalWished",
+           "CandidateTokenTests/wished"),
     # Retry by cause.
     mutant(291, RETRY, "half of what is left", "remaining.map { min(soon, $0.life / 2) }",
            "remaining.map { $M ? soon : min(soon, $0.life / 2) }", "RetryByCauseTests/soon"),

@@ -258,4 +258,35 @@ import Testing
         #expect(status.warnings.contains { $0.contains("was refused") && $0.contains("goes on") })
         #expect(!String(decoding: status.json.serialized(), as: UTF8.self).contains("NEW"))
     }
+
+    @Test(
+        "a refresh that is asked for is made with the stored token where the candidate is refused")
+    func wished() throws {
+        var random = RandomSource(seed: 1)
+        var life = CredentialLifecycle(try Examples.credential())
+        let handle = { (life: inout CredentialLifecycle, event: LifecycleEvent, second: Int64) in
+            life.handle(event, now: at(second), mayAttempt: true, using: &random)
+        }
+        _ = life.start()
+        _ = handle(&life, .recovered(Ticket(1), .grant(rotated)), 1)
+        _ = handle(&life, .published(Ticket(2), .complete), 1)
+        _ = handle(&life, .refreshRequested, 100)
+        #expect(handle(&life, .woke, 100) == [.attempt(Ticket(3), .renew(isManual: false))])
+        let refused = answered(try #require(plan(rotated, seed: "BAD", at: 100)), 400, Self.invalid)
+        var report = AttemptReport(
+            grant: refused, end: .refused(Refusal(.reauth, httpStatus: 400, problem: "p")),
+            attemptID: "a")
+        report.isOfCandidate = true
+        _ = handle(&life, .attemptEnded(Ticket(3), report), 101)
+        #expect(life.renewalsEnded == 0)
+        let due = try #require(life.nextAttemptAt)
+        #expect(due.sinceBoot <= at(120).uptime.sinceBoot)
+        #expect(handle(&life, .woke, 120) == [.attempt(Ticket(4), .renew(isManual: false))])
+        let next = try #require(plan(refused, seed: "BAD", at: 120))
+        #expect(next.refreshTokenToSend == Secret("RT2"))
+        let done = AttemptReport(
+            grant: granted(next, "AT3", "RT3"), end: .granted([]), attemptID: "b")
+        _ = handle(&life, .attemptEnded(Ticket(4), done), 121)
+        #expect(life.renewalsEnded == 1)
+    }
 }

@@ -36,3 +36,11 @@ extension CandidateToken.State {
         }
     }
 }
+
+extension TokenElsewhere {
+    /// One line beside the credential.
+    var warning: String {
+        "the stored refresh token is of another server or client than the one configured now; "
+            + "it is kept, and sent again if the configuration goes back to that"
+    }
+}

@@ -45,7 +45,9 @@ public struct CredentialStatus: Sendable, Equatable {
     }
 
     private static func warnings(_ lifecycle: CredentialLifecycle, now: Moment) -> [String] {
-        ending(lifecycle, now: now) + (lifecycle.grant.candidate.map { [$0.warning] } ?? [])
+        let grant = lifecycle.grant
+        return ending(lifecycle, now: now)
+            + [grant.candidate?.warning, grant.elsewhere?.warning].compactMap { $0 }
     }
 
     private static func ending(_ lifecycle: CredentialLifecycle, now: Moment) -> [String] {

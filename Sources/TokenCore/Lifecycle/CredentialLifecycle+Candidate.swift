@@ -17,6 +17,18 @@ extension CredentialLifecycle {
         return [.report(.candidateFound)]
     }
 
+    /// A changed URL or client is tried at once: whether it takes the refresh token is worth
+    /// knowing while the present token lives. What changed may stand in a file that the
+    /// configuration only names.
+    mutating func placeRead(_ place: GrantPlace, now: Moment) {
+        guard let known = grant.boundTo, known != place, triedPlace != place, !isRecovering,
+            !isAttempting, quarantine == nil
+        else { return }
+        triedPlace = place
+        let floor = earliestAttempt(now: now)
+        dueAt = min(dueAt ?? floor, floor)
+    }
+
     /// After a start, for one that was not decided before it.
     mutating func scheduleCandidate(now: Moment) {
         if quarantine == nil, grant.candidate?.state == .untried { tryCandidate(now: now) }

@@ -200,7 +200,7 @@ extension CredentialLifecycle {
                     .refreshed(
                         generation: grant.generation, notes: notes, attemptID: report.attemptID))
             ] + publish(access)
-        case .refused(let refusal) where report.isOfCandidate && !isStorage:
+        case .refused(let refusal) where report.hasCandidateFailed:
             return candidateEnded(refusal, now: now, using: &random)
         case .refused(let refusal):
             if isStorage { noteStorageProblem(refusal.problem, now: now) }

@@ -44,6 +44,8 @@ public struct CredentialLifecycle: Sendable {
     var isOutputChangePending = false
     /// The initial token that was last told of.
     var announced: [InitialToken] = []
+    /// The place that was last tried because the configuration leads there now.
+    var triedPlace: GrantPlace?
     var isRetryPending = false
     /// The smallest warning threshold already reported, in days, and when the next one comes.
     var warnedDays = Int.max
@@ -53,6 +55,8 @@ public struct CredentialLifecycle: Sendable {
     private var isRenewing = false
     /// Somebody asked for a renewal that has not begun.
     private var isRenewalWished = false
+    /// A caller asked for the renewal under way.
+    private var isWishUnderWay = false
     var isSettling = false
     /// How long after its due time the last renewal was started.
     var lastLateness: Duration = .zero
@@ -164,8 +168,16 @@ public struct CredentialLifecycle: Sendable {
         case .attemptEnded(let ticket, let report):
             guard job == .attempting(ticket) else { return [] }
             job = .none
-            if isRenewing { renewalsEnded += 1 }
-            let actions = attemptEnded(report, now: now, using: &random)
+            // A refused candidate is not the renewal that a caller asked for: that is made with the
+            // stored token next.
+            let isMet = !(isWishUnderWay && report.hasCandidateFailed)
+            if isRenewing, isMet { renewalsEnded += 1 }
+            if !isMet { isRenewalWished = true }
+            let former = grant.elsewhere
+            var actions = attemptEnded(report, now: now, using: &random)
+            if let left = grant.elsewhere, left != former {
+                actions.insert(.report(.tokenSetAside), at: 0)
+            }
             // What a sign-in or an import planned anew does not end the wish.
             if isRenewalWished { requestRefresh(now: now) }
             return actions
@@ -187,6 +199,9 @@ public struct CredentialLifecycle: Sendable {
             return []
         case .stateReplaced: return startAnew()
         case .initialTokenRead(let token): return initialTokenRead(token, now: now)
+        case .placeRead(let place):
+            placeRead(place, now: now)
+            return []
         case .configured(let new): return configured(new, now: now)
         }
     }
@@ -208,7 +223,8 @@ public struct CredentialLifecycle: Sendable {
         (isRenewing, isSettling) = (false, order == .settle)
         if case .renew = order {
             lastLateness = overdue(now: now.uptime)
-            (isRenewing, isRenewalWished, dueAt) = (true, false, nil)
+            (isRenewing, dueAt) = (true, nil)
+            (isWishUnderWay, isRenewalWished) = (isRenewalWished, false)
         }
         actions.append(.attempt(ticket, order))
         return actions

@@ -86,6 +86,12 @@ public struct AttemptReport: Sendable, Equatable {
     public init(grant: StoredGrant?, end: End, attemptID: String) {
         (self.grant, self.end, self.attemptID) = (grant, end, attemptID)
     }
+
+    /// The candidate brought nothing, and the disk is not why.
+    var hasCandidateFailed: Bool {
+        guard isOfCandidate, case .refused = end else { return false }
+        return end.failureClass != .storage
+    }
 }
 
 /// What the world tells a credential's lifecycle.
@@ -109,6 +115,8 @@ public enum LifecycleEvent: Sendable {
     case stateReplaced
     /// The refresh token that the configuration names, as its place reads now.
     case initialTokenRead(InitialToken)
+    /// Where the configuration would have the refresh token sent, as its places read now.
+    case placeRead(GrantPlace)
     case configured(CredentialConfiguration)
 }
 
@@ -166,6 +174,9 @@ public enum LifecycleNotice: Sendable, Equatable {
     case candidateAdopted
     /// It does not take that place, at least not now; the stored one goes on.
     case candidateFailed(CandidateToken.State, problem: String)
+    /// The token URL's origin or the client is another one, and a refresh token is configured for
+    /// it: the stored one is kept, and not sent there.
+    case tokenSetAside
     case outputAltered(problem: String)
     /// `nextTryIn`: `nil` where it runs for a newer token at once.
     case hookFailed(program: String, problem: String, failures: Int, nextTryIn: Duration?)

@@ -85,21 +85,24 @@ public struct Template: Sendable, Equatable {
         return nil
     }
 
-    /// The variables that form the text up to where `isPast` says that it has all it needs.
-    func leadingVariables(
+    /// The text up to where `isPast` says that it has all it needs, `nil` when a variable of it is
+    /// unset, and the variables that form it.
+    func start(
         in context: TemplateContext, until isPast: (_ soFar: String) -> Bool
-    ) -> Set<String> {
-        var soFar = ""
+    ) -> (text: String?, variables: Set<String>) {
+        var (soFar, isWhole) = ("", true)
         var names: Set<String> = []
         for segment in segments where !isPast(soFar) {
             switch segment {
             case .text(let text): soFar += text
             case .expression(let expression):
                 names.formUnion(expression.variables)
-                soFar += expression.value(in: context)?.canonicalText ?? ""
+                let value = expression.value(in: context)?.canonicalText
+                isWhole = isWhole && value != nil
+                soFar += value ?? ""
             }
         }
-        return names
+        return (isWhole ? soFar : nil, names)
     }
 
     /// Every variable the template names, such as `client_id` or `keep.instance_url`.

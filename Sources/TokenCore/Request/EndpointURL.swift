@@ -46,6 +46,20 @@ public enum EndpointURL {
         return String(authority.prefix { $0 != ":" })
     }
 
+    /// Scheme, host and port (RFC 6454 section 4): the same for every way to spell them.
+    static func origin(of url: String) -> String {
+        let isSecure = url.hasBytePrefix("https:")
+        let authority = authority(of: url).asciiLowercased
+        // Behind the last colon, unless that stands in an address's brackets; it may be empty
+        // (RFC 3986 section 3.2.3).
+        let behind = authority.utf8.reversed().prefix { $0 != 0x3A }
+        let hasPort = behind.count < authority.utf8.count && !behind.contains(0x5D)
+        let host = hasPort ? String(authority.dropLast(behind.count + 1)) : authority
+        let spelled = hasPort ? String(authority.suffix(behind.count)) : ""
+        let port = spelled.isEmpty ? (isSecure ? "443" : "80") : spelled
+        return "\(isSecure ? "https" : "http")://\(host):\(port)"
+    }
+
     /// Whether two hosts belong to the same owner, as far as names can tell without the public
     /// suffix list: the last two labels are the same, three where the last two look like a
     /// registry's (`co.uk`, `com.cn`). Addresses must be equal.
@@ -91,6 +105,11 @@ extension RequestSpecification {
         }
     }
 
+    /// The URL as far as it says where it leads, and the variables in that.
+    func leadingURL(in context: TemplateContext) -> (text: String?, variables: Set<String>) {
+        url.start(in: context, until: hasAuthority)
+    }
+
     private func hasAuthority(_ soFar: String) -> Bool {
         guard let scheme = soFar.firstRange(of: "://") else { return false }
         return soFar[scheme.upperBound...].contains { "/?".contains($0) }
@@ -111,7 +130,7 @@ extension RequestSpecification {
                 problem: "the token URL \(problem.problem)", remedy: problem.remedy)
         }
         let host = EndpointURL.host(of: target)
-        for name in url.leadingVariables(in: context, until: hasAuthority).sorted() {
+        for name in leadingURL(in: context).variables.sorted() {
             guard case .sameSite(let origin)? = context.hostRules[name] else { continue }
             guard EndpointURL.isSameSite(host, origin) else {
                 throw RequestError(

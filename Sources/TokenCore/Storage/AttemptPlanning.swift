@@ -56,10 +56,11 @@ public enum AttemptPlan: Sendable, Equatable {
 
     /// - Parameters:
     ///   - seed: The configured refresh token as it reads now, `nil` if none is configured.
+    ///   - place: Where a refresh token would be sent, for ``StoredGrant/asksForPlace(_:)``.
     ///   - attemptID: Random, unique.
     public static func make(
-        order: AttemptOrder, slots: SlotPair, seed: InitialToken?, profile: ProviderProfile,
-        attemptID: String, now: Moment
+        order: AttemptOrder, slots: SlotPair, seed: InitialToken?, place: GrantPlace? = nil,
+        profile: ProviderProfile, attemptID: String, now: Moment
     ) -> AttemptPlan {
         let recovered = slots.winner.map {
             ($0.contents.grant(profile: profile), $0.contents.record.sequence, $0.index.other)
@@ -68,7 +69,7 @@ public enum AttemptPlan: Sendable, Equatable {
             guard case .adopt = order else { return .unreadable }
         }
         var (grant, sequence, target) = recovered ?? (StoredGrant(), 0, .a)
-        grant.adopt(seed: seed, at: now, profile: profile)
+        grant.adopt(seed: seed, for: place, at: now, profile: profile)
         var record = SlotRecord(
             sequence: sequence + 1, state: .intent, attemptID: attemptID, kind: .refresh,
             sentAt: now, grant: grant)

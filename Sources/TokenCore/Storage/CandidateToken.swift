@@ -80,12 +80,13 @@ extension StoredGrant {
 
     /// The candidate was granted: it is the stored one now. The one before it is kept until this
     /// one has been refreshed once; it is not spent, for it was not sent.
-    mutating func promoteCandidate(at moment: Moment, profile: ProviderProfile) {
+    mutating func promoteCandidate(by record: SlotRecord, profile: ProviderProfile) {
         guard let candidate else { return }
-        let old = refreshToken
-        replaceRefreshToken(candidate.token, at: moment, profile: profile)
+        let (old, left) = (refreshToken, setAside)
+        let isElsewhere = boundTo != nil && record.place != nil && boundTo != record.place
+        replaceRefreshToken(candidate.token, at: record.sentAt, profile: profile)
         remember(Self.fingerprint(of: candidate.token))
-        displaced = old == candidate.token ? nil : old
+        if isElsewhere { elsewhere = left } else if old != candidate.token { displaced = old }
     }
 
     /// An attempt with the candidate brought nothing. The stored token is in no doubt, and keeps

@@ -21,6 +21,8 @@ public struct SlotRecord: Sendable, Equatable {
     public var sendsCandidate = false
     /// The host that was asked.
     public var host = ""
+    /// Where a refresh token that it brings, or proves, is good.
+    public var place: GrantPlace?
     public var sentAt: Moment
     public var grant: StoredGrant
 
@@ -84,6 +86,7 @@ public enum SlotLayout {
             ("step", record.step.isEmpty ? nil : .string(record.step)),
             ("candidate", record.sendsCandidate ? true : nil),
             ("host", record.host.isEmpty ? nil : .string(record.host)),
+            ("place", record.place.map { .string($0.fingerprint) }),
             ("sent_at", record.sentAt.json), ("grant", record.grant.json()),
             ("answer_at", .integer(Int64(answerOffset(slotSize: slotSize)))),
         ]).serialized()
@@ -197,6 +200,7 @@ public struct SlotContents: Sendable, Equatable {
             sequence: UInt64(sequence), state: state, attemptID: attempt, kind: kind,
             step: node["step"]?.text ?? "", sentAt: sentAt, grant: grant)
         record.host = node["host"]?.text ?? ""
+        record.place = node["place"]?.text.map(GrantPlace.init(fingerprint:))
         record.sendsCandidate = node["candidate"]?.flag ?? false
         // A later slot_size moves only later answers.
         let offset = node["answer_at"]?.integer.flatMap { Int(exactly: $0) } ?? -1

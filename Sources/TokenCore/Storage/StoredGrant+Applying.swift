@@ -12,10 +12,13 @@ extension StoredGrant {
     ) {
         // A new refresh token is a grant as well, whatever is wrong with the rest.
         let isGranted = (try? reading.result.get()) != nil || reading.refreshToken != nil
-        if record.sendsCandidate, isGranted,
-            profile.exchange(record.kind, step: record.step).spendsGrant
-        {
-            promoteCandidate(at: record.sentAt, profile: profile)
+        let spends = profile.exchange(record.kind, step: record.step).spendsGrant
+        if record.sendsCandidate, isGranted, spends {
+            promoteCandidate(by: record, profile: profile)
+        }
+        // What was sent is good there, or what came for it.
+        if reading.refreshToken != nil || isGranted && spends && record.kind == .refresh {
+            boundTo = record.place
         }
         keep(reading, record: record, profile: profile)
         switch reading.result {
@@ -49,8 +52,8 @@ extension StoredGrant {
             attempts.successes = successes
             attempts.lastAttemptAt = lastAttemptAt
             attempts.lastSuccessAt = record.sentAt
+            if let elsewhere, successes > elsewhere.successes + 1 { self.elsewhere = nil }
             // The new token may have been in the part that was not read: the old one is in doubt.
-            let spends = profile.exchange(record.kind, step: record.step).spendsGrant
             if !reading.tellsRotation, spends, !isKnownStatic { attempts.ambiguousAttempts = 1 }
             note(
                 PastAttempt(

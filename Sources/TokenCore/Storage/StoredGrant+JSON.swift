@@ -6,6 +6,8 @@ extension StoredGrant {
             ("refresh_token", refreshToken.map { .string($0.reveal()) }),
             ("candidate", candidate?.json()),
             ("displaced", displaced.map { .string($0.reveal()) }),
+            ("bound_to", boundTo.map { .string($0.fingerprint) }),
+            ("elsewhere", elsewhere?.json()),
             ("refused", isRefreshTokenRefused ? true : nil),
             ("refresh_token_since", refreshTokenSince?.json),
             ("refresh_token_lifetime", refreshTokenLifetime?.json),
@@ -32,6 +34,8 @@ extension StoredGrant {
         refreshToken = node["refresh_token"]?.text.map(Secret.init)
         candidate = node["candidate"].flatMap(CandidateToken.init(json:))
         displaced = node["displaced"]?.text.map(Secret.init)
+        boundTo = node["bound_to"]?.text.map(GrantPlace.init(fingerprint:))
+        elsewhere = node["elsewhere"].flatMap(TokenElsewhere.init(json:))
         isRefreshTokenRefused = node["refused"]?.flag ?? false
         refreshTokenSince = node["refresh_token_since"].flatMap(Moment.init(json:))
         refreshTokenLifetime = node["refresh_token_lifetime"].flatMap(Duration.init(json:))

@@ -19,8 +19,20 @@ extension StoredGrant {
 
     /// Adopts the configured seed when there is no refresh token, or when this seed was never seen
     /// before (the operator signed in again). It never replaces what the daemon obtained from it.
-    mutating func adopt(seed: InitialToken?, at now: Moment, profile: ProviderProfile) {
-        guard let seed, profile.usesRefreshToken else { return }
+    ///
+    /// - Parameter place: Where the attempt would send a refresh token, if that is known.
+    mutating func adopt(
+        seed: InitialToken?, for place: GrantPlace?, at now: Moment, profile: ProviderProfile
+    ) {
+        guard profile.usesRefreshToken else { return }
+        if let place { returnTo(place, at: now, profile: profile) }
+        if let seed { adopt(seed, at: now, profile: profile) }
+        if let place { turnToCandidate(for: place, at: now, profile: profile) }
+    }
+
+    private mutating func adopt(
+        _ seed: InitialToken, at now: Moment, profile: ProviderProfile
+    ) {
         guard refreshToken != nil else {
             remember(Self.fingerprint(of: seed.token))
             return replaceRefreshToken(seed.token, at: now, profile: profile)
@@ -79,7 +91,7 @@ extension StoredGrant {
         _ token: Secret, at now: Moment, profile: ProviderProfile
     ) {
         refreshToken = token
-        (candidate, displaced) = (nil, nil)
+        (candidate, displaced, boundTo) = (nil, nil, nil)
         isRefreshTokenRefused = false
         isKnownStatic = false
         refreshTokenSince = now

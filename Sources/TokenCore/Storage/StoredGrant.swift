@@ -9,6 +9,11 @@ public struct StoredGrant: Sendable, Equatable {
     public var candidate: CandidateToken?
     /// The one before it, until this one has been refreshed once: it was replaced, and not spent.
     public var displaced: Secret?
+    /// Where the refresh token was given or put in place; `nil` in what versions before 0.2 wrote,
+    /// until the next grant.
+    public var boundTo: GrantPlace?
+    /// The token of another place, while the configuration leads away from it.
+    public var elsewhere: TokenElsewhere?
     /// When the refresh token came, and how long it lives, if that is known.
     public var refreshTokenSince: Moment?
     public var refreshTokenLifetime: Duration?

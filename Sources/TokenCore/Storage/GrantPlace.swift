@@ -1,0 +1,126 @@
+import Crypto
+
+/// The server and the client that a refresh token was given by and to, as a short fingerprint of
+/// the token URL's origin (RFC 6454 section 4) and the `client_id`: the token is good for both
+/// together (RFC 6749 section 6), and is kept from all others (section 10.4).
+public struct GrantPlace: Sendable, Equatable {
+    public let fingerprint: String
+
+    public init(fingerprint: String) { self.fingerprint = fingerprint }
+
+    init(origin: String, clientID: String) {
+        let text = "place\n\(origin)\n\(clientID)"
+        fingerprint = hexadecimal(SHA256.hash(data: Array(text.utf8)).prefix(8))
+    }
+}
+
+extension ProviderProfile {
+    /// Where these values would have a refresh token sent.
+    ///
+    /// - Returns: `nil` where there is no refresh token, or a variable of the URL is not set. Where
+    ///   an answer names the host it is the place of the request that this answer comes to: that is
+    ///   what the configuration says.
+    public func place(in context: TemplateContext) -> GrantPlace? {
+        for request in placing {
+            let start = request.leadingURL(in: context)
+            // A host that an answer names.
+            if start.variables.contains(where: { $0.hasBytePrefix("steps.") }) { continue }
+            guard let url = start.text, EndpointURL.problem(of: url) == nil else { return nil }
+            return GrantPlace(
+                origin: EndpointURL.origin(of: url),
+                clientID: context.values[ContextVariable.clientID.rawValue]?.canonicalText ?? "")
+        }
+        return nil
+    }
+
+    /// The variables that this takes, beside `client_id`.
+    public var placeVariables: Set<String> {
+        placing.reduce(into: []) { $0.formUnion($1.url.variables) }
+    }
+
+    private var placing: [RequestSpecification] {
+        guard let spending = refresh.first(where: \.spendsGrant) else { return [] }
+        return ([spending] + refresh).map(\.request)
+    }
+}
+
+/// A refresh token that the configuration leads away from: it is kept, and sent only where it was
+/// given.
+public struct TokenElsewhere: Sendable, Equatable {
+    public var token: Secret
+    public var place: GrantPlace
+    public var since: Moment?
+    public var lifetime: Duration?
+    /// How many successes there had been: once the token in use has been granted and refreshed,
+    /// this one has done its work.
+    public var successes: Int64
+}
+
+extension StoredGrant {
+    /// Whether an attempt must know where it would send the stored refresh token.
+    public func asksForPlace(_ seed: InitialToken?) -> Bool {
+        candidate != nil || elsewhere != nil || (seed.map(isNew) ?? false)
+    }
+
+    /// The configuration leads back to where the token that was set aside is good.
+    mutating func returnTo(_ place: GrantPlace, at now: Moment, profile: ProviderProfile) {
+        guard let kept = elsewhere, kept.place == place, boundTo != place else { return }
+        let left = setAside
+        replaceRefreshToken(kept.token, at: kept.since ?? now, profile: profile)
+        refreshTokenLifetime = kept.lifetime
+        (boundTo, elsewhere, steps) = (place, left == kept ? nil : left, [])
+    }
+
+    /// The configuration names another server or client, and a refresh token for it: the stored one
+    /// is never sent there.
+    mutating func turnToCandidate(for place: GrantPlace, at now: Moment, profile: ProviderProfile) {
+        guard let candidate, let boundTo, boundTo != place else { return }
+        let left = setAside
+        remember(Self.fingerprint(of: candidate.token))
+        replaceRefreshToken(candidate.token, at: now, profile: profile)
+        // It may have been sent from here before.
+        attempts.ambiguousAttempts = candidate.lostAnswers
+        (self.boundTo, elsewhere, steps) = (place, left, [])
+    }
+
+    /// The stored token, as it is kept while another one is in use. One that never was granted
+    /// anything does not take the place of one that was.
+    var setAside: TokenElsewhere? {
+        if let elsewhere, elsewhere.successes == attempts.successes { return elsewhere }
+        guard let refreshToken, let boundTo else { return elsewhere }
+        return TokenElsewhere(
+            token: refreshToken, place: boundTo, since: refreshTokenSince,
+            lifetime: refreshTokenLifetime, successes: attempts.successes)
+    }
+}
+
+extension SlotRecord {
+    /// Says where its request goes. What was never granted anything is for the place that it is
+    /// sent to: the configuration names both.
+    public mutating func goes(to place: GrantPlace?) {
+        self.place = place
+        guard kind == .refresh, !sendsCandidate, grant.boundTo == nil,
+            grant.attempts.successes == 0
+        else { return }
+        grant.boundTo = place
+    }
+}
+
+extension TokenElsewhere {
+    func json() -> JSONNode {
+        .object([
+            ("token", .string(token.reveal())), ("place", .string(place.fingerprint)),
+            ("since", since?.json), ("lifetime", lifetime?.json),
+            ("successes", .integer(successes)),
+        ])
+    }
+
+    init?(json node: JSONNode) {
+        guard let token = node["token"]?.text, let place = node["place"]?.text else { return nil }
+        self.init(
+            token: Secret(token), place: GrantPlace(fingerprint: place),
+            since: node["since"].flatMap(Moment.init(json:)),
+            lifetime: node["lifetime"].flatMap(Duration.init(json:)),
+            successes: node["successes"]?.integer ?? 0)
+    }
+}
