@@ -213,6 +213,24 @@ class Troubles(AlertCase):
         self.assert_agrees(recording.promtool("late"))
 
 
+class Programs(AlertCase):
+    def test_a_program_of_on_change_that_fails_until_it_works(self):
+        server, flag = self.server(), self.directory / "flag"
+        hook = {"exec": ["/usr/bin/test", "-e", str(flag)]}
+        self.started({"hourly": self.provider(server)}, {
+            "deaf": self.credential(server, "deaf", on_change=[hook]),
+            "other": self.credential(server, "other")})
+        recording = Recording(self.daemon)
+        recording.live(4)
+        recording.expect({})
+        recording.live(4)
+        recording.expect({"EvertokenHookFailing": ["deaf"]})
+        flag.touch()
+        recording.live(12)
+        recording.expect({})
+        self.assert_agrees(recording.promtool("a program that fails"))
+
+
 class TheDaemon(AlertCase):
     def setUp(self):
         super().setUp()
