@@ -23,6 +23,26 @@ enum Accounts {
         return String(cString: entry.pw_name)
     }
 
+    static func mainGroup(of number: uid_t) -> gid_t? {
+        var entry = passwd()
+        var found: UnsafeMutablePointer<passwd>?
+        var buffer = [CChar](repeating: 0, count: 16 * 1024)
+        guard getpwuid_r(number, &entry, &buffer, buffer.count, &found) == 0, found != nil else {
+            return nil
+        }
+        return entry.pw_gid
+    }
+
+    static func name(ofGroup number: gid_t) -> String? {
+        var entry = Glibc.group()
+        var found: UnsafeMutablePointer<Glibc.group>?
+        var buffer = [CChar](repeating: 0, count: 64 * 1024)
+        guard getgrgid_r(number, &entry, &buffer, buffer.count, &found) == 0, found != nil else {
+            return nil
+        }
+        return String(cString: entry.gr_name)
+    }
+
     static func group(_ name: String) -> gid_t? {
         if let number = UInt32(name) { return number }
         var entry = Glibc.group()

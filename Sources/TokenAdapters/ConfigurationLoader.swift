@@ -4,8 +4,12 @@ public import TokenCore
 /// Finds and reads the configuration's files.
 public struct ConfigurationLoader: Sendable {
     public let path: String
+    /// Who reads: a person is told what to run, the daemon what its file lacks.
+    private let isDaemon: Bool
 
-    public init(path: String) { self.path = path }
+    public init(path: String, isDaemon: Bool = false) {
+        (self.path, self.isDaemon) = (path, isDaemon)
+    }
 
     /// The directory of the main file, for what stands beside it.
     public var directory: String {
@@ -24,25 +28,67 @@ public struct ConfigurationLoader: Sendable {
     public func loadTolerantly() -> Result<
         (Configuration, warnings: [ConfigurationMistake]), ConfigurationMistakes
     > {
-        do throws(SystemError) {
+        do throws(Unreadable) {
             let main = try file(path)
-            let dropIns = try names(in: directory + "/conf.d").map { name throws(SystemError) in
+            let dropIns = try names(in: directory + "/conf.d").map { name throws(Unreadable) in
                 try file("\(directory)/conf.d/\(name)")
             }
             do throws(ConfigurationMistakes) {
                 return .success(try Configuration.readTolerantly(main: main, dropIns: dropIns))
             } catch { return .failure(error) }
         } catch {
-            return .failure(
-                ConfigurationMistakes([
-                    ConfigurationMistake(
-                        file: path, problem: error.text,
-                        remedy: "name a readable file with --config")
-                ]))
+            var mistakes = ConfigurationMistakes([mistake(error)])
+            mistakes.isForbidden = error.code == EACCES
+            return .failure(mistakes)
         }
     }
 
-    private func file(_ path: String) throws(SystemError) -> ConfigurationFile {
+    /// Every file that a load reads, as far as directories can be listed.
+    public var files: [String] {
+        let dropIns = (try? names(in: directory + "/conf.d")) ?? []
+        return [path] + dropIns.map { "\(directory)/conf.d/\($0)" }
+    }
+
+    /// A file or directory of the configuration that cannot be read.
+    private struct Unreadable: Error {
+        var path: String
+        var code: Int32
+        var text: String
+
+        init(_ path: String, _ error: SystemError) {
+            (self.path, code, text) = (path, error.code, error.text)
+        }
+    }
+
+    private func mistake(_ failure: Unreadable) -> ConfigurationMistake {
+        let (problem, remedy): (String, String)
+        switch failure.code {
+        case ENOENT where failure.path == path:
+            problem = "does not exist"
+            remedy =
+                "write it: man evertoken.json (example in /usr/share/doc/evertoken/examples), or "
+                + "name another with --config"
+        case EACCES where isDaemon:
+            let name = DaemonUser.current.name
+            problem = "cannot be read by the user \(name)"
+            remedy = "run: chgrp \(name) \(failure.path) && chmod g+r \(failure.path)"
+        case EACCES:
+            problem = "you may not read it"
+            remedy = "run: sudo evertoken check"
+        default:
+            problem = failure.text
+            remedy = "name a readable file with --config"
+        }
+        return ConfigurationMistake(file: failure.path, problem: problem, remedy: remedy)
+    }
+
+    private func file(_ path: String) throws(Unreadable) -> ConfigurationFile {
+        do throws(SystemError) { return try content(of: path) } catch {
+            throw Unreadable(path, error)
+        }
+    }
+
+    private func content(of path: String) throws(SystemError) -> ConfigurationFile {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw SystemError("open \(path)") }
         defer { close(descriptor) }
@@ -56,10 +102,10 @@ public struct ConfigurationLoader: Sendable {
         return ConfigurationFile(path: path, bytes: bytes, mode: about.st_mode & 0o777)
     }
 
-    private func names(in folder: String) throws(SystemError) -> [String] {
+    private func names(in folder: String) throws(Unreadable) -> [String] {
         guard let stream = opendir(folder) else {
             if errno == ENOENT { return [] }
-            throw SystemError("open \(folder)")
+            throw Unreadable(folder, SystemError("open \(folder)"))
         }
         defer { closedir(stream) }
         var names: [String] = []

@@ -47,3 +47,18 @@ extension PlaceSafety {
         }
     }
 }
+
+extension Directories {
+    /// Paths that nothing can start with, whatever is there.
+    ///
+    /// - Parameter file: The configuration, which is named as the place of the mistake.
+    public func mistakes(_ configuration: Configuration, file: String) -> [ConfigurationMistake] {
+        var sockets = [(key: "control_socket", path: controlSocket)]
+        if configuration.credentials.contains(where: { !$0.units.isEmpty }) {
+            sockets.append(("credential_socket", credentialSocket))
+        }
+        return CheckedDirectories(token: token, state: state, sockets: sockets).findings.map {
+            ConfigurationMistake(file: file, path: $0.key, problem: $0.problem, remedy: $0.remedy)
+        }
+    }
+}

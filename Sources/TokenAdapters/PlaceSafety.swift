@@ -7,15 +7,15 @@ public import TokenCore
 /// Directories belong to the daemon's user or to root, files to the daemon's user, and nobody else
 /// may write to either.
 public struct PlaceSafety {
-    /// Who the daemon is; `nil` when root looks for a daemon whose user it cannot know: then it is
-    /// the owner of the state.
+    /// Who the daemon is; `nil` when a person looks for a daemon whose user is not known: then it
+    /// is the owner of the state.
     private var user: uid_t?
 
     /// As the user that this process has.
     public init() { user = geteuid() }
 
-    /// As `evertoken check` sees it: run by root, it looks on behalf of a service of another user.
-    public static var forCheck: PlaceSafety { PlaceSafety(user: geteuid() == 0 ? nil : geteuid()) }
+    /// As `evertoken check` sees it: it looks on behalf of a service of another user.
+    public static var forCheck: PlaceSafety { PlaceSafety(user: nil) }
 
     private init(user: uid_t?) { self.user = user }
 

@@ -142,6 +142,19 @@ public protocol HookRunner: Sendable {
         ended: @escaping @Sendable (Ticket, _ problem: String?) -> Void)
 }
 
+/// Looks at what a configuration names and a refresh will need.
+public protocol ConfigurationSurvey: Sendable {
+    /// What of it cannot work as things are now, or has no effect. Takes as long as file systems
+    /// do.
+    func findings(in configuration: Configuration) async -> [CheckFinding]
+}
+
+/// Looks at nothing, for a program that is about to meet it anyway.
+public struct NoSurvey: ConfigurationSurvey {
+    public init() {}
+    public func findings(in configuration: Configuration) async -> [CheckFinding] { [] }
+}
+
 /// One line of the journal: a constant message, the facts in fields.
 public struct JournalEntry: Sendable, Equatable {
     public var level: LogLevel
@@ -229,6 +242,7 @@ public struct World: Sendable {
     }
     public var responses: any ResponseLanes = ReadingInPlace()
     public var steps: any StepMeter = UnmeasuredSteps()
+    public var survey: any ConfigurationSurvey = NoSurvey()
     /// Told of every configuration that a reload puts in force; says what of it could not be.
     public var applied: @Sendable (Configuration) -> [String] = { _ in [] }
 

@@ -5,82 +5,90 @@ import TokenCore
 
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Validate the configuration; sends nothing, changes nothing.",
+        abstract: "Find what cannot work before the daemon meets it; changes nothing.",
         discussion: """
             Prints every mistake as FILE:LINE:COLUMN: path: what is wrong; what to write, and \
             exits 78 if there is one.
 
-            Reads the secrets that it can, but runs no program for them, and warns of those that \
-            the daemon could not use; none is shown.
+            Then looks, with the rights of the daemon's user where root runs it, at all files and \
+            programs that the configuration names, and warns of what is missing, cannot be used or \
+            has no effect. Runs none of the programs, shows no secret. With --strict a warning is \
+            a mistake.
 
             With --show-request it prints the exact request that a credential would send, secrets \
             as «secret»; none of them is read then.
 
               evertoken check --config ./evertoken.json
+              evertoken check --strict
               evertoken check crm --show-request
             """)
 
     @Argument(help: "Look at one credential of it.")
     var name: String?
 
+    @Flag(help: "Exit 78 for warnings too.")
+    var strict = false
+
     @Flag(help: "Print the requests the credential would send.")
     var showRequest = false
 
+    @Option(help: ArgumentHelp("Look with this user's rights; needs root.", valueName: "name"))
+    var user: String?
+
     @Option(help: ArgumentHelp("The configuration file.", valueName: "path"))
-    var config = "/etc/evertoken/evertoken.json"
+    var config = defaultConfigurationPath
 
     func run() throws {
         let (configuration, loader) = try loadConfiguration(config, isTolerant: false)
-        try refuseUnsafePlaces(configuration, loader)
+        let places = serviceDirectories(configuration, loader)
+        try refuseUnsafePlaces(configuration, places)
         if let name {
             guard let credential = configuration.credentials.first(where: { $0.name == name })
             else {
                 throw fail(EX_DATAERR, "there is no credential '\(name)' in \(config)")
             }
-            warn(of: [credential], loader)
+            let survey = showRequest ? nil : try warn(configuration, only: name, loader, places)
             print("\(name): ok, provider \(credential.profile.name)")
             if showRequest { try show(credential) }
-            return
+            return try end(survey)
         }
         if showRequest { throw ValidationError("--show-request needs a credential's NAME") }
-        warn(of: configuration.credentials, loader)
+        let survey = try warn(configuration, only: nil, loader, places)
         let count = configuration.credentials.count
         print("\(config): ok, \(count) credential\(count == 1 ? "" : "s")")
+        if let note = survey.note { print(note) }
         let hints = UnitHints(configuration).lines + consumerHints(configuration)
         for hint in hints { print(hint) }
+        try end(survey)
     }
 
-    /// Directories and slots that others could exchange.
-    private func refuseUnsafePlaces(
-        _ configuration: Configuration, _ loader: ConfigurationLoader
-    ) throws {
-        let places = serviceDirectories(configuration, loader)
+    private func end(_ survey: CheckSurvey?) throws {
+        if strict, survey?.findings.isEmpty == false { throw ExitCode(EX_CONFIG) }
+    }
+
+    /// Directories and slots that others could exchange, and paths that nothing can start with.
+    private func refuseUnsafePlaces(_ configuration: Configuration, _ places: Directories) throws {
         let mistakes =
             PlaceSafety.forCheck.mistakes(
                 places, credentials: configuration.credentials.map(\.name), file: config)
             + PlaceSafety.takenSocketPaths(places, configuration, file: config)
             + PlaceSafety.linkedOutputs(places, configuration, file: config)
+            + places.mistakes(configuration, file: config)
         guard !mistakes.isEmpty else { return }
         for mistake in mistakes { printError(mistake.description) }
         throw ExitCode(EX_CONFIG)
     }
 
-    private func warn(of credentials: [CredentialConfiguration], _ loader: ConfigurationLoader) {
-        if !showRequest {
-            let survey = SecretSurvey(base: loader.directory)
-            for warning in survey.warnings(of: credentials) { printError("warning: " + warning) }
-        }
-        for credential in credentials {
-            for output in credential.outputs {
-                guard case .template(let template) = output.format else { continue }
-                for name in template.unquotedTexts {
-                    printError(
-                        "warning: \(credential.name): output \"\(output.path)\": ${\(name)} is "
-                            + "the provider's text and stands there unquoted; write "
-                            + "${shell(\(name))}, or json, ini, netrc, curl for such a file")
-                }
-            }
-        }
+    private func warn(
+        _ configuration: Configuration, only name: String?, _ loader: ConfigurationLoader,
+        _ places: Directories
+    ) throws -> CheckSurvey {
+        if user != nil, geteuid() != 0 { throw fail(EX_NOPERM, "--user is for root") }
+        let survey = CheckSurvey(configuration, loader, places, user: user)
+        guard var survey else { throw fail(EX_NOUSER, "there is no user '\(user ?? "")'") }
+        if let name { survey.findings.removeAll { $0.credential.map { $0 != name } ?? false } }
+        for finding in survey.findings { printError("warning: " + finding.text) }
+        return survey
     }
 
     /// The lines that units need to get their tokens.
@@ -107,42 +115,5 @@ struct Check: ParsableCommand {
             print("\nnot used: the variable \(name), which no request names")
         }
         if requests.parts.contains(where: { $0.problem != nil }) { throw ExitCode(EX_CONFIG) }
-    }
-}
-
-/// The lines a systemd drop-in needs for outputs that the shipped unit does not allow.
-struct UnitHints {
-    let lines: [String]
-
-    init(_ configuration: Configuration) {
-        let outputs = configuration.credentials.flatMap(\.outputs)
-        let root = configuration.tokenDirectory ?? "/run/evertoken"
-        let folders = outputs.filter(\.isAbsolute).compactMap { output -> String? in
-            guard !output.path.hasPrefix(root + "/") else { return nil }
-            return output.path.lastIndex(of: "/").map { String(output.path[..<$0]) }
-        }
-        let groups = Set(
-            outputs.compactMap(\.group) + [configuration.control.group].compactMap { $0 }
-        )
-        .sorted()
-        let hasOwner = outputs.contains { $0.owner != nil }
-        var settings: [String] = []
-        if !folders.isEmpty {
-            settings.append("ReadWritePaths=" + Set(folders).sorted().joined(separator: " "))
-        }
-        if !groups.isEmpty {
-            settings.append("SupplementaryGroups=" + groups.joined(separator: " "))
-        }
-        if !groups.isEmpty || hasOwner { settings.append("SystemCallFilter=@chown") }
-        if hasOwner {
-            settings += ["CapabilityBoundingSet=CAP_CHOWN", "AmbientCapabilities=CAP_CHOWN"]
-        }
-        guard !settings.isEmpty else {
-            lines = []
-            return
-        }
-        lines =
-            ["under systemd, run `systemctl edit evertoken` and add:", "", "  [Service]"]
-            + settings.map { "  " + $0 }
     }
 }

@@ -145,7 +145,7 @@ struct ControlClient {
     }
 }
 
-/// Reads a configuration, printing every mistake; 78 if there are any.
+/// Reads a configuration, printing every mistake; 78 if there are any, 77 if it may not be read.
 ///
 /// - Parameter isTolerant: As the daemon's start reads it; `check` is strict.
 func loadConfiguration(
@@ -156,7 +156,7 @@ func loadConfiguration(
     case .success(let configuration): return (configuration, loader)
     case .failure(let mistakes):
         for mistake in mistakes.all { printError(mistake.description) }
-        throw ExitCode(EX_CONFIG)
+        throw ExitCode(mistakes.isForbidden ? EX_NOPERM : EX_CONFIG)
     }
 }
 

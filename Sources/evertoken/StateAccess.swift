@@ -94,7 +94,7 @@ final class StateAccess {
     }
 }
 
-private let defaultConfigurationPath = "/etc/evertoken/evertoken.json"
+let defaultConfigurationPath = "/etc/evertoken/evertoken.json"
 
 /// Where the daemon of a configuration keeps its files.
 func serviceDirectories(

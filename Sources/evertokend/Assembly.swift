@@ -16,7 +16,7 @@ struct Assembly {
     /// - Returns: The exit status (sysexits(3)).
     func run() async -> Int32 {
         let isHardened = ProcessHardening.apply()
-        let loader = ConfigurationLoader(path: absolute(config))
+        let loader = ConfigurationLoader(path: absolute(config), isDaemon: true)
         let (configuration, warnings): (Configuration, [ConfigurationMistake])
         switch loader.loadTolerantly() {
         case .success(let loaded): (configuration, warnings) = loaded
@@ -75,7 +75,8 @@ struct Assembly {
         let outputs = try OutputDirectory(path: directories.token)
         let unsafe = PlaceSafety().mistakes(
             directories, credentials: configuration.credentials.map(\.name), file: loader.path)
-        for mistake in unsafe { journal.write(Self.tightened(mistake)) }
+        let impossible = directories.mistakes(configuration, file: loader.path)
+        for mistake in unsafe + impossible { journal.write(Self.tightened(mistake)) }
         let clock = SystemClock()
         let supervisor = SystemdSupervisor()
         let wakes = Relay<Void, Void>()
@@ -94,6 +95,9 @@ struct Assembly {
         let configurations = Relay<Configuration, [String]>()
         world.applied = { configurations.pass($0) ?? [] }
         world.responses = ReadingLanes()
+        world.survey = PlaceSurvey(
+            base: loader.directory, tokenDirectory: directories.token, user: DaemonUser.own,
+            isInService: true)
         world.steps = meter
         meter.connect { journal.write($0.entry) }
         let engine = Engine(world: world)
@@ -134,6 +138,11 @@ struct Assembly {
                 tokenOverride: directories.token, stateOverride: directories.state)
             mistakes += PlaceSafety.takenSocketPaths(
                 places, configuration, file: loader.path, bound: directories)
+            // The directories that it names count from the next start on.
+            let named = Directories(configuration: configuration, base: loader.directory)
+            var judged = places
+            (judged.token, judged.state) = (named.token, named.state)
+            mistakes += judged.mistakes(configuration, file: loader.path)
             return mistakes.isEmpty
                 ? .success(configuration) : .failure(ConfigurationMistakes(mistakes))
         }

@@ -150,7 +150,8 @@ class MistakesTest(CheckCase):
         }}}""", "acces_token")
 
     def test_a_file_that_is_not_there_is_named(self):
-        self.assert_exit(self.check(), os.EX_CONFIG, str(self.file), "No such file")
+        self.assert_exit(self.check(), os.EX_CONFIG, str(self.file) + ": does not exist; write it",
+                         "man evertoken.json", "/usr/share/doc/evertoken/examples")
 
     def test_one_file_for_two_credentials_is_a_mistake_however_its_path_is_spelt(self):
         for first, second in (("x/token", "x/token"), ("x/token", "/run/t/x/token")):

@@ -157,3 +157,53 @@ import Testing
         #expect(reading.refreshToken?.reveal() == code["token"]?["refresh_token"]?.text)
     }
 }
+
+@Suite("Names of providers") struct ProviderNameTests {
+    private func read(_ text: String) throws -> Configuration {
+        try Configuration.read(
+            main: ConfigurationFile(path: "c.json", bytes: Array(text.utf8), mode: 0o600))
+    }
+
+    @Test("a configured provider may extend the shipped one of its name, and keeps its base")
+    func ownName() throws {
+        for name in ["google", "google-service-account"] {
+            let shipped = try #require(BuiltInProfiles.profile(named: name))
+            let configuration = try read(
+                #"{"providers": {"\#(name)": {"extends": "\#(name)", "#
+                    + #""docs": "https://own.example"}, "#
+                    + #""more": {"extends": "\#(name)"}}, "credentials": {}}"#)
+            #expect(configuration.credentials.isEmpty)
+            let document = ConfigurationDocument(file: "c", bytes: [])
+            let node: JSONNode = ["extends": .string(name), "docs": "https://own.example"]
+            let field = FieldReader(node, path: "", fallbackOffset: 0, document: document)
+            let catalogue = ProfileCatalogue(
+                configured: [name: ProviderSource(node: node, field: field)])
+            var own = try #require(catalogue.profile(named: name, usedBy: field))
+            #expect(own.docs == "https://own.example" && document.mistakes.isEmpty)
+            own.docs = shipped.docs
+            #expect(own == shipped)
+        }
+    }
+
+    @Test("one that extends itself where none is shipped is a circle as before")
+    func circle() {
+        #expect {
+            try read(#"{"providers": {"mine": {"extends": "mine"}}}"#)
+        } throws: { error in
+            "\(error)".contains("extends itself: mine → mine")
+        }
+    }
+
+    @Test("a name that is like none is told the nearest three, never all; a slip the one meant")
+    func nearest() {
+        func remedy(_ name: String) -> String {
+            do {
+                _ = try read(#"{"credentials": {"c": {"provider": "\#(name)"}}}"#)
+                return ""
+            } catch { return (error as? ConfigurationMistakes)?.all.first?.remedy ?? "" }
+        }
+        #expect(remedy("sales force") == "write \"salesforce\"")
+        let told = remedy("nothinglike")
+        #expect(told.filter { $0 == "\"" }.count == 8 && told.utf8.count < 150, "\(told)")
+    }
+}

@@ -182,6 +182,8 @@ import Testing
             "readyTimeout", "maxInFlight", "slotSize", "allowUnsafeState", "logLevel",
             // Copied into each credential.
             "caFile", "proxy", "credentials",
+            // Says of the rest what has no effect.
+            "providerFindings",
         ]
         #expect(Set(Mirror(reflecting: whole).children.compactMap(\.label)) == compared)
         let keys: Set = [

@@ -19,6 +19,8 @@ public struct Configuration: Sendable, Equatable {
     public var logLevel: LogLevel?
     /// In name order.
     public var credentials: [CredentialConfiguration] = []
+    /// What was found wrong with providers that no credential uses.
+    public var providerFindings: [CheckFinding] = []
 
     public init() {}
 }

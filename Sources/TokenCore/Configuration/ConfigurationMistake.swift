@@ -33,6 +33,8 @@ public struct ConfigurationMistake: Error, Sendable, Equatable, CustomStringConv
 /// Every mistake of a configuration, never empty.
 public struct ConfigurationMistakes: Error, Sendable {
     public var all: [ConfigurationMistake]
+    /// A file could not be read for want of the right to.
+    public var isForbidden = false
 
     public init(_ all: [ConfigurationMistake]) { self.all = all }
 }

@@ -56,8 +56,8 @@ final class ConfigurationReading {
     private(set) var documents: [ConfigurationDocument] = []
     fileprivate var configuration = Configuration()
     private var defaults = CredentialDefaults()
-    private var providers: [String: ProviderSource] = [:]
-    private var credentials: [(name: String, field: FieldReader)] = []
+    private(set) var providers: [String: ProviderSource] = [:]
+    private(set) var credentials: [(name: String, field: FieldReader)] = []
     private var firstSeen: [String: String] = [:]
 
     func addFile(_ file: ConfigurationFile, isMain: Bool) {
@@ -201,6 +201,7 @@ final class ConfigurationReading {
             }
             configuration.credentials.append(credential)
         }
+        configuration.providerFindings = findings(of: profiles)
         return configuration
     }
 }

@@ -90,29 +90,9 @@ struct CredentialChecks {
 
     private func checkURLs() {
         requireURLVariables()
-        var seen: [Template] = []
-        for exchange in credential.profile.allExchanges where !seen.contains(exchange.request.url) {
-            seen.append(exchange.request.url)
-            guard let problem = problem(of: exchange.request) else { continue }
+        for problem in credential.profile.urlProblems(with: credential.variables) {
             field.mistake("the token URL \(problem.problem)", problem.remedy)
         }
-    }
-
-    /// The URL can be judged now when no part of it is a secret read later.
-    private func problem(of request: RequestSpecification) -> RequestError? {
-        var context = TemplateContext(nonce: RequestNonce.placeholder)
-        for name in request.url.variables {
-            switch credential.variables[name] {
-            case .literal(let node): context.values[name] = node
-            case .secret: return nil
-            case nil:
-                guard let value = credential.profile.variables[name]?.defaultValue else {
-                    return nil
-                }
-                context.values[name] = value
-            }
-        }
-        return request.renderURL(in: context).flatMap(EndpointURL.problem(of:))
     }
 
     private func checkPatterns() {
@@ -125,5 +105,34 @@ struct CredentialChecks {
                 "variable \"\(name)\" does not match \(pattern.text)",
                 "write a value the provider knows")
         }
+    }
+}
+
+extension ProviderProfile {
+    /// What is wrong with the URLs of its requests, each once.
+    func urlProblems(with variables: [String: VariableSource]) -> [RequestError] {
+        var seen: [Template] = []
+        return allExchanges.compactMap { exchange in
+            guard !seen.contains(exchange.request.url) else { return nil }
+            seen.append(exchange.request.url)
+            return urlProblem(of: exchange.request, with: variables)
+        }
+    }
+
+    /// The URL can be judged now when no part of it is a secret read later.
+    private func urlProblem(
+        of request: RequestSpecification, with given: [String: VariableSource]
+    ) -> RequestError? {
+        var context = TemplateContext(nonce: RequestNonce.placeholder)
+        for name in request.url.variables {
+            switch given[name] {
+            case .literal(let node): context.values[name] = node
+            case .secret: return nil
+            case nil:
+                guard let value = variables[name]?.defaultValue else { return nil }
+                context.values[name] = value
+            }
+        }
+        return request.renderURL(in: context).flatMap(EndpointURL.problem(of:))
     }
 }

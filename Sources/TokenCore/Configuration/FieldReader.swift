@@ -187,6 +187,26 @@ func nearest(_ word: String, among candidates: [String]) -> String? {
         .min { $0.1 < $1.1 }?.0
 }
 
+/// The three candidates that differ least from `word`, the nearest first; those that begin alike go
+/// before others of the same distance.
+func nearestThree(_ word: String, among candidates: [String]) -> [String] {
+    let ranked = candidates.map { name in
+        (name: name, distance: editDistance(word, name), common: name.commonPrefix(with: word))
+    }
+    let sorted = ranked.sorted { left, right in
+        if left.distance != right.distance { return left.distance < right.distance }
+        return left.common == right.common ? left.name < right.name : left.common > right.common
+    }
+    return sorted.prefix(3).map(\.name)
+}
+
+extension String {
+    /// In bytes.
+    fileprivate func commonPrefix(with other: String) -> Int {
+        zip(utf8, other.utf8).prefix { $0 == $1 }.count
+    }
+}
+
 /// Levenshtein distance.
 private func editDistance(_ left: String, _ right: String) -> Int {
     let (left, right) = (Array(left), Array(right))

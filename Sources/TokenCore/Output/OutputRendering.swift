@@ -40,7 +40,10 @@ public struct PublishedToken: Sendable, Equatable {
         return .object(members)
     }
 
-    private var environmentName: String {
+    private var environmentName: String { Self.environmentName(of: credential) }
+
+    /// How variables of the environment that are a credential's begin.
+    static func environmentName(of credential: String) -> String {
         let bytes = credential.utf8.map { byte -> UInt8 in
             switch byte {
             case 0x61...0x7A: byte - 32

@@ -23,11 +23,12 @@ final class ProfileCatalogue {
         let key = "\(name) \(root ?? "")"
         if let cached = cache[key] { return cached }
         guard source(named: name) != nil else {
-            let near = nearest(name, among: knownNames)
+            let near = nearestThree(name, among: knownNames).map { "\"\($0)\"" }
             field.mistake(
                 "there is no provider \"\(name)\"",
-                near.map { "write \"\($0)\"" } ?? "define it under \"providers\", or write one of "
-                    + knownNames.joined(separator: ", "))
+                nearest(name, among: knownNames).map { "write \"\($0)\"" }
+                    ?? "write \(near.joined(separator: ", ")), or define it under \"providers\" "
+                    + "(evertoken providers lists all)")
             return nil
         }
         let source = configured[name]
@@ -48,7 +49,10 @@ final class ProfileCatalogue {
 
     /// A profile as it is written, here or in the catalogue, which is parsed once a name.
     private func source(named name: String) -> JSONNode? {
-        if let own = configured[name] { return own.node }
+        configured[name]?.node ?? shippedNode(name)
+    }
+
+    private func shippedNode(_ name: String) -> JSONNode? {
         if shipped[name] == nil { shipped[name] = BuiltInProfiles.json(named: name) }
         return shipped[name]
     }
@@ -57,28 +61,32 @@ final class ProfileCatalogue {
     private func root(of name: String) -> String {
         var name = name
         for _ in 0..<64 where !BuiltInProfiles.baseNames.contains(name) {
-            let node = source(named: name)
-            name = node?["extends"]?.text ?? "refresh_token"
+            let parent = source(named: name)?["extends"]?.text ?? "refresh_token"
+            // Over the shipped one of the same name.
+            name = parent == name ? shippedNode(name)?["extends"]?.text ?? "refresh_token" : parent
         }
         return name
     }
 
     private var knownNames: [String] {
-        (BuiltInProfiles.shippedNames + configured.keys).sorted()
+        Set(BuiltInProfiles.shippedNames).union(configured.keys).sorted()
     }
 
     /// The profile's JSON over all its bases.
-    private func merged(_ name: String, root: String?, seen: [String], at place: FieldReader)
-        -> JSONNode?
-    {
+    ///
+    /// - Parameter isShipped: It is the shipped one, which one of the same name extends.
+    private func merged(
+        _ name: String, root: String?, seen: [String], at place: FieldReader,
+        isShipped: Bool = false
+    ) -> JSONNode? {
         if let base = BuiltInProfiles.base(named: name) { return base }
-        let chain = seen + [name]
-        guard !seen.contains(name) else {
+        let chain = seen + [isShipped ? "shipped \(name)" : name]
+        guard !seen.contains(chain[seen.count]) else {
             place.mistake(
                 "extends itself: \(chain.joined(separator: " → "))", "break the circle")
             return nil
         }
-        guard let patch = source(named: name) else {
+        guard let patch = isShipped ? shippedNode(name) : source(named: name) else {
             let near = nearest(name, among: knownNames + BuiltInProfiles.baseNames)
             place.mistake(
                 "extends \"\(name)\", which does not exist",
@@ -93,7 +101,8 @@ final class ProfileCatalogue {
         let isBase = BuiltInProfiles.baseNames.contains(parent)
         guard
             let below = merged(
-                isBase ? root ?? parent : parent, root: root, seen: chain, at: place)
+                isBase ? root ?? parent : parent, root: root, seen: chain, at: place,
+                isShipped: parent == name && !isShipped && shippedNode(name) != nil)
         else { return nil }
         // Positions of another document would mislead: only this profile's own are kept.
         let own = configured[name]?.field.document === place.document && seen.isEmpty

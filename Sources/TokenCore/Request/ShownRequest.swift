@@ -47,14 +47,7 @@ public struct ShownRequests: Sendable {
                 credential, .acquire, heading: "without a refresh token", nonce: nonce)
         }
         self.parts = parts
-        let exchanges = profile.allExchanges.map(\.request)
-        let signIn = [
-            profile.authorization?.url, profile.authorization?.deviceURL,
-            profile.authorization?.issuer,
-        ]
-        var used = exchanges.reduce(into: Set<String>()) { $0.formUnion($1.variables) }
-        for template in signIn.compactMap({ $0 }) { used.formUnion(template.variables) }
-        for part in profile.authorization?.parameters ?? [] { used.formUnion(part.value.variables) }
+        let used = profile.namedVariables
         unused = credential.variables.keys.filter {
             !used.contains($0) && profile.variables[$0] == nil
         }.sorted()

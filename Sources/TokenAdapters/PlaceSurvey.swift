@@ -1,0 +1,114 @@
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+public import TokenCore
+public import TokenEngine
+
+/// Everything that a configuration names, looked at as the user of this process: what cannot work
+/// is found before a refresh meets it. File systems that hang hold up what lies on them, and
+/// nothing else.
+public final class PlaceSurvey: ConfigurationSurvey {
+    private let base: String
+    private let tokenDirectory: String
+    private let user: CheckedUser
+    private let isInService: Bool
+    private let lanes = Lanes("check", count: 4)
+    private let mounts = MountTable()
+    private static let patience = DispatchTimeInterval.seconds(10)
+    private let calls = Atomic<UInt64>(0)
+
+    /// - Parameters:
+    ///   - base: The directory of the configuration file.
+    ///   - user: Who looks, for the words of what is found.
+    ///   - isInService: This process has the service's own environment.
+    public init(base: String, tokenDirectory: String, user: CheckedUser, isInService: Bool) {
+        (self.base, self.tokenDirectory) = (absolutePath(base), absolutePath(tokenDirectory))
+        (self.user, self.isInService) = (user, isInService)
+    }
+
+    public func findings(in configuration: Configuration) async -> [CheckFinding] {
+        // At many credentials it takes a while to list them.
+        let listed = await lanes.run(key: newKey, holder: "") { [self] in
+            (settings: configuration.settingFindings, places: places(in: configuration))
+        }
+        return await listed.settings + listed.places.findings + look(at: listed.places.all)
+    }
+
+    private func places(in configuration: Configuration) -> CheckedPlaces {
+        CheckedPlaces(
+            configuration.credentials, caFile: configuration.caFile, base: base,
+            tokenDirectory: tokenDirectory)
+    }
+
+    private var newKey: String { String(calls.wrappingAdd(1, ordering: .relaxed).newValue) }
+
+    /// - Returns: What is wrong, in the order of the places.
+    public func look(at places: [CheckedPlace]) async -> [CheckFinding] {
+        // A person's shell has other variables than the service.
+        let places = places.filter { place in
+            if case .variable = place.kind { isInService } else { true }
+        }
+        let byMount = Dictionary(grouping: places.indices) { mounts.point(of: places[$0].path) }
+        return await withTaskGroup(of: [(Int, CheckFinding)].self) { group in
+            for (mount, indices) in byMount {
+                group.addTask { [self] in await look(at: places, indices, on: mount) }
+            }
+            var found: [(Int, CheckFinding)] = []
+            for await some in group { found += some }
+            return found.sorted { $0.0 < $1.0 }.map(\.1)
+        }
+    }
+
+    private func look(
+        at places: [CheckedPlace], _ indices: [Int], on mount: String
+    ) async -> [(Int, CheckFinding)] {
+        let look = PlaceLook(user: user)
+        let seen = Seen()
+        let isDone = await lanes.run(key: newKey, holder: mount, within: Self.patience) {
+            for index in indices { seen.note(index, look.finding(at: places[index])) }
+            return true
+        }
+        let answers = seen.all
+        let found = answers.compactMap { index, finding in finding.map { (index, $0) } }
+        guard isDone == nil else { return found }
+        let silent = indices.filter { index in !answers.contains { $0.0 == index } }
+        return found + silent.map { ($0, places[$0].finding(.silent(mount: mount))) }
+    }
+
+    /// What a lane has seen by now: one that hangs goes on.
+    private final class Seen: Sendable {
+        private let answers = Mutex<[(Int, CheckFinding?)]>([])
+        func note(_ index: Int, _ finding: CheckFinding?) {
+            answers.withLock { $0.append((index, finding)) }
+        }
+        var all: [(Int, CheckFinding?)] { answers.withLock { $0 } }
+    }
+}
+
+extension PlaceSurvey {
+    /// For a program that has nothing else to do meanwhile.
+    ///
+    /// - Parameter files: Of the configuration itself, which the daemon must read too.
+    public func findingsNow(
+        in configuration: Configuration, files: [String]
+    ) -> [CheckFinding] {
+        let places = files.map { file in
+            CheckedPlace(
+                credential: nil, key: "configuration", path: absolutePath(file),
+                kind: .configuration)
+        }
+        return LoopExecutor.run {
+            await self.look(at: places) + self.findings(in: configuration)
+        }
+    }
+}
+
+/// A path that means the same wherever the process goes.
+func absolutePath(_ path: String) -> String {
+    if path.hasPrefix("/") { return path }
+    guard let directory = getcwd(nil, 0) else { return path }
+    defer { free(directory) }
+    let here = String(cString: directory)
+    let rest = path.hasPrefix("./") ? String(path.dropFirst(2)) : path
+    return rest == "." || rest.isEmpty ? here : here + "/" + rest
+}

@@ -1,0 +1,78 @@
+/// What stands at a place that a configuration names.
+public enum PlaceKind: Sendable, Hashable {
+    /// A text, read at every use.
+    case secret(SecretText.Shape, isExact: Bool)
+    /// A secret that is a key or a certificate.
+    case secretPEM(PEMText.Kind)
+    /// A variable of the daemon's environment.
+    case variable(String)
+    case program
+    /// Certificates of authorities.
+    case authorities
+    case certificate
+    case privateKey
+    case output
+    case configuration
+
+    /// How it comes to be there.
+    func creation(of file: String, for user: CheckedUser) -> String {
+        switch self {
+        case .secret, .secretPEM, .certificate, .privateKey:
+            "create it: " + user.creating(file)
+        case .program: "install it, or correct the path"
+        case .authorities: "put the certificates there (PEM), or correct the path"
+        case .variable, .output, .configuration: "correct the path"
+        }
+    }
+
+    /// What a text at such a place would be worth; `nil` if it is right.
+    ///
+    /// - Parameter bytes: All of the file.
+    public func fault(of bytes: [UInt8]) -> CheckCause? {
+        switch self {
+        case .secret(let shape, let isExact): Self.fault(of: bytes, shape, isExact: isExact)
+        case .secretPEM(let kind):
+            Self.fault(of: bytes, .lines, isExact: true) ?? PEMText.fault(of: bytes, as: kind)
+        case .authorities, .certificate: PEMText.fault(of: bytes, as: .certificate)
+        case .privateKey: PEMText.fault(of: bytes, as: .privateKey)
+        case .variable, .program, .output, .configuration: nil
+        }
+    }
+
+    private static func fault(
+        of bytes: [UInt8], _ shape: SecretText.Shape, isExact: Bool
+    ) -> CheckCause? {
+        do throws(SecretText.Mistake) {
+            let text = try SecretText(bytes, shape: shape, isExact: isExact)
+            return text.trimming.map(CheckCause.trimmed)
+        } catch { return .unusable(error.problem) }
+    }
+
+    /// Bytes of the largest file of this kind that is read.
+    public var longest: Int {
+        switch self {
+        case .secret, .secretPEM, .variable: 64 * 1024
+        case .authorities, .certificate, .privateKey, .configuration: 4 << 20
+        case .program, .output: 0
+        }
+    }
+}
+
+/// A place, and whose setting names it.
+public struct CheckedPlace: Sendable, Hashable {
+    public var credential: String?
+    public var key: String
+    /// Absolute; the name of a program may stand alone, and a variable has none.
+    public var path: String
+    public var kind: PlaceKind
+
+    public init(credential: String?, key: String, path: String, kind: PlaceKind) {
+        (self.credential, self.key, self.path, self.kind) = (credential, key, path, kind)
+    }
+
+    public func finding(_ cause: CheckCause) -> CheckFinding {
+        var file: String? = path
+        if case .variable = kind { file = nil }
+        return CheckFinding(credential: credential, key: key, file: file, cause: cause)
+    }
+}

@@ -1,0 +1,130 @@
+// What a configuration tells by itself: settings that nothing reads, and values that are not there
+// when a request names them. Nothing is looked at.
+extension CredentialConfiguration {
+    public var settingFindings: [CheckFinding] {
+        unsentFindings + unreadFindings + unknownFindings + unquotedFindings
+    }
+
+    private func finding(_ key: String, _ cause: CheckCause) -> CheckFinding {
+        CheckFinding(credential: name, key: key, cause: cause)
+    }
+
+    private var unsentFindings: [CheckFinding] {
+        let named = profile.namedVariables
+        let methods = Set(profile.allExchanges.map(\.request.clientAuthentication))
+        var unsent: [String] = []
+        // A sign-in asks for it.
+        if scope != nil, !named.contains("scope"), profile.authorization == nil {
+            unsent.append("scope")
+        }
+        let sendsSecret = methods.contains { [.post, .basic, .basicRaw, .secretJWT].contains($0) }
+        if clientSecret != nil, !sendsSecret, !named.contains("client_secret") {
+            unsent.append("client_secret")
+        }
+        return unsent.map { finding($0, .neverSent(provider: profile.name)) }
+    }
+
+    private var unreadFindings: [CheckFinding] {
+        let named = profile.namedVariables
+        return variables.keys.filter { !named.contains($0) }.sorted()
+            .map { finding("variables." + $0, .unread(provider: profile.name)) }
+    }
+
+    private var unknownFindings: [CheckFinding] {
+        let named = profile.renewalVariables
+        var findings = ContextVariable.unknownAtRefresh.map(\.rawValue)
+            .filter { named.contains($0) && !isGiven($0) }
+            .map { finding("provider", .neverKnown($0)) }
+        let first = profile.refresh.reduce(into: Set<String>()) {
+            $0.formUnion($1.request.variables)
+        }
+        let isOwn = profile.lifecycle.refreshToken == .accessToken
+        if refreshToken != nil, first.contains("access_token"), !isOwn {
+            findings.append(finding("refresh_token", .unknownAtFirst(login: name)))
+        }
+        return findings
+    }
+
+    private func isGiven(_ variable: String) -> Bool {
+        variables[variable] != nil || profile.variables[variable]?.defaultValue != nil
+    }
+
+    private var unquotedFindings: [CheckFinding] {
+        outputs.flatMap { output -> [CheckFinding] in
+            guard case .template(let template) = output.format else { return [] }
+            return template.unquotedTexts.map {
+                finding("outputs", .unquoted(output: output.path, variable: $0))
+            }
+        }
+    }
+}
+
+extension ContextVariable {
+    /// What only a sign-in, or a token that is there, knows.
+    fileprivate static let unknownAtRefresh: [ContextVariable] = [
+        .code, .deviceCode, .codeVerifier, .tokenType, .expiresAt,
+    ]
+}
+
+extension ProviderProfile {
+    /// Every variable that one of its requests, or its sign-in, names.
+    var namedVariables: Set<String> {
+        var names = allExchanges.reduce(into: Set<String>()) {
+            $0.formUnion($1.request.variables)
+        }
+        guard let authorization else { return names }
+        for template in [authorization.url, authorization.deviceURL, authorization.issuer] {
+            names.formUnion(template?.variables ?? [])
+        }
+        for part in authorization.parameters { names.formUnion(part.value.variables) }
+        // Where the browser comes back to.
+        names.insert(ContextVariable.redirectURI.rawValue)
+        return names
+    }
+}
+
+extension Configuration {
+    /// What all credentials together, and providers that none uses, show. ``readTolerantly`` found
+    /// the latter.
+    public var settingFindings: [CheckFinding] {
+        providerFindings + credentials.flatMap(\.settingFindings) + sharedVariables
+            + sharedRefreshTokens
+    }
+
+    /// Two files of format `env` that say the same name: a program that reads both has one token.
+    private var sharedVariables: [CheckFinding] {
+        let writers = credentials.filter { credential in
+            credential.outputs.contains { $0.format == .env }
+                || credential.units.contains { $0.format == .env }
+        }
+        let variable = { (credential: CredentialConfiguration) in
+            PublishedToken.environmentName(of: credential.name) + "_ACCESS_TOKEN"
+        }
+        return findings(writers, key: "outputs", value: variable) { .sharedVariable($0, with: $1) }
+    }
+
+    /// A refresh token is one credential's: the other one would spend it too.
+    private var sharedRefreshTokens: [CheckFinding] {
+        let readers = credentials.filter { $0.profile.usesRefreshToken }
+        return findings(readers, key: "refresh_token", value: { $0.refreshToken?.place }) {
+            .sharedRefreshToken(place: $0.placeName, with: $1)
+        }
+    }
+
+    /// At every credential whose value an earlier one has.
+    private func findings<Value: Hashable>(
+        _ credentials: [CredentialConfiguration], key: String,
+        value: (CredentialConfiguration) -> Value?, cause: (Value, String) -> CheckCause
+    ) -> [CheckFinding] {
+        var first: [Value: String] = [:]
+        return credentials.compactMap { credential in
+            guard let value = value(credential) else { return nil }
+            guard let other = first[value] else {
+                first[value] = credential.name
+                return nil
+            }
+            return CheckFinding(
+                credential: credential.name, key: key, cause: cause(value, other))
+        }
+    }
+}
