@@ -71,6 +71,7 @@ extension EngineLoop {
         guard look.isDue(now), !fleet.isStopping else { return }
         look.begin(now)
         lookAtInitialTokens(&group, isReload: false)
+        survey(.troubled, &group)
         let inbox = engine.inbox
         group.addTask { [world] in inbox.yield(.outputsLooked(await world.outputs.altered())) }
     }
@@ -119,6 +120,10 @@ extension EngineLoop {
         changes.problems += names.sorted().compactMap { name in
             fleet[name]?.outputProblem.map { "\(name): \($0)" }
         }
+        changes.warnings = surveyed.findings.filter { finding in
+            let tokens = finding.credential.flatMap { fleet[$0]?.grant.refreshToken }
+            return !(finding.isMootWithTokens && tokens != nil)
+        }.map(\.text)
         return ControlReply(200, changes.json)
     }
 
@@ -135,7 +140,7 @@ extension EngineLoop {
             case .reload(let changes, let reply):
                 let names = waiter.restoring.map { $0.union(changes.changed.map(\.name)) }
                 let isWritten = names?.allSatisfy { !(fleet[$0]?.isWritingOutputs ?? false) }
-                guard isLate || isWritten ?? false else { break }
+                guard isLate || (isWritten ?? false && !surveyed.isUnderWay) else { break }
                 reply(done(changes, names ?? []))
                 continue
             }

@@ -31,6 +31,7 @@ extension EngineLoop {
             releaseTokens(of: removed.map(\.name), busy: busy, &group)
             perform(orders, &group)
             lookAtInitialTokens(&group, isReload: true)
+            survey(.everything, &group)
             withdrawAbandonedOutputs(of: old, &group)
             answerOrders(ofRemoved: removed.map(\.name))
             lastReload = ConfigurationChanges(from: old, to: new)

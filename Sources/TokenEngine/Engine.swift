@@ -16,6 +16,8 @@ public struct Engine: Sendable {
         case outputsLooked([AlteredOutput])
         /// A look at the configured refresh tokens has ended.
         case initialTokensLooked([String: SecretMark?])
+        /// A look at what the configuration names has ended.
+        case surveyed([CheckFinding], SurveyScope)
     }
 
     public let inbox: AsyncStream<Input>.Continuation
@@ -90,6 +92,7 @@ struct EngineLoop {
     var tally = MetricsTally()
     var look: OutputLook
     var initialTokens = InitialTokenLook()
+    var surveyed = SurveyState()
     let runner: AttemptRunner
 
     init(engine: Engine, configuration: Configuration, owners: RefreshTokenOwners) {
@@ -118,6 +121,7 @@ struct EngineLoop {
         noteConfigured()
         let (orders, _) = fleet.configure(configuration, now: now)
         perform(orders, &group)
+        survey(.everything, &group)
         settle()
     }
 
@@ -132,6 +136,7 @@ struct EngineLoop {
             noteEnded(event, name, now: now)
             perform(fleet.handle(event, for: name, now: now), &group)
             finishOrder(event, name)
+            surveyIfGranted(event, name, &group)
         case .unsaved(let name, let problem, let token):
             noteUnsaved(name, problem)
             // Not before the answer is on the disk (I6).
@@ -139,6 +144,7 @@ struct EngineLoop {
             if let token { publishUnsaved(token, name, &group) }
         case .outputsLooked(let altered): outputsLooked(altered, &group)
         case .initialTokensLooked(let marks): initialTokensLooked(marks, &group)
+        case .surveyed(let found, let scope): surveyEnded(found, scope, &group)
         }
         noteClockStep()
         perform(fleet.wake(now: self.now), &group)

@@ -13,6 +13,7 @@ extension Engine.Input {
         case .unsaved: "unsaved answer"
         case .outputsLooked: "files looked at"
         case .initialTokensLooked: "initial tokens looked at"
+        case .surveyed: "configuration looked at"
         }
     }
 }

@@ -103,6 +103,9 @@ struct Reload: ParsableCommand {
         guard reply.status / 100 == 2 else { throw client.failure(reply) }
         let lines = Self.lines(reply.body)
         for line in lines { print(line) }
+        for warning in (reply.body["warnings"]?.elements ?? []).compactMap(\.text) {
+            printError("warning: " + warning)
+        }
         let problems = (reply.body["problems"]?.elements ?? []).compactMap(\.text)
         for problem in problems { printError("evertoken: reloaded, but \(problem)") }
         if !problems.isEmpty { throw ExitCode(EX_TEMPFAIL) }

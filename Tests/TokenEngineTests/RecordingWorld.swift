@@ -57,6 +57,10 @@ final class RecordingWorld: Sendable {
     let holdsAnswers = Mutex(false)
     /// What a reload reads; the same as at the start if nothing else.
     let loading = SharedConfiguration()
+    /// What looks at the configuration's places; nothing if a test does not say.
+    let survey: any ConfigurationSurvey
+
+    init(survey: any ConfigurationSurvey = NoSurvey()) { self.survey = survey }
 
     func note(_ deed: Deed) { state.withLock { $0.deeds.append(deed) } }
     var deeds: [Deed] { state.withLock { $0.deeds } }
@@ -115,10 +119,12 @@ final class RecordingWorld: Sendable {
     struct Waited: Error { var what: String, deeds: [Deed] }
 
     private func ports(loading configuration: Configuration) -> World {
-        World(
+        var world = World(
             clock: self, timer: self, slots: self, endpoint: self, secrets: self, outputs: self,
             hooks: self, journal: self, supervisor: self, random: self,
             loadConfiguration: { [loading] in .success(loading.withLock { $0 } ?? configuration) })
+        world.survey = survey
+        return world
     }
 }
 

@@ -11,6 +11,8 @@ public struct ConfigurationChanges: Sendable, Equatable {
     public var needingRestart: [String] = []
     /// What could not be put in force: sockets that cannot be opened.
     public var problems: [String] = []
+    /// What is in force and cannot work, or has no effect.
+    public var warnings: [String] = []
 
     public init() {}
 
@@ -56,7 +58,7 @@ public struct ConfigurationChanges: Sendable, Equatable {
             ("changed", list(changed.map(\.name))),
             ("changed_keys", .object(changed.map { ($0.name, list($0.keys)) })),
             ("settings", list(settings)), ("needs_restart", list(needingRestart)),
-            ("problems", list(problems)),
+            ("problems", list(problems)), ("warnings", list(warnings)),
         ])
     }
 

@@ -48,6 +48,8 @@ public struct CredentialStatus: Sendable, Equatable {
         let grant = lifecycle.grant
         return ending(lifecycle, now: now)
             + [grant.candidate?.warning, grant.elsewhere?.warning].compactMap { $0 }
+            + lifecycle.findings.filter { !($0.isMootWithTokens && grant.refreshToken != nil) }
+            .map { "\($0.key): \($0.advice)" }
     }
 
     private static func ending(_ lifecycle: CredentialLifecycle, now: Moment) -> [String] {

@@ -34,6 +34,8 @@ public struct CredentialLifecycle: Sendable {
     var quarantine: StoredError?
     var lastOutputProblem: StoredError?
     var hooks: HookBook
+    /// What of the configuration cannot work.
+    public internal(set) var findings: [CheckFinding] = []
     /// Attempts in a row that the state's file system prevented; the disk cannot remember them.
     var storageFailures = 0
     var storageError: StoredError?
@@ -203,6 +205,9 @@ public struct CredentialLifecycle: Sendable {
             placeRead(place, now: now)
             return []
         case .configured(let new): return configured(new, now: now)
+        case .surveyed(let found):
+            findings = found
+            return []
         }
     }
 

@@ -118,6 +118,8 @@ public enum LifecycleEvent: Sendable {
     /// Where the configuration would have the refresh token sent, as its places read now.
     case placeRead(GrantPlace)
     case configured(CredentialConfiguration)
+    /// What of its configuration cannot work, as things are now.
+    case surveyed([CheckFinding])
 }
 
 /// What came of writing the outputs.
