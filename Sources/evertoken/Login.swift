@@ -49,7 +49,7 @@ struct Login: ParsableCommand {
 
     func validate() throws {
         if let timeout, parseDuration(timeout) == nil {
-            throw ValidationError("'\(timeout)' is no duration; write 90s or 5m.")
+            throw ValidationError(durationMistake(timeout) + ".")
         }
         if device, code != nil || port != nil || redirectUri != nil {
             throw ValidationError("--device has neither code, port nor redirect URI.")

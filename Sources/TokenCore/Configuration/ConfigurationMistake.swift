@@ -26,7 +26,17 @@ public struct ConfigurationMistake: Error, Sendable, Equatable, CustomStringConv
     /// `FILE:LINE:COLUMN: JSON.PATH: what is wrong; what to write instead`
     public var description: String {
         let place = line == 0 ? file : "\(file):\(line):\(column)"
-        return "\(place): \(path.isEmpty ? "" : path + ": ")\(problem); \(remedy)"
+        return "\(place): \(text)"
+    }
+
+    private var text: String { "\(path.isEmpty ? "" : path + ": ")\(problem); \(remedy)" }
+
+    /// As the answer to a refused reload has it.
+    public var json: JSONNode {
+        .object([
+            ("file", .string(file)), ("line", .integer(Int64(line))),
+            ("column", .integer(Int64(column))), ("text", .string(text)),
+        ])
     }
 }
 
@@ -37,6 +47,15 @@ public struct ConfigurationMistakes: Error, Sendable {
     public var isForbidden = false
 
     public init(_ all: [ConfigurationMistake]) { self.all = all }
+
+    /// As a person reads them: file by file, from the top.
+    public var sorted: [ConfigurationMistake] {
+        all.enumerated().sorted { left, right in
+            let (one, other) = (left.element, right.element)
+            return (one.file, one.line, one.column, left.offset)
+                < (other.file, other.line, other.column, right.offset)
+        }.map(\.element)
+    }
 }
 
 /// One file of the configuration with the mistakes found in it so far.

@@ -62,23 +62,6 @@ struct FieldReader {
         return number
     }
 
-    func duration() -> Duration? {
-        guard let text = node.text, let duration = parseDuration(text) else {
-            return wrongType("a duration with its unit, such as \"90s\", \"5m\" or \"0.5s\"")
-        }
-        return duration
-    }
-
-    /// `"67%"` as 0.67.
-    func fraction() -> Double? {
-        let parts = node.text?.dropLast().split(separator: ".", omittingEmptySubsequences: false)
-        guard let text = node.text, text.hasSuffix("%"), let parts, (1...2).contains(parts.count),
-            parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy(isDigit) }),
-            let percent = Double(text.dropLast()), percent <= 100
-        else { return wrongType("a fraction with its sign, such as \"67%\"") }
-        return percent / 100
-    }
-
     /// `"0640"` as 0o640. A JSON number is refused: 640 in decimal is a mode nobody wants.
     func fileMode() -> UInt32? {
         guard let text = node.text, text.utf8.count == 4, text.hasPrefix("0"),

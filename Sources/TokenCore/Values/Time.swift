@@ -108,6 +108,20 @@ public func parseDuration(_ text: String) -> Duration? {
     return nil
 }
 
+/// Why a text is no duration, for people: `"5" has no unit; write 5s or 5m`.
+public func durationMistake(_ text: String) -> String {
+    isPlainNumber(text)
+        ? "\"\(text)\" has no unit; write \(text)s or \(text)m"
+        : "\"\(text)\" is not a duration; write 90s or 5m"
+}
+
+/// Digits, with at most one point between them.
+func isPlainNumber(_ text: String) -> Bool {
+    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+    return text.utf8.count <= 16 && (1...2).contains(parts.count)
+        && parts.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy(isDigit) }
+}
+
 /// A duration for people: the two largest units that matter, `"12 min"`, `"1 h 5 min"`, `"59 d"`.
 public func describe(_ duration: Duration) -> String {
     let seconds = max(0, duration.components.seconds)
