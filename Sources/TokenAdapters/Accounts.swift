@@ -1,7 +1,7 @@
-internal import Glibc
+public import Glibc
 
 /// Users and groups by name or number (getpwnam_r(3), getgrnam_r(3)).
-enum Accounts {
+public enum Accounts {
     static func user(_ name: String) -> uid_t? {
         if let number = UInt32(name) { return number }
         var entry = passwd()
@@ -52,6 +52,17 @@ enum Accounts {
             return nil
         }
         return entry.gr_gid
+    }
+
+    /// - Returns: `nil` for a group without a name.
+    public static func name(ofGroup number: gid_t) -> String? {
+        var entry = Glibc.group()
+        var found: UnsafeMutablePointer<Glibc.group>?
+        var buffer = [CChar](repeating: 0, count: 64 * 1024)
+        guard getgrgid_r(number, &entry, &buffer, buffer.count, &found) == 0, found != nil else {
+            return nil
+        }
+        return String(cString: entry.gr_name)
     }
 
     /// Whether a user, with these primary group, belongs to a group.

@@ -136,7 +136,7 @@ extension ControlRequest {
     fileprivate var isAnsweredAtOnce: Bool {
         switch self {
         case .status, .credential, .health, .metrics: true
-        case .token, .refresh, .order, .signIn, .accept, .forget, .reload: false
+        case .token, .refresh, .order, .signIn, .accept, .stored, .forget, .reload: false
         }
     }
 }
@@ -195,21 +195,28 @@ enum ControlRoute {
             }
             return .success(.token(name, minimumLife: life))
         case ("POST", ["refresh"]):
-            guard let text = request.query["wait"] else {
-                return .success(.refresh(name, wait: nil))
-            }
-            guard let wait = duration(text), wait <= .seconds(300) else {
-                return .failure(
-                    .problem(400, "wait is no time", remedy: "Write seconds up to 300"))
-            }
-            return .success(.refresh(name, wait: wait))
+            return waiting(request) { .refresh(name, wait: $0) }
         case ("POST", ["import"]): return importing(request, name)
         case ("POST", ["login"]): return login(request, name)
         case ("POST", ["sign-in"]): return signIn(request, name)
-        case ("POST", ["accept"]): return .success(.accept(name))
-        case ("POST", ["forget"]) where isConfiguredName(name): return .success(.forget(name))
+        case ("POST", ["accept"]): return waiting(request) { .accept(name, wait: $0) }
+        case ("GET", ["stored"]) where isConfiguredName(name): return .success(.stored(name))
+        case ("POST", ["forget"]) where isConfiguredName(name):
+            return .success(
+                .forget(name, allTraces: request.query["all_traces"]?.hasSameBytes(as: "1") == true)
+            )
         default: return .failure(notFound)
         }
+    }
+
+    private static func waiting(
+        _ request: HTTPRequest, _ make: (Duration?) -> ControlRequest
+    ) -> Outcome {
+        guard let text = request.query["wait"] else { return .success(make(nil)) }
+        guard let wait = duration(text), wait <= .seconds(300) else {
+            return .failure(.problem(400, "wait is no time", remedy: "Write seconds up to 300"))
+        }
+        return .success(make(wait))
     }
 
     /// Seconds, or a duration with its unit.
@@ -254,45 +261,5 @@ enum ControlRoute {
         }
         return .success(
             .signIn(name, SignInWish(method: method ?? nil, scope: body?["scope"]?.text)))
-    }
-}
-
-/// Root and the daemon's own user may do all, whoever can open the socket may read status; tokens
-/// and changes are for those named in `control.allow`.
-final class ControlAccess: Sendable {
-    private let policy: Mutex<ControlPolicy>
-
-    init(_ policy: ControlPolicy) { self.policy = Mutex(policy) }
-
-    func update(_ new: ControlPolicy) { policy.withLock { $0 = new } }
-
-    /// Where names are looked up: name services may ask a network, and take their time.
-    private let lookUps = Lanes("accounts", count: 4)
-
-    /// Calls `then` with the answer, at once where nothing need be looked up.
-    func whenAllowed(
-        _ request: ControlRequest, to peer: Peer?, then: @escaping @Sendable (Bool) -> Void
-    ) {
-        guard let peer else { return then(false) }
-        if peer.uid == 0 || peer.uid == geteuid() { return then(true) }
-        switch request {
-        case .status, .credential, .health, .metrics: then(true)
-        case .token, .refresh, .order, .signIn, .accept, .forget, .reload:
-            lookUps.start(key: String(peer.uid), holder: String(peer.uid)) {
-                then(self.isNamed(peer))
-            }
-        }
-    }
-
-    private func isNamed(_ peer: Peer) -> Bool {
-        policy.withLock { $0.allow }.contains { entry in
-            switch entry {
-            case .user(let name): Accounts.user(name) == peer.uid
-            case .group(let name):
-                Accounts.group(name).map {
-                    Accounts.isMember(uid: peer.uid, gid: peer.gid, of: $0)
-                } ?? false
-            }
-        }
     }
 }

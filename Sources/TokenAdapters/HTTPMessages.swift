@@ -128,12 +128,7 @@ struct HTTPRequestParser {
             guard headers.updateValue(field.value, forKey: name) == nil else { return nil }
         }
         let target = words[1].split(separator: UInt8(ascii: "?"), maxSplits: 1)
-        var query: [String: String] = [:]
-        for pair in target.count > 1 ? target[1].split(separator: UInt8(ascii: "&")) : [] {
-            let sides = pair.split(separator: UInt8(ascii: "="), maxSplits: 1).map(text)
-            guard let key = sides.first else { continue }
-            query[key] = sides.count > 1 ? sides[1] : ""
-        }
+        let query = target.count > 1 ? HTTPRequest.query(text(target[1])) : [:]
         guard let path = target.first else { return nil }
         return HTTPRequest(
             method: text(words[0]), path: text(path), query: query,
@@ -142,6 +137,20 @@ struct HTTPRequestParser {
 
     private static func text(_ bytes: some Collection<UInt8>) -> String {
         String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+extension HTTPRequest {
+    /// Members of a query, percent-encoding left as it is.
+    static func query(_ text: String) -> [String: String] {
+        var query: [String: String] = [:]
+        for pair in text.utf8.split(separator: UInt8(ascii: "&")) {
+            let sides = pair.split(separator: UInt8(ascii: "="), maxSplits: 1)
+                .map { String(decoding: $0, as: UTF8.self) }
+            guard let key = sides.first else { continue }
+            query[key] = sides.count > 1 ? sides[1] : ""
+        }
+        return query
     }
 }
 

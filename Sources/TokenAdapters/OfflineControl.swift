@@ -29,8 +29,10 @@ public final class OfflineControl: Sendable {
     public func answer(
         _ method: String, _ target: String, body: [UInt8]
     ) throws(LocalFailure) -> (status: Int, body: [UInt8]) {
+        let parts = target.split(separator: "?", maxSplits: 1).map(String.init)
         let request = HTTPRequest(
-            method: method, path: target, query: [:], headers: [:], body: body)
+            method: method, path: parts[0],
+            query: parts.count > 1 ? HTTPRequest.query(parts[1]) : [:], headers: [:], body: body)
         let reply: ControlReply
         switch ControlRoute.make(request) {
         case .failure(let problem): reply = problem
@@ -49,7 +51,11 @@ public final class OfflineControl: Sendable {
         defer { for (number, handler) in zip(signals, before) { signal(number, handler) } }
         let slots = try SlotDirectory(
             path: directories.state, slotSize: configuration.slotSize,
-            allowUnsafe: configuration.allowUnsafeState, warn: note)
+            allowUnsafe: configuration.allowUnsafeState,
+            // Said by every start of the daemon.
+            warn: { _ in })
+        // The next question takes it again, and may come at once.
+        defer { slots.unlock() }
         let outputs = OutputDirectory(reading: directories.token)
         let idle = IdleWorld()
         let world = World(

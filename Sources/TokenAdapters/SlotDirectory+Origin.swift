@@ -54,21 +54,33 @@ extension SlotDirectory {
             if folder < 0, errno == ENOENT { return }
             guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)").text) }
             defer { close(folder) }
-            for name in SlotPair.Index.allCases.map(\.fileName) {
-                for file in [name, name + Self.damagedSuffix] {
-                    do throws(SystemError) { try Self.erase(file, in: folder, place) } catch {
-                        throw StorageFailure(error.text)
-                    }
+            // The newest record last: an older one alone may hold a token that is spent.
+            let last = try self.winner(of: credential, in: folder, place) ?? .b
+            let names = [last.other, last].map(\.fileName)
+            for file in names.map({ $0 + Self.damagedSuffix }) + names {
+                do throws(SystemError) { try Self.erase(file, in: folder, place) } catch {
+                    throw StorageFailure(error.text)
                 }
             }
-            guard unlinkat(folder, OriginNote.fileName, 0) == 0 || errno == ENOENT else {
-                throw StorageFailure(SystemError("remove \(place)/\(OriginNote.fileName)").text)
+            let notes = [OriginNote.fileName, AtomicFile.temporary(OriginNote.fileName)]
+            for name in notes where unlinkat(folder, name, 0) != 0 && errno != ENOENT {
+                throw StorageFailure(SystemError("remove \(place)/\(name)").text)
             }
             self.marks.forget(credential)
             guard unlinkat(self.directory, credential, AT_REMOVEDIR) == 0,
                 fsync(self.directory) == 0
             else { throw StorageFailure(SystemError("remove \(place)").text) }
         }
+    }
+
+    private func winner(
+        of credential: String, in folder: Int32, _ place: String
+    ) throws(StorageFailure) -> SlotPair.Index? {
+        let states = try SlotPair.Index.allCases.map { index throws(StorageFailure) in
+            SlotPair.state(
+                of: try readSlot(index, in: folder, place).bytes, credential: credential)
+        }
+        return SlotPair(a: states[0], b: states[1]).winner?.index
     }
 
     /// Tokens are overwritten before their file goes; a file system that copies on write may keep

@@ -58,6 +58,12 @@ public final class SlotDirectory: SlotStore, Sendable {
         close(directory)
     }
 
+    /// Lets go of the lock now: something may still hold on to this object for a moment.
+    func unlock() {
+        flock(lock, LOCK_UN)
+        flock(directory, LOCK_UN)
+    }
+
     private static func isPrivate(_ directory: Int32) -> Bool {
         var about = stat()
         return fstat(directory, &about) == 0 && about.st_mode & 0o077 == 0
@@ -65,19 +71,24 @@ public final class SlotDirectory: SlotStore, Sendable {
 
     public func names() async throws(StorageFailure) -> [String] {
         try await work.run(key: "", holder: "state") { () throws(StorageFailure) in
-            guard let list = opendir(self.path) else {
-                throw StorageFailure(SystemError("list \(self.path)").text)
-            }
-            defer { closedir(list) }
-            var names: [String] = []
-            while let entry = readdir(list) {
-                let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-                }
-                if isConfiguredName(name) { names.append(name) }
-            }
-            return names.sorted()
+            try self.entries().filter(isConfiguredName).sorted()
         }
+    }
+
+    /// All that lies in the directory, in no order.
+    func entries() throws(StorageFailure) -> [String] {
+        guard let list = opendir(path) else {
+            throw StorageFailure(SystemError("list \(path)").text)
+        }
+        defer { closedir(list) }
+        var entries: [String] = []
+        while let entry = readdir(list) {
+            entries.append(
+                withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                })
+        }
+        return entries
     }
 
     public func read(_ credential: String) async throws(StorageFailure) -> SlotPair {

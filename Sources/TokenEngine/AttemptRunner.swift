@@ -54,22 +54,30 @@ struct AttemptRunner: Sendable {
             if pair.winner == nil { pair = pairFromMemory(fence, credential.name) ?? pair }
             pair = pair.recalling(fence.grant.access)
             grant = await stored(pair, credential)
-            let seed = try await seed(
+            var seed = try await seed(
                 of: credential, mayMiss: grant?.refreshToken != nil || !order.isRenewal)
+            let withheld = seed.flatMap {
+                owners.withholds($0, at: credential.profile, by: credential.name) ? $0 : nil
+            }
+            if withheld != nil { seed = nil }
             let problem = try await foreign(grant, order, credential, fence)
             // Of a state that cannot be trusted nothing is set aside; a sign-in replaces it.
             let place =
                 order.isRenewal && problem == nil
                 ? try await place(of: credential, for: grant, seed) : nil
             let plan = AttemptPlan.make(
-                order: order, slots: pair, seed: seed, place: place, profile: credential.profile,
-                attemptID: attemptID, now: world.clock.now())
+                order: order, slots: pair, seed: seed, withheld: withheld, place: place,
+                profile: credential.profile, attemptID: attemptID, now: world.clock.now())
             // In a state that cannot be trusted a new sign-in may prove itself, and nothing else.
             if let problem, !plan.sendsCandidate { return ended(.foreign(problem: problem)) }
             switch plan {
             case .unreadable: return ended(.unreadable)
             case .needsLogin(let found):
                 grant = found
+                if withheld != nil, found.refreshToken == nil {
+                    let isKnown = !owners.traces(of: credential.name).isUnreadable
+                    grant?.noteWithheldSeed(isKnown: isKnown, at: world.clock.now())
+                }
                 return ended(.needsLogin)
             case .write(var record, let index):
                 await supersedeOutputs(&record, order, credential)

@@ -14,9 +14,13 @@ public enum ControlRequest: Sendable {
     /// How a person signs in; for the device flow it asks the provider for a code.
     case signIn(String, SignInWish)
     /// A person has looked at a state that could not be trusted: it is used.
-    case accept(String)
+    /// - wait: it must be quarantined; refresh at once, and answer with what came of it.
+    case accept(String, wait: Duration? = nil)
+    /// What is stored of a credential, configured or not: what ``forget`` would erase.
+    case stored(String)
     /// Erases all that is stored of a credential, whether it is configured or not.
-    case forget(String)
+    /// - allTraces: the fingerprints of its spent refresh tokens as well.
+    case forget(String, allTraces: Bool = false)
     case reload
     case health
     case metrics
@@ -34,6 +38,24 @@ public struct ControlReply: Sendable, Equatable {
     public var token: PublishedToken?
 
     public init(_ status: Int, _ body: JSONNode) { (self.status, self.body) = (status, body) }
+
+    /// Adds a member to the body, which is an object.
+    mutating func add(_ key: String, _ value: JSONNode) {
+        body = JSONNode(.object((body.members ?? []) + [JSONMember(key, value)]))
+    }
+
+    static func token(
+        _ lifecycle: CredentialLifecycle, _ access: GrantedAccess, _ minimum: MinimumLife,
+        left: Duration?
+    ) -> ControlReply {
+        let token = PublishedToken(
+            credential: lifecycle.name, provider: lifecycle.configuration.profile.name,
+            access: access)
+        var reply = ControlReply(200, token.json)
+        reply.token = token
+        if let shortfall = minimum.shortfall(left: left) { reply.add("min_ttl", shortfall) }
+        return reply
+    }
 
     /// RFC 9457 problem details.
     ///

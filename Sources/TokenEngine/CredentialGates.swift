@@ -35,6 +35,8 @@ final class RefreshTokenOwners: Sendable {
         /// What stands in the two under a credential.
         var held: [String: String] = [:]
         var spent: [String: [String]] = [:]
+        /// Of states that were erased.
+        var traces: [String: SpentTraces] = [:]
 
         mutating func hold(_ fingerprint: String?, by credential: String) {
             if let old = held[credential], holder[old] == credential { holder[old] = nil }
@@ -75,7 +77,10 @@ final class RefreshTokenOwners: Sendable {
                 return "\"\(owner)\" holds the same refresh token; each credential needs one of "
                     + "its own"
             }
-            guard let spender = book.spender[fingerprint] else {
+            let spender =
+                book.spender[fingerprint]
+                ?? book.traces.first { $0.value.holds(token, at: profile) }?.key
+            guard let spender else {
                 book.hold(fingerprint, by: credential)
                 return nil
             }
@@ -89,8 +94,33 @@ final class RefreshTokenOwners: Sendable {
         book.withLock { book in book.hold(nil, by: credential) }
     }
 
-    /// Nothing is stored of it any more.
-    func forget(_ credential: String) { learn(StoredGrant(), of: credential, at: nil) }
+    /// Nothing is stored of it any more but these.
+    func forget(_ credential: String, leaving traces: SpentTraces) {
+        learn(StoredGrant(), of: credential, at: nil)
+        learn(traces, of: credential)
+    }
+
+    /// What is kept of a state that was erased.
+    func learn(_ traces: SpentTraces, of credential: String) {
+        book.withLock { $0.traces[credential] = traces.isEmpty ? nil : traces }
+    }
+
+    func traces(of credential: String) -> SpentTraces {
+        book.withLock { $0.traces[credential] } ?? SpentTraces()
+    }
+
+    /// Whether a configured refresh token must not be adopted: it was spent before a state was
+    /// erased, this credential's or another's, or that cannot be known.
+    func withholds(_ seed: InitialToken, at profile: ProviderProfile, by credential: String) -> Bool
+    {
+        book.withLock { book in
+            book.traces.contains { name, traces in
+                (name == credential && traces.isUnreadable)
+                    || [seed.token, seed.former].compactMap { $0 }
+                        .contains { traces.holds($0, at: profile) }
+            }
+        }
+    }
 }
 
 /// Slots whose last write failed. What reads back from them may stand in memory only, with the

@@ -4,9 +4,12 @@ internal import TokenCore
 struct TokenWaiter {
     enum Wish {
         /// Any token newer than this generation will do: a fresh one lasts as long as it lasts.
-        case token(minimumLife: Duration, newerThan: Int64)
+        /// Where none lasts so long, what the renewal after this many attempts brings.
+        case token(minimumLife: Duration, newerThan: Int64, afterAttempts: Int? = nil)
         /// A renewal that ended after this many.
         case refresh(afterAttempts: Int)
+        /// The first renewal with an accepted state, which ended after this many.
+        case accepted(afterAttempts: Int)
     }
     var credential: String
     var wish: Wish
@@ -37,11 +40,16 @@ extension EngineLoop {
         case .credential(let name):
             guard let lifecycle = known(name, reply) else { return }
             let status = CredentialStatus(lifecycle, now: now)
-            reply(ControlReply(200, status.json(recent: lifecycle.recentAttempts)))
+            var told = ControlReply(200, status.json(recent: lifecycle.recentAttempts))
+            told.add("refresh_floor", lifecycle.refreshFloor(now: now)?.json ?? JSONNode(.null))
+            reply(told)
         case .token(let name, let life, let duration):
             guard let lifecycle = known(name, reply) else { return }
+            // The start of a unit is not held up for it.
+            let isForced = duration == nil && isWorthOneMore(lifecycle, life)
             let wish = TokenWaiter.Wish.token(
-                minimumLife: life, newerThan: lifecycle.publishedGeneration ?? 0)
+                minimumLife: life, newerThan: lifecycle.publishedGeneration ?? 0,
+                afterAttempts: isForced ? lifecycle.renewalsEnded : nil)
             wait(name, wish, for: duration ?? Self.longestTokenWait, reply, &group)
         case .refresh(let name, let duration):
             guard let lifecycle = known(name, reply) else { return }
@@ -63,39 +71,10 @@ extension EngineLoop {
             if let refusal = order.obstacle(for: lifecycle.configuration) { return reply(refusal) }
             orderReplies[name, default: []].append(reply)
             perform(fleet.handle(.orderGiven(order), for: name, now: now), &group)
-        case .accept(let name):
-            guard known(name, reply) != nil else { return }
-            replaceState(of: name, reply, &group) { [world] () throws(StorageFailure) in
-                try await world.slots.accept(name)
-            }
-        case .forget(let name):
-            replaceState(of: name, reply, &group) { [runner] () throws(StorageFailure) in
-                try await runner.world.slots.erase(name)
-                runner.owners.forget(name)
-            }
-        }
-    }
-
-    /// After an attempt that is under way has reached the disk; then the state is read anew.
-    private mutating func replaceState(
-        of name: String, _ reply: @escaping @Sendable (ControlReply) -> Void,
-        _ group: inout DiscardingTaskGroup,
-        _ replace: @escaping @Sendable () async throws(StorageFailure) -> Void
-    ) {
-        let inbox = engine.inbox
-        group.addTask { [runner] in
-            await runner.gates.enter(name)
-            do throws(StorageFailure) {
-                try await replace()
-                inbox.yield(.lifecycle(name, .stateReplaced))
-                reply(ControlReply(200, .object([("credential", .string(name))])))
-            } catch {
-                reply(
-                    .problem(
-                        507, "\(name): \(error.problem)",
-                        remedy: "Repair the state directory, then try again"))
-            }
-            await runner.gates.leave(name)
+        case .accept(let name, let wait): accept(name, wait: wait, reply, &group)
+        case .stored(let name): tellStored(name, reply, &group)
+        case .forget(let name, let allTraces):
+            forget(name, allTraces: allTraces, reply, &group)
         }
     }
 
@@ -107,7 +86,7 @@ extension EngineLoop {
         return report
     }
 
-    private func known(
+    func known(
         _ name: String, _ reply: @Sendable (ControlReply) -> Void
     ) -> CredentialLifecycle? {
         if let lifecycle = fleet[name] { return lifecycle }
@@ -115,14 +94,14 @@ extension EngineLoop {
         return nil
     }
 
-    private mutating func wait(
+    mutating func wait(
         _ name: String, _ wish: TokenWaiter.Wish, for duration: Duration,
         _ reply: @escaping @Sendable (ControlReply) -> Void, _ group: inout DiscardingTaskGroup
     ) {
         let waiter = TokenWaiter(
             credential: name, wish: wish, deadline: now.uptime.advanced(by: duration),
             reply: reply)
-        if let done = outcome(of: waiter) { return reply(done) }
+        if let done = outcome(of: waiter) { return answer(waiter, done) }
         if case .token = wish {
             perform(fleet.handle(.tokenWanted, for: name, now: now), &group)
         }
@@ -134,11 +113,28 @@ extension EngineLoop {
         waiters = []
         for waiter in pending {
             if let done = outcome(of: waiter) {
-                waiter.reply(done)
+                answer(waiter, done)
             } else {
                 waiters.append(waiter)
             }
         }
+    }
+
+    private mutating func answer(_ waiter: TokenWaiter, _ done: ControlReply) {
+        if case .token(_, _, .some) = waiter.wish {
+            renewedForLife[waiter.credential] = fleet[waiter.credential]?.grant.generation
+        }
+        waiter.reply(done)
+    }
+
+    /// A token was asked for that lasts longer than any does: each token is renewed once for that,
+    /// and what comes of it is as good as it gets.
+    private func isWorthOneMore(_ lifecycle: CredentialLifecycle, _ life: Duration) -> Bool {
+        guard let live = lifecycle.liveAccess(now: now),
+            renewedForLife[lifecycle.name] != lifecycle.grant.generation
+        else { return false }
+        return MinimumLife(asked: life, lifetime: live.access.lifetime).isBeyondReach
+            && lifecycle.renewsOnWish(now: now)
     }
 
     /// `nil` while there is still something to wait for.
@@ -157,25 +153,20 @@ extension EngineLoop {
                 return failure(lifecycle, error.problem)
             }
             return ControlReply(200, CredentialStatus(lifecycle, now: now).json)
-        case .token(let life, let generation):
+        case .accepted(let before):
+            return .accepted(lifecycle, after: before, isLate: isLate)
+        case .token(let life, let generation, let attempts):
             if let live = lifecycle.liveAccess(now: now) {
                 let left = live.expiresAt.map { now.uptime.duration(to: $0) }
-                // Where no token ever lives this long, half a life must do.
-                let whole = live.access.lifetime ?? life
-                let wanted = life < whole ? life : whole / 2
+                let minimum = MinimumLife(asked: life, lifetime: live.access.lifetime)
                 // One answer here and in the files, unless these cannot be written.
                 let held = lifecycle.grant.generation
                 let isNewest =
                     lifecycle.publishedGeneration == held || lifecycle.hasOutputProblem
-                let isNewer = held > generation
-                if isNewest, isNewer || left.map({ $0 >= wanted }) ?? true || isLate {
-                    let token = PublishedToken(
-                        credential: lifecycle.name,
-                        provider: lifecycle.configuration.profile.name,
-                        access: live.access.told(by: now))
-                    var done = ControlReply(200, token.json)
-                    done.token = token
-                    return done
+                let isTried = attempts.map { lifecycle.renewalsEnded > $0 && !lifecycle.isBusy }
+                let lasts = held > generation || left.map { $0 >= minimum.wanted } ?? true
+                if isNewest, (isTried ?? true) && lasts || isLate {
+                    return .token(lifecycle, live.access.told(by: now), minimum, left: left)
                 }
             }
             let isHopeless = [.loginRequired, .misconfigured, .quarantined]

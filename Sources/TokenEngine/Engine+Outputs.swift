@@ -89,10 +89,11 @@ extension EngineLoop {
         _ reply: @escaping @Sendable (ControlReply) -> Void
     ) {
         guard mistakes.isEmpty else {
-            return reply(
-                .problem(
-                    422, "the new configuration has mistakes; the old one stays",
-                    remedy: mistakes.joined(separator: "\n")))
+            var refused = ControlReply.problem(
+                422, "the new configuration has mistakes; the old one stays",
+                remedy: mistakes.joined(separator: "\n"))
+            refused.add("mistakes", .array(refusal.map(\.json)))
+            return reply(refused)
         }
         wait(for: .reload(lastReload, reply), isForNext: look.isUnderWay)
     }

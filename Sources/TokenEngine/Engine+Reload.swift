@@ -12,7 +12,8 @@ extension EngineLoop {
         }
         switch world.loadConfiguration() {
         case .failure(let found):
-            mistakes = found.all.map(\.description)
+            refusal = found.sorted
+            mistakes = refusal.map(\.description)
             for mistake in mistakes {
                 world.journal.write(
                     JournalEntry(
@@ -21,7 +22,7 @@ extension EngineLoop {
                         messageID: MessageID.configurationRefused))
             }
         case .success(let new):
-            mistakes = []
+            (refusal, mistakes) = ([], [])
             let old = configuration
             configuration = new
             noteConfigured()

@@ -10,6 +10,9 @@ public struct Engine: Sendable {
         case stop
         case request(ControlRequest, reply: @Sendable (ControlReply) -> Void)
         case lifecycle(String, LifecycleEvent)
+        /// A state was accepted: what it holds is tried at once, and the reply says how that
+        /// ended.
+        case accepted(String, wait: Duration, reply: @Sendable (ControlReply) -> Void)
         /// An answer that could not be saved yet; with its token when that must be published now.
         case unsaved(String, problem: String, token: GrantedAccess?)
         /// A look at the outputs has ended: what is not as it was published.
@@ -47,27 +50,6 @@ public struct Engine: Sendable {
     }
 }
 
-extension Engine {
-    /// What credentials have spent that are configured no longer, or under another name.
-    private func learnFormer(_ configuration: Configuration, _ owners: RefreshTokenOwners) async {
-        let configured = Set(configuration.credentials.map(\.name))
-        for name in (try? await world.slots.names()) ?? [] where !configured.contains(name) {
-            guard let grant = (try? await world.slots.read(name))?.winner?.contents.record.grant
-            else { continue }
-            owners.learn(grant, of: name, at: nil)
-        }
-    }
-}
-
-extension StateRecovery {
-    var grant: StoredGrant? {
-        switch self {
-        case .grant(let grant), .foreign(let grant, _, _): grant
-        case .unreadable, .unavailable: nil
-        }
-    }
-}
-
 /// The loop's state and what it does with each input.
 struct EngineLoop {
     let engine: Engine
@@ -80,12 +62,16 @@ struct EngineLoop {
     var statusDueAt = Uptime(.zero)
     var toldChanges: UInt64?
     var wallAtBoot: WallTime
+    /// Why the last reload was refused, in the order of the files; empty when it was not.
+    var refusal: [ConfigurationMistake] = []
     var mistakes: [String] = []
     var lastReload = ConfigurationChanges()
     /// Places are those of the start.
     let startedWith: Configuration
     var needingRestart: [String] = []
     var waiters: [TokenWaiter] = []
+    /// The generation that a wish for a longer life than any token has brought, by credential.
+    var renewedForLife: [String: Int64] = [:]
     /// Replies to orders, in the order in which the lifecycle will carry them out.
     var orderReplies: [String: [@Sendable (ControlReply) -> Void]] = [:]
     var runningOrders = RunningOrders()
@@ -137,6 +123,8 @@ struct EngineLoop {
             perform(fleet.handle(event, for: name, now: now), &group)
             finishOrder(event, name)
             surveyIfGranted(event, name, &group)
+        case .accepted(let name, let wait, let reply):
+            refreshAccepted(name, wait: wait, reply, &group)
         case .unsaved(let name, let problem, let token):
             noteUnsaved(name, problem)
             // Not before the answer is on the disk (I6).

@@ -10,6 +10,7 @@ extension Engine.Input {
         case .stop: "stop"
         case .request(let request, _): "request: " + request.kind
         case .lifecycle(_, let event): "event: " + event.kind
+        case .accepted: "accepted"
         case .unsaved: "unsaved answer"
         case .outputsLooked: "files looked at"
         case .initialTokensLooked: "initial tokens looked at"
@@ -42,6 +43,7 @@ extension ControlRequest {
         case .order: "order"
         case .signIn: "sign-in"
         case .accept: "accept"
+        case .stored: "stored"
         case .forget: "forget"
         case .reload: "reload"
         case .health: "health"

@@ -1,7 +1,7 @@
 public import TokenCore
 
-/// Sign-ins and imports while no daemon runs: the same attempts on the same slots, which whoever
-/// calls this holds the lock of. The daemon finds the tokens when it starts.
+/// Sign-ins, imports and erasures while no daemon runs: the same attempts on the same slots, whose
+/// lock the caller holds. The daemon finds the tokens when it starts.
 public struct LoneAttempts: Sendable {
     private let configuration: Configuration
     private let runner: AttemptRunner
@@ -20,6 +20,9 @@ public struct LoneAttempts: Sendable {
             let grant = profile.map { winner.contents.grant(profile: $0) }
             owners.learn(grant ?? winner.contents.record.grant, of: name, at: profile)
         }
+        for (name, traces) in (try? await world.slots.spentTraces()) ?? [:] {
+            owners.learn(traces, of: name)
+        }
         self.configuration = configuration
         runner = AttemptRunner(
             world: world, gates: CredentialGates(), owners: owners, distrusted: DistrustedSlots(),
@@ -36,9 +39,28 @@ public struct LoneAttempts: Sendable {
             if let refusal = order.obstacle(for: credential) { return refusal }
             let fence = Fence(grant: StoredGrant())
             return .ended(await runner.run(order, credential, fence: fence).end, name)
-        case .status, .credential, .token, .refresh, .accept, .forget, .reload, .health, .metrics:
+        case .stored(let name):
+            return await answer(name) { () throws(StorageFailure) in
+                try await runner.survey(name, profile: credential(name)?.profile, memory: nil)
+            }
+        case .forget(let name, let allTraces):
+            return await answer(name) { () throws(StorageFailure) in
+                try await runner.forget(
+                    name, profile: credential(name)?.profile, memory: nil, allTraces: allTraces)
+            }
+        case .status, .credential, .token, .refresh, .accept, .reload, .health, .metrics:
             return .problem(503, "this needs the daemon", remedy: "Start it")
         }
+    }
+
+    private func answer(
+        _ name: String, _ body: () async throws(StorageFailure) -> StoredSurvey
+    ) async -> ControlReply {
+        do throws(StorageFailure) {
+            let isConfigured = credential(name) != nil
+            return ControlReply(
+                200, try await body().json(name, isConfigured: isConfigured, state: nil))
+        } catch { return .storage(error, of: name) }
     }
 
     private func credential(_ name: String) -> CredentialConfiguration? {
@@ -52,9 +74,6 @@ public struct LoneAttempts: Sendable {
 
 extension ControlReply {
     static func noCredential(_ name: String, among names: [String]) -> ControlReply {
-        .problem(
-            404, "there is no credential \"\(name)\"",
-            remedy: names.isEmpty
-                ? "None is configured" : "There is \(names.joined(separator: ", "))")
+        .problem(404, UnmatchedName(pattern: name, names: names).problem)
     }
 }

@@ -39,8 +39,13 @@ public protocol SlotStore: Sendable {
     /// From now on these slots are foreign, whatever becomes of what told so, until somebody
     /// accepts them.
     func distrust(_ credential: String, problem: String) async throws(StorageFailure)
-    /// Removes all that is stored of a credential.
+    /// Removes all that is stored of a credential, but for its ``SpentTraces``. Wherever it is
+    /// stopped, what is left is the newest of what there was, or cannot be read.
     func erase(_ credential: String) async throws(StorageFailure)
+    /// What is kept of credentials that were erased, by name.
+    func spentTraces() async throws(StorageFailure) -> [String: SpentTraces]
+    /// Durable when it returns; empty ones are removed.
+    func keep(_ traces: SpentTraces, of credential: String) async throws(StorageFailure)
     /// What the slots hold, and their marks, without creating any.
     func read(_ credential: String) async throws(StorageFailure) -> SlotPair
     /// Opens both slots for one attempt, creating and preallocating them first where they are not

@@ -28,11 +28,27 @@ struct ControlClient {
         if error.isConnected {
             return fail(EX_TEMPFAIL, "the daemon at \(path) did not answer; try again")
         }
-        let isForbidden = error.code == EACCES || error.code == EPERM
+        guard error.isForbidden else {
+            return fail(
+                EX_UNAVAILABLE,
+                "the daemon cannot be reached at \(path): "
+                    + "\(String(cString: strerror(error.code))); start it (systemctl start "
+                    + "evertoken) or name its socket with --socket")
+        }
         return fail(
-            isForbidden ? EX_NOPERM : EX_UNAVAILABLE,
-            "the daemon cannot be reached at \(path): \(String(cString: strerror(error.code))); "
-                + "start it (systemctl start evertoken) or name its socket with --socket")
+            EX_NOPERM,
+            "you may not use \(path); run it with sudo"
+                + (Self.group(of: path).map {
+                    ", or have an administrator add you to the group \($0)"
+                } ?? ""))
+    }
+
+    /// The group that may use a socket; `nil` where that is no help.
+    private static func group(of path: String) -> String? {
+        var about = stat()
+        guard stat(path, &about) == 0 else { return "evertoken" }
+        guard about.st_mode & S_IWGRP != 0, about.st_gid != 0 else { return nil }
+        return Accounts.name(ofGroup: about.st_gid)
     }
 
     struct Unanswered: Error {
@@ -40,6 +56,8 @@ struct ControlClient {
         var code: Int32
         /// Nobody listens there.
         var isAbsent: Bool { !isConnected && (code == ENOENT || code == ECONNREFUSED) }
+        /// It is there, and not for this user.
+        var isForbidden: Bool { !isConnected && (code == EACCES || code == EPERM) }
     }
 
     /// As ``request(_:_:body:timeout:)``, without saying anything.
@@ -70,6 +88,12 @@ struct ControlClient {
     func failure(_ reply: Reply) -> ExitCode {
         let title = reply.body["title"]?.text ?? "the daemon answered \(reply.status)"
         let detail = reply.body["detail"]?.text.map { "\n  " + $0 } ?? ""
+        // The provider refused the client: its id or secret is wrong, and trying again is no help.
+        if let error = reply.body["error"]?.text,
+            ["invalid_client", "unauthorized_client"].contains(error)
+        {
+            return fail(EX_CONFIG, title + detail)
+        }
         let status: Int32 =
             switch reply.status {
             case 400, 404, 422: EX_DATAERR
@@ -145,13 +169,16 @@ struct ControlClient {
     }
 }
 
-/// Reads a configuration, printing every mistake; 78 if there are any, 77 if it may not be read.
+/// Reads a configuration, printing every mistake; 78 if there are any, 77 where this user may not.
 ///
 /// - Parameter isTolerant: As the daemon's start reads it; `check` is strict.
 func loadConfiguration(
     _ path: String, isTolerant: Bool = true
 ) throws -> (Configuration, ConfigurationLoader) {
     let loader = ConfigurationLoader(path: path)
+    if access(path, R_OK) != 0, errno == EACCES, geteuid() != 0 {
+        throw fail(EX_NOPERM, "you may not read \(path); run it with sudo")
+    }
     switch isTolerant ? loader.loadTolerantly().map(\.0) : loader.load() {
     case .success(let configuration): return (configuration, loader)
     case .failure(let mistakes):

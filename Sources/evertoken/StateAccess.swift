@@ -25,15 +25,22 @@ final class StateAccess {
 
     /// - Throws: `ExitCode`, after saying why nobody answers.
     func post(_ target: String, body: [UInt8]) throws -> ControlClient.Reply {
-        if options.offline { return try alone(target, body, absent: nil) }
+        try request("POST", target, body: body)
+    }
+
+    /// - Throws: `ExitCode`, after saying why nobody answers.
+    func request(
+        _ method: String, _ target: String, body: [UInt8] = []
+    ) throws -> ControlClient.Reply {
+        if options.offline { return try alone(method, target, body, absent: nil) }
         let client = try daemon.client()
         do throws(ControlClient.Unanswered) {
-            return try client.quietRequest("POST", target, body: body, timeout: 120)
+            return try client.quietRequest(method, target, body: body, timeout: 120)
         } catch {
             guard error.isAbsent, !daemon.isSocketNamed || daemon.config != nil else {
                 throw client.failure(error)
             }
-            return try alone(target, body, absent: (client, error))
+            return try alone(method, target, body, absent: (client, error))
         }
     }
 
@@ -43,12 +50,14 @@ final class StateAccess {
 
     /// - Parameter absent: The daemon that was looked for first.
     private func alone(
-        _ target: String, _ body: [UInt8],
+        _ method: String, _ target: String, _ body: [UInt8],
         absent: (client: ControlClient, error: ControlClient.Unanswered)?
     ) throws -> ControlClient.Reply {
         let path = daemon.config ?? defaultConfigurationPath
         if offline == nil {
-            if let absent, access(path, R_OK) != 0 { throw absent.client.failure(absent.error) }
+            if let absent, access(path, R_OK) != 0, errno != EACCES {
+                throw absent.client.failure(absent.error)
+            }
             let (configuration, loader) = try loadConfiguration(path)
             let places = serviceDirectories(
                 configuration, loader, stateOverride: options.stateDir)
@@ -59,7 +68,7 @@ final class StateAccess {
         }
         guard let offline else { throw ExitCode(EX_SOFTWARE) }
         do throws(LocalFailure) {
-            let (status, answer) = try offline.answer("POST", target, body: body)
+            let (status, answer) = try offline.answer(method, target, body: body)
             return ControlClient.Reply(
                 status: status, body: (try? JSONReader.read(answer)) ?? nil,
                 text: String(decoding: answer, as: UTF8.self))

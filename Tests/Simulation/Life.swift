@@ -213,6 +213,10 @@ extension Life: SlotStore {
         try mustWork("erase \(credential)")
         if !isDead { simulation.machine.removeSlots(credential) }
     }
+
+    /// Nothing is erased in a simulation.
+    func spentTraces() async throws(StorageFailure) -> [String: SpentTraces] { [:] }
+    func keep(_ traces: SpentTraces, of credential: String) async throws(StorageFailure) {}
 }
 
 /// Writes take time and can fail; what a failed one leaves is a part of it.

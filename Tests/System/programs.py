@@ -68,6 +68,14 @@ class PlainDaemon(Daemon):
 
         return wait_until(look, timeout, "%s to be %s" % (name, state), self)
 
+    def wait_for_any(self, name, states, timeout=20.0):
+        """Waits for one of several states of a credential; which it is."""
+        def look():
+            state = self.credentials().get(name, {}).get("state")
+            return state if state in states else None
+
+        return wait_until(look, timeout, "%s to be one of %s" % (name, states), self)
+
     def file(self, path):
         """The text of an output below the token directory; None while there is none."""
         try:

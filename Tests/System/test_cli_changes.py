@@ -82,8 +82,9 @@ class LoginTest(ProgramCase):
         self.assert_exit(done, os.EX_TEMPFAIL, "evertoken accept crm", "evertoken import crm")
         self.assertEqual(len(self.server.forms), sent)
         self.assertEqual((daemon.state / "crm" / "slotA").read_bytes()[:1], b"x")
-        self.assert_exit(daemon.evertoken("accept", "crm"), 0)
-        daemon.wait_for("crm", "login_required")
+        done = daemon.evertoken("accept", "crm", "--yes")
+        self.assert_exit(done, os.EX_TEMPFAIL, "crm: accepted, but the provider refused the "
+                         "configured refresh token (invalid_grant): run evertoken login crm")
         self.server.expect_code("crm")
         self.assert_exit(daemon.evertoken("login", "crm", "--code", "4f2c9"), 0)
         daemon.wait_for("crm", "fresh")
@@ -243,7 +244,7 @@ class ReloadTest(ProgramCase):
         daemon = self.daemon({"one": one})
         daemon.configure(self.config({"one": one, "two": {}}))
         done = daemon.evertoken("reload")
-        self.assertRegex(done.stderr, r'%s:\d+:\d+: credentials.two: "provider" is missing'
+        self.assertRegex(done.stderr, r'%s\n  \d+:\d+ credentials.two: "provider" is missing'
                          % daemon.config_file)
         self.assertEqual(list(daemon.credentials()), ["one"])
         self.assertIn('"provider" is missing', daemon.evertoken("status").stdout)

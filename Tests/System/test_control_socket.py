@@ -74,6 +74,7 @@ class EndpointTest(SocketCase):
         self.assertEqual(answer, json.loads(self.running.evertoken("status", "--json").stdout))
         one = self.assert_answer(self.curl("/v1/credentials/crm"), 200)
         self.assertEqual(one.pop("recent")[0]["result"], "success")
+        self.assertEqual(one.pop("refresh_floor")["because"], "min_interval")
         self.assertEqual(one, answer["credentials"][0])
 
     def test_a_token_is_what_token_json_holds(self):

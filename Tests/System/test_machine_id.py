@@ -82,7 +82,7 @@ class MachineTest(ProgramCase):
         self.assertEqual(len(self.server.exchanges("crm")), asked)
 
     def accept(self):
-        self.assertEqual(self.main.evertoken("accept", "crm").returncode, 0)
+        self.assertEqual(self.main.evertoken("accept", "crm", "--yes").returncode, 0)
         self.assert_works()
 
     def test_a_block_copy_of_the_disk_with_an_id_of_its_own_is_quarantined(self):

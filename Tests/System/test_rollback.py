@@ -158,7 +158,7 @@ class RollbackTest(ProgramCase):
             os.setxattr(path, MARK + "99", b"")
         self.main.start()
         self.assert_quarantined(self.main, "went back from record 99")
-        self.assertEqual(self.main.evertoken("accept", "crm").returncode, 0)
+        self.assertEqual(self.main.evertoken("accept", "crm", "--yes").returncode, 0)
         self.main.wait_for("crm", "fresh")
         self.rotate()
         self.main.restart()
@@ -253,7 +253,7 @@ class RollbackTest(ProgramCase):
         self.restart_with(self.backup(), keeps_tokens=False)
         self.main.wait_for("machine", "fresh")
         self.assert_quarantined(self.main, "copied or restored")
-        self.assertEqual(self.main.evertoken("accept", "crm").returncode, 0)
+        self.assertEqual(self.main.evertoken("accept", "crm", "--yes").returncode, 0)
         self.main.wait_for("crm", "fresh")
         self.rotate()
 
@@ -264,7 +264,7 @@ class RollbackTest(ProgramCase):
         # Removed from the configuration it keeps its state.
         self.main.reconfigure(self.config({}))
         self.assertEqual(subprocess.run(grep).returncode, 0)
-        done = self.main.evertoken("forget", "crm")
+        done = self.main.evertoken("forget", "crm", "--yes")
         self.assertEqual((done.returncode, done.stdout), (0, "crm: forgotten\n"), done.stderr)
         self.assertEqual(subprocess.run(grep).returncode, 1)
         self.assertFalse((self.main.state / "crm").exists())
@@ -278,7 +278,8 @@ class RollbackTest(ProgramCase):
                 file.write(b"\xff" * 64)
         self.main.start()
         self.assert_quarantined(self.main, "neither slot")
-        self.assertEqual(self.main.evertoken("accept", "crm").returncode, 0)
+        done = self.main.evertoken("accept", "crm", "--yes")
+        self.assertIn("refused the configured refresh token", done.stderr)
         # It begins anew, with a seed that is spent: the provider says so, and it is said.
         wait_until(lambda: len(self.server.exchanges("crm")) == 2, 20, "the seed to be tried")
         self.assertEqual(len(list(self.main.state.glob("crm/slot*.damaged"))), 2)

@@ -169,19 +169,6 @@ struct ForeignStateTests {
         }
         #expect(sent(world) == [.sent("RT-1")])
     }
-
-    @Test("what was forgotten begins anew with the configured refresh token")
-    func forget() async throws {
-        let world = try await worldWithState()
-        world.script([RecordingWorld.token(7)])
-        try await world.run(try RecordingWorld.configuration()) { engine in
-            try await world.wait("READY") { $0.contains(.ready) }
-            #expect(await ask(engine, .forget("mail")).status == 200)
-            try await world.wait("the first request") { $0.contains(.sent("RT-0-mail")) }
-            try await world.wait("its token") { $0.contains(.published("AT-7")) }
-            #expect(await ask(engine, .forget("never-configured")).status == 200)
-        }
-    }
 }
 
 func ask(_ engine: Engine, _ request: ControlRequest) async -> ControlReply {

@@ -17,6 +17,9 @@ enum Deed: Equatable, Sendable {
     case wrote(String, offset: Int)
     case sent(String)
     case published(String)
+    case erased(String)
+    /// So many traces of an erased state.
+    case kept(String, Int)
     case hooked
     case ready, stopping, watchdog, reloading
 }
@@ -44,6 +47,8 @@ final class RecordingWorld: Sendable {
         var hookProblems: [String?] = []
         /// Why, of those that the engine distrusted.
         var problems: [String: String] = [:]
+        /// What is kept of erased states.
+        var traces: [String: SpentTraces] = [:]
         /// What each slot's file remembers beside its content.
         var marks: [String: SlotMarks] = [:]
         /// The tokens that files hold.
@@ -173,7 +178,15 @@ extension RecordingWorld: SlotStore {
         }
     }
     func erase(_ credential: String) async throws(StorageFailure) {
+        note(.erased(credential))
         state.withLock { $0.slots[credential] = nil }
+    }
+    func spentTraces() async throws(StorageFailure) -> [String: SpentTraces] {
+        state.withLock { $0.traces }
+    }
+    func keep(_ traces: SpentTraces, of credential: String) async throws(StorageFailure) {
+        note(.kept(credential, traces.count))
+        state.withLock { $0.traces[credential] = traces.isEmpty ? nil : traces }
     }
 
     func open(_ credential: String) async throws(StorageFailure) -> any OpenSlots {

@@ -10,6 +10,8 @@ public struct CredentialStatus: Sendable, Equatable {
     public var refreshTokenExpiresAt: WallTime?
     public var lastRefreshAt: WallTime?
     public var lastError: StoredError?
+    /// It stood before the last reload, which has it tried again.
+    public var isErrorBeforeReload: Bool
     public var consecutiveFailures: Int
     public var refreshes: Int64
     public var outputs: [String]
@@ -35,6 +37,7 @@ public struct CredentialStatus: Sendable, Equatable {
         refreshTokenExpiresAt = lifecycle.grant.refreshTokenExpiresAt
         lastRefreshAt = lifecycle.grant.attempts.lastSuccessAt?.wall
         lastError = lifecycle.standingError
+        isErrorBeforeReload = lifecycle.isErrorBeforeReload
         consecutiveFailures = lifecycle.failures
         refreshes = lifecycle.grant.attempts.successes
         outputs = lifecycle.configuration.outputs.map(\.path)
@@ -72,7 +75,7 @@ public struct CredentialStatus: Sendable, Equatable {
             ("last_refresh_at", time(lastRefreshAt)),
             (
                 "last_error",
-                lastError?.statusJSON(credential: name, state: state) ?? JSONNode(.null)
+                lastErrorJSON
             ),
             ("consecutive_failures", .integer(Int64(consecutiveFailures))),
             ("refreshes", .integer(refreshes)),
@@ -82,6 +85,14 @@ public struct CredentialStatus: Sendable, Equatable {
             ("failing_hooks", .array(failingHooks.map(\.json))),
             ("sources_fixed_at_start", .array(sourcesFixedAtStart.map { .string($0) })),
         ])
+    }
+
+    private var lastErrorJSON: JSONNode {
+        guard let lastError else { return JSONNode(.null) }
+        let node = lastError.statusJSON(credential: name, state: state)
+        guard isErrorBeforeReload else { return node }
+        return JSONNode(
+            .object((node.members ?? []) + [JSONMember("before_reload", .bool(true))]))
     }
 
     /// With the last attempts, the newest first: for one credential that somebody asks about.

@@ -12,7 +12,10 @@ extension CredentialLifecycle {
             let isStuck =
                 history.lastError?.failureClass == .config || history.isLoginRequired
                 || quarantine != nil
-            if isStuck, !isAttempting { dueAt = now.uptime }
+            if isStuck, !isAttempting {
+                dueAt = now.uptime
+                if !history.isLoginRequired { noteReloaded() }
+            }
             return []
         }
         let outputsChanged =
@@ -37,6 +40,7 @@ extension CredentialLifecycle {
             isRetryPending = true
         } else if !isHealthy, quarantine == nil {
             dueAt = now.uptime
+            noteReloaded()
         } else if isElsewhere, quarantine == nil {
             // Whether the new provider, URL or client takes the refresh token is worth knowing
             // while the present token lives.
@@ -44,5 +48,13 @@ extension CredentialLifecycle {
             dueAt = min(dueAt ?? floor, floor)
         }
         return []
+    }
+
+    /// What stands now is of the old configuration; the new one is tried at once.
+    private mutating func noteReloaded() { errorBeforeReload = standingError }
+
+    /// The problem that is told is older than the last reload, which has it tried again.
+    public var isErrorBeforeReload: Bool {
+        errorBeforeReload != nil && errorBeforeReload == standingError
     }
 }

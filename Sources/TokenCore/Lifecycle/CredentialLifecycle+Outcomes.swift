@@ -147,7 +147,7 @@ extension CredentialLifecycle {
             return []
         }
         let wasLoginRequired = grant.attempts.isLoginRequired
-        let wasMisconfigured = state == .misconfigured
+        let wasMisconfigured = standingState == .misconfigured
         let oldGeneration = grant.generation
         if let new = report.grant {
             grant = new
@@ -234,7 +234,7 @@ extension CredentialLifecycle {
         ]
         if grant.attempts.isLoginRequired, !wasLoginRequired {
             actions.append(.report(.loginRequired(error)))
-        } else if state == .misconfigured, !wasMisconfigured {
+        } else if standingState == .misconfigured, !wasMisconfigured {
             actions.append(.report(.misconfigured(error)))
         }
         // What the slots held, and nobody has published yet (they could not be read at start).

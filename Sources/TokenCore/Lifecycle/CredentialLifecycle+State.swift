@@ -1,5 +1,14 @@
 extension CredentialLifecycle {
     public var state: CredentialState {
+        if quarantine == nil, isErrorBeforeReload {
+            // What is told of a mended configuration is that it is being tried.
+            return published.map { $0.isDead ? .expired : .refreshing } ?? .pending
+        }
+        return standingState
+    }
+
+    /// Whatever a reload has begun.
+    var standingState: CredentialState {
         if quarantine != nil { return .quarantined }
         let history = grant.attempts
         if history.isLoginRequired { return .loginRequired }

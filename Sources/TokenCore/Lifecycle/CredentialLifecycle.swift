@@ -20,6 +20,12 @@ public struct CredentialLifecycle: Sendable {
         var isDead = false
     }
 
+    public struct Renewal: Sendable, Equatable {
+        public var end: AttemptReport.End
+        /// The configured refresh token was sent, not the stored one.
+        public var isOfCandidate: Bool
+    }
+
     public internal(set) var configuration: CredentialConfiguration
     public internal(set) var grant = StoredGrant()
     var job = Job.none
@@ -49,11 +55,15 @@ public struct CredentialLifecycle: Sendable {
     /// The place that was last tried because the configuration leads there now.
     var triedPlace: GrantPlace?
     var isRetryPending = false
+    /// The problem that stood at a reload which has it tried again, until that try has ended.
+    var errorBeforeReload: StoredError?
     /// The smallest warning threshold already reported, in days, and when the next one comes.
     var warnedDays = Int.max
     var warnDueAt: Uptime?
     /// For those who wait for one. Sign-ins and imports do not count.
     public private(set) var renewalsEnded = 0
+    /// How the last of them ended; `nil` before the first.
+    public private(set) var lastRenewal: Renewal?
     private var isRenewing = false
     /// Somebody asked for a renewal that has not begun.
     private var isRenewalWished = false
@@ -97,6 +107,7 @@ public struct CredentialLifecycle: Sendable {
     private mutating func startAnew() -> [LifecycleAction] {
         (grant, quarantine, dueAt, publishDueAt) = (StoredGrant(), nil, nil, nil)
         (storageFailures, storageError, isRetryPending) = (0, nil, false)
+        errorBeforeReload = nil
         return recover(isAccepted: true)
     }
 
@@ -173,13 +184,19 @@ public struct CredentialLifecycle: Sendable {
             // A refused candidate is not the renewal that a caller asked for: that is made with the
             // stored token next.
             let isMet = !(isWishUnderWay && report.hasCandidateFailed)
-            if isRenewing, isMet { renewalsEnded += 1 }
+            if isRenewing, isMet {
+                renewalsEnded += 1
+                lastRenewal = Renewal(end: report.end, isOfCandidate: report.isOfCandidate)
+            }
             if !isMet { isRenewalWished = true }
             let former = grant.elsewhere
+            let isAgain = isRetryPending
             var actions = attemptEnded(report, now: now, using: &random)
             if let left = grant.elsewhere, left != former {
                 actions.insert(.report(.tokenSetAside), at: 0)
             }
+            // One that was under way at a reload is made again with what the reload brought.
+            errorBeforeReload = isAgain && isDue(dueAt, now.uptime) ? standingError : nil
             // What a sign-in or an import planned anew does not end the wish.
             if isRenewalWished { requestRefresh(now: now) }
             return actions
@@ -265,15 +282,26 @@ public struct CredentialLifecycle: Sendable {
         }
     }
 
-    private mutating func wantToken(now: Moment) {
+    /// When a wish for a token that lasts longer may renew it; `nil` where it changes nothing.
+    private func wishedAt(now: Moment) -> Uptime? {
         guard grant.attempts.failures == 0, storageFailures == 0, quarantine == nil,
             !(isAttempting && isRenewing),
             let access = grant.access
-        else { return }
-        var earliest = earliestAttempt(now: now)
+        else { return nil }
+        let earliest = earliestAttempt(now: now)
         if let window = rules.refreshWindow, let end = expiry(of: access, now: now) {
-            earliest = max(earliest, Uptime(end.sinceBoot - window))
+            return max(earliest, Uptime(end.sinceBoot - window))
         }
+        return earliest
+    }
+
+    private mutating func wantToken(now: Moment) {
+        guard let earliest = wishedAt(now: now) else { return }
         dueAt = min(dueAt ?? earliest, earliest)
+    }
+
+    /// Whether a renewal is under way, or a wish for one may begin it at this moment.
+    public func renewsOnWish(now: Moment) -> Bool {
+        isAttempting && isRenewing || wishedAt(now: now).map { $0 <= now.uptime } ?? false
     }
 }

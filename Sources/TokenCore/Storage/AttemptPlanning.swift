@@ -56,10 +56,13 @@ public enum AttemptPlan: Sendable, Equatable {
 
     /// - Parameters:
     ///   - seed: The configured refresh token as it reads now, `nil` if none is configured.
+    ///   - withheld: What the configuration names although it is spent (``SpentTraces``); `seed` is
+    ///     `nil` then.
     ///   - place: Where a refresh token would be sent, for ``StoredGrant/asksForPlace(_:)``.
     ///   - attemptID: Random, unique.
     public static func make(
-        order: AttemptOrder, slots: SlotPair, seed: InitialToken?, place: GrantPlace? = nil,
+        order: AttemptOrder, slots: SlotPair, seed: InitialToken?, withheld: InitialToken? = nil,
+        place: GrantPlace? = nil,
         profile: ProviderProfile, attemptID: String, now: Moment
     ) -> AttemptPlan {
         let recovered = slots.winner.map {
@@ -70,6 +73,7 @@ public enum AttemptPlan: Sendable, Equatable {
         }
         var (grant, sequence, target) = recovered ?? (StoredGrant(), 0, .a)
         grant.adopt(seed: seed, for: place, at: now, profile: profile)
+        if let withheld { grant.rememberSpent(withheld) }
         var record = SlotRecord(
             sequence: sequence + 1, state: .intent, attemptID: attemptID, kind: .refresh,
             sentAt: now, grant: grant)

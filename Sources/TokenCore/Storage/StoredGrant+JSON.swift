@@ -22,6 +22,8 @@ extension StoredGrant {
             ("generation", .integer(generation)),
             ("steps", steps.isEmpty ? nil : .array(steps.map { $0.json() })),
             ("seeds", .array(seedFingerprints.map { .string($0) })),
+            // Also when it is empty: a version before 0.2 did not know.
+            ("spent_seeds", .array(spentSeeds.map { .string($0) })),
             ("attempts", attempts.json()),
             ("recent", recent.isEmpty ? nil : .string(PastAttempt.slotText(recent))),
         ])
@@ -47,8 +49,17 @@ extension StoredGrant {
         formerAccess = (node["former_access"]?.elements ?? []).compactMap(\.text)
         steps = (node["steps"]?.elements ?? []).compactMap(StepResult.init(json:))
         seedFingerprints = (node["seeds"]?.elements ?? []).compactMap(\.text)
+        spentSeeds = node["spent_seeds"]?.elements?.compactMap(\.text) ?? probablySpentSeeds
         attempts = node["attempts"].map(AttemptHistory.init(json:)) ?? AttemptHistory()
         recent = PastAttempt.read(slotText: node["recent"]?.text ?? "")
+    }
+
+    /// Of a version that did not note them. While ``spent`` holds all that was ever spent they are
+    /// known from there; afterwards every seed that is not the stored token counts as spent.
+    private var probablySpentSeeds: [String] {
+        guard spent.count >= Self.maximumSpent, !isKnownStatic else { return [] }
+        let current = refreshToken.map { Self.fingerprint(of: $0) }
+        return seedFingerprints.filter { !$0.hasSameBytes(as: current ?? "") }
     }
 }
 

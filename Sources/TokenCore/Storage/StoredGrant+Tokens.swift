@@ -111,6 +111,20 @@ extension StoredGrant {
         seedFingerprints = seedFingerprints.suffix(Self.maximumSeedFingerprints)
     }
 
+    /// A seed that a former life of this credential has spent: it is known, and never a candidate.
+    mutating func rememberSpent(_ seed: InitialToken) {
+        for token in [seed.token, seed.former].compactMap({ $0 }) {
+            let fingerprint = Self.fingerprint(of: token)
+            remember(fingerprint)
+            noteSpentSeed(fingerprint)
+        }
+    }
+
+    private mutating func noteSpentSeed(_ fingerprint: String) {
+        guard !spentSeeds.containsText(fingerprint) else { return }
+        spentSeeds = (spentSeeds + [fingerprint]).suffix(Self.maximumSeedFingerprints)
+    }
+
     mutating func replaceAccess(_ new: GrantedAccess) {
         if let access { noteFormer(access.token) }
         if let unstoredAccess { noteFormer(fingerprint: unstoredAccess.fingerprint) }
@@ -130,6 +144,8 @@ extension StoredGrant {
     mutating func noteSpent(_ token: Secret, at profile: ProviderProfile) {
         let fingerprint = Self.fingerprint(ofRefresh: token, at: profile)
         spent = (spent.filter { $0 != fingerprint } + [fingerprint]).suffix(Self.maximumSpent)
+        let seed = Self.fingerprint(of: token)
+        if seedFingerprints.containsText(seed) { noteSpentSeed(seed) }
     }
 
     /// Two providers may give the same text.

@@ -40,6 +40,9 @@ public struct StoredGrant: Sendable, Equatable {
 
     /// SHA-256 of the seeds that were adopted, newest last. A seed is never adopted twice (§3).
     public var seedFingerprints: [String] = []
+    /// Of those, the ones that another refresh token has replaced, also when ``spent`` has
+    /// forgotten them.
+    public var spentSeeds: [String] = []
 
     public var attempts = AttemptHistory()
     /// The last attempts, newest last.

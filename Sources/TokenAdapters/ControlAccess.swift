@@ -1,0 +1,44 @@
+internal import Glibc
+internal import Synchronization
+internal import TokenCore
+internal import TokenEngine
+
+/// Root and the daemon's own user may do all, who can open the socket may read status; tokens
+/// and changes are for those named in `control.allow`.
+final class ControlAccess: Sendable {
+    private let policy: Mutex<ControlPolicy>
+
+    init(_ policy: ControlPolicy) { self.policy = Mutex(policy) }
+
+    func update(_ new: ControlPolicy) { policy.withLock { $0 = new } }
+
+    /// Where names are looked up: name services may ask a network, and take their time.
+    private let lookUps = Lanes("accounts", count: 4)
+
+    /// Calls `then` with the answer, at once where nothing need be looked up.
+    func whenAllowed(
+        _ request: ControlRequest, to peer: Peer?, then: @escaping @Sendable (Bool) -> Void
+    ) {
+        guard let peer else { return then(false) }
+        if peer.uid == 0 || peer.uid == geteuid() { return then(true) }
+        switch request {
+        case .status, .credential, .health, .metrics: then(true)
+        case .token, .refresh, .order, .signIn, .accept, .stored, .forget, .reload:
+            lookUps.start(key: String(peer.uid), holder: String(peer.uid)) {
+                then(self.isNamed(peer))
+            }
+        }
+    }
+
+    private func isNamed(_ peer: Peer) -> Bool {
+        policy.withLock { $0.allow }.contains { entry in
+            switch entry {
+            case .user(let name): Accounts.user(name) == peer.uid
+            case .group(let name):
+                Accounts.group(name).map {
+                    Accounts.isMember(uid: peer.uid, gid: peer.gid, of: $0)
+                } ?? false
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+/// Why a refresh that is asked for now does not begin now.
+public struct RefreshFloor: Sendable, Equatable {
+    public enum Cause: String, Sendable {
+        case minimumInterval = "min_interval"
+        /// The provider asked for a pause.
+        case retryAfter = "retry_after"
+    }
+    public var wait: Duration
+    public var cause: Cause
+    /// The whole pause, from the last refresh or answer on.
+    public var whole: Duration
+
+    public var json: JSONNode {
+        .object([
+            ("seconds", .integer(Self.roundedUp(wait))), ("because", .string(cause.rawValue)),
+            ("whole", .integer(Self.roundedUp(whole))),
+        ])
+    }
+
+    /// A wait that is told as over is over.
+    private static func roundedUp(_ duration: Duration) -> Int64 {
+        let (seconds, rest) = duration.components
+        return rest > 0 ? seconds + 1 : seconds
+    }
+}
+
+extension CredentialLifecycle {
+    /// `nil` where one may begin at once.
+    public func refreshFloor(now: Moment) -> RefreshFloor? {
+        let wait = now.uptime.duration(to: earliestAttempt(now: now))
+        guard wait > .zero, quarantine == nil, !grant.attempts.isLoginRequired else { return nil }
+        if let asked = grant.attempts.lastError?.retryAfter {
+            return RefreshFloor(wait: wait, cause: .retryAfter, whole: asked)
+        }
+        let schedule = RefreshSchedule(policy: configuration.refresh, rules: rules)
+        return RefreshFloor(
+            wait: wait, cause: .minimumInterval,
+            whole: schedule.minimumInterval(lifetime: grant.access?.lifetime))
+    }
+}

@@ -1,0 +1,26 @@
+internal import TokenCore
+
+extension Engine {
+    /// What credentials have spent that are configured no longer, or under another name, and those
+    /// whose state was erased.
+    func learnFormer(_ configuration: Configuration, _ owners: RefreshTokenOwners) async {
+        let configured = Set(configuration.credentials.map(\.name))
+        for name in (try? await world.slots.names()) ?? [] where !configured.contains(name) {
+            guard let grant = (try? await world.slots.read(name))?.winner?.contents.record.grant
+            else { continue }
+            owners.learn(grant, of: name, at: nil)
+        }
+        for (name, traces) in (try? await world.slots.spentTraces()) ?? [:] {
+            owners.learn(traces, of: name)
+        }
+    }
+}
+
+extension StateRecovery {
+    var grant: StoredGrant? {
+        switch self {
+        case .grant(let grant), .foreign(let grant, _, _): grant
+        case .unreadable, .unavailable: nil
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Glibc
+import TokenCore
+
+struct Refresh: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Refresh now.",
+        discussion: """
+            The floor between two refreshes (min_interval) holds here too.
+
+              evertoken refresh crm --wait
+              evertoken refresh crm 'google-*'
+              evertoken refresh --all
+            """)
+
+    @Argument(help: "Credentials: names, or globs in quotes.") var names: [String] = []
+    @Flag(help: "Every credential.") var all = false
+    @Flag(help: "Wait until it has ended, and fail if it failed.") var wait = false
+    @OptionGroup var daemon: DaemonOptions
+
+    func validate() throws {
+        guard names.isEmpty == all else {
+            throw ValidationError("Name credentials, or say --all.")
+        }
+    }
+
+    func run() throws {
+        let client = try daemon.client()
+        let query = wait ? "?wait=90" : ""
+        var worst: ExitCode?
+        for name in try client.names(names, all: all) {
+            let path = try credentialPath(name)
+            if wait, isatty(STDERR_FILENO) == 1 { tellFloor(of: name, path, client) }
+            let reply = try client.request("POST", "\(path)/refresh\(query)", timeout: 120)
+            if reply.status / 100 == 2 {
+                print(
+                    wait
+                        ? "\(name): refreshed"
+                        : "\(name): refresh requested; see evertoken status \(name)")
+            } else {
+                worst = client.failure(reply)
+            }
+        }
+        if let worst { throw worst }
+    }
+
+    /// A person who waits reads why.
+    private func tellFloor(of name: String, _ path: String, _ client: ControlClient) {
+        guard let floor = (try? client.quietRequest("GET", path))?.body["refresh_floor"],
+            let seconds = floor["seconds"]?.integer
+        else { return }
+        let whole = describe(.seconds(floor["whole"]?.integer ?? seconds))
+        let cause =
+            floor["because"]?.text == "retry_after"
+            ? "the provider asked for a pause of \(whole)" : "min_interval \(whole)"
+        printError("\(name): waiting \(describe(.seconds(seconds))) (\(cause))")
+    }
+}
+
+extension ControlClient {
+    /// The credentials that a command line means.
+    ///
+    /// - Throws: `ExitCode` 65 for a name or glob that means none, after saying what there is.
+    func names(_ patterns: [String], all: Bool) throws -> [String] {
+        // The daemon itself knows a single name, or says what there is.
+        if !all, patterns.count == 1, !NameMatching.isGlob(patterns[0]) { return patterns }
+        let status = try successful("GET", "/v1/status").body
+        let known = (status["credentials"]?.elements ?? []).compactMap { $0["name"]?.text }
+        if all { return known }
+        do throws(UnmatchedName) { return try NameMatching.select(patterns, among: known) } catch {
+            throw fail(EX_DATAERR, error.problem)
+        }
+    }
+}
