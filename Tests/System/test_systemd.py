@@ -240,11 +240,17 @@ class ConfigurationAndReports(InSystemdCase):
         token = self.start()
         good = read(self.CONFIG / "evertoken.json")
         self.write("evertoken.json", good.replace('"client_id"', '"clientt_id"'))
-        self.systemctl("reload", "evertoken")
+        began = time.monotonic()
+        done = self.command("systemctl", "reload", "evertoken", check=False)
+        self.assertNotEqual(done.returncode, 0, "a refused file is told as a reload")
+        self.assertLess(time.monotonic() - began, 60, "it waited for an end of the reload")
+        self.assertEqual((self.show("ActiveState"), self.show("SubState")), ("active", "running"))
         wait_until(lambda: "clientt_id" in json.dumps(self.control.status()), 20,
                    "the mistake in the status")
-        told = [e for e in self.journal("-u", "evertoken") if "clientt_id" in str(e["MESSAGE"])]
+        said = [e for e in self.journal("-u", "evertoken") if "clientt_id" in str(e["MESSAGE"])]
+        told = [e for e in said if e["SYSLOG_IDENTIFIER"] == "evertokend"]
         self.assertTrue(told, "the journal does not say which key is wrong")
+        self.assertGreater(len(said), len(told), "what systemctl reload ran said nothing")
         self.assertLessEqual(int(told[0]["PRIORITY"]), 4)
         self.assertEqual(read(self.TOKENS / "crm" / "token"), token)
         self.control.refresh("crm")
@@ -252,8 +258,18 @@ class ConfigurationAndReports(InSystemdCase):
 
         self.write("evertoken.json", good)
         self.systemctl("reload", "evertoken")
-        wait_until(lambda: "clientt_id" not in json.dumps(self.control.status()), 20,
-                   "a status without the mistake")
+        self.assertNotIn("clientt_id", json.dumps(self.control.status()))
+        self.assertEqual((self.show("ActiveState"), self.show("NRestarts")), ("active", "0"))
+
+    @in_systemd()
+    def test_a_reload_by_a_signal_works_as_ever(self):
+        self.start()
+        pid = self.show("MainPID")
+        self.write("conf.d/drive.json", json.dumps({"credentials": {"drive": self.grant("drive")}}))
+        self.systemctl("kill", "--kill-whom=main", "--signal=HUP", "evertoken")
+        wait_until(lambda: read(self.TOKENS / "drive" / "token"), 20, "a token for drive")
+        wait_until(lambda: self.show("ActiveState") == "active", 20, "the end of the reload")
+        self.assertEqual((self.show("SubState"), self.show("MainPID")), ("running", pid))
 
     @in_systemd()
     def test_systemctl_status_says_how_the_credentials_are(self):
