@@ -17,9 +17,9 @@ import Testing
             text(secret, .missing(secret, user))
                 == "crm.client_secret: /etc/evertoken/s does not exist; create it: install -o root "
                 + "-g evertoken -m 0640 /dev/stdin /etc/evertoken/s")
-        let self_ = CheckedUser(name: "me", group: nil)
+        let caller = CheckedUser(name: "me", group: nil)
         #expect(
-            text(secret, .missing(secret, self_)).hasSuffix(
+            text(secret, .missing(secret, caller)).hasSuffix(
                 "create it: install -m 0600 /dev/stdin /etc/evertoken/s"))
     }
 

@@ -100,15 +100,17 @@ extension Configuration {
         let variable = { (credential: CredentialConfiguration) in
             PublishedToken.environmentName(of: credential.name) + "_ACCESS_TOKEN"
         }
-        return findings(writers, key: "outputs", value: variable) { .sharedVariable($0, with: $1) }
+        return findings(
+            writers, key: "outputs", value: variable,
+            cause: { .sharedVariable($0, with: $1) })
     }
 
     /// A refresh token is one credential's: the other one would spend it too.
     private var sharedRefreshTokens: [CheckFinding] {
         let readers = credentials.filter { $0.profile.usesRefreshToken }
-        return findings(readers, key: "refresh_token", value: { $0.refreshToken?.place }) {
-            .sharedRefreshToken(place: $0.placeName, with: $1)
-        }
+        return findings(
+            readers, key: "refresh_token", value: { $0.refreshToken?.place },
+            cause: { .sharedRefreshToken(place: $0.placeName, with: $1) })
     }
 
     /// At every credential whose value an earlier one has.
