@@ -34,6 +34,10 @@ import time
 import urllib.parse
 
 
+#: Refresh tokens, each with its sign-in and whether it works; of those the one last used first.
+Memory = tuple[tuple[str, int, bool], ...]
+
+
 @dataclasses.dataclass
 class Answer:
     """What to do to one request instead of the usual; None means "as usual"."""
@@ -76,7 +80,9 @@ class TokenServer:
         self._log = open(log, "a", encoding="utf-8") if log else None
         self._clients = {}  # client_id -> secret
         self._owners = {}  # every refresh token ever valid -> client_id
-        self._live = {}  # client_id -> the one refresh token that works, None once revoked
+        self._live = {}  # client_id -> the refresh token that works, None once revoked
+        self._beside = {}  # client_id -> those of its other sign-ins, which work as well
+        self._families = {}  # every refresh token -> its sign-in; 0 unless it was one beside
         self._plans = {}  # client_id -> answers still to give
         self._exchanges = []
         self._changed = threading.Condition()
@@ -110,12 +116,16 @@ class TokenServer:
             self._thread.join()
             self._http = None
 
-    def grant(self, client_id, client_secret, refresh_token=None):
-        """Registers a client as if its user had just signed in; returns its refresh token."""
+    def grant(self, client_id, client_secret, refresh_token=None, *, beside=False):
+        """Registers a client as if its user had just signed in; returns its refresh token. With
+        `beside` the sign-in before it goes on working too, whatever becomes of this one."""
         token = refresh_token or secrets.token_urlsafe(32)
         with self._changed:
             self._clients[client_id] = client_secret
             self._owners[token] = client_id
+            if beside:
+                self._beside.setdefault(client_id, []).append(self._live[client_id])
+            self._families[token] = len(self._families) + 1 if beside else 0
             self._live[client_id] = token
         return token
 
@@ -131,9 +141,33 @@ class TokenServer:
             return [dataclasses.replace(e) for e in wanted]
 
     def live_refresh_token(self, client_id):
-        """The only refresh token of this client that works now; None if its family is revoked."""
+        """The refresh token of this client that works now, of several sign-ins the one last used;
+        None if its family is revoked."""
         with self._changed:
             return self._live[client_id]
+
+    def live_refresh_tokens(self, client_id):
+        """Those of all its sign-ins that work now, the one last used first."""
+        with self._changed:
+            return [t for t in [self._live[client_id], *self._beside.get(client_id, [])] if t]
+
+    def memory(self, client_id):
+        """All there is to know of this client's refresh tokens."""
+        live = self.live_refresh_tokens(client_id)
+        with self._changed:
+            known = live + [t for t, owner in self._owners.items()
+                            if owner == client_id and t not in live]
+            return tuple((token, self._families[token], token in live) for token in known)
+
+    def remember(self, client_id, client_secret, memory):
+        """A client of which that is known."""
+        with self._changed:
+            self._clients[client_id] = client_secret
+            for token, family, _ in memory:
+                self._owners[token], self._families[token] = client_id, family
+            live = [token for token, _, works in memory if works]
+            self._live[client_id] = live[0] if live else None
+            self._beside[client_id] = live[1:]
 
     def issued_with(self, access_token):
         """The exchange that brought this access token."""
@@ -194,9 +228,11 @@ class TokenServer:
         if exchange.grant_type not in ("refresh_token", "client_credentials"):
             return self._refuse(exchange, answer.status or 400, "unsupported_grant_type")
         refreshing = exchange.grant_type == "refresh_token"
+        if refreshing:
+            self._turn_to_family(exchange)
         if refreshing and exchange.refresh_token != self._live[exchange.client_id]:
             if self._owners.get(exchange.refresh_token) == exchange.client_id:
-                self._live[exchange.client_id] = None  # a spent one: somebody stole something
+                self._revoke_family(exchange)  # a spent one: somebody stole something
                 exchange.problem = "a spent refresh token came back"
             return self._refuse(exchange, 400, "invalid_grant")
         failing = answer.status is not None and answer.status >= 400
@@ -204,10 +240,29 @@ class TokenServer:
         if refreshing and rotate:
             exchange.next_refresh_token = secrets.token_urlsafe(32)
             self._owners[exchange.next_refresh_token] = exchange.client_id
+            self._families[exchange.next_refresh_token] = self._families[exchange.refresh_token]
             self._live[exchange.client_id] = exchange.next_refresh_token
         if failing:
             return self._refuse(exchange, answer.status, "temporarily_unavailable")
         return self._grant_tokens(exchange, answer.status or 200)
+
+    def _turn_to_family(self, exchange):
+        """The sign-in that is used now comes first."""
+        others = self._beside.get(exchange.client_id, [])
+        if exchange.refresh_token in others:
+            others.remove(exchange.refresh_token)
+            others.append(self._live[exchange.client_id])
+            self._live[exchange.client_id] = exchange.refresh_token
+
+    def _revoke_family(self, exchange):
+        """Of the token that came back; those of other sign-ins go on working."""
+        family = self._families[exchange.refresh_token]
+        left = [t for t in [self._live[exchange.client_id],
+                            *self._beside.get(exchange.client_id, [])]
+                if t and self._families[t] != family]
+        self._live[exchange.client_id] = left[0] if left else None
+        if exchange.client_id in self._beside:
+            self._beside[exchange.client_id] = left[1:]
 
     def _grant_tokens(self, exchange, status):
         exchange.status = status

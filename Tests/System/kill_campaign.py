@@ -8,7 +8,6 @@ import traceback
 from typing import Any, Callable, Optional
 
 from harness import at_end, require_binaries, temporary_directory
-from kill_judgement import Judgement
 from kill_scenarios import Preparation, Scenario
 from kill_trace import Step, Trace, build_tracer
 from kill_trials import LIFE, Fault, Prepared, Trial
@@ -85,7 +84,7 @@ class Campaign:
             trace = trial.trace(self.tracer, scenario.drive,
                                 [*scenario.start, *aim.arguments()])
             result.end, result.killed_at = trace.end, trace.killed_at
-            judgement = Judgement(trial, trace)
+            judgement = scenario.judgement(trial, trace)
             sabotage(trial)
             judgement.examine()
             judgement.recover()

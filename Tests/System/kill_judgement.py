@@ -33,7 +33,8 @@ class Judgement:
         """While no daemon runs."""
         trial, trace = self.trial, self.trace
         live = trial.server.live_refresh_token(trial.client)
-        rotations, saved = sum(e.rotated for e in self.before), trace.answers_saved()
+        rotations = sum(e.rotated for e in self.before)
+        saved = trace.answers_saved() - self.refusals()
         if live is None:
             trial.fault(SEVERAL, "the grant was revoked before the kill")
         elif not trial.is_on_disk(live):
@@ -49,9 +50,16 @@ class Judgement:
         for file, number in self.files.items():
             if self.is_cut_off and number == newest:
                 trial.fault(LOST, file + " holds the access token of an answer that no slot has")
-            if rotations and trace.saved_then_put_in_place("/" + file) and number != newest:
+            saved = trace.saved_when_put_in_place("/" + file)
+            least = len(trial.prepared.access_tokens) - 1 + sum(
+                e.access_token is not None for e in self.before[:saved])
+            if saved and number < least:
                 trial.fault("a token file went back", "%s: a rename returned, and it holds %d "
-                            "of %d" % (file, number, newest))
+                            "of %d" % (file, number, least))
+
+    def refusals(self) -> int:
+        """Answers that brought no token; one that was not saved was the last of all."""
+        return sum(e.status is not None and not e.rotated for e in self.before)
 
     def recover(self) -> None:
         """The daemon, started as usual, gets a new token, or says why it cannot."""
@@ -167,5 +175,50 @@ class Judgement:
         for token, count in sent.items():
             if count > (2 if token == cut_off else 1):
                 self.trial.fault(SEVERAL, "%d times %s..." % (count, str(token)[:8]))
+        if self.trial.proxy.max_in_flight() > 1:
+            self.trial.fault(SEVERAL, "two at once")
+
+
+class CandidateJudgement(Judgement):
+    """The configuration names another refresh token than the stored one, which works: whatever
+    happens to either, no person is needed."""
+
+    def examine(self) -> None:
+        super().examine()
+        for token in self._living():
+            if not self.trial.is_on_disk(token):
+                self.trial.fault(LOST, "%s..., which works, is nowhere" % token[:8])
+
+    def _living(self) -> list[str]:
+        """But for the one of an answer that could not be saved."""
+        lost = self.before[-1].new_refresh_token if self.is_cut_off else None
+        living = self.trial.server.live_refresh_tokens(self.trial.client)
+        return [token for token in living if token != lost]
+
+    def _needs_person(self) -> bool:
+        return self._entry()["state"] == "login_required"
+
+    def _sign_in_again(self) -> None:
+        if not self._living():  # before there was a second one
+            return super()._sign_in_again()
+        self.trial.fault(LOST, "a person must sign in, though one of two tokens works: "
+                         + json.dumps(self._entry()))
+
+    def _check_requests(self) -> None:
+        """What is spent is not sent again, but for the one whose answer was cut off; what was
+        refused is not either, but for one whose refusal was not saved."""
+        exchanges = self.trial.exchanges()
+        cut_off = self.before[-1].refresh_token if self.is_cut_off else None
+        spent: collections.Counter[str] = collections.Counter()
+        refused: collections.Counter[str] = collections.Counter()
+        for exchange in exchanges:
+            token = str(exchange.refresh_token)
+            if spent[token] > (token == cut_off):
+                self.trial.fault(SEVERAL, "%s... after it was spent" % token[:8])
+            spent[token] += exchange.rotated or spent[token] > 0
+            refused[token] += exchange.status == 400
+        for token, count in refused.items():
+            if count > 2:
+                self.trial.fault(SEVERAL, "refused %d times: %s..." % (count, token[:8]))
         if self.trial.proxy.max_in_flight() > 1:
             self.trial.fault(SEVERAL, "two at once")

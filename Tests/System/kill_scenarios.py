@@ -12,8 +12,10 @@ import signal
 from typing import Any, Callable
 
 from harness import wait_until
+from kill_judgement import CandidateJudgement, Judgement
 from kill_trace import SLOTS, Step, Trace
 from kill_trials import NAME, SECRET, Prepared, Trial
+from token_server import Answer
 
 READY = ["--start", "Ready"]
 HOOK = {"on_change": [{"exec": ["/bin/cp", "${DIR}/run/crm/token", "${DIR}/hooked"]}]}
@@ -28,6 +30,7 @@ class Scenario:
     prepared: str  # empty, stable, answered or intent
     start: tuple[str, ...] = ()
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    judgement: type[Judgement] = Judgement
 
 
 def is_published(trial: Trial) -> bool:
@@ -75,6 +78,47 @@ def reload(trial: Trial) -> None:
         start_and_stop(trial)
 
 
+def refresh_once(trial: Trial) -> bool:
+    """From then on the stored token is of this trial's server and client, not of the prepared
+    one's."""
+    if not trial.until(trial.logged("Ready")):
+        return False
+    trial.ask_for_refresh()
+    return has_next_token(trial, 0)
+
+
+def has_next_token(trial: Trial, count: int) -> bool:
+    """Waits for more access tokens than that, with the newest published."""
+    more = trial.prepared.published + 1 + count
+    return trial.until(lambda: len(trial.access_tokens()) > more and is_published(trial))
+
+
+def name_candidate(trial: Trial, token: str) -> bool:
+    trial.sign_in(token)
+    return trial.signal(signal.SIGHUP, trial.logged("names a new refresh token"))
+
+
+def prove_candidate(trial: Trial, *answers: Answer) -> None:
+    """A second sign-in beside the one that works, and both are good."""
+    if refresh_once(trial):
+        trial.server.plan(trial.client, *answers)
+        new = trial.server.grant(trial.client, SECRET, beside=True)
+        if name_candidate(trial, new) and has_next_token(trial, 1):
+            stop(trial)
+
+
+def prove_candidate_later(trial: Trial) -> None:
+    """The first try meets an outage."""
+    prove_candidate(trial, Answer(status=503))
+
+
+def refuse_candidate(trial: Trial) -> None:
+    """What is put in place is no token."""
+    if refresh_once(trial) and name_candidate(trial, "CHANGEME") and trial.until(
+            trial.logged("the stored one goes on")):
+        stop(trial)
+
+
 def stop_while_it_waits(trial: Trial) -> None:
     """SIGTERM while the server, which has rotated, holds its answer back."""
     trial.release.clear()
@@ -91,6 +135,10 @@ SCENARIOS = [
     Scenario("refresh", refresh, "stable", ("--start", "Ready")),
     Scenario("refresh with on_change", refresh_and_tell, "stable", ("--start", "Ready"), HOOK),
     Scenario("reload with a new sign-in", reload, "stable", ("--start", "Ready")),
+    Scenario("candidate beside a token", prove_candidate_later, "stable", ("--start", "Ready"),
+             judgement=CandidateJudgement),
+    Scenario("candidate that is refused", refuse_candidate, "stable", ("--start", "Ready"),
+             judgement=CandidateJudgement),
     Scenario("stop during a refresh", stop_while_it_waits, "stable", ("--start", "Ready")),
     Scenario("recovery of a saved answer", start_and_stop, "answered"),
     Scenario("recovery of an interrupted request", start_and_stop, "intent"),

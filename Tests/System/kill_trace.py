@@ -103,11 +103,11 @@ class Trace:
                 return step
         return None
 
-    def saved_then_put_in_place(self, file: str) -> bool:
-        """Whether a rename to that token file returned after the answer was saved."""
-        is_saved = False
+    def saved_when_put_in_place(self, file: str) -> int:
+        """How many answers had been saved when a rename to that token file returned last."""
+        saved = found = 0
         for step in self.steps:
-            is_saved |= step.is_done("pwrite64", *SLOTS) and step.offset > 0
-            if is_saved and any(step.is_done(c, file) for c in ("rename", "renameat", "renameat2")):
-                return True
-        return False
+            saved += step.is_done("pwrite64", *SLOTS) and step.offset > 0
+            if any(step.is_done(c, file) for c in ("rename", "renameat", "renameat2")):
+                found = saved
+        return found

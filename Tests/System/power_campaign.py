@@ -261,7 +261,8 @@ class Campaign:
         trial.faults = cut.faults
         try:
             trial.become(cut.world)
-            judgement = self.judgement(trial, cut.trace, cut.world, cut.how == "torn")
+            judge = cut.scenario.judgement or self.judgement
+            judgement = judge(trial, cut.trace, cut.world, cut.how == "torn")
             judgement.examine()
             cut.is_ambiguous = judgement.is_cut_off
             if is_recovered:

@@ -12,7 +12,7 @@ import collections
 import json
 from typing import Optional
 
-from kill_judgement import LOST, SEVERAL, Judgement
+from kill_judgement import LOST, SEVERAL, CandidateJudgement, Judgement
 from kill_trace import SLOTS, Step, Trace
 from kill_trials import NAME
 from power_trials import PowerTrial, World
@@ -99,7 +99,7 @@ class PowerJudgement(Judgement):
 
     def examine(self) -> None:
         trial, trace, live = self.trial, self.trace, self.world.live
-        rotations = self.world.rotations()
+        rotations = self.world.rotations() + self.refusals()  # each an answer to be saved
         if live is None:
             trial.fault(SEVERAL, "the grant was revoked before the cut")
         elif self.is_torn and trace.saved < rotations:
@@ -152,3 +152,19 @@ class PowerJudgement(Judgement):
                     count, str(token)[:8], json.dumps([e.number for e in self.before])))
         if self.trial.proxy.max_in_flight() > 1:
             self.trial.fault(SEVERAL, "two at once")
+
+
+class PowerCandidateJudgement(CandidateJudgement, PowerJudgement):
+    """The same beside a candidate."""
+
+
+class PowerRefusedJudgement(PowerCandidateJudgement):
+    """What was configured is no token, and is taken back after the cut. To the daemon this trial's
+    server is another one than that of the cut: what is configured there is all that it may send."""
+
+    def refusals(self) -> int:
+        return 0  # what came of it does not matter any more
+
+    def recover(self) -> None:
+        self.trial.put_configuration(self.trial.prepared.seed or "")
+        super().recover()

@@ -9,9 +9,11 @@ import dataclasses
 import signal
 from typing import Any, Callable, Optional
 
-from kill_scenarios import is_published, start_and_stop, stop
+from kill_scenarios import (is_published, prove_candidate, refuse_candidate, start_and_stop,
+                            stop)
 from kill_trace import SLOTS, Step
 from kill_trials import NAME, Trial
+from power_judgement import PowerCandidateJudgement, PowerJudgement, PowerRefusedJudgement
 
 MORE_OUTPUTS = {"outputs": [{"path": "crm/token"}, {"path": "crm/token.json", "format": "json"},
                             {"path": "crm/curlrc", "format": "curl"}]}
@@ -57,6 +59,7 @@ class Scenario:
     #: what was not flushed is still in memory, as if it were safe. Then `drive`.
     killed_when: Optional[Callable[[Step], bool]] = None
     before: Optional[Callable[[Trial], None]] = None
+    judgement: Optional[type[PowerJudgement]] = None  # another one than the campaign's
 
 
 SCENARIOS = [
@@ -64,6 +67,10 @@ SCENARIOS = [
     Scenario("refresh", refresh, "stable", ("--start", "Ready")),
     Scenario("refresh, then another", refresh_twice, "stable", ("--start", "Ready")),
     Scenario("reload with new outputs", reload, "stable", ("--start", "Ready"), MORE_OUTPUTS),
+    Scenario("candidate beside a token", prove_candidate, "stable", ("--start", "Ready"),
+             judgement=PowerCandidateJudgement),
+    Scenario("candidate that is refused", refuse_candidate, "stable", ("--start", "Ready"),
+             judgement=PowerRefusedJudgement),
     Scenario("recovery of a saved answer", start_and_stop, "answered"),
     Scenario("recovery of an interrupted request", start_and_stop, "intent"),
     Scenario("restart, slots not flushed", refresh, "empty", before=start_and_stop,

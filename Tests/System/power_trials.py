@@ -18,7 +18,7 @@ from kill_trace import Step, Trace
 from kill_trials import LIFE, LIMIT, NAME, SECRET, Prepared, Trial
 from oracle_proxy import Exchange
 from power_disks import Disk
-from token_server import TokenServer
+from token_server import Memory, TokenServer
 
 GO, CUT = "go", "kill"
 
@@ -29,7 +29,7 @@ class World:
 
     seed: str
     live: Optional[str]
-    spent: frozenset[str]
+    memory: Memory
     exchanges: tuple[Exchange, ...] = ()
 
     def rotations(self) -> int:
@@ -56,17 +56,22 @@ class PowerTrial(Trial):
             self.close()
             raise
 
+    def sign_in(self, refresh_token: str) -> None:
+        self.current_seed = refresh_token
+        super().sign_in(refresh_token)
+
     def put_configuration(self, seed: str) -> None:
-        self.current_seed = seed
         self.sign_in(seed)
         self.daemon.configure(self.config())
 
     def world(self) -> World:
         """As it is now, for a daemon that is stopped or dead."""
         exchanges = tuple(self.exchanges())
+        memory = self.server.memory(self.client)
+        known = {token for token, _, _ in memory}
+        memory += tuple((token, 0, False) for token in sorted(self.spent() - known))
         live = self.server.live_refresh_token(self.client)
-        known = {e.refresh_token for e in exchanges if e.refresh_token} | set(self.spent())
-        return World(self.current_seed, live, frozenset(known - {live}), exchanges)
+        return World(self.current_seed, live, memory, exchanges)
 
     def spent(self) -> set[str]:
         return {t for t in (self.prepared.seed, self.first_seed) if t}
@@ -75,10 +80,7 @@ class PowerTrial(Trial):
         """Goes back, or on, to that moment: with a new client the server has no other memory."""
         self.lives += 1
         self.client = "client-%d" % (10**6 + self.lives)
-        for token in world.spent:
-            self.server.grant(self.client, SECRET, token)
-        if world.live is not None:
-            self.server.grant(self.client, SECRET, world.live)
+        self.server.remember(self.client, SECRET, world.memory)
         self.prior = world.exchanges
         self.put_configuration(world.seed)
 
