@@ -22,7 +22,7 @@ final class ControlAccess: Sendable {
         guard let peer else { return then(false) }
         if peer.uid == 0 || peer.uid == geteuid() { return then(true) }
         switch request {
-        case .status, .credential, .health, .metrics: then(true)
+        case .status, .credential, .health, .liveness, .metrics: then(true)
         case .token, .refresh, .order, .signIn, .accept, .stored, .forget, .reload:
             lookUps.start(key: String(peer.uid), holder: String(peer.uid)) {
                 then(self.isNamed(peer))

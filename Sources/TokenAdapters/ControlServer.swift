@@ -24,7 +24,8 @@ public final class ControlServer: Sendable {
         placed = Mutex(policy)
         server = try HTTPServer.unix(path: path, mode: policy.mode, group: policy.group) {
             request, peer, respond in
-            let answer: @Sendable (ControlReply) -> Void = { respond(HTTPResponse($0)) }
+            let format = MetricsNegotiation.format(accept: request.headers["accept"])
+            let answer: @Sendable (ControlReply) -> Void = { respond(HTTPResponse($0, format)) }
             let wanted: ControlRequest
             switch ControlRoute.make(request) {
             case .failure(let problem): return answer(problem)
@@ -64,8 +65,8 @@ public final class ControlServer: Sendable {
     public func stop() { server.stop() }
 }
 
-/// The optional loopback listener: `/metrics` and `/healthz`, nothing else, for anybody who can
-/// reach it.
+/// The optional loopback listener: `/metrics`, `/healthz` and `/livez`, nothing else, for all who
+/// can reach it.
 public final class MetricsServer: Sendable {
     private struct Place: Equatable {
         var port: UInt16
@@ -90,10 +91,12 @@ public final class MetricsServer: Sendable {
         place = Place(address)
         server = try HTTPServer.loopback(port: place.port, isIPv6: place.isIPv6) {
             request, _, respond in
-            let answer: @Sendable (ControlReply) -> Void = { respond(HTTPResponse($0)) }
+            let format = MetricsNegotiation.format(accept: request.headers["accept"])
+            let answer: @Sendable (ControlReply) -> Void = { respond(HTTPResponse($0, format)) }
             switch (request.method, request.path) {
             case ("GET", "/metrics"): Questions.shared.ask(.metrics, by: nil, submit, answer)
             case ("GET", "/healthz"): Questions.shared.ask(.health, by: nil, submit, answer)
+            case ("GET", "/livez"): Questions.shared.ask(.liveness, by: nil, submit, answer)
             default: respond(HTTPResponse(404, body: []))
             }
         }
@@ -135,28 +138,9 @@ private final class Questions: Sendable {
 extension ControlRequest {
     fileprivate var isAnsweredAtOnce: Bool {
         switch self {
-        case .status, .credential, .health, .metrics: true
+        case .status, .credential, .health, .liveness, .metrics: true
         case .token, .refresh, .order, .signIn, .accept, .stored, .forget, .reload: false
         }
-    }
-}
-
-extension HTTPResponse {
-    /// What becomes bytes only where nobody waits for it.
-    init(_ reply: ControlReply) {
-        if let metrics = reply.metrics {
-            self.init(
-                reply.status,
-                contentType: "application/openmetrics-text; version=1.0.0; charset=utf-8",
-                rendering: { Array(metrics.openMetrics.utf8) })
-            return
-        }
-        // RFC 9457, but for the health report, which says 503 in terms of its own.
-        let isProblem = reply.status >= 400 && reply.body["title"] != nil
-        self.init(
-            reply.status,
-            contentType: isProblem ? "application/problem+json" : "application/json",
-            rendering: { reply.body.serialized() + [0x0A] })
     }
 }
 
@@ -171,6 +155,7 @@ enum ControlRoute {
         let parts = request.path.split(separator: "/").map(String.init)
         switch (request.method, parts.count) {
         case ("GET", 1) where parts[0] == "healthz": return .success(.health)
+        case ("GET", 1) where parts[0] == "livez": return .success(.liveness)
         case ("GET", 1) where parts[0] == "metrics": return .success(.metrics)
         case ("GET", 2) where parts == ["v1", "status"]: return .success(.status)
         case ("POST", 2) where parts == ["v1", "reload"]: return .success(.reload)

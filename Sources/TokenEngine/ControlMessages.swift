@@ -23,6 +23,8 @@ public enum ControlRequest: Sendable {
     case forget(String, allTraces: Bool = false)
     case reload
     case health
+    /// Whether the loop answers at all, whatever it has to say of credentials.
+    case liveness
     case metrics
 }
 
@@ -31,7 +33,7 @@ public struct ControlReply: Sendable, Equatable {
     public var status: Int
     public var body: JSONNode
 
-    /// OpenMetrics instead of the body. Writing it as text takes a while at 10 000 credentials:
+    /// Metrics instead of the body. Writing it as text takes a while at 10 000 credentials:
     /// that is not the loop's work.
     public var metrics: MetricsReport?
     /// The token that the body holds as JSON.
@@ -56,6 +58,9 @@ public struct ControlReply: Sendable, Equatable {
         if let shortfall = minimum.shortfall(left: left) { reply.add("min_ttl", shortfall) }
         return reply
     }
+
+    /// To `GET /livez`: it fails by not being given, never because a person is needed.
+    static let alive = ControlReply(200, .object([("status", "ok")]))
 
     /// RFC 9457 problem details.
     ///

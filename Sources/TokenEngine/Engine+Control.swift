@@ -34,6 +34,7 @@ extension EngineLoop {
             done.metrics = metricsReport(now: now)
             reply(done)
         case .health: answerHealth(reply)
+        case .liveness: reply(.alive)
         case .reload:
             reload(&group)
             answerReload(reply)

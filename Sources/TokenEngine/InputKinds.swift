@@ -47,6 +47,7 @@ extension ControlRequest {
         case .forget: "forget"
         case .reload: "reload"
         case .health: "health"
+        case .liveness: "liveness"
         case .metrics: "metrics"
         }
     }

@@ -60,11 +60,11 @@ class Scrape:
         return found
 
 
-def get(port: int, path: str) -> tuple[int, str, str]:
+def get(port: int, path: str, **headers: str) -> tuple[int, str, str]:
     """Status, content type and text of a GET on the loopback listener."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.getheader("Content-Type") or "", answer.read().decode()
     finally:

@@ -5,9 +5,12 @@ Needs root and, from Debian: python3-prometheus-client."""
 
 import json
 import pathlib
+import re
 import sys
 import time
 import unittest
+
+from prometheus_client.parser import text_string_to_metric_families
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
@@ -165,6 +168,54 @@ class Served(MetricsCase):
         self.running.config_file.write_text(good)
         self.assertEqual(self.running.evertoken("reload").returncode, 0)
         self.assertEqual(self.scraped().value("evertoken_configuration_mistakes"), 0)
+
+
+class Forms(MetricsCase):
+    TEXT = "text/plain; version=0.0.4; charset=utf-8"
+    #: What Prometheus 2.53 and 3.1 ask with by default.
+    PROMETHEUS_2 = ("application/openmetrics-text;version=1.0.0;q=0.5,"
+                    "application/openmetrics-text;version=0.0.1;q=0.4,"
+                    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2")
+    OLDER = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
+
+    def test_the_older_text_has_the_same_samples_under_the_same_names(self):
+        self.started({"crm": self.credential("crm"), "out": self.signed_out("out")})
+        self.running.wait_for("crm", "fresh")
+        self.running.wait_for("out", "login_required")
+        found = self.scraped()
+        status, content_type, text = get(self.port, "/metrics", Accept=self.OLDER)
+        self.assertEqual((status, content_type), (200, self.TEXT))
+        self.assertNotIn("# EOF", text)
+        self.assertNotIn("# UNIT", text)
+        self.assert_no_secret(text)
+        samples = {(sample.name, tuple(sorted(sample.labels.items())))
+                   for family in text_string_to_metric_families(text) for sample in family.samples}
+        self.assertEqual(samples, {key for key in found.samples if not key[0].endswith("_created")})
+        kinds = dict(re.findall(r"(?m)^# TYPE (\S+) (\S+)$", text))
+        self.assertEqual(kinds["evertoken_refreshes_total"], "counter")
+        self.assertEqual(kinds["evertoken_credential_state"], "gauge")
+        self.assertEqual(kinds["evertoken_build_info"], "gauge")
+        self.assertEqual(kinds["evertoken_refresh_duration_seconds"], "histogram")
+        self.assertEqual(set(kinds), set(re.findall(r"(?m)^# HELP (\S+) ", text)))
+
+    def test_the_one_that_is_wanted_more_is_given_and_the_newer_one_where_none_is(self):
+        self.started({"crm": self.credential("crm")})
+        for accept, given in ((self.PROMETHEUS_2, CONTENT_TYPE), (self.OLDER, self.TEXT),
+                              ("text/plain", self.TEXT), ("*/*", CONTENT_TYPE),
+                              ("application/json", CONTENT_TYPE)):
+            with self.subTest(accept):
+                self.assertEqual(get(self.port, "/metrics", Accept=accept)[1], given)
+        self.assertEqual(get(self.port, "/metrics")[1], CONTENT_TYPE)
+
+    def test_liveness_does_not_fail_because_a_person_is_needed(self):
+        self.started({"out": self.signed_out("out")})
+        alive = (200, "application/json", '{"status":"ok"}\n')
+        self.assertEqual(get(self.port, "/livez"), alive, "before anything is settled")
+        self.running.wait_for("out", "login_required")
+        self.assert_health(503, "login_required", login_required=["out"])
+        self.assertEqual(get(self.port, "/livez"), alive)
+        self.assertEqual(self.running.request("GET", "/livez"), (200, {"status": "ok"}))
+        self.assertEqual(get(self.port, "/livez/")[0], 404)
 
 
 class Troubled(MetricsCase):

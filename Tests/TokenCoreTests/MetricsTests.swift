@@ -174,3 +174,45 @@ import Testing
             ])
     }
 }
+
+@Suite("Prometheus text") struct PrometheusTextTests {
+    private func family(_ kind: MetricsText.Kind, _ help: String = "A.") -> [Substring] {
+        var text = MetricsText(format: .prometheus)
+        text.family("x_seconds", kind, unit: "seconds", help)
+        return text.text.split(separator: "\n")
+    }
+
+    @Test(
+        "a family has its samples' name and a kind of the older format",
+        arguments: [
+            (MetricsText.Kind.gauge, "x_seconds", "gauge"),
+            (.counter, "x_seconds_total", "counter"),
+            (.histogram, "x_seconds", "histogram"), (.stateset, "x_seconds", "gauge"),
+            (.info, "x_seconds_info", "gauge"),
+        ])
+    func kinds(_ kind: MetricsText.Kind, _ name: String, _ word: String) {
+        #expect(family(kind) == ["# HELP \(name) A.", "# TYPE \(name) \(word)"])
+    }
+
+    @Test("in a help only the backslash and the line feed are escaped")
+    func help() {
+        #expect(family(.gauge, "a \"b\"\nc \\ d")[0] == #"# HELP x_seconds a "b"\nc \\ d"#)
+    }
+
+    @Test("it has neither units, nor an end, nor times of creation; the rest is the same")
+    func report() {
+        let noon = WallTime(epochSeconds: 1_795_000_000)
+        var report = MetricsReport(startedAt: noon, now: noon, isReady: true, mistakes: 0)
+        report.durations = ["acme": DurationHistogram(createdAt: noon)]
+        let samples = { (text: String) in
+            text.split(separator: "\n").filter { !$0.hasPrefix("#") && !$0.contains("_created") }
+        }
+        let text = report.text(.prometheus)
+        #expect(samples(text) == samples(report.openMetrics))
+        for word in ["# UNIT", "# EOF", "_created", " info\n", " stateset\n"] {
+            #expect(!text.contains(word))
+        }
+        #expect(report.openMetrics.contains("_created{"))
+        #expect(text.contains("evertoken_refresh_duration_seconds_bucket{provider=\"acme\",le="))
+    }
+}

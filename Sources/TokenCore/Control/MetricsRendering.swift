@@ -1,10 +1,13 @@
 extension MetricsReport {
-    /// OpenMetrics 1.0 text: what an alert can be made of (config/evertoken.alerts.yml).
-    public var openMetrics: String {
+    /// What an alert can be made of (config/evertoken.alerts.yml), in OpenMetrics 1.0.
+    public var openMetrics: String { text(.openMetrics) }
+
+    /// The same in either format.
+    public func text(_ format: MetricsFormat) -> String {
         let named = credentials.sorted { $0.name < $1.name }.map {
             Labelled(metrics: $0, label: MetricsText.label("credential", $0.name))
         }
-        var text = MetricsText(capacity: 4096 + 1600 * named.count)
+        var text = MetricsText(capacity: 4096 + 1600 * named.count, format: format)
         text.daemon(self)
         text.times(named)
         text.states(named)
@@ -160,6 +163,6 @@ extension MetricsText {
         }
         sample("_count", label, sum)
         sample("_sum", label, histogram.sum)
-        sample("_created", label, histogram.createdAt.epochSeconds)
+        created(label, histogram.createdAt)
     }
 }

@@ -1,20 +1,63 @@
-/// Writes the OpenMetrics 1.0 text format.
+/// The text formats of a scrape.
+public enum MetricsFormat: Sendable, CaseIterable {
+    /// OpenMetrics 1.0.
+    case openMetrics
+    /// The older text format of Prometheus, version 0.0.4: without units, without the kinds `info`
+    /// and `stateset`, and without times of creation.
+    case prometheus
+
+    /// For the header of the answer.
+    public var contentType: String {
+        switch self {
+        case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        case .prometheus: "text/plain; version=0.0.4; charset=utf-8"
+        }
+    }
+}
+
+/// Writes one of the text formats.
 struct MetricsText {
     enum Kind: String { case gauge, counter, histogram, stateset, info }
 
     private(set) var text = ""
     private var name = ""
+    private let format: MetricsFormat
 
-    init(capacity: Int = 0) { text.reserveCapacity(capacity) }
+    init(capacity: Int = 0, format: MetricsFormat = .openMetrics) {
+        self.format = format
+        text.reserveCapacity(capacity)
+    }
 
     /// Begins a metric family; its samples follow.
     ///
     /// - Parameter unit: The name must end with it.
     mutating func family(_ name: String, _ kind: Kind, unit: String? = nil, _ help: String) {
         self.name = name
+        guard format == .openMetrics else { return prometheusFamily(name, kind, help) }
         text += "# TYPE \(name) \(kind.rawValue)\n"
         if let unit { text += "# UNIT \(name) \(unit)\n" }
         text += "# HELP \(name) \(Self.escaped(help))\n"
+    }
+
+    /// There a family has the name of its samples, and a help's quotes stand as they are.
+    private mutating func prometheusFamily(_ name: String, _ kind: Kind, _ help: String) {
+        let (suffix, word): (String, String) =
+            switch kind {
+            case .gauge, .stateset: ("", "gauge")
+            case .info: ("_info", "gauge")
+            case .counter: ("_total", "counter")
+            case .histogram: ("", "histogram")
+            }
+        let words = help.split(separator: "\n", omittingEmptySubsequences: false).map {
+            $0.split(separator: "\\", omittingEmptySubsequences: false).joined(separator: "\\\\")
+        }
+        text += "# HELP \(name)\(suffix) \(words.joined(separator: "\\n"))\n"
+        text += "# TYPE \(name)\(suffix) \(word)\n"
+    }
+
+    /// When a counter or histogram began to count; told only where the format has a place for it.
+    mutating func created(_ labels: String, _ time: WallTime) {
+        if format == .openMetrics { sample("_created", labels, time.epochSeconds) }
     }
 
     /// - Parameter labels: As ``label(_:_:)`` writes them, with commas between; may be empty.
@@ -30,7 +73,7 @@ struct MetricsText {
         text += "\n"
     }
 
-    mutating func end() { text += "# EOF\n" }
+    mutating func end() { if format == .openMetrics { text += "# EOF\n" } }
 
     /// At 10 000 credentials there are 200 000 samples: no string is built for each.
     private mutating func begin(_ suffix: String, _ labels: String) {

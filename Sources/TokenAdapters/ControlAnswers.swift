@@ -1,0 +1,63 @@
+internal import TokenCore
+internal import TokenEngine
+
+extension HTTPResponse {
+    /// Its bytes are made by the socket's thread, not by the loop.
+    ///
+    /// - Parameter format: Of metrics; any other answer has one form.
+    init(_ reply: ControlReply, _ format: MetricsFormat = .openMetrics) {
+        if let metrics = reply.metrics {
+            self.init(
+                reply.status, contentType: format.contentType,
+                rendering: { Array(metrics.text(format).utf8) })
+            return
+        }
+        // RFC 9457, but for the health report, which says 503 in terms of its own.
+        let isProblem = reply.status >= 400 && reply.body["title"] != nil
+        self.init(
+            reply.status,
+            contentType: isProblem ? "application/problem+json" : "application/json",
+            rendering: { reply.body.serialized() + [0x0A] })
+    }
+}
+
+/// Which of the two formats a client wants (RFC 9110 section 12.5.1).
+enum MetricsNegotiation {
+    /// OpenMetrics, unless the other one is wanted more. One who wants neither gets OpenMetrics
+    /// too: it was the only one.
+    ///
+    /// - Parameter accept: The header, `nil` where there is none.
+    static func format(accept: String?) -> MetricsFormat {
+        guard let accept else { return .openMetrics }
+        let ranges = accept.split(separator: ",").compactMap(Range.init)
+        let open = quality(of: "application/openmetrics-text", among: ranges)
+        return quality(of: "text/plain", among: ranges) > open ? .prometheus : .openMetrics
+    }
+
+    /// The most specific range decides; of equally specific ones the best.
+    private static func quality(of type: String, among ranges: [Range]) -> Double {
+        let general = type.split(separator: "/").first.map { $0 + "/*" } ?? ""
+        for name in [type, general, "*/*"] {
+            let found = ranges.filter { $0.name.hasSameBytes(as: name) }.map(\.quality)
+            if let best = found.max() { return best }
+        }
+        return 0
+    }
+
+    private struct Range {
+        var name: String
+        var quality = 1.0
+
+        init?(_ text: Substring) {
+            let parts = text.split(separator: ";").map {
+                String(String($0).trimmedOfSpace).asciiLowercased
+            }
+            guard let name = parts.first, !name.isEmpty else { return nil }
+            self.name = name
+            for part in parts.dropFirst() where part.hasPrefix("q=") {
+                // What is no number is no wish.
+                quality = Double(part.dropFirst(2)).map { $0.isNaN ? 0 : min(1, max(0, $0)) } ?? 0
+            }
+        }
+    }
+}
