@@ -130,3 +130,19 @@ import Testing
         #expect(error?.problem == "int() cannot take the value of shop")
     }
 }
+
+@Suite("Durations for people") struct DescribedDurationTests {
+    @Test(
+        "are the nearest of the units that they show",
+        arguments: [
+            (Duration.seconds(-5), "0 s"), (.zero, "0 s"), (.milliseconds(1900), "1 s"),
+            (.seconds(59), "59 s"), (.seconds(60), "1 min"), (.seconds(89), "1 min"),
+            (.seconds(90), "2 min"), (.seconds(720), "12 min"), (.seconds(3569), "59 min"),
+            (.seconds(3570), "1 h"), (.milliseconds(3_599_999), "1 h"), (.seconds(3600), "1 h"),
+            (.seconds(3900), "1 h 5 min"), (.seconds(7169), "1 h 59 min"), (.seconds(7199), "2 h"),
+            (.seconds(86_399), "1 d"), (.seconds(86_400), "1 d"), (.seconds(86_369), "23 h 59 min"),
+            (.seconds(129_600), "1 d 12 h"), (.seconds(172_799), "2 d"),
+            (.seconds(864_000 - 1), "10 d"), (.seconds(60 * 86_400 - 1), "60 d"),
+        ])
+    func nearest(_ duration: Duration, _ words: String) { #expect(describe(duration) == words) }
+}

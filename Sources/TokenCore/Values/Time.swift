@@ -122,15 +122,20 @@ func isPlainNumber(_ text: String) -> Bool {
         && parts.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy(isDigit) }
 }
 
-/// A duration for people: the two largest units that matter, `"12 min"`, `"1 h 5 min"`, `"59 d"`.
+/// A duration for people, to the nearest of the units that it shows: `"12 min"`, `"1 h 5 min"`,
+/// `"2 d 4 h"`, `"60 d"`. Below a minute whole seconds, rounded down.
 public func describe(_ duration: Duration) -> String {
     let seconds = max(0, duration.components.seconds)
-    switch seconds {
-    case ..<60: return "\(seconds) s"
-    case ..<3600: return "\(seconds / 60) min"
-    case ..<86_400:
-        let minutes = seconds % 3600 / 60
-        return minutes == 0 ? "\(seconds / 3600) h" : "\(seconds / 3600) h \(minutes) min"
-    default: return "\(seconds / 86_400) d"
-    }
+    if seconds < 60 { return "\(seconds) s" }
+    // What was an hour a moment ago still is one: 59 min 59 s are not 59 min.
+    let minutes = (seconds + 30) / 60
+    if minutes < 60 { return "\(minutes) min" }
+    if minutes < 24 * 60 { return two(minutes / 60, "h", minutes % 60, "min") }
+    let hours = (seconds + 1800) / 3600
+    if hours < 10 * 24 { return two(hours / 24, "d", hours % 24, "h") }
+    return "\((seconds + 43_200) / 86_400) d"
+}
+
+private func two(_ large: Int64, _ unit: String, _ small: Int64, _ smallUnit: String) -> String {
+    small == 0 ? "\(large) \(unit)" : "\(large) \(unit) \(small) \(smallUnit)"
 }
