@@ -46,16 +46,18 @@ extension CredentialLifecycle {
 
     /// The last attempts, oldest first.
     public var recentAttempts: [PastAttempt] {
-        (grant.recent + unrecorded).sorted { $0.at < $1.at }.suffix(PastAttempt.maximumCount)
+        grant.recent.merged(with: unrecorded).suffix(PastAttempt.maximumCount)
     }
 
     /// One that stands in no slot. Of the same trouble over and over the last one is enough.
     mutating func noteUnrecorded(_ error: StoredError) {
         let attempt = PastAttempt(.refresh, failedWith: error, took: nil)
         unrecorded.removeAll {
-            $0.problem == attempt.problem && $0.failureClass == attempt.failureClass
+            $0.attempt.problem == attempt.problem
+                && $0.attempt.failureClass == attempt.failureClass
         }
-        unrecorded = (unrecorded + [attempt]).suffix(PastAttempt.maximumCount)
+        unrecorded.append(UnrecordedAttempt(attempt: attempt, behind: grant.recent.last))
+        unrecorded = unrecorded.suffix(PastAttempt.maximumCount)
     }
 
     /// The newest token is not in every file.

@@ -47,7 +47,7 @@ public struct CredentialLifecycle: Sendable {
     var storageError: StoredError?
     /// Attempts that no slot remembers: the disk did not take them, or they ended before one was
     /// written.
-    var unrecorded: [PastAttempt] = []
+    var unrecorded: [UnrecordedAttempt] = []
     /// The configuration changed while a job was under way: its end counts for the old one.
     var isOutputChangePending = false
     /// The initial token that was last told of.
