@@ -34,8 +34,9 @@ public struct HTTPResponse: Sendable {
     /// HTTP/1.1, one answer a connection.
     var bytes: [UInt8] {
         let reasons = [
-            200: "OK", 201: "Created", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized",
-            403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict",
+            200: "OK", 201: "Created", 202: "Accepted", 303: "See Other",
+            400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+            405: "Method Not Allowed", 409: "Conflict",
             413: "Content Too Large", 421: "Misdirected Request", 422: "Unprocessable Content",
             429: "Too Many Requests",
             431: "Request Header Fields Too Large", 500: "Internal Server Error",

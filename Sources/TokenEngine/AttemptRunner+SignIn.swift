@@ -15,11 +15,11 @@ extension AttemptRunner {
             switch signIn.method {
             case .browser:
                 let browser = try checked { () throws(RequestError) in try signIn.browser() }
-                return .signIn(name, .browser, browser.json)
+                return .signIn(credential, .browser, browser.json)
             case .device:
                 var whole = try await prepared(credential, wish, only: nil)
                 whole.metadata = signIn.metadata
-                return .signIn(name, .device, try await device(whole, credential))
+                return .signIn(credential, .device, try await device(whole, credential))
             }
         } catch {
             return .problem(
@@ -162,11 +162,14 @@ extension AttemptOrder {
 
 extension ControlReply {
     static func signIn(
-        _ name: String, _ method: SignInWish.Method, _ facts: JSONNode
+        _ credential: CredentialConfiguration, _ method: SignInWish.Method, _ facts: JSONNode
     ) -> ControlReply {
         ControlReply(
             200,
-            .object([("credential", .string(name)), (method.rawValue, facts)]))
+            .object([
+                ("credential", .string(credential.name)),
+                ("provider", .string(credential.profile.name)), (method.rawValue, facts),
+            ]))
     }
 
     /// What became of an order, for whoever gave it.
@@ -181,10 +184,10 @@ extension ControlReply {
                     ("slow_down", .bool(slowDown)), ("problem", problem.map { .string($0) }),
                 ]))
         case .refused(let refusal), .signInFailed(let refusal):
+            let failure = SignInFailure(refusal, credential: name)
             return .problem(
-                status(of: refusal), "\(name): \(refusal.problem)",
-                remedy: "Nothing was changed; correct the cause and sign in again",
-                error: refusal.errorCode)
+                status(of: refusal), "\(name): \(failure.problem)", remedy: failure.remedy,
+                error: refusal.errorCode, kind: failure.kind)
         case .unreadable: return unreadable(name)
         case .needsLogin, .foreign:
             return .problem(409, "\(name): the state cannot take tokens now")

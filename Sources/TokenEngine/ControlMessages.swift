@@ -64,9 +64,12 @@ public struct ControlReply: Sendable, Equatable {
 
     /// RFC 9457 problem details.
     ///
-    /// - Parameter error: A registered error code of the provider's answer.
+    /// - Parameters:
+    ///   - error: A registered error code of the provider's answer.
+    ///   - kind: What a person is to do about a sign-in that failed.
     public static func problem(
-        _ status: Int, _ title: String, remedy: String? = nil, error: String? = nil
+        _ status: Int, _ title: String, remedy: String? = nil, error: String? = nil,
+        kind: SignInFailure.Kind? = nil
     ) -> ControlReply {
         ControlReply(
             status,
@@ -74,6 +77,7 @@ public struct ControlReply: Sendable, Equatable {
                 ("type", "about:blank"), ("title", .string(title)),
                 ("status", .integer(Int64(status))),
                 ("detail", remedy.map { .string($0) }), ("error", error.map { .string($0) }),
+                ("kind", kind.map { .string($0.rawValue) }),
             ]))
     }
 }

@@ -36,12 +36,20 @@ struct Import: ParsableCommand {
         let reading: ImportReading
         do throws(RequestError) {
             reading = try ImportReading(body, section: section, now: now)
-        } catch { throw fail(EX_DATAERR, "\(error.problem); \(error.remedy)") }
+        } catch { throw fail(EX_DATAERR, Self.mistake(error, in: "standard input")) }
         for note in reading.notes { printError("note: " + note) }
         let access = StateAccess(daemon: daemon, offline: offline)
         let reply = try access.post(
             "\(try credentialPath(name))/import", body: reading.tokens.json(now: now).serialized())
         guard reply.status / 100 == 2 else { throw access.failure(reply) }
         print("\(name): imported")
+    }
+
+    /// A problem that begins with "this" is one of the whole text.
+    private static func mistake(_ error: RequestError, in place: String) -> String {
+        let isOfText = error.problem.hasPrefix("this ")
+        let problem =
+            isOfText ? place + error.problem.dropFirst(4) : "\(place): \(error.problem)"
+        return "\(problem); \(error.remedy)"
     }
 }

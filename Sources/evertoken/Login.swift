@@ -63,7 +63,11 @@ struct Login: ParsableCommand {
     }
 
     func run() throws {
-        let session = SignInSession(
+        do { try signIn(name) } catch let refusal as SignInRefusal { throw refusal.told(name) }
+    }
+
+    private func signIn(_ name: String) throws {
+        var session = SignInSession(
             name: name, path: try credentialPath(name),
             access: StateAccess(daemon: daemon, offline: offline))
         if let code { return try PastedSignIn(session: session).run(code, redirectUri) }
@@ -72,6 +76,7 @@ struct Login: ParsableCommand {
             ("scope", scope.map { .string($0) }),
         ])
         let offer = try session.ask("sign-in", wish)
+        session.provider = offer["provider"]?.text
         if let facts = offer["device"] {
             try DeviceSignIn(session: session, limit: limit, opensBrowser: !noBrowser).run(facts)
         } else if let browser = offer["browser"].flatMap(BrowserSignIn.init(json:)) {
@@ -91,68 +96,6 @@ struct Login: ParsableCommand {
     }
 
     private var limit: Duration? { timeout.flatMap(parseDuration) }
-}
-
-/// One credential's sign-in, and what every way of it has to say.
-struct SignInSession {
-    let name: String
-    let path: String
-    let access: StateAccess
-
-    /// - Throws: `ExitCode`, after saying why.
-    func ask(_ question: String, _ body: JSONNode) throws -> JSONNode {
-        let reply = try access.post("\(path)/\(question)", body: body.serialized())
-        if reply.status / 100 == 2 { return reply.body }
-        _ = access.failure(reply)
-        throw ExitCode(Self.status(of: reply))
-    }
-
-    private static func status(of reply: ControlClient.Reply) -> Int32 {
-        switch reply.body["error"]?.text {
-        case "access_denied"?, "authorization_declined"?: return EX_NOPERM
-        default: break
-        }
-        switch reply.status {
-        case 400, 404: return EX_DATAERR
-        case 403: return EX_NOPERM
-        case 422: return EX_CONFIG
-        default: return EX_TEMPFAIL
-        }
-    }
-
-    /// Has the code exchanged; returns when the tokens are on the disk.
-    func exchange(
-        _ code: Secret, redirectURI: String?, verifier: CodeVerifier? = nil
-    ) throws {
-        _ = try ask(
-            "login",
-            .object([
-                ("code", .string(code.reveal())), ("redirect_uri", redirectURI.map { .string($0) }),
-                ("code_verifier", verifier.map { .string($0.verifier.reveal()) }),
-            ]))
-    }
-
-    /// Says why the provider sent the person back without a code.
-    func refused(_ code: String?) -> ExitCode {
-        switch code {
-        case "access_denied":
-            return fail(EX_NOPERM, "\(name): the sign-in was denied; nothing was changed")
-        case "invalid_scope":
-            return fail(
-                EX_CONFIG,
-                "\(name): the provider does not know a scope that was asked for; correct the "
-                    + "credential's scope")
-        case "invalid_request", "unauthorized_client", "unsupported_response_type":
-            return fail(
-                EX_CONFIG,
-                "\(name): the provider refuses this client's sign-in (\(code ?? "")); check "
-                    + "client_id, scope and the redirect URI the app is registered with")
-        default:
-            return fail(
-                EX_TEMPFAIL,
-                "\(name): the provider sent an error\(code.map { " (\($0))" } ?? ""); try again")
-        }
-    }
 }
 
 /// Prints to standard output at once: whoever reads it has to act on it.

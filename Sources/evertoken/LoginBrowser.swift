@@ -26,7 +26,12 @@ struct BrowserWait {
         let listener: RedirectListener
         do throws(LocalFailure) {
             listener = try RedirectListener(
-                redirect, port: port ?? redirect.port ?? 0, state: state)
+                redirect, port: port ?? redirect.port ?? 0, state: state,
+                stray: {
+                    printError(
+                        "evertoken: an answer came for another sign-in (old tab?); open the "
+                            + "address above again")
+                })
         } catch {
             throw fail(
                 EX_TEMPFAIL,
@@ -37,17 +42,25 @@ struct BrowserWait {
         let opened = show(redirectURI: listener.redirectURI)
         defer { withExtendedLifetime(opened) {} }
         if isatty(STDIN_FILENO) == 1 { takePasted(listener) }
-        guard let arrival = listener.wait(for: limit) else { throw timedOut() }
+        guard let answer = listener.wait(for: limit) else { throw timedOut() }
         do {
-            try finish(arrival.answer, redirectURI: listener.redirectURI)
-            arrival.show(SignInPage(.signedIn, credential: session.name))
+            try finish(answer, redirectURI: listener.redirectURI)
+            listener.show(SignInPage(.signedIn, session.subject))
         } catch {
-            arrival.show(SignInPage(page(after: error, arrival.answer), credential: session.name))
+            listener.show(SignInPage(.failed(failure(error)), session.subject))
             throw error
         }
     }
 
-    /// By a redirect to somebody's page: the person brings the address back.
+    /// What the page says; the terminal says the same.
+    private func failure(_ error: any Error) -> SignInFailure {
+        (error as? SignInRefusal)?.failure
+            ?? SignInFailure(
+                .notSaved, problem: "the daemon on this host could not be asked",
+                remedy: "The terminal says why; then run: evertoken login \(session.name)")
+    }
+
+    /// By a redirect to another server's page: the person brings the address back.
     func runByHand(redirectURI: String) throws {
         let opened = show(redirectURI: redirectURI)
         defer { withExtendedLifetime(opened) {} }
@@ -81,23 +94,18 @@ struct BrowserWait {
         let problem = answer.issuerProblem(
             expected: signIn.issuer, isRequired: signIn.namesIssuer)
         if let problem {
-            throw fail(
-                EX_DATAERR,
-                "\(session.name): \(problem); nothing was sent there. If the profile's \"issuer\" "
-                    + "is right, somebody may be deceiving you")
+            throw SignInRefusal(
+                SignInFailure(
+                    .unusableAnswer, problem: "\(problem); nothing was sent",
+                    remedy: "If the profile's \"issuer\" is right, this may be an attack: do not "
+                        + "sign in again before the administrator has looked"),
+                status: EX_DATAERR)
         }
         switch answer.outcome {
-        case .refused(let code): throw session.refused(code)
+        case .refused(let code):
+            throw SignInRefusal(SignInFailure(redirectError: code, credential: session.name))
         case .code(let code):
             try session.exchange(code, redirectURI: redirectURI, verifier: verifier)
-        }
-    }
-
-    private func page(after error: any Error, _ answer: RedirectAnswer) -> SignInPage.Outcome {
-        switch answer.outcome {
-        case .refused("access_denied"): .denied
-        case .refused: .failed(problem: "the provider sent an error instead of a code")
-        case .code: .failed(problem: "the provider's code did not become tokens")
         }
     }
 
@@ -109,7 +117,8 @@ struct BrowserWait {
         }
         // A code alone says nothing of the request that it answers.
         guard answer.state == nil || answer.answers(state: state) else {
-            printError("evertoken: that answers another sign-in; use the page printed above")
+            printError(
+                "evertoken: that answers another sign-in (old tab?); open the address above again")
             return nil
         }
         return answer
@@ -130,7 +139,9 @@ struct BrowserWait {
     }
 
     private func timedOut() -> ExitCode {
-        fail(EX_TEMPFAIL, "\(session.name): nobody signed in within \(limit.shortText); try again")
+        fail(
+            EX_TEMPFAIL,
+            "\(session.name): no sign-in came within \(limit.shortText); run this again")
     }
 }
 
@@ -151,7 +162,8 @@ struct PastedSignIn {
         }
         if let issuer = answer.issuer { try check(issuer, answer) }
         switch answer.outcome {
-        case .refused(let code): throw session.refused(code)
+        case .refused(let code):
+            throw SignInRefusal(SignInFailure(redirectError: code, credential: session.name))
         case .code(let code):
             let address = redirectURI ?? RedirectAnswer.redirectURI(ofPasted: text)
             try session.exchange(code, redirectURI: address)

@@ -49,15 +49,15 @@ struct DeviceSignIn {
         say(place ?? "Approve on this page:")
         say("\n  \(device.verificationURI)\n\nwith the code\n\n  \(device.userCode)\n")
         if let complete = device.completeURI {
-            say("or, the code in it already:\n\n  \(complete)\n")
+            say("or open this address, which contains the code:\n\n  \(complete)\n")
         }
+        say("The code is valid for \(describe(device.lifetime)).")
         return opened
     }
 
     private func expired() -> ExitCode {
         fail(
             EX_TEMPFAIL,
-            "\(session.name): nobody approved the code in time; run this again for a "
-                + "new one")
+            "\(session.name): the code was not approved in time; run this again for a new one")
     }
 }

@@ -14,6 +14,24 @@ from servers import free_ports
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
+#: The contrast (WCAG 2.1) of every text against what is below it.
+CONTRASTS = """
+    const rgb = (element, property) => {
+        const found = getComputedStyle(element)[property].match(/[\\d.]+/g).map(Number)
+        return found.length === 4 && found[3] === 0 ? null : found.slice(0, 3)
+    }
+    const light = colour => {
+        const [r, g, b] = colour.map(value => value / 255)
+            .map(value => value <= .04045 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4)
+        return .2126 * r + .7152 * g + .0722 * b
+    }
+    return [...document.querySelectorAll('h1, p, code')].map(element => {
+        let below = element
+        while (!rgb(below, 'backgroundColor')) below = below.parentElement
+        const [a, b] = [light(rgb(element, 'color')), light(rgb(below, 'backgroundColor'))]
+        return (Math.max(a, b) + .05) / (Math.min(a, b) + .05)
+    })"""
+
 
 class Browser:
     """One Chromium with a profile of its own. It may only reach this machine."""
@@ -99,6 +117,13 @@ class Browser:
         self.command("POST", "/goog/cdp/execute", {
             "cmd": "Emulation.setEmulatedMedia",
             "params": {"features": [{"name": "prefers-color-scheme", "value": scheme}]}})
+
+    def resize(self, width: int, height: int = 700) -> None:
+        """The page's own width: a window cannot be as narrow as a telephone."""
+        self.command("POST", "/goog/cdp/execute", {
+            "cmd": "Emulation.setDeviceMetricsOverride",
+            "params": {"width": width, "height": height, "deviceScaleFactor": 1,
+                       "mobile": False}})
 
     def requests(self) -> list[str]:
         """Every URL asked for since this was last called."""

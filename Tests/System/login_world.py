@@ -173,6 +173,14 @@ def get(url: str, cookie: str = "", method: str = "GET",
         connection.close()
 
 
+def come_back(url: str) -> tuple[int, dict[str, str], bytes]:
+    """What the browser sees at the redirect URI: it is sent on to an address without the code."""
+    status, names, page = get(url)
+    if status != 303:
+        return status, names, page
+    return get(urllib.parse.urljoin(url, names["location"]))
+
+
 def query(url: str) -> dict[str, str]:
     return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))
 

@@ -19,7 +19,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from harness import at_end, wait_until  # noqa: E402
-from login_world import SmallServer, Waiting, get, query  # noqa: E402
+from login_world import SmallServer, Waiting, come_back, query  # noqa: E402
 from programs import PlainDaemon, ProgramCase, timed, write_private  # noqa: E402
 from servers import free_ports  # noqa: E402
 from test_isolation_unit import (ATTACKER, DRIP, HOLD_LOCK, STATUS, Stranger,  # noqa: E402
@@ -181,7 +181,7 @@ class SilentConnections(IsolationCase):
                           {"EVERTOKEN_SOCKET": str(daemon.socket)}, None)
         state = query(waiting.url())["state"]
         Stranger.crowd(self, ["127.0.0.1", port], 40)
-        (code, _, _), seconds = timed(get, "%s?code=good&state=%s" % (redirect, state))
+        (code, _, _), seconds = timed(come_back, "%s?code=good&state=%s" % (redirect, state))
         self.assertEqual((code, waiting.end()), (200, 0), waiting.stderr)
         self.assertLess(seconds, 3)
         daemon.wait_for("crm", "fresh")

@@ -15,29 +15,12 @@ import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from browser import Browser
+from browser import CONTRASTS, Browser
 from harness import wait_until
 from login_world import LoginCase, get, query
 
 #: WCAG 2.1, contrast of normal text: the least for AA.
 CONTRAST = 4.5
-
-COLOURS = """
-    const rgb = (element, property) => {
-        const found = getComputedStyle(element)[property].match(/[\\d.]+/g).map(Number)
-        return found.length === 4 && found[3] === 0 ? null : found.slice(0, 3)
-    }
-    const light = colour => {
-        const [r, g, b] = colour.map(value => value / 255)
-            .map(value => value <= .04045 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4)
-        return .2126 * r + .7152 * g + .0722 * b
-    }
-    return [...document.querySelectorAll('h1, p, code')].map(element => {
-        let below = element
-        while (!rgb(below, 'backgroundColor')) below = below.parentElement
-        const [a, b] = [light(rgb(element, 'color')), light(rgb(below, 'backgroundColor'))]
-        return (Math.max(a, b) + .05) / (Math.min(a, b) + .05)
-    })"""
 
 
 class InTheBrowser(LoginCase):
@@ -59,7 +42,7 @@ class InTheBrowser(LoginCase):
         browser.run("for (const button of document.querySelectorAll('button'))"
                     " if (button.textContent == 'Grant access') button.click()")
         browser.click("[title^=Continue]:not([disabled])")
-        wait_until(lambda: browser.url.startswith(self.redirect), 20, "the way back")
+        wait_until(lambda: "/signed-in/" in browser.url, 20, "the way back")
         wait_until(lambda: browser.find("main h1"), 20, "our page")
 
     def assert_page(self, title: str, heading: str, *words: str, picture: str) -> None:
@@ -71,15 +54,16 @@ class InTheBrowser(LoginCase):
         for word in words:
             self.assertIn(word, browser.text("main"))
         self.assertEqual(browser.run("return document.scripts.length"), 0)
+        self.assertNotIn("?", browser.url)
         self.assertEqual(browser.run("return document.referrer"), "")
         wanted = [url for url in browser.requests() if url.startswith("http")]
         last = max(index for index, url in enumerate(wanted) if url.startswith(self.redirect))
-        self.assertEqual(wanted[last + 1:], [], "the page asked for more")
+        self.assertEqual(wanted[last + 1:], [browser.url], "the page asked for more")
         self.assertEqual({urllib.parse.urlsplit(url).hostname for url in wanted}, {"127.0.0.1"})
         grounds = set()
         for scheme in ("light", "dark"):
             browser.prefer(scheme)
-            for contrast in browser.run(COLOURS):
+            for contrast in browser.run(CONTRASTS):
                 self.assertGreaterEqual(contrast, CONTRAST, "%s %s" % (title, scheme))
             grounds.add(browser.run("return getComputedStyle(document.body).backgroundColor"))
             self.assertTrue(browser.run(
@@ -110,14 +94,14 @@ class InTheBrowser(LoginCase):
         daemon = self.daemon(self.config({"params": {"prompt": "none"}}))
         waiting = self.login(daemon, "--no-browser")
         self.browser.open(waiting.url())
-        self.assert_page("Not signed in: crm – evertoken", "Not signed in",
+        self.assert_page("Not signed in: try again: crm – evertoken", "try again",
                          "the provider sent an error", picture="error")
         self.assert_ended(waiting, 75, "interaction_required")
         denied = self.login(daemon, "--no-browser")
         state = query(denied.url())["state"]
         self.browser.requests()
         self.browser.open("%s?error=access_denied&state=%s" % (self.redirect, state))
-        self.assert_page("Not signed in: crm – evertoken", "Not signed in", "denied",
+        self.assert_page("Sign-in denied: crm – evertoken", "Sign-in denied", "denied",
                          "evertoken login crm", picture="denied")
         self.assert_ended(denied, 77, "denied")
 
@@ -127,9 +111,9 @@ class InTheBrowser(LoginCase):
         state = query(waiting.url())["state"]
         self.browser.requests()
         self.browser.open("%s?code=no-such-code&state=%s" % (self.redirect, state))
-        self.assert_page("Not signed in: crm – evertoken", "Not signed in", "terminal",
-                         picture="failed")
-        self.assert_ended(waiting, 75, "endpoint answered 40")
+        self.assert_page("Not signed in: try again: crm – evertoken", "try again",
+                         "refused to issue tokens (40", picture="failed")
+        self.assert_ended(waiting, 75, "refused to issue tokens (40")
 
 
 def put_grant(case: LoginCase, scope: str) -> tuple[int, dict[str, str], bytes]:

@@ -70,7 +70,7 @@ class DeviceFlow(LoginCase):
 
         wait_until(annoy, 6, "slow_down", pause=0.1)
         count = len(self.polls())
-        self.assert_ended(waiting, 75, "nobody approved the code in time")
+        self.assert_ended(waiting, 75, "the code was not approved in time")
         # At 1 s there would have been more.
         self.assertLessEqual(len(self.polls()), count + 1, self.polls())
 
@@ -89,7 +89,7 @@ class DeviceFlow(LoginCase):
         before = (daemon.tokens / "crm" / "token").read_text()
         waiting = self.login(daemon, "--device", "--timeout", "3s")
         user_code(waiting)
-        self.assert_ended(waiting, 75, "nobody approved")
+        self.assert_ended(waiting, 75, "not approved")
         self.assertGreaterEqual(len(self.polls()), 2)
         self.assertEqual((daemon.tokens / "crm" / "token").read_text(), before)
         status, _ = daemon.request("POST", "/v1/credentials/crm/refresh?wait=20")

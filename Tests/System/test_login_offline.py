@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from basics import BIN
 from harness import Daemon, wait_until
-from login_world import LoginCase, Waiting, get
+from login_world import LoginCase, Waiting, come_back
 from programs import PLAIN_ENVIRONMENT, evertoken
 
 USER = 64_321  # nobody's
@@ -53,7 +53,7 @@ class Offline(LoginCase):
         waiting = self.waiting()
         back = self.approve(waiting.url())
         # It holds the state only while it asks: a daemon may start, and is used then.
-        status, _, page = get(back)
+        status, _, page = come_back(back)
         self.assertEqual(status, 200, page)
         self.assert_ended(waiting, 0, "without a daemon")
         self.assertIn("crm: signed in", waiting.stdout)
@@ -66,7 +66,7 @@ class Offline(LoginCase):
         waiting = self.waiting()
         url = waiting.url()
         daemon.start()
-        get(self.approve(url))
+        come_back(self.approve(url))
         self.assert_signed_in(daemon, waiting)
 
     def test_the_device_flow_by_itself(self) -> None:
@@ -133,7 +133,7 @@ class Offline(LoginCase):
         daemon = self.daemon(config, start=False)
         daemon.state.mkdir(mode=0o700)
         waiting = self.waiting("--code", "c")
-        self.assert_ended(waiting, 75, "crm-secret is a systemd credential", "systemctl start")
+        self.assert_ended(waiting, 78, "crm-secret is a systemd credential", "systemctl start")
 
     def test_a_token_that_another_credential_holds_is_refused(self) -> None:
         daemon = self.daemon({"providers": {"as": self.provider()}, "credentials": {

@@ -162,11 +162,15 @@ import Testing
 
     // MARK: The page
 
-    @Test("the page: a name, a heading, nothing of anybody else's, everything escaped")
+    @Test("the page: a name, a heading, nothing of another server's, everything escaped")
     func page() {
         let name = #"<script>"&'"#
-        for outcome in [SignInPage.Outcome.signedIn, .denied, .failed(problem: name)] {
-            let html = SignInPage(outcome, credential: name).html
+        let failures = SignInFailure.Kind.allCases.map { kind in
+            SignInPage.Outcome.failed(SignInFailure(kind, problem: name, remedy: name))
+        }
+        for outcome in [SignInPage.Outcome.signedIn] + failures {
+            let subject = SignInPage.Subject(credential: name, provider: name, host: name)
+            let html = SignInPage(outcome, subject).html
             #expect(!html.contains("<script") && !html.contains("&'"))
             #expect(html.contains("&lt;script&gt;&quot;&amp;&#39;"))
             #expect(html.contains("<html lang=\"en\">") && html.contains("<h1>"))
@@ -174,5 +178,43 @@ import Testing
         }
         let policy = SignInPage.headers.first { $0.name == "Content-Security-Policy" }?.value
         #expect(policy?.hasPrefix("default-src 'none'; style-src 'sha256-") == true)
+    }
+
+    @Test("the page says whose sign-in it is, and in a command's own form what to run next")
+    func pageWords() {
+        let subject = SignInPage.Subject(credential: "crm", provider: "acme", host: "web-3")
+        let done = SignInPage(.signedIn, subject).html
+        #expect(
+            done.contains(
+                "<strong>crm</strong> at <strong>acme</strong>, on <strong>web-3</strong>"
+            ))
+        #expect(done.contains("Check: <code>evertoken status crm</code>"))
+        let failure = SignInFailure(redirectError: "access_denied", credential: "crm")
+        let denied = SignInPage(.failed(failure), subject).html
+        #expect(denied.contains(failure.problem))
+        #expect(denied.contains("run: <code>evertoken login crm</code>."))
+        let alone = SignInPage(.signedIn, .init(credential: "crm", provider: nil, host: nil)).html
+        #expect(alone.contains("<strong>crm</strong> is signed in.") && !alone.contains(" at <"))
+    }
+
+    @Test("every end of a sign-in has a look and a title of its own, and a stranger learns no name")
+    func pageLooks() {
+        let subject = SignInPage.Subject(credential: "crm", provider: "acme", host: "web-3")
+        let kinds = [SignInFailure.Kind.denied, .tryAgain, .wrongSettings]
+        let outcomes =
+            [.signedIn, .unexpected]
+            + kinds.map {
+                SignInPage.Outcome.failed(SignInFailure($0, problem: "p", remedy: "r"))
+            }
+        let pages = outcomes.map { SignInPage($0, subject).html }
+        let pattern = { (html: String, start: String, end: String) -> String in
+            let rest = html.firstRange(of: start).map { html[$0.upperBound...] } ?? ""
+            return String(rest.prefix { !end.contains($0) })
+        }
+        #expect(Set(pages.map { pattern($0, "<title>", "<") }).count == outcomes.count)
+        #expect(Set(pages.map { pattern($0, "<main class=\"", "\"") }).count == outcomes.count)
+        #expect(Set(pages.map { pattern($0, "aria-hidden=\"true\">", "<") }).count == 5)
+        let stranger = SignInPage(.unexpected, .init()).html
+        #expect(stranger.contains("Go back to the terminal.") && !stranger.contains("crm"))
     }
 }

@@ -39,10 +39,14 @@ struct ImportedDocument {
 
     private init(json: [UInt8], section: String?) throws(RequestError) {
         let node: JSONNode
+        let expected = "expected {\"refresh_token\": \"…\"}"
+        guard json.contains(where: { !isJSONSpace($0) }) else {
+            throw RequestError(problem: "this is empty", remedy: expected)
+        }
         do { node = try JSONReader.read(json) } catch {
-            throw RequestError(
-                problem: "this is no JSON: \(error.problem)",
-                remedy: Self.wanted + ", such as {\"refresh_token\": \"…\"}")
+            // Where it begins as an object, the place of the slip helps.
+            let detail = json.first == UInt8(ascii: "{") ? ": \(error.problem)" : ""
+            throw RequestError(problem: "this is not JSON\(detail)", remedy: expected)
         }
         guard let members = node.members else {
             throw RequestError(problem: "this is \(node.typeName)", remedy: Self.wanted)

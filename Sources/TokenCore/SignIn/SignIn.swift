@@ -38,10 +38,15 @@ public struct SignIn: Sendable {
 
     static func unknown(_ profile: ProviderProfile) -> RequestError {
         let place = profile.docs.map { " (\($0))" } ?? ""
+        let isOwn = !BuiltInProfiles.shippedNames.containsText(profile.name)
         return RequestError(
             problem: "provider \"\(profile.name)\" has no \"authorization\": where a person signs "
                 + "in is not known",
-            remedy: "get a refresh token as the provider's pages say\(place), and put it into the "
+            remedy: (isOwn
+                ? "add \"authorization\": {\"url\": \"https://…/authorize\"} to "
+                    + "providers.\(profile.name), then run: evertoken reload. Or "
+                : "")
+                + "get a refresh token as the provider's pages say\(place), and put it into the "
                 + "credential's refresh_token, or give it to evertoken import")
     }
 

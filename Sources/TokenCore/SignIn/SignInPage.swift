@@ -6,20 +6,42 @@ public struct SignInPage: Sendable, Equatable {
     public enum Outcome: Sendable, Equatable {
         /// The tokens are safe.
         case signedIn
-        /// The person, or the provider, said no.
-        case denied
-        /// - problem: What went wrong, in our own words.
-        case failed(problem: String)
+        /// No tokens came: what the terminal says too.
+        case failed(SignInFailure)
+        /// A request without the state of the sign-in that is waited for.
+        case unexpected
     }
     public var outcome: Outcome
-    public var credential: String
+    public var subject: Subject
 
-    public init(_ outcome: Outcome, credential: String) {
-        (self.outcome, self.credential) = (outcome, credential)
+    /// Whose sign-in it is. With three tabs open, nothing else tells.
+    public struct Subject: Sendable, Equatable {
+        /// Empty for a request that answers no sign-in: it learns no name.
+        public var credential = ""
+        public var provider: String?
+        /// The machine where `evertoken login` runs.
+        public var host: String?
+
+        public init() {}
+
+        public init(credential: String, provider: String?, host: String?) {
+            (self.credential, self.provider, self.host) = (credential, provider, host)
+        }
+
+        /// `crm at acme, on web-3`, as the parts of a sentence.
+        fileprivate var html: String {
+            let strong = { (text: String) in "<strong>\(escapedHTML(text))</strong>" }
+            return strong(credential) + (provider.map { " at " + strong($0) } ?? "")
+                + (host.map { ", on " + strong($0) } ?? "")
+        }
+    }
+
+    public init(_ outcome: Outcome, _ subject: Subject) {
+        (self.outcome, self.subject) = (outcome, subject)
     }
 
     /// What goes along with the page: nothing of it may be kept, framed, run or loaded, and its
-    /// address, which holds the code, is told to nobody.
+    /// address is told to no other server.
     public static let headers: [HeaderField] = {
         let style = base64(Array(SHA256.hash(data: Array(Self.style.utf8))))
         return [
@@ -34,40 +56,68 @@ public struct SignInPage: Sendable, Equatable {
 
     public static let contentType = "text/html; charset=utf-8"
 
-    private var words: (title: String, mark: String, text: [String]) {
-        let name = "<strong>\(escapedHTML(credential))</strong>"
+    public var isSuccess: Bool { outcome == .signedIn }
+
+    private struct Words {
+        /// Of the style, besides the heading: no meaning is told by a colour alone.
+        var look: String
+        var mark: String
+        var heading: String
+        var text: [String]
+    }
+
+    private var words: Words {
+        let status = "<code>evertoken status \(escapedHTML(subject.credential))</code>"
         switch outcome {
         case .signedIn:
-            return (
-                "Signed in", "✓",
-                [
-                    "\(name) is signed in. From now on evertoken keeps its access token fresh.",
-                    "You can close this page.",
-                ]
-            )
+            return Words(
+                look: "good", mark: "✓", heading: "Signed in",
+                text: [
+                    subject.html + (subject.host == nil ? "" : ",")
+                        + " is signed in. evertoken keeps its access token fresh from now on.",
+                    "You can close this page. Check: \(status)",
+                ])
+        case .failed(let failure):
+            return words(of: failure)
+        case .unexpected:
+            return Words(
+                look: "other", mark: "?", heading: "Not this sign-in",
+                text: [
+                    "This is not the sign-in that is waiting. Go back to the terminal."
+                ])
+        }
+    }
+
+    private func words(of failure: SignInFailure) -> Words {
+        let text = [
+            "\(subject.html): \(escapedHTML(failure.problem)).",
+            marked(escapedHTML(failure.remedy) + "."),
+        ]
+        switch failure.kind {
         case .denied:
-            return (
-                "Not signed in", "✕",
-                [
-                    "The sign-in of \(name) was denied. Nothing was changed.",
-                    "To try again, run <code>evertoken login \(escapedHTML(credential))</code>.",
-                ]
-            )
-        case .failed(let problem):
-            return (
-                "Not signed in", "✕",
-                [
-                    "\(name) is not signed in: \(escapedHTML(problem)).",
-                    "The terminal where you ran <code>evertoken login</code> says what to do.",
-                ]
-            )
+            return Words(look: "choice", mark: "–", heading: "Sign-in denied", text: text)
+        case .tryAgain:
+            return Words(
+                look: "later", mark: "↻", heading: "Not signed in: try again", text: text)
+        case .wrongSettings, .unusableAnswer, .notSaved:
+            return Words(
+                look: "bad", mark: "✕", heading: "Not signed in: ask the administrator",
+                text: text)
+        }
+    }
+
+    /// The commands in a remedy, so that they can be told from the words around them.
+    private func marked(_ text: String) -> String {
+        let name = escapedHTML(subject.credential)
+        return ["evertoken login \(name)", "evertoken check \(name) --show-request"].reduce(text) {
+            $0.replacing($1, with: "<code>\($1)</code>")
         }
     }
 
     public var html: String {
         let words = self.words
-        let kind = outcome == .signedIn ? "good" : "bad"
         let paragraphs = words.text.map { "<p>\($0)</p>" }.joined(separator: "\n")
+        let name = subject.credential.isEmpty ? "" : ": " + escapedHTML(subject.credential)
         return """
             <!DOCTYPE html>
             <html lang="en">
@@ -75,13 +125,13 @@ public struct SignInPage: Sendable, Equatable {
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="color-scheme" content="light dark">
-            <title>\(words.title): \(escapedHTML(credential)) – evertoken</title>
+            <title>\(words.heading)\(name) – evertoken</title>
             <link rel="icon" href="data:,">
             <style>\(Self.style)</style>
             </head>
             <body>
-            <main class="\(kind)">
-            <h1><span aria-hidden="true">\(words.mark)</span> \(words.title)</h1>
+            <main class="\(words.look)">
+            <h1><span aria-hidden="true">\(words.mark)</span> \(words.heading)</h1>
             \(paragraphs)
             </main>
             </body>
@@ -90,24 +140,34 @@ public struct SignInPage: Sendable, Equatable {
             """
     }
 
+    /// Narrow screens have the card at the top, where a telephone is looked at.
     private static let style = """
-        :root { color-scheme: light dark }
-        body { margin: 0; min-height: 100vh; display: grid; place-items: center;
-          font: 1.125rem/1.5 system-ui, sans-serif; color: #1b1f24; background: #f3f4f6 }
-        main { box-sizing: border-box; max-width: 34rem; margin: 1rem; padding: 1.5rem 2rem;
-          background: #ffffff; border-top: .375rem solid #1a7f37; border-radius: .5rem;
-          overflow-wrap: anywhere }
-        main.bad { border-top-color: #b42318 }
-        h1 { margin: 0 0 .75rem; font-size: 1.5rem; line-height: 1.25; color: #116329 }
-        main.bad h1 { color: #b42318 }
-        p { margin: .75rem 0 0 }
-        code { font-family: ui-monospace, monospace; font-size: .95em }
+        :root { color-scheme: light dark; --page: #f3f4f6; --card: #ffffff; --text: #1b1f24;
+          --line: #d3d7dd; --soft: #eceef1; --good: #116329; --bad: #b42318; --later: #8a4b00;
+          --choice: #3b4a5f; --other: #5b3fa0 }
         @media (prefers-color-scheme: dark) {
-          body { color: #e6e9ed; background: #14171b }
-          main { background: #1f242a; border-top-color: #3fb950 }
-          main.bad { border-top-color: #ff7b72 }
-          h1 { color: #56d364 }
-          main.bad h1 { color: #ff9a91 }
+          :root { --page: #14171b; --card: #1f242a; --text: #e6e9ed; --line: #3a4149;
+            --soft: #2c323a; --good: #56d364; --bad: #ff9a91; --later: #f0b35a;
+            --choice: #b3c1d6; --other: #c3b0ff }
+        }
+        body { margin: 0; min-height: 100vh; display: grid; place-items: center;
+          font: 1.125rem/1.5 system-ui, sans-serif; color: var(--text); background: var(--page) }
+        main { box-sizing: border-box; max-width: 38rem; margin: 1rem; padding: 1.5rem 2rem;
+          background: var(--card); border: .0625rem solid var(--line); --look: var(--choice);
+          border-top: .375rem solid var(--look); border-radius: .5rem; overflow-wrap: anywhere }
+        .good { --look: var(--good) }
+        .bad { --look: var(--bad) }
+        .later { --look: var(--later) }
+        .other { --look: var(--other) }
+        h1 { margin: 0 0 .75rem; font-size: 1.5rem; line-height: 1.25; color: var(--look);
+          text-wrap: balance }
+        p { margin: .75rem 0 0 }
+        code { display: inline-block; max-width: 100%; box-sizing: border-box;
+          font-family: ui-monospace, monospace; font-size: .9em; padding: 0 .35em;
+          border-radius: .25rem; background: var(--soft) }
+        @media (max-width: 30rem) {
+          body { place-items: start stretch }
+          main { margin: .75rem; padding: 1.25rem }
         }
         """
 }

@@ -1,0 +1,99 @@
+import ArgumentParser
+import Glibc
+import TokenAdapters
+import TokenCore
+
+/// One credential's sign-in, and what every way of it asks of the daemon.
+struct SignInSession {
+    let name: String
+    let path: String
+    let access: StateAccess
+    /// As the daemon names it; an older one does not.
+    var provider: String?
+
+    /// - Throws: ``SignInRefusal``, or `ExitCode` after saying that no daemon answers.
+    func ask(_ question: String, _ body: JSONNode) throws -> JSONNode {
+        let reply = try access.post("\(path)/\(question)", body: body.serialized())
+        guard reply.status / 100 == 2 else { throw SignInRefusal(reply, of: name) }
+        return reply.body
+    }
+
+    /// Has the code exchanged; returns when the tokens are on the disk.
+    func exchange(
+        _ code: Secret, redirectURI: String?, verifier: CodeVerifier? = nil
+    ) throws {
+        _ = try ask(
+            "login",
+            .object([
+                ("code", .string(code.reveal())), ("redirect_uri", redirectURI.map { .string($0) }),
+                ("code_verifier", verifier.map { .string($0.verifier.reveal()) }),
+            ]))
+    }
+
+    /// Whose page it is: `crm at acme, on web-3`.
+    var subject: SignInPage.Subject {
+        var buffer = [CChar](repeating: 0, count: 256)
+        let isKnown = gethostname(&buffer, buffer.count - 1) == 0
+        let name = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        let host = isKnown ? String(decoding: name, as: UTF8.self) : ""
+        let isShowable = !host.isEmpty && host.utf8.count <= 64 && host.isPrintableASCII
+        return SignInPage.Subject(
+            credential: self.name, provider: provider, host: isShowable ? host : nil)
+    }
+}
+
+/// A sign-in that ended without tokens, and the status to end with.
+struct SignInRefusal: Error {
+    var failure: SignInFailure
+    var status: Int32
+
+    init(_ failure: SignInFailure) {
+        self.failure = failure
+        status =
+            switch failure.kind {
+            case .denied: EX_NOPERM
+            case .wrongSettings: EX_CONFIG
+            case .tryAgain, .unusableAnswer, .notSaved: EX_TEMPFAIL
+            }
+    }
+
+    init(_ failure: SignInFailure, status: Int32) {
+        (self.failure, self.status) = (failure, status)
+    }
+
+    /// What the daemon, or the offline attempt, answered.
+    init(_ reply: ControlClient.Reply, of name: String) {
+        var problem = reply.body["title"]?.text ?? "the daemon answered \(reply.status)"
+        if problem.hasPrefix("\(name): ") { problem.removeFirst(name.count + 2) }
+        let remedy = reply.body["detail"]?.text ?? ""
+        if let kind = reply.body["kind"]?.text.flatMap(SignInFailure.Kind.init) {
+            self.init(SignInFailure(kind, problem: problem, remedy: remedy))
+            return
+        }
+        // Before anything was asked of the provider.
+        let status: Int32 =
+            switch reply.status {
+            case 400, 404: EX_DATAERR
+            case 403: EX_NOPERM
+            case 422: EX_CONFIG
+            default: EX_TEMPFAIL
+            }
+        self.init(
+            SignInFailure(
+                status == EX_TEMPFAIL ? .tryAgain : .wrongSettings, problem: problem, remedy: remedy
+            ), status: status)
+    }
+
+    func told(_ name: String) -> ExitCode {
+        let remedy = failure.remedy.isEmpty ? "" : "\n  " + failure.remedy
+        return fail(status, "\(name): \(failure.problem)\(remedy)")
+    }
+}
+
+/// What is wrong with a duration on the command line; units are those of the configuration.
+func durationMistake(_ text: String) -> String {
+    let isNumber = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+    return isNumber
+        ? "\"\(text)\" has no unit; write \(text)s or \(text)m"
+        : "\"\(text)\" is not a duration; write 90s, 5m or 1h"
+}
