@@ -53,6 +53,12 @@ public final class SlotDirectory: SlotStore, Sendable {
         }
     }
 
+    /// Lets go of the lock at once: what holds this object on another thread may end later.
+    func unlock() {
+        flock(lock, LOCK_UN)
+        flock(directory, LOCK_UN)
+    }
+
     deinit {
         close(lock)
         close(directory)

@@ -6,6 +6,7 @@ import TokenCore
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Adopt tokens obtained elsewhere, read from standard input.",
+        usage: "evertoken import <name> | --dir <path> [<options>]",
         discussion: """
             Takes a token answer as RFC 6749 spells it: refresh_token, access_token or both, with \
             expires_in or expires_at; or what x/oauth2, requests-oauthlib, google-auth, oidc-agent \
@@ -15,41 +16,82 @@ struct Import: ParsableCommand {
               evertoken import crm < token.json
               evertoken import drive --section gdrive < ~/.config/rclone/rclone.conf
               sudo evertoken import crm --offline < token.json
+
+            With --dir, a file NAME.json for each credential; all are checked before the first is \
+            imported.
+
+              evertoken import --dir ./tokens
             """)
 
-    @Argument(help: "The credential.") var name: String
+    @Argument(help: "The credential.") var name: String?
+    @Option(help: ArgumentHelp("A folder with a file NAME.json for each.", valueName: "path"))
+    var dir: String?
     @Option(help: ArgumentHelp("Which of several tokens of an rclone configuration."))
     var section: String?
     @OptionGroup var offline: OfflineOptions
     @OptionGroup var daemon: DaemonOptions
 
-    func run() throws {
-        var body: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 16 * 1024)
-        while body.count <= 1024 * 1024 {
-            let count = read(STDIN_FILENO, &buffer, buffer.count)
-            if count <= 0 { break }
-            body += buffer[..<count]
+    func validate() throws {
+        guard (name == nil) != (dir == nil) else {
+            throw ValidationError("Name one credential, or a folder with --dir.")
         }
+        if dir != nil, section != nil {
+            throw ValidationError("--section chooses within one configuration, not in a folder.")
+        }
+    }
+
+    func run() throws {
+        let access = StateAccess(daemon: daemon, offline: offline)
+        if let dir { return try ImportFolder(path: dir, access: access, known: known()).run() }
+        guard let name else { return }
+        let target = try credentialPath(name)
         // Said here, so that a typing mistake needs no daemon to be found.
         let now = SystemClock().now().wall
         let reading: ImportReading
         do throws(RequestError) {
-            reading = try ImportReading(body, section: section, now: now)
-        } catch { throw fail(EX_DATAERR, Self.mistake(error, in: "standard input")) }
+            reading = try ImportReading(readToEnd(STDIN_FILENO), section: section, now: now)
+        } catch { throw fail(EX_DATAERR, importMistake(error, in: "standard input")) }
         for note in reading.notes { printError("note: " + note) }
-        let access = StateAccess(daemon: daemon, offline: offline)
         let reply = try access.post(
-            "\(try credentialPath(name))/import", body: reading.tokens.json(now: now).serialized())
+            "\(target)/import", body: reading.tokens.json(now: now).serialized())
         guard reply.status / 100 == 2 else { throw access.failure(reply) }
         print("\(name): imported")
     }
 
-    /// A problem that begins with "this" is one of the whole text.
-    private static func mistake(_ error: RequestError, in place: String) -> String {
-        let isOfText = error.problem.hasPrefix("this ")
-        let problem =
-            isOfText ? place + error.problem.dropFirst(4) : "\(place): \(error.problem)"
-        return "\(problem); \(error.remedy)"
+    /// The names that there are: as the daemon has them, or the configuration without one.
+    private func known() throws -> [String] {
+        let client = try daemon.client()
+        if !offline.offline {
+            do {
+                let reply = try client.quietRequest("GET", "/v1/status")
+                guard reply.status / 100 == 2 else { throw client.failure(reply) }
+                return (reply.body["credentials"]?.elements ?? []).compactMap { $0["name"]?.text }
+            } catch let error as ControlClient.Unanswered {
+                guard error.isAbsent, !daemon.isSocketNamed || daemon.config != nil else {
+                    throw client.failure(error)
+                }
+            }
+        }
+        let path = daemon.config ?? "/etc/evertoken/evertoken.json"
+        return try loadConfiguration(path).0.credentials.map(\.name)
     }
+}
+
+/// A problem that begins with "this" is one of the whole text.
+func importMistake(_ error: RequestError, in place: String) -> String {
+    let isOfText = error.problem.hasPrefix("this ")
+    let problem = isOfText ? place + error.problem.dropFirst(4) : "\(place): \(error.problem)"
+    return "\(problem); \(error.remedy)"
+}
+
+/// Up to a mebibyte, and what goes beyond by one read.
+func readToEnd(_ descriptor: Int32) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+    while bytes.count <= 1024 * 1024 {
+        let count = read(descriptor, &buffer, buffer.count)
+        if count <= 0 { break }
+        bytes += buffer[..<count]
+    }
+    return bytes
 }

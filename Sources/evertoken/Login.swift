@@ -6,6 +6,7 @@ import TokenCore
 struct Login: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Sign in: get the first tokens of a credential.",
+        usage: "evertoken login <name> | --all-required [<options>]",
         discussion: """
             Opens the provider's page in the browser and waits on 127.0.0.1 for its answer. The \
             daemon exchanges it, and has the tokens on its disk before you are told.
@@ -29,11 +30,17 @@ struct Login: ParsableCommand {
 
               evertoken login car --code - --redirect-uri https://example.org/callback
 
+            After a restored host, or a new client secret, one after the other:
+
+              evertoken login --all-required
+
             Exit status besides the usual: 77 when the sign-in was denied, 75 when nobody answered \
             in time, 78 when the provider's profile has no sign-in.
             """)
 
-    @Argument(help: "The credential.") var name: String
+    @Argument(help: "The credential.") var name: String?
+    @Flag(help: "Every credential that needs a sign-in, one after the other.")
+    var allRequired = false
     @Flag(help: "By a short code, approved on any device (RFC 8628).") var device = false
     @Option(help: "A code, or the whole address that the browser ended at; - reads it.")
     var code: String?
@@ -51,6 +58,12 @@ struct Login: ParsableCommand {
         if let timeout, parseDuration(timeout) == nil {
             throw ValidationError(durationMistake(timeout) + ".")
         }
+        if (name == nil) != allRequired {
+            throw ValidationError("Name one credential, or say --all-required.")
+        }
+        if allRequired, code != nil || offline.offline {
+            throw ValidationError("--all-required asks the daemon, and waits for each person.")
+        }
         if device, code != nil || port != nil || redirectUri != nil {
             throw ValidationError("--device has neither code, port nor redirect URI.")
         }
@@ -63,7 +76,30 @@ struct Login: ParsableCommand {
     }
 
     func run() throws {
-        do { try signIn(name) } catch let refusal as SignInRefusal { throw refusal.told(name) }
+        guard let name else { return try runAll() }
+        try tell(name) { try signIn(name) }
+    }
+
+    private func tell(_ name: String, _ body: () throws -> Void) throws {
+        do { try body() } catch let refusal as SignInRefusal { throw refusal.told(name) }
+    }
+
+    /// One that fails does not keep the others from their sign-in; the first failure's status ends.
+    private func runAll() throws {
+        let status = try daemon.client().successful("GET", "/v1/status").body
+        let names = (status["credentials"]?.elements ?? []).filter {
+            $0["state"]?.text == CredentialState.loginRequired.rawValue
+        }.compactMap { $0["name"]?.text }
+        var failed: [(name: String, error: any Error)] = []
+        for (index, name) in names.enumerated() {
+            say("[\(index + 1) of \(names.count)] \(name)")
+            do { try tell(name) { try signIn(name) } } catch { failed.append((name, error)) }
+        }
+        if names.isEmpty { say("no credential needs a sign-in") }
+        guard let first = failed.first else { return }
+        printError(
+            "evertoken: not signed in: \(failed.map(\.name).joined(separator: ", "))")
+        throw first.error
     }
 
     private func signIn(_ name: String) throws {

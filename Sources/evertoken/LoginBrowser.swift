@@ -1,6 +1,7 @@
 import ArgumentParser
 import Dispatch
 import Glibc
+import Synchronization
 import TokenAdapters
 import TokenCore
 
@@ -41,7 +42,9 @@ struct BrowserWait {
         defer { listener.stop() }
         let opened = show(redirectURI: listener.redirectURI)
         defer { withExtendedLifetime(opened) {} }
-        if isatty(STDIN_FILENO) == 1 { takePasted(listener) }
+        let pasting = Pasting()
+        defer { pasting.end() }
+        if isatty(STDIN_FILENO) == 1 { takePasted(listener, while: pasting) }
         guard let answer = listener.wait(for: limit) else { throw timedOut() }
         do {
             try finish(answer, redirectURI: listener.redirectURI)
@@ -125,12 +128,12 @@ struct BrowserWait {
     }
 
     /// Where the browser is elsewhere, its address may be pasted while the port is waited on.
-    private func takePasted(_ listener: RedirectListener) {
+    private func takePasted(_ listener: RedirectListener, while pasting: Pasting) {
         say("If the browser cannot reach this machine, paste here the address that it ends at.")
         // In the background a terminal's input would stop the process.
         signal(SIGTTIN, SIG_IGN)
         DispatchQueue(label: "evertoken.paste").async { [limit, state] in
-            while case .line(let text) = PastedLine.read(within: limit) {
+            while case .line(let text) = PastedLine.read(within: limit, while: pasting) {
                 if let answer = Self.accepted(text, state: state) {
                     return listener.deliver(answer)
                 }
@@ -181,21 +184,30 @@ struct PastedSignIn {
     }
 }
 
+/// Whether a sign-in still takes what is pasted.
+final class Pasting: Sendable {
+    private let state = Mutex(true)
+    var goesOn: Bool { state.withLock { $0 } }
+    func end() { state.withLock { $0 = false } }
+}
+
 /// A line of standard input, waited for.
 enum PastedLine {
     case line(String)
     case ended
     case timedOut
 
-    static func read(within limit: Duration) -> PastedLine {
+    /// - Parameter pasting: Ends it early: the next line is for the next sign-in.
+    static func read(within limit: Duration, while pasting: Pasting? = nil) -> PastedLine {
         let clock = SystemClock()
         let end = clock.now().uptime.advanced(by: limit)
         var bytes: [UInt8] = []
         while bytes.count <= 64 * 1024 {
             let left = clock.now().uptime.duration(to: end)
-            guard left > .zero else { return .timedOut }
+            guard left > .zero, pasting?.goesOn ?? true else { return .timedOut }
+            let pause = pasting == nil ? Duration.seconds(60) : .milliseconds(200)
             var input = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
-            guard poll(&input, 1, Int32(min(left, .seconds(60)).nanoseconds / 1_000_000) + 1) > 0
+            guard poll(&input, 1, Int32(min(left, pause).nanoseconds / 1_000_000) + 1) > 0
             else { continue }
             var byte: UInt8 = 0
             guard Glibc.read(STDIN_FILENO, &byte, 1) == 1 else {

@@ -89,11 +89,3 @@ struct SignInRefusal: Error {
         return fail(status, "\(name): \(failure.problem)\(remedy)")
     }
 }
-
-/// What is wrong with a duration on the command line; units are those of the configuration.
-func durationMistake(_ text: String) -> String {
-    let isNumber = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
-    return isNumber
-        ? "\"\(text)\" has no unit; write \(text)s or \(text)m"
-        : "\"\(text)\" is not a duration; write 90s, 5m or 1h"
-}
