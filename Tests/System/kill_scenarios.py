@@ -83,7 +83,7 @@ def refresh_once(trial: Trial) -> bool:
     one's."""
     if not trial.until(trial.logged("Ready")):
         return False
-    trial.ask_for_refresh()
+    trial.ask_for_refresh("?wait=30s")  # until its files are flushed
     return has_next_token(trial, 0)
 
 

@@ -173,9 +173,9 @@ class Trial:
 
         return self.until(is_heard)
 
-    def ask_for_refresh(self) -> None:
+    def ask_for_refresh(self, query: str = "") -> None:
         try:
-            self.daemon.request("POST", "/v1/credentials/%s/refresh" % NAME)
+            self.daemon.request("POST", "/v1/credentials/%s/refresh%s" % (NAME, query))
         except (OSError, http.client.HTTPException):
             return  # killed while it was asked; if not, what is waited for next does not come
 

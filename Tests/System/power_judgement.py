@@ -155,12 +155,17 @@ class PowerJudgement(Judgement):
 
 
 class PowerCandidateJudgement(CandidateJudgement, PowerJudgement):
-    """The same beside a candidate."""
+    """The same beside a candidate. To the daemon this trial's server is another one than that of
+    the cut: what is configured there is all that it may send, and the stored token is kept."""
+
+    def _sign_in_again(self) -> None:
+        if self.is_cut_off:  # of the answer to what is configured
+            return Judgement._sign_in_again(self)
+        return super()._sign_in_again()
 
 
 class PowerRefusedJudgement(PowerCandidateJudgement):
-    """What was configured is no token, and is taken back after the cut. To the daemon this trial's
-    server is another one than that of the cut: what is configured there is all that it may send."""
+    """What was configured is no token, and is taken back after the cut."""
 
     def refusals(self) -> int:
         return 0  # what came of it does not matter any more
