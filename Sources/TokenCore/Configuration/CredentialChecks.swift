@@ -133,6 +133,8 @@ extension ProviderProfile {
                 context.values[name] = value
             }
         }
-        return request.renderURL(in: context).flatMap(EndpointURL.problem(of:))
+        return request.renderURL(in: context).flatMap {
+            EndpointURL.problem(of: $0, isOurs: true)
+        }
     }
 }

@@ -39,7 +39,23 @@ public struct JSONReader {
 
     func error(_ problem: String) -> JSONSyntaxError {
         JSONSyntaxError(
-            offset: at, problem: at >= bytes.count ? "the document ends too early" : problem)
+            offset: at,
+            problem: at >= bytes.count ? "the document ends too early" : custom ?? problem)
+    }
+
+    /// What people write who know JSON's relatives.
+    private var custom: String? {
+        let next = at + 1 < bytes.count ? bytes[at + 1] : 0
+        switch byte {
+        case UInt8(ascii: "#"): return "JSON has no comments; take it out"
+        case UInt8(ascii: "/") where next == UInt8(ascii: "/") || next == UInt8(ascii: "*"):
+            return "JSON has no comments; take it out"
+        case UInt8(ascii: "]"), UInt8(ascii: "}"):
+            let before = bytes[..<at].last { !isJSONSpace($0) }
+            return before == UInt8(ascii: ",")
+                ? "there is a comma behind the last value, which JSON has not; take it out" : nil
+        default: return nil
+        }
     }
 
     private mutating func skipSpace() {

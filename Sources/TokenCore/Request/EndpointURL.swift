@@ -1,13 +1,16 @@
 /// Where a token request may go: https, or http on this host's loopback.
 public enum EndpointURL {
     /// What is wrong with a rendered URL, or `nil`.
-    static func problem(of url: String) -> RequestError? {
+    ///
+    /// - Parameter isOurs: It stands in the configuration, so that its host may be quoted.
+    static func problem(of url: String, isOurs: Bool = false) -> RequestError? {
         let isSecure = url.hasBytePrefix("https://")
         guard isSecure || url.hasBytePrefix("http://") else {
             return RequestError(problem: "has no https scheme", remedy: "start it with https://")
         }
         // From here on it is ASCII: metadata and answers give URLs too.
         guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            if let problem = foreignHost(authority(of: url), isOurs: isOurs) { return problem }
             return RequestError(
                 problem: "has a character that no URL may have", remedy: "percent-encode it")
         }
@@ -21,6 +24,12 @@ public enum EndpointURL {
                 || [0x2E, 0x2D, 0x3A, 0x5B, 0x5D].contains($0)
         }
         guard isPlainHost else {
+            if authority.contains("_") {
+                return RequestError(
+                    problem: "has a host name with an underscore, which no certificate is for",
+                    remedy: "write a name of letters, digits and hyphens for that host "
+                        + "(RFC 1123 section 2.1)")
+            }
             return RequestError(
                 problem: "has a host with odd characters", remedy: "write a DNS name or address")
         }
@@ -32,9 +41,35 @@ public enum EndpointURL {
         return nil
     }
 
-    private static func authority(of url: String) -> Substring {
+    /// A host that is not ASCII: the DNS has another spelling of it.
+    private static func foreignHost(_ authority: Substring, isOurs: Bool) -> RequestError? {
+        guard !authority.utf8.allSatisfy({ $0 < 0x80 }), !authority.contains("@") else {
+            return nil
+        }
+        let parts = authority.split(separator: ":", maxSplits: 1)
+        let spelled = isOurs ? parts.first.flatMap { Punycode.host($0) } : nil
+        let port = parts.count > 1 ? ":" + parts[1] : ""
+        return RequestError(
+            problem: "has a host that is not in ASCII",
+            remedy: spelled.map { "write \($0)\(port)" }
+                ?? "write it as the DNS does (xn--…, RFC 5890)")
+    }
+
+    static func authority(of url: String) -> Substring {
         guard let scheme = url.firstRange(of: "://") else { return "" }
         return url[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+    }
+
+    /// Scheme, host and port as they stand in the URL.
+    public static func origin(of url: String) -> String {
+        let scheme = url.hasBytePrefix("http://") ? "http://" : "https://"
+        return scheme + authority(of: url)
+    }
+
+    /// What follows the host, with the query.
+    public static func path(of url: String) -> String {
+        guard let scheme = url.firstRange(of: "://") else { return url }
+        return String(url[scheme.upperBound...].drop { !"/?#".contains($0) })
     }
 
     /// The host in lower case, without its port.
