@@ -27,6 +27,10 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CInflate", linkerSettings: [.linkedLibrary("z")]),
+        // The TLS library of libcurl4-openssl: what it says of certificates.
+        .target(
+            name: "CVerification",
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .target(
             name: "TokenCore",
             dependencies: [
@@ -39,7 +43,9 @@ let package = Package(
         .target(name: "TokenEngine", dependencies: ["TokenCore"], swiftSettings: house),
         .target(
             name: "TokenAdapters",
-            dependencies: ["TokenEngine", "TokenCore", "CSystemd", "CCurl", "CLinux"],
+            dependencies: [
+                "TokenEngine", "TokenCore", "CSystemd", "CCurl", "CLinux", "CVerification",
+            ],
             swiftSettings: house),
         .executableTarget(
             name: "evertokend",
