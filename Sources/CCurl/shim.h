@@ -29,6 +29,13 @@ typedef int (*ccurl_sockopt_callback)(void *, curl_socket_t, curlsocktype);
 static inline CURLcode ccurl_set_sockopt_callback(CURL *h, ccurl_sockopt_callback f) {
     return curl_easy_setopt(h, CURLOPT_SOCKOPTFUNCTION, f);
 }
+typedef CURLcode (*ccurl_ssl_ctx_callback)(CURL *, void *, void *);
+static inline CURLcode ccurl_set_ssl_ctx_callback(CURL *h, ccurl_ssl_ctx_callback f) {
+    return curl_easy_setopt(h, CURLOPT_SSL_CTX_FUNCTION, f);
+}
+static inline CURLcode ccurl_get_double(CURL *h, CURLINFO i, double *v) {
+    return curl_easy_getinfo(h, i, v);
+}
 static inline CURLcode ccurl_get_long(CURL *h, CURLINFO i, long *v) {
     return curl_easy_getinfo(h, i, v);
 }

@@ -66,15 +66,9 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
             switch await resolve(host.name, within: limit) {
             case .addresses(let found):
                 addresses.append(HostAddresses(host: host, addresses: found))
-            case .unknown: return .notSent(problem: host.problem("cannot be resolved"))
-            case .late:
-                return .notSent(
-                    problem: host.problem("cannot be resolved in time: no name server answers"))
-            case .refused:
-                return .notSent(
-                    problem: host.problem(
-                        "is not looked up: too many look-ups wait for name servers that do not "
-                            + "answer"))
+            case .unknown: return .notSent(host.fault(.nameNotResolved))
+            case .late: return .notSent(host.fault(.nameServersSilent))
+            case .refused: return .notSent(host.fault(.nameLookupsFull))
             }
         }
         var rest = request
@@ -101,7 +95,9 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
                         request, to: addresses, base: self.base, authorities: &self.authorities,
                         done: { continuation.resume(returning: $0) })
                 else {
-                    continuation.resume(returning: .notSent(problem: "out of memory"))
+                    let facts = CauseFacts(detail: "out of memory")
+                    continuation.resume(
+                        returning: .notSent(WireFault(Cause(.transferFailed, facts))))
                     return
                 }
                 self.transfers[transfer.handle] = transfer

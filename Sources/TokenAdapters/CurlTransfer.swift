@@ -13,12 +13,16 @@ final class CurlTransfer {
     var socket: Int32?
     /// Ends it when its time is up.
     var expiry: Alarm?
-    private var sockets = RequestSockets()
+    private(set) var sockets = RequestSockets()
     private let end: ContinuousClock.Instant
     private let done: (WireResult) -> Void
     /// Where relative paths start.
     private let base: String
-    private let request: WireRequest
+    let request: WireRequest
+    /// What OpenSSL says of the server's certificates, and libcurl's words for a failure; both are
+    /// written while the handle lives.
+    let verification = CertificateVerification()
+    private let errorWords = ErrorWords()
     private var headerList: UnsafeMutablePointer<curl_slist>?
     private var addressList: UnsafeMutablePointer<curl_slist>?
     private var body: [UInt8] = []
@@ -27,7 +31,7 @@ final class CurlTransfer {
     private var isOverLimit = false
     /// Connection and TLS stand, and the request goes out with the next call: from here on it may
     /// have been carried out.
-    private var isSent = false
+    private(set) var isSent = false
     private var hadTrailersOrBody = false
 
     init?(
@@ -125,6 +129,7 @@ final class CurlTransfer {
         set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         set(CURLOPT_SSL_VERIFYPEER, 1)
         set(CURLOPT_SSL_VERIFYHOST, 2)
+        verification.watch(handle)
         // With Debian's CApath libcurl cannot keep the store between connections: 20 ms of CPU
         // for each instead of 0.5.
         set(CURLOPT_CAPATH, nil)
@@ -142,7 +147,7 @@ final class CurlTransfer {
     }
 
     /// Ours, or the one that libcurl was built with.
-    private var authorityFile: String? {
+    var authorityFile: String? {
         if let file = request.caFile { return absolute(file) }
         var path: UnsafeMutableRawPointer?
         guard ccurl_get_pointer(handle, CURLINFO_CAINFO, &path) == CURLE_OK, let path else {
@@ -151,11 +156,11 @@ final class CurlTransfer {
         return String(cString: path.assumingMemoryBound(to: CChar.self))
     }
 
-    private func absolute(_ path: String) -> String {
+    func absolute(_ path: String) -> String {
         path.hasPrefix("/") ? path : "\(base)/\(path)"
     }
 
-    private static func isPEM(_ text: String) -> Bool { text.contains("-----BEGIN") }
+    static func isPEM(_ text: String) -> Bool { text.contains("-----BEGIN") }
 
     /// A path, or the PEM text itself; either is read anew for every connection.
     private func setPEM(_ fileOption: CURLoption, _ blobOption: CURLoption, _ pem: Secret) {
@@ -167,6 +172,7 @@ final class CurlTransfer {
     }
 
     private func setCallbacks() {
+        ccurl_set_pointer(handle, CURLOPT_ERRORBUFFER, errorWords.buffer)
         let me = Unmanaged.passUnretained(self).toOpaque()
         ccurl_set_pointer(handle, CURLOPT_WRITEDATA, me)
         ccurl_set_data_callback(handle, CURLOPT_WRITEFUNCTION) { data, size, count, me in
@@ -236,63 +242,15 @@ final class CurlTransfer {
         ccurl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
         guard isSent else {
             // Files that cannot be used are tried again soon too: they may be changing just now.
-            done(.notSent(problem: problem(code)))
+            done(.notSent(fault(code, errorWords.failure)))
             return
         }
         guard status >= 200 else {
-            done(.unanswered(problem: "the request was sent and not answered: \(problem(code))"))
+            done(.unanswered(loss(code, errorWords.failure)))
             return
         }
         done(
             .answered(
                 RawAnswer(status: status, headers: headers, body: body, isTruncated: !isWhole)))
-    }
-
-    /// Constant texts: libcurl's own may quote what a server sent.
-    private func problem(_ code: CURLcode) -> String {
-        let host = request.request.url.split(separator: "/").dropFirst().first ?? ""
-        switch code {
-        case CURLE_COULDNT_RESOLVE_HOST: return "the name \(host) cannot be resolved"
-        case CURLE_COULDNT_RESOLVE_PROXY: return "the proxy's name cannot be resolved"
-        case CURLE_COULDNT_CONNECT: return "\(host) does not accept connections"
-        case CURLE_OPERATION_TIMEDOUT:
-            return isSent ? "no answer in time" : "\(host) cannot be reached in time"
-        case CURLE_SSL_CONNECT_ERROR: return "the TLS handshake with \(host) failed"
-        case CURLE_PEER_FAILED_VERIFICATION:
-            return "the certificate of \(host) is not trusted\(verificationDetail)"
-        case CURLE_SSL_CACERT_BADFILE: return "the CA file cannot be read"
-        case CURLE_SSL_CERTPROBLEM: return certificateProblem
-        case CURLE_GOT_NOTHING: return "the connection was closed without an answer"
-        case CURLE_RECV_ERROR, CURLE_SEND_ERROR: return "the connection broke"
-        case CURLE_UNSUPPORTED_PROTOCOL where isSent: return "the answer is not HTTP"
-        case CURLE_ABORTED_BY_CALLBACK: return sockets.problem ?? "its connection is not known"
-        case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: return "the token URL is not valid"
-        default: return "libcurl error \(code.rawValue)"
-        }
-    }
-
-    private var certificateProblem: String {
-        let client = request.request.certificate
-        let paths = [client?.certificate, client?.privateKey].compactMap { $0?.reveal() }
-            .filter { !Self.isPEM($0) }
-        let places = paths.isEmpty ? "" : " (" + paths.joined(separator: ", ") + ")"
-        return "the client certificate or its key\(places) cannot be used; give PEM files that "
-            + "exist, fit together and are not encrypted"
-    }
-
-    /// Results of X509_verify_cert(3) that people meet.
-    private var verificationDetail: String {
-        var result = 0
-        ccurl_get_long(handle, CURLINFO_SSL_VERIFYRESULT, &result)
-        switch result {
-        case 9: return ": it is not valid yet"
-        case 10: return ": it has expired"
-        case 18: return ": it is self-signed"
-        case 19, 20, 21: return ": its issuer is unknown"
-        case 23: return ": it was revoked"
-        // libcurl leaves 1 there when only the name does not fit.
-        case 0, 1: return ": it is for another host"
-        default: return " (X.509 error \(result))"
-        }
     }
 }

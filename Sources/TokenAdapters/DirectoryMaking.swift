@@ -8,13 +8,13 @@ func makeDirectories(_ path: String, mode: mode_t) throws(StorageFailure) {
         try makeDirectories(String(path[..<slash]), mode: 0o755)
     }
     guard mkdir(path, mode) == 0 || errno == EEXIST else {
-        throw StorageFailure(SystemError("make the directory \(path)").text)
+        throw StorageFailure(SystemError("make the directory \(path)"))
     }
     chmod(path, mode)
     let parent = open(path + "/..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard parent >= 0 else { return }
     defer { close(parent) }
     guard fsync(parent) == 0 else {
-        throw StorageFailure(SystemError("save the directory of \(path)").text)
+        throw StorageFailure(SystemError("save the directory of \(path)"))
     }
 }

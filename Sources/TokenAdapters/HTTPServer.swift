@@ -106,12 +106,12 @@ public final class HTTPServer: Sendable {
         let listener = socket(
             isIPv6 ? AF_INET6 : AF_INET,
             Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
-        guard listener >= 0 else { throw StorageFailure(SystemError("make a socket").text) }
+        guard listener >= 0 else { throw StorageFailure(SystemError("make a socket")) }
         var yes: Int32 = 1
         setsockopt(
             listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
         guard let bound = bindLoopback(listener, port: port, isIPv6: isIPv6) else {
-            let failure = StorageFailure(SystemError("listen on loopback port \(port)").text)
+            let failure = StorageFailure(SystemError("listen on loopback port \(port)"))
             close(listener)
             throw failure
         }

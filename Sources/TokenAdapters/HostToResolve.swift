@@ -44,8 +44,16 @@ struct HostToResolve: Sendable, Equatable {
     }
 
     /// Why nothing was sent.
-    func problem(_ what: String) -> String {
-        isProxy ? "the proxy's name \(what)" : "the name \(name) \(what)"
+    func fault(_ kind: CauseKind) -> WireFault {
+        let known = isProxy && kind == .nameNotResolved ? .proxyNameNotResolved : kind
+        return WireFault(Cause(known, CauseFacts(host: name)))
+    }
+
+    /// A proxy's host and port, without the user and password before them.
+    static func authority(ofProxy url: String) -> String {
+        let rest = url.firstRange(of: "://").map { url[$0.upperBound...] } ?? url[...]
+        let authority = rest.prefix { !"/?#".contains($0) }
+        return String(authority.split(separator: "@").last ?? authority)
     }
 }
 

@@ -85,9 +85,7 @@ public struct LocalFailure: Error, Sendable, Equatable {
 
     init(_ failure: StorageFailure) {
         (problem, isHeldByAnother) = (failure.problem, failure.isHeldByAnother)
-        isForbidden = [EACCES, EPERM].contains {
-            failure.problem.hasSuffix(SystemError.message(of: $0))
-        }
+        isForbidden = failure.cause.kind == .stateForbidden
     }
 }
 
@@ -100,6 +98,7 @@ private struct SecretsWithoutService: SecretReader {
     ) async throws(SecretFailure) -> SecretText {
         if case .credential(let name) = source.place, getenv("CREDENTIALS_DIRECTORY") == nil {
             throw SecretFailure(
+                .secretCredentialMissing,
                 "\(name) is a systemd credential, which only the service can read; start it "
                     + "(systemctl start evertoken), then run this again")
         }
@@ -155,7 +154,7 @@ public enum StateOwner {
         guard about.st_uid != 0 else { return }
         guard setgroups(1, [about.st_gid]) == 0, setgid(about.st_gid) == 0,
             addGroups(of: about.st_uid, about.st_gid), setuid(about.st_uid) == 0
-        else { throw StorageFailure(SystemError("become the user of \(path)").text) }
+        else { throw StorageFailure(SystemError("become the user of \(path)")) }
     }
 
     /// Secrets may be readable by a further group of the user's. A user without a name has none.

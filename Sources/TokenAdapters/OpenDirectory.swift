@@ -28,7 +28,7 @@ struct OpenDirectory {
     static func locked(_ path: String) throws(StorageFailure) -> OpenDirectory {
         try makeDirectories(path, mode: 0o755)
         guard let unlocked = OpenDirectory(path) else {
-            throw StorageFailure(SystemError("open the token directory \(path)").text)
+            throw StorageFailure(SystemError("open the token directory \(path)"))
         }
         do throws(StorageFailure) {
             let lock = try takeLock(
@@ -64,7 +64,7 @@ func takeLock(
     named name: String, in directory: Int32, _ path: String, access: Int32, taken: () -> String
 ) throws(StorageFailure) -> Int32 {
     let lock = clinux_openat(directory, name, access | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
-    guard lock >= 0 else { throw StorageFailure(SystemError("open the lock in \(path)").text) }
+    guard lock >= 0 else { throw StorageFailure(SystemError("open the lock in \(path)")) }
     var (about, around) = (stat(), stat())
     // Root works in another user's directory, never with a third one's lock.
     guard fstat(lock, &about) == 0, about.st_mode & S_IFMT == S_IFREG,

@@ -10,7 +10,7 @@ struct OriginNote {
     /// Inode and birth of each slot; empty for one that is not there.
     var slots: [[Int64]]
     /// What else told that they are old; it may be gone by now.
-    var problem: String?
+    var cause: Cause?
     /// The machine's id has changed once, and the state was accepted all the same: on this machine
     /// it says nothing.
     var isMachineUnstable = false
@@ -36,7 +36,7 @@ struct OriginNote {
         let file = clinux_openat(folder, Self.fileName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)
         if file < 0, errno == ENOENT { return nil }
         guard file >= 0 else {
-            throw StorageFailure(SystemError("open \(place)/\(Self.fileName)").text)
+            throw StorageFailure(SystemError("open \(place)/\(Self.fileName)"))
         }
         defer { close(file) }
         guard let bytes = try? readAll(file, limit: 4096, what: Self.fileName),
@@ -53,7 +53,11 @@ struct OriginNote {
         self.init(
             machine: MachineIdentity(id: machine, standing: .lasting),
             slots: slots.map { ($0.elements ?? []).compactMap { $0.integer } })
-        problem = json["problem"]?.text
+        cause = json["problem"]?.text.map { problem in
+            // A note of a former version tells the sentence alone.
+            let kind = json["cause"]?.text.flatMap { CauseKind(spelled: $0) } ?? .stateCopied
+            return Cause(kind, CauseFacts(detail: problem))
+        }
         isMachineUnstable = json["machine_is_unstable"]?.flag ?? false
     }
 
@@ -61,21 +65,24 @@ struct OriginNote {
         .object([
             ("machine", .string(machine.isIdentity ? machine.id : "")),
             ("slots", .array(slots.map { .array($0.map { .integer($0) }) })),
-            ("problem", problem.map { .string($0) }),
+            ("problem", cause?.facts.detail.map { .string($0) }),
+            ("cause", cause.map { .string($0.kind.rawValue) }),
             ("machine_is_unstable", isMachineUnstable ? true : nil),
         ])
     }
 
-    func difference(from noted: OriginNote) -> String? {
+    func difference(from noted: OriginNote) -> Cause? {
+        let copied = { (problem: String) in Cause(.stateCopied, CauseFacts(detail: problem)) }
         if isOfAnotherMachine(than: noted) {
-            return "its state was written on another machine (machine-id differs)"
+            return copied("its state was written on another machine (machine-id differs)")
         }
         let isReplaced = zip(slots, noted.slots).contains { now, then in
             !now.isEmpty && !then.isEmpty && now != then
         }
         return isReplaced
-            ? "its state was copied or restored from a backup (the files are not the ones it wrote)"
-            : nil
+            ? copied(
+                "its state was copied or restored from a backup (the files are not the ones it "
+                    + "wrote)") : nil
     }
 
     private func isOfAnotherMachine(than noted: OriginNote) -> Bool {

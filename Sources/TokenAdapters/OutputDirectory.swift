@@ -56,37 +56,48 @@ public final class OutputDirectory: OutputPublisher, Sendable {
     public func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification]
     ) async -> PublicationReport {
-        let problems = await withTaskGroup(of: [String].self) { group in
+        let causes = await withTaskGroup(of: [Cause].self) { group in
             for (mount, outputs) in byMount(outputs) {
                 group.addTask { await self.publish(token, to: outputs, on: mount) }
             }
             return await group.reduce(into: []) { $0 += $1 }
         }
         return PublicationReport(
-            problem: problems.isEmpty ? nil : problems.sorted().joined(separator: "; "),
-            isAnyWritten: problems.count < outputs.count)
+            Self.together(causes), isAnyWritten: causes.count < outputs.count)
+    }
+
+    /// The first one's kind and remedy, all of them in its words.
+    private static func together(_ causes: [Cause]) -> Cause? {
+        let sorted = causes.sorted { $0.problem < $1.problem }
+        guard var first = sorted.first, sorted.count > 1 else { return sorted.first }
+        first.facts.detail = sorted.compactMap { $0.facts.detail }.joined(separator: "; ")
+        return first
     }
 
     /// - Returns: What is wrong with each output that does not hold the token now.
     private func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification], on mount: String
-    ) async -> [String] {
-        let problems = await lanes.run(
+    ) async -> [Cause] {
+        let causes = await lanes.run(
             key: "\(token.credential)\0\(mount)", holder: mount, within: Self.patience.writing,
             // Behind one that hangs only the newest token is worth writing.
             mostWaiting: 1
         ) {
             outputs.compactMap { self.publish(token, to: $0, on: mount) }
         }
-        return problems
-            ?? outputs.map { "\($0.path): its file system (\(mount)) does not answer; mend it" }
+        return causes
+            ?? outputs.map { output in
+                let detail = "\(output.path): its file system (\(mount)) does not answer"
+                return Cause(.outputSilent, CauseFacts(file: output.path, detail: detail))
+            }
     }
 
     private func publish(
         _ token: PublishedToken, to output: OutputSpecification, on mount: String
-    ) -> String? {
+    ) -> Cause? {
         guard let bytes = token.bytes(as: output.format) else {
-            return "\(output.path): its template names a value that this token has not"
+            let detail = "\(output.path): its template names a value that this token has not"
+            return Cause(.outputValueMissing, CauseFacts(file: output.path, detail: detail))
         }
         do throws(SystemError) {
             marks.forget(output.path)
@@ -95,7 +106,7 @@ public final class OutputDirectory: OutputPublisher, Sendable {
                 OutputMarks.Mark(credential: token.credential, identity: identity),
                 of: output.path, on: mount)
             return nil
-        } catch { return withRemedy(error, output) }
+        } catch { return error.cause(of: output, in: path) }
     }
 
     /// In order with the publications of the same credential.
@@ -220,7 +231,9 @@ public final class OutputDirectory: OutputPublisher, Sendable {
     ) throws(SystemError) -> ID? {
         guard let name else { return nil }
         guard let id = lookUp(name) else {
-            throw SystemError("find the \(kind) \(name)", code: ENOENT)
+            var error = SystemError("find the \(kind) \(name)", code: ENOENT)
+            error.isOfAccount = true
+            throw error
         }
         return id
     }
@@ -262,28 +275,5 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         guard fchmod(folder, 0o750) == 0, fsync(directory) == 0 else {
             throw SystemError("save the directory \(path)/\(name)")
         }
-    }
-
-    private func withRemedy(_ error: SystemError, _ output: OutputSpecification) -> String {
-        switch error.code {
-        case EPERM where output.group != nil || output.owner != nil:
-            error.text + " (under systemd add SupplementaryGroups= and SystemCallFilter=@chown)"
-        case EPERM:
-            error.text + " (its directory hands on a group: take its set-group-id bit off, chmod "
-                + "g-s, or under systemd add SystemCallFilter=@chown)"
-        case EROFS:
-            error.text + " (under systemd add ReadWritePaths= for its directory)"
-        case ELOOP: error.text + linkRemedy(output)
-        default: error.text
-        }
-    }
-
-    /// Of a link on the way; one in the place of the file itself has said so (``OutputPlace``).
-    private func linkRemedy(_ output: OutputSpecification) -> String {
-        let root = output.isAbsolute ? "" : path + "/"
-        guard let link = OutputPlace.link(in: root + output.path, below: root),
-            link.path != root + output.path
-        else { return "" }
-        return " (\(link.path) is a symbolic link; \(link.remedy))"
     }
 }

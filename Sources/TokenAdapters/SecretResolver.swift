@@ -46,22 +46,24 @@ public final class SecretResolver: SecretReader {
         case .environment(let name):
             place = "the environment variable \(name)"
             guard let value = getenv(name) else {
-                throw SecretFailure("\(place) is not set; set it")
+                throw SecretFailure(.secretVariableUnset, "\(place) is not set")
             }
             let bytes = UnsafeRawBufferPointer(start: value, count: strlen(value))
             text = try Self.secret(Array(bytes), from: place, form)
         case .credential(let name):
             guard let directory = getenv("CREDENTIALS_DIRECTORY") else {
+                let detail = "there is no systemd credential \(name)"
                 throw SecretFailure(
-                    "there is no systemd credential \(name); add LoadCredential=\(name):PATH to "
-                        + "the unit and restart it")
+                    Cause(.secretCredentialMissing, CauseFacts(key: name, detail: detail)))
             }
             place = String(cString: directory) + "/" + name
             text = try await read(file: place, form)
         case .command(let arguments):
             place = arguments[0]
             text = try await within(
-                Self.patience.program, "\(place) has no turn: it hangs for other credentials",
+                Self.patience.program,
+                SecretFailure(
+                    .secretProgramFailed, "\(place) has no turn: it hangs for other credentials"),
                 programs, place
             ) { () throws(SecretFailure) in try Self.output(of: arguments, form) }
         case .exact(let inner): return try await read(inner, as: shape)
@@ -103,11 +105,14 @@ public final class SecretResolver: SecretReader {
     private func read(file place: String, _ form: Form) async throws(SecretFailure) -> SecretText {
         let mount = mounts.point(of: place)
         return try await within(
-            Self.patience.file, "\(place): its file system (\(mount)) does not answer", files, mount
+            Self.patience.file,
+            SecretFailure(
+                .secretUnreadable, "\(place): its file system (\(mount)) does not answer",
+                file: place), files, mount
         ) { () throws(SecretFailure) in
             let bytes: [UInt8]
             do throws(SystemError) { bytes = try Self.content(of: place) } catch {
-                throw SecretFailure(error.text)
+                throw SecretFailure(error, file: place)
             }
             return try Self.secret(bytes, from: place, form)
         }
@@ -115,7 +120,7 @@ public final class SecretResolver: SecretReader {
 
     /// Runs `body` on a lane for as long as the caller can wait; no two calls wait for each other.
     private func within(
-        _ limit: DispatchTimeInterval, _ late: String, _ lanes: Lanes, _ holder: String,
+        _ limit: DispatchTimeInterval, _ late: SecretFailure, _ lanes: Lanes, _ holder: String,
         _ body: @escaping @Sendable () throws(SecretFailure) -> SecretText
     ) async throws(SecretFailure) -> SecretText {
         let call = calls.wrappingAdd(1, ordering: .relaxed).newValue
@@ -125,7 +130,7 @@ public final class SecretResolver: SecretReader {
                 return .failure(error)
             }
         }
-        guard let result else { throw SecretFailure(late) }
+        guard let result else { throw late }
         return try result.get()
     }
 
@@ -141,6 +146,10 @@ public final class SecretResolver: SecretReader {
         return try readAll(file, limit: limit + 1, what: place)
     }
 
+    private static func failed(_ detail: String) -> SecretFailure {
+        SecretFailure(.secretProgramFailed, detail)
+    }
+
     private static func output(
         of arguments: [String], _ form: Form
     ) throws(SecretFailure) -> SecretText {
@@ -154,10 +163,10 @@ public final class SecretResolver: SecretReader {
         let bytes: [UInt8]
         do throws(ChildProcess.Failure) { bytes = try child.run() } catch {
             switch error {
-            case .cannotStart(let text): throw SecretFailure(text)
-            case .timedOut: throw SecretFailure("\(program) gave no secret within 10 s")
-            case .exited(let status): throw SecretFailure("\(program) failed with status \(status)")
-            case .killed(let signal): throw SecretFailure("\(program) died of signal \(signal)")
+            case .cannotStart(let text): throw failed(text)
+            case .timedOut: throw failed("\(program) gave no secret within 10 s")
+            case .exited(let status): throw failed("\(program) failed with status \(status)")
+            case .killed(let signal): throw failed("\(program) died of signal \(signal)")
             }
         }
         return try secret(bytes, from: program, form)
@@ -166,9 +175,29 @@ public final class SecretResolver: SecretReader {
     private static func secret(
         _ bytes: [UInt8], from place: String, _ form: Form
     ) throws(SecretFailure) -> SecretText {
-        guard bytes.count <= limit else { throw SecretFailure("\(place) is larger than 64 KiB") }
+        let file = place.hasPrefix("/") ? place : nil
+        guard bytes.count <= limit else {
+            throw SecretFailure(.secretUnusable, "\(place) is larger than 64 KiB", file: file)
+        }
         do throws(SecretText.Mistake) {
             return try SecretText(bytes, shape: form.shape, isExact: form.isExact)
-        } catch { throw SecretFailure("\(place) \(error.problem)") }
+        } catch { throw SecretFailure(.secretUnusable, "\(place) \(error.problem)", file: file) }
+    }
+}
+
+extension SecretFailure {
+    init(_ error: SystemError, file: String) {
+        let kind: CauseKind =
+            switch error.code {
+            case ENOENT, ENOTDIR: .secretMissing
+            case EINVAL: .secretUnusable
+            default: .secretUnreadable
+            }
+        self.init(
+            Cause(
+                kind,
+                CauseFacts(
+                    file: file, systemError: SystemError.message(of: error.code),
+                    detail: error.text)))
     }
 }

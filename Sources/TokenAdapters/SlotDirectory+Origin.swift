@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-internal import TokenCore
+public import TokenCore
 public import TokenEngine
 
 // Where slots were made (``OriginNote``): a copy of a state directory holds refresh tokens that its
@@ -11,7 +11,7 @@ extension SlotDirectory {
             let folder = clinux_open_directory_strictly(self.directory, credential)
             if folder < 0, errno == ENOENT { return .own }
             guard folder >= 0 else {
-                throw StorageFailure(SystemError("open \(self.path)/\(credential)").text)
+                throw StorageFailure(SystemError("open \(self.path)/\(credential)"))
             }
             defer { close(folder) }
             return try self.origin(in: folder, "\(self.path)/\(credential)")
@@ -23,7 +23,7 @@ extension SlotDirectory {
             let place = "\(self.path)/\(credential)"
             let folder = clinux_open_directory_strictly(self.directory, credential)
             if folder < 0, errno == ENOENT { return }
-            guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)").text) }
+            guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)")) }
             defer { close(folder) }
             try self.setAsideUnreadable(credential, in: folder, place)
             try self.clearMarks(of: credential, in: folder, place)
@@ -32,17 +32,17 @@ extension SlotDirectory {
     }
 
     public func distrust(
-        _ credential: String, problem: String
+        _ credential: String, _ cause: Cause
     ) async throws(StorageFailure) {
         try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
             let place = "\(self.path)/\(credential)"
             let folder = clinux_open_directory_strictly(self.directory, credential)
             if folder < 0, errno == ENOENT { return }
-            guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)").text) }
+            guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)")) }
             defer { close(folder) }
             var note = try OriginNote(in: folder, place) ?? OriginNote.now(in: folder)
-            guard note.problem != problem else { return }
-            note.problem = problem
+            guard note.cause != cause else { return }
+            note.cause = cause
             try self.write(note, in: folder, place)
         }
     }
@@ -52,24 +52,24 @@ extension SlotDirectory {
             let place = "\(self.path)/\(credential)"
             let folder = clinux_open_directory_strictly(self.directory, credential)
             if folder < 0, errno == ENOENT { return }
-            guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)").text) }
+            guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)")) }
             defer { close(folder) }
             // The newest record last: an older one alone may hold a token that is spent.
             let last = try self.winner(of: credential, in: folder, place) ?? .b
             let names = [last.other, last].map(\.fileName)
             for file in names.map({ $0 + Self.damagedSuffix }) + names {
                 do throws(SystemError) { try Self.erase(file, in: folder, place) } catch {
-                    throw StorageFailure(error.text)
+                    throw StorageFailure(error)
                 }
             }
             let notes = [OriginNote.fileName, AtomicFile.temporary(OriginNote.fileName)]
             for name in notes where unlinkat(folder, name, 0) != 0 && errno != ENOENT {
-                throw StorageFailure(SystemError("remove \(place)/\(name)").text)
+                throw StorageFailure(SystemError("remove \(place)/\(name)"))
             }
             self.marks.forget(credential)
             guard unlinkat(self.directory, credential, AT_REMOVEDIR) == 0,
                 fsync(self.directory) == 0
-            else { throw StorageFailure(SystemError("remove \(place)").text) }
+            else { throw StorageFailure(SystemError("remove \(place)")) }
         }
     }
 
@@ -117,10 +117,10 @@ extension SlotDirectory {
         for (index, content) in zip(SlotPair.Index.allCases, bytes) where content != nil {
             let name = index.fileName
             guard renameat(folder, name, folder, name + Self.damagedSuffix) == 0 else {
-                throw StorageFailure(SystemError("set aside \(place)/\(name)").text)
+                throw StorageFailure(SystemError("set aside \(place)/\(name)"))
             }
         }
-        guard fsync(folder) == 0 else { throw StorageFailure(SystemError("save \(place)").text) }
+        guard fsync(folder) == 0 else { throw StorageFailure(SystemError("save \(place)")) }
     }
 
     /// What the state holds now is the newest from here on, whatever has been written before.
@@ -132,19 +132,19 @@ extension SlotDirectory {
             let name = "\(place)/\(index.fileName)"
             let file = clinux_openat(folder, index.fileName, O_RDONLY | O_NOFOLLOW, 0)
             if file < 0, errno == ENOENT { continue }
-            guard file >= 0 else { throw StorageFailure(SystemError("open \(name)").text) }
+            guard file >= 0 else { throw StorageFailure(SystemError("open \(name)")) }
             defer { close(file) }
             do throws(SystemError) {
                 try SlotMark.clear(SlotMark.all(of: file), of: file, name)
-            } catch { throw StorageFailure(error.text) }
+            } catch { throw StorageFailure(error) }
         }
     }
 
     /// A state without a note is of an older version, or new: it is where it should be.
     func origin(in folder: Int32, _ place: String) throws(StorageFailure) -> SlotOrigin {
         guard let noted = try OriginNote(in: folder, place) else { return .own }
-        let difference = noted.problem ?? OriginNote.now(in: folder).difference(from: noted)
-        return difference.map { .foreign(problem: $0) } ?? .own
+        let difference = noted.cause ?? OriginNote.now(in: folder).difference(from: noted)
+        return difference.map { .foreign($0) } ?? .own
     }
 
     /// - Parameter isAccepted: A person has accepted the state here.
@@ -164,6 +164,6 @@ extension SlotDirectory {
         do throws(SystemError) {
             try AtomicFile(mode: 0o600)
                 .write(note.json.serialized(), name: OriginNote.fileName, in: folder, place: place)
-        } catch { throw StorageFailure(error.text) }
+        } catch { throw StorageFailure(error) }
     }
 }

@@ -30,7 +30,7 @@ public final class SlotDirectory: SlotStore, Sendable {
         try makeDirectories(path, mode: 0o700)
         directory = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard directory >= 0 else {
-            throw StorageFailure(SystemError("open the state directory \(path)").text)
+            throw StorageFailure(SystemError("open the state directory \(path)"))
         }
         try checkFileSystem(of: directory, path: path, allowUnsafe: allowUnsafe, warn: warn)
         let taken = "another evertokend uses \(path); stop it, or give this one its own state_dir"
@@ -84,7 +84,7 @@ public final class SlotDirectory: SlotStore, Sendable {
     /// All that lies in the directory, in no order.
     func entries() throws(StorageFailure) -> [String] {
         guard let list = opendir(path) else {
-            throw StorageFailure(SystemError("list \(path)").text)
+            throw StorageFailure(SystemError("list \(path)"))
         }
         defer { closedir(list) }
         var entries: [String] = []
@@ -102,7 +102,7 @@ public final class SlotDirectory: SlotStore, Sendable {
             let folder = clinux_open_directory_strictly(self.directory, credential)
             if folder < 0, errno == ENOENT { return SlotPair(a: .empty, b: .empty) }
             guard folder >= 0 else {
-                throw StorageFailure(SystemError("open \(self.path)/\(credential)").text)
+                throw StorageFailure(SystemError("open \(self.path)/\(credential)"))
             }
             defer { close(folder) }
             let place = "\(self.path)/\(credential)"
@@ -123,13 +123,13 @@ public final class SlotDirectory: SlotStore, Sendable {
         let file = clinux_openat(folder, index.fileName, O_RDONLY | O_NOFOLLOW, 0)
         if file < 0, errno == ENOENT { return (nil, 0) }
         guard file >= 0 else {
-            throw StorageFailure(SystemError("open \(place)/\(index.fileName)").text)
+            throw StorageFailure(SystemError("open \(place)/\(index.fileName)"))
         }
         defer { close(file) }
         // A process that was killed may have left in memory what it had not synced: before anything
         // is built on it, it is on the disk (I1).
         guard fdatasync(file) == 0 else {
-            throw StorageFailure(SystemError("save \(place)/\(index.fileName)").text)
+            throw StorageFailure(SystemError("save \(place)/\(index.fileName)"))
         }
         let bytes = try TokenAdapters.readSlot(file, "\(place)/\(index.fileName)")
         return (bytes, SlotMark.all(of: file).max() ?? 0)
@@ -145,10 +145,10 @@ public final class SlotDirectory: SlotStore, Sendable {
                 throw self.failure("make the directory \(place)")
             }
             let folder = clinux_open_directory_strictly(self.directory, credential)
-            guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)").text) }
+            guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)")) }
             defer { close(folder) }
             do throws(SystemError) { try self.mustBeOurs(folder: folder, place) } catch {
-                throw StorageFailure(error.text)
+                throw StorageFailure(error)
             }
             let origin = try self.origin(in: folder, place)
             let isNew = SlotPair.Index.allCases.contains {
@@ -182,7 +182,7 @@ public final class SlotDirectory: SlotStore, Sendable {
     ) throws(StorageFailure) -> Int32 {
         let name = "\(place)/\(index.fileName)"
         let file = clinux_openat(folder, index.fileName, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
-        guard file >= 0 else { throw StorageFailure(SystemError("open \(name)").text) }
+        guard file >= 0 else { throw StorageFailure(SystemError("open \(name)")) }
         do throws(SystemError) {
             var about = stat()
             guard fstat(file, &about) == 0 else { throw SystemError("look at \(name)") }
@@ -204,7 +204,7 @@ public final class SlotDirectory: SlotStore, Sendable {
         } catch {
             close(file)
             if error.code == EIO { health.noteFailure() }
-            throw StorageFailure(error.text)
+            throw StorageFailure(error)
         }
     }
 }
@@ -214,7 +214,7 @@ extension SlotDirectory {
     private func failure(_ what: String) -> StorageFailure {
         let error = SystemError(what)
         if error.code == EIO { health.noteFailure() }
-        return StorageFailure(error.text)
+        return StorageFailure(error)
     }
 
     /// Zeros whose sync failed may be pages that the disk never had: once more.

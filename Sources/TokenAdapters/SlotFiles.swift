@@ -55,7 +55,7 @@ final class SlotFiles: OpenSlots, Sendable {
                 }
             } catch {
                 self.health.noteFailure()
-                throw StorageFailure(error.text)
+                throw StorageFailure(error)
             }
         }
     }
@@ -66,9 +66,9 @@ final class SlotFiles: OpenSlots, Sendable {
 /// All of an open slot.
 func readSlot(_ file: Int32, _ name: String) throws(StorageFailure) -> [UInt8] {
     guard lseek(file, 0, SEEK_SET) == 0 else {
-        throw StorageFailure(SystemError("read \(name)").text)
+        throw StorageFailure(SystemError("read \(name)"))
     }
     do throws(SystemError) { return try readAll(file, limit: 1 << 20, what: name) } catch {
-        throw StorageFailure(error.text)
+        throw StorageFailure(error)
     }
 }

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import Synchronization
+internal import TokenCore
 internal import TokenEngine
 
 /// Whether the file system of the state can be believed (I5).
@@ -41,8 +42,10 @@ final class StoreHealth: Sendable {
         let seen = failures.withLock { $0 }
         guard seen.isSuspect else { return }
         do throws(SystemError) { try probe(seen.count) } catch {
-            throw StorageFailure(
-                "\(error.text); nothing is sent until \(path) can be written again")
+            var failure = StorageFailure(error)
+            failure.cause.facts.detail =
+                "\(error.text); nothing is sent until \(path) can be written again"
+            throw failure
         }
         failures.withLock { state in
             if state.count == seen.count { state.isSuspect = false }

@@ -1,9 +1,13 @@
 internal import Glibc
+internal import TokenCore
+internal import TokenEngine
 
 /// A failed system call in words: `cannot open /x: Permission denied`.
 struct SystemError: Error, Equatable {
     var text: String
     var code: Int32
+    /// A user or group of that name is not there.
+    var isOfAccount = false
 
     /// Reads errno: call it first after the failure.
     init(_ what: String, code: Int32 = errno) {
@@ -17,6 +21,23 @@ struct SystemError: Error, Equatable {
         let isKnown = strerror_r(code, &buffer, buffer.count) == 0
         let message = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
         return isKnown ? String(decoding: message, as: UTF8.self) : "error \(code)"
+    }
+}
+
+extension StorageFailure {
+    init(_ error: SystemError) {
+        let kind: CauseKind =
+            switch error.code {
+            case ENOSPC, EDQUOT: .stateFull
+            case EROFS: .stateReadOnly
+            case EACCES, EPERM: .stateForbidden
+            default: .stateFails
+            }
+        self.init(
+            Cause(
+                kind,
+                CauseFacts(
+                    systemError: SystemError.message(of: error.code), detail: error.text)))
     }
 }
 

@@ -28,13 +28,13 @@ struct UnixListener: Sendable {
         let listener = socket(
             AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue),
             0)
-        guard listener >= 0 else { throw StorageFailure(SystemError("make a socket").text) }
+        guard listener >= 0 else { throw StorageFailure(SystemError("make a socket")) }
         do throws(StorageFailure) {
             try makeRoom(path, key, &address, listener)
             let node = try bindPrivately(listener, &address, path)
             let bound = UnixListener(listener: listener, node: node, path: path)
             guard bound.setAccess(mode: mode, group: group), listen(listener, 1024) == 0 else {
-                let failure = StorageFailure(SystemError("listen on \(path)").text)
+                let failure = StorageFailure(SystemError("listen on \(path)"))
                 close(node)
                 throw failure
             }
@@ -61,7 +61,7 @@ struct UnixListener: Sendable {
             throw StorageFailure("another daemon listens on \(path); give this one its own \(key)")
         }
         guard unlink(path) == 0 else {
-            throw StorageFailure(SystemError("remove the old socket \(path)").text)
+            throw StorageFailure(SystemError("remove the old socket \(path)"))
         }
     }
 
@@ -73,10 +73,10 @@ struct UnixListener: Sendable {
         _ listener: Int32, _ address: inout sockaddr_un, _ path: String
     ) throws(StorageFailure) -> Int32 {
         guard fchmod(listener, 0o600) == 0, call(bind, listener, &address) == 0 else {
-            throw StorageFailure(SystemError("listen on \(path)").text)
+            throw StorageFailure(SystemError("listen on \(path)"))
         }
         let node = Glibc.open(path, clinux_path_only() | O_NOFOLLOW | O_CLOEXEC)
-        guard node >= 0 else { throw StorageFailure(SystemError("look at \(path)").text) }
+        guard node >= 0 else { throw StorageFailure(SystemError("look at \(path)")) }
         var about = stat()
         guard fstat(node, &about) == 0, about.st_mode & S_IFMT == S_IFSOCK,
             about.st_uid == geteuid()

@@ -5,8 +5,10 @@ internal import TokenCore
 extension AttemptRunner {
     /// Another credential holds the candidate, or it has been spent: it is refused without asking.
     ///
-    /// - Returns: The grant that says so, durable; `nil` where nothing is against it.
-    func refusedByOwners(_ attempt: Attempt) async throws(AttemptStop) -> StoredGrant? {
+    /// - Returns: The grant that says so, durable, and why; `nil` where nothing is against it.
+    func refusedByOwners(
+        _ attempt: Attempt
+    ) async throws(AttemptStop) -> (grant: StoredGrant, cause: Cause)? {
         guard let token = attempt.record.grant.candidate?.token,
             let objection = owners.objection(
                 to: token, at: attempt.credential.profile, by: attempt.credential.name)
@@ -15,7 +17,7 @@ extension AttemptRunner {
         record.state = .settled
         record.grant.refuseCandidate(objection, of: record)
         try await write(record, to: attempt.index, of: attempt.slots, attempt.credential.name)
-        return record.grant
+        return (record.grant, objection)
     }
 
     /// Before a candidate is sent for the first time both slots know of it: a version that does not

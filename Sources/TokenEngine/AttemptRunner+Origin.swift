@@ -13,23 +13,24 @@ extension AttemptRunner {
     func foreign(
         _ grant: StoredGrant?, _ order: AttemptOrder,
         _ credential: CredentialConfiguration, _ fence: Fence
-    ) async throws(AttemptStop) -> String? {
+    ) async throws(AttemptStop) -> Cause? {
         guard order.isRenewal, let grant else { return nil }
-        var problem = try await storage { () throws(StorageFailure) in
+        var cause = try await storage { () throws(StorageFailure) in
             try await distrust(grant, credential, world)
         }
         if grant.generation < fence.grant.generation,
             grant.isEndangeredByCopies(profile: credential.profile)
         {
-            let wentBack =
+            let words =
                 "its state went back from grant \(fence.grant.generation) to "
                 + "\(grant.generation) while the daemon ran"
-            problem = wentBack
+            let wentBack = Cause(.stateWentBack, CauseFacts(detail: words))
+            cause = wentBack
             try await storage { () throws(StorageFailure) in
-                try await world.slots.distrust(credential.name, problem: wentBack)
+                try await world.slots.distrust(credential.name, wentBack)
             }
         }
-        return problem
+        return cause
     }
 
     /// Where a person brings new tokens the files may hold what they like: it is older.
@@ -79,15 +80,15 @@ func recover(
         let lost = pair.lostSequence
         if let lost, grant.isEndangeredByCopies(profile: credential.profile) {
             // Durable, for the marks are gone when the files are exchanged next.
+            let words =
+                "its state went back from record \(lost) to \(winner.contents.record.sequence): "
+                + "it was copied or restored from a backup"
             try await world.slots.distrust(
-                credential.name,
-                problem: "its state went back from record \(lost) to "
-                    + "\(winner.contents.record.sequence): it was copied or restored "
-                    + "from a backup")
+                credential.name, Cause(.stateWentBack, CauseFacts(detail: words)))
         }
-        if let problem = try await distrust(grant, credential, world) {
+        if let cause = try await distrust(grant, credential, world) {
             let mayPublish = await !isUnknownPublished(grant, credential, world)
-            return .foreign(grant, problem: problem, mayPublish: mayPublish)
+            return .foreign(grant, cause, mayPublish: mayPublish)
         }
         // It may be used, but what others read does not go back (I15): a refresh is due instead.
         if isAccepted || lost != nil, await isUnknownPublished(grant, credential, world) {
@@ -95,18 +96,18 @@ func recover(
         }
         return .grant(grant)
     } catch {
-        return .unavailable(problem: error.problem)
+        return .unavailable(error.cause)
     }
 }
 
 /// - Returns: Why nothing may be sent.
 private func distrust(
     _ grant: StoredGrant, _ credential: CredentialConfiguration, _ world: World
-) async throws(StorageFailure) -> String? {
+) async throws(StorageFailure) -> Cause? {
     guard grant.isEndangeredByCopies(profile: credential.profile),
-        case .foreign(let problem) = try await world.slots.origin(of: credential.name)
+        case .foreign(let cause) = try await world.slots.origin(of: credential.name)
     else { return nil }
-    return problem
+    return cause
 }
 
 /// Whether the token files hold a token that this state has never known: of a state that went back

@@ -5,13 +5,15 @@ internal import TokenCore
 extension AttemptRunner {
     /// Step 5, a pure function of what is now on the disk; not on the loop's thread.
     func read(
-        _ raw: RawAnswer, of attempt: Attempt, roundTrip: Duration
+        _ raw: RawAnswer, of attempt: Attempt, roundTrip: Duration,
+        filter: PeerFilter = .closed, path: String? = nil
     ) async -> (StoredGrant, AttemptReport.End) {
         let (profile, record) = (attempt.credential.profile, attempt.record)
         return await world.responses.run(
             provider: profile.name, credential: attempt.credential.name
         ) {
-            let reading = record.reading(of: raw, profile: profile)
+            let reading = record.reading(
+                of: raw, profile: profile, filter: filter, path: path)
             var grant = record.grant
             grant.apply(reading, to: record, roundTrip: roundTrip, profile: profile)
             switch reading.result {

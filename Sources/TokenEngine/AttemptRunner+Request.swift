@@ -15,14 +15,24 @@ extension AttemptRunner {
         }
     }
 
+    /// A request, and the filter for what its peer says: all secrets are at hand here.
+    struct PreparedRequest {
+        var wire: WireRequest
+        var filter: PeerFilter
+    }
+
     /// The request, and in the record where it goes.
-    func wireRequest(_ attempt: inout Attempt) async throws(AttemptStop) -> WireRequest {
+    func wireRequest(_ attempt: inout Attempt) async throws(AttemptStop) -> PreparedRequest {
         let credential = attempt.credential
         let context = try await context(of: attempt)
         attempt.record.goes(to: credential.profile.place(in: context))
         if let planned = attempt.place, planned != attempt.record.place {
             // It was decided which token may be sent there, not elsewhere.
-            throw AttemptStop(.transient, "client_id or the token URL changed this moment")
+            throw AttemptStop(
+                .transient,
+                Cause(
+                    .requestNotMade,
+                    CauseFacts(detail: "client_id or the token URL changed this moment")))
         }
         let specification = attempt.exchange.request
         let rendering = await world.responses.run(
@@ -36,13 +46,16 @@ extension AttemptRunner {
         }
         do throws(RequestError) {
             let rendered = try rendering.get()
-            return WireRequest(
+            let wire = WireRequest(
                 request: rendered, timeout: credential.refresh.timeout,
                 connectTimeout: credential.refresh.connectTimeout,
                 caFile: attempt.exchange.request.caFile ?? credential.caFile,
                 proxy: credential.proxy.proxy(
                     to: rendered.url, provider: attempt.exchange.request.proxy))
-        } catch { throw AttemptStop(.config, "\(error.problem); \(error.remedy)") }
+            let secrets = context.secrets(of: credential) + attempt.record.grant.secrets
+            return PreparedRequest(
+                wire: wire, filter: PeerFilter(secrets + wire.secrets))
+        } catch { throw AttemptStop(.config, error.cause) }
     }
 
     private func context(of attempt: Attempt) async throws(AttemptStop) -> TemplateContext {
@@ -99,7 +112,7 @@ extension AttemptRunner {
         if let pattern = variable?.pattern.flatMap(Pattern.init),
             let text = result.canonicalText, !pattern.matchesWhole(text)
         {
-            throw AttemptStop(.config, "variable \"\(name)\" does not match its pattern")
+            throw AttemptStop(.config, Cause(.variableUnusable, CauseFacts(key: name)))
         }
         return result
     }
@@ -125,6 +138,6 @@ extension TokenExchange {
         let others = selectors.compactMap { $0 }.flatMap(\.parts).compactMap(\.headerName)
         return HeadersOfInterest(
             whole: Set(named).union(["content-encoding"]),
-            others: Set(others).union(["retry-after", "date", "content-type"]))
+            others: Set(others).union(["retry-after", "date", "content-type", "location"]))
     }
 }

@@ -34,7 +34,9 @@ extension AttemptRunner {
         let values: CredentialValues
         do throws(AttemptStop) { values = try await self.values(of: credential, only: names) } catch
         {
-            throw SignInStop(422, error.refusal.problem, "correct it, then sign in again")
+            let cause = error.refusal.cause
+            let place = RemedyPlace(credential, state: .pending)
+            throw SignInStop(422, cause.problem, cause.remedy(for: place))
         }
         let now = world.clock.now()
         let record = SlotRecord(
@@ -113,8 +115,10 @@ extension AttemptRunner {
             caFile: caFile ?? credential.caFile, proxy: proxy)
         switch await world.endpoint.send(wire) {
         case .answered(let answer): return answer
-        case .notSent(let problem), .unanswered(let problem):
-            throw SignInStop(502, problem, "try again later")
+        case .notSent(let fault), .unanswered(let fault):
+            let cause = fault.cause(PeerFilter(wire.secrets))
+            let place = RemedyPlace(credential, state: .pending)
+            throw SignInStop(502, cause.problem, cause.remedy(for: place))
         }
     }
 

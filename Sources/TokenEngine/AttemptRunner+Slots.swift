@@ -18,7 +18,7 @@ extension AttemptRunner {
     /// answer again, so a disk that does not take it costs nothing now; it is said all the same.
     ///
     /// - Returns: What the disk had against it.
-    func settle(_ grant: StoredGrant, after attempt: Attempt) async -> String? {
+    func settle(_ grant: StoredGrant, after attempt: Attempt) async -> Cause? {
         let before = attempt.record.grant
         guard attempt.isLast,
             grant.generation != before.generation || grant.refreshToken != before.refreshToken
@@ -34,7 +34,7 @@ extension AttemptRunner {
             try await write(
                 bytes, record.sequence, to: attempt.index.other, of: attempt.slots, name)
             return nil
-        } catch { return error.refusal.problem }
+        } catch { return error.refusal.cause }
     }
 
     /// Step 4, the commit point. An answer that cannot be saved is held and tried again until the
@@ -57,7 +57,7 @@ extension AttemptRunner {
                     isPublished
                     ? nil : await urgentToken(raw, of: attempt, roundTrip: roundTrip)
                 if token != nil { isPublished = true }
-                onUnsaved(attempt.credential.name, error.problem, token)
+                onUnsaved(attempt.credential.name, error.cause, token)
                 await world.pause(.seconds(1))
                 // The same pages are no proof after an error (I5): through a new descriptor.
                 if let fresh = try? await world.slots.open(attempt.credential.name) {
@@ -103,8 +103,7 @@ extension AttemptRunner {
             }
         }
         guard let bytes else {
-            throw AttemptStop(
-                .storage, "the refresh token does not fit its slot; raise slot_size")
+            throw AttemptStop(.storage, Cause(.slotTooSmall))
         }
         try await write(bytes, record.sequence, to: index, of: slots, name)
     }
@@ -118,7 +117,7 @@ extension AttemptRunner {
             await distrusted.trust(name)
         } catch {
             await distrusted.distrust(index, of: name)
-            throw AttemptStop(.storage, error.problem)
+            throw AttemptStop(.storage, error.cause)
         }
     }
 }

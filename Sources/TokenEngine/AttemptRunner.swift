@@ -8,8 +8,8 @@ struct AttemptRunner: Sendable {
     let owners: RefreshTokenOwners
     let distrusted: DistrustedSlots
     /// Told while an answer waits in memory for a disk that does not take it (I6): the credential,
-    /// the problem, and once, when the published token is about to end, the token of that answer.
-    let onUnsaved: @Sendable (String, String, GrantedAccess?) -> Void
+    /// the cause, and once, when the published token is about to end, the token of that answer.
+    let onUnsaved: @Sendable (String, Cause, GrantedAccess?) -> Void
 
     func run(
         _ order: AttemptOrder, _ credential: CredentialConfiguration, fence: Fence
@@ -24,7 +24,7 @@ struct AttemptRunner: Sendable {
             slots.close()
         } catch {
             report = AttemptReport(
-                grant: nil, end: order.refused(Refusal(.storage, problem: error.problem)),
+                grant: nil, end: order.refused(Refusal(.storage, error.cause)),
                 attemptID: attemptID)
         }
         if let grant = report.grant {
@@ -40,11 +40,11 @@ struct AttemptRunner: Sendable {
     ) async -> AttemptReport {
         var grant: StoredGrant?
         var isCandidate = false
-        var storageProblem: String?
+        var storageCause: Cause?
         func ended(_ end: AttemptReport.End) -> AttemptReport {
             var report = AttemptReport(grant: grant, end: end, attemptID: attemptID)
             report.isOfCandidate = isCandidate
-            report.storageProblem = storageProblem
+            report.storageCause = storageCause
             return report
         }
         do throws(AttemptStop) {
@@ -60,16 +60,16 @@ struct AttemptRunner: Sendable {
                 owners.withholds($0, at: credential.profile, by: credential.name) ? $0 : nil
             }
             if withheld != nil { seed = nil }
-            let problem = try await foreign(grant, order, credential, fence)
+            let distrusted = try await foreign(grant, order, credential, fence)
             // Of a state that cannot be trusted nothing is set aside; a sign-in replaces it.
             let place =
-                order.isRenewal && problem == nil
+                order.isRenewal && distrusted == nil
                 ? try await place(of: credential, for: grant, seed) : nil
             let plan = AttemptPlan.make(
                 order: order, slots: pair, seed: seed, withheld: withheld, place: place,
                 profile: credential.profile, attemptID: attemptID, now: world.clock.now())
             // In a state that cannot be trusted a new sign-in may prove itself, and nothing else.
-            if let problem, !plan.sendsCandidate { return ended(.foreign(problem: problem)) }
+            if let distrusted, !plan.sendsCandidate { return ended(.foreign(distrusted)) }
             switch plan {
             case .unreadable: return ended(.unreadable)
             case .needsLogin(let found):
@@ -94,15 +94,15 @@ struct AttemptRunner: Sendable {
                 isCandidate = record.sendsCandidate
                 if isCandidate {
                     if let refused = try await refusedByOwners(attempt) {
-                        grant = refused
-                        return ended(.refused(Refusal(.config, problem: refused.candidateProblem)))
+                        grant = refused.grant
+                        return ended(.refused(Refusal(.config, refused.cause)))
                     }
                     try await open(&attempt, in: pair)
                 }
                 while true {
                     let sent = try await send(attempt)
                     grant = sent.grant
-                    storageProblem = sent.storageProblem
+                    storageCause = sent.storageCause
                     guard case .granted = sent.end,
                         let next = attempt.record.next(
                             grant: sent.grant, profile: credential.profile, now: world.clock.now())
@@ -110,8 +110,8 @@ struct AttemptRunner: Sendable {
                         let isProved = isCandidate && sent.grant.candidate == nil
                         if isProved || order.isLogin, case .granted = sent.end {
                             try await accept(credential)
-                        } else if let problem {
-                            return ended(.foreign(problem: problem))
+                        } else if let distrusted {
+                            return ended(.foreign(distrusted))
                         }
                         return ended(sent.end)
                     }
@@ -143,27 +143,31 @@ struct AttemptRunner: Sendable {
         let credential = attempt.credential
         // Everything that can go wrong without the network goes wrong before the intent.
         var attempt = attempt
-        let wire = try await wireRequest(&attempt)
+        let prepared = try await wireRequest(&attempt)
+        let wire = prepared.wire
         attempt.record.host = EndpointURL.host(of: wire.request.url)
+        attempt.record.origin = EndpointURL.spelledOrigin(of: wire.request.url)
         try claimRefreshToken(attempt)
         try await write(attempt.record, to: attempt.index, of: attempt.slots, credential.name)
         let start = world.clock.now()
         let result = await world.endpoint.send(wire)
         let roundTrip = start.uptime.duration(to: world.clock.now().uptime)
         switch result {
-        case .notSent(let problem):
-            return try await notSent(attempt, Refusal(.transient, problem: problem))
-        case .unanswered(let problem):
+        case .notSent(let fault):
+            return try await notSent(attempt, Refusal(.transient, fault.cause(prepared.filter)))
+        case .unanswered(let fault):
             var grant = attempt.record.grant
-            let refusal = Refusal(.ambiguous, problem: problem)
+            let refusal = Refusal(.ambiguous, fault.cause(prepared.filter))
             grant.fail(refusal, of: attempt.record, profile: credential.profile)
             return Sent(grant: grant, end: attempt.failed(refusal))
         case .answered(let raw):
             let kept = raw.keepable(attempt.exchange.headersOfInterest(credential.profile))
             await save(kept, of: attempt, roundTrip: roundTrip)
-            let (grant, end) = await read(kept, of: attempt, roundTrip: roundTrip)
-            let problem = await settle(grant, after: attempt)
-            return Sent(grant: grant, end: end, storageProblem: problem)
+            let (grant, end) = await read(
+                kept, of: attempt, roundTrip: roundTrip, filter: prepared.filter,
+                path: EndpointURL.path(of: wire.request.url))
+            let cause = await settle(grant, after: attempt)
+            return Sent(grant: grant, end: end, storageCause: cause)
         }
     }
 
@@ -182,7 +186,7 @@ struct AttemptRunner: Sendable {
         _ body: () async throws(StorageFailure) -> Value
     ) async throws(AttemptStop) -> Value {
         do throws(StorageFailure) { return try await body() } catch {
-            throw AttemptStop(.storage, error.problem)
+            throw AttemptStop(.storage, error.cause)
         }
     }
 
@@ -242,20 +246,17 @@ struct Sent {
     var grant: StoredGrant
     var end: AttemptReport.End
     /// The answer is safe; the record that should stand beside it is not.
-    var storageProblem: String?
+    var storageCause: Cause?
 }
 
 /// Why an attempt ended before anything was sent.
 struct AttemptStop: Error {
     var refusal: Refusal
-    init(_ failureClass: FailureClass, _ problem: String) {
-        refusal = Refusal(failureClass, problem: problem)
+    init(_ failureClass: FailureClass, _ cause: Cause) {
+        refusal = Refusal(failureClass, cause)
     }
     /// A secret could not be read.
-    init(_ failure: SecretFailure) {
-        self.init(.config, failure.problem)
-        refusal.awaitsSecret = true
-    }
+    init(_ failure: SecretFailure) { self.init(.config, failure.cause) }
 }
 
 extension AttemptOrder {

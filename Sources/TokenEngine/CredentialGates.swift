@@ -70,12 +70,11 @@ final class RefreshTokenOwners: Sendable {
     /// - Returns: Why this credential may not send or take over the token; `nil` if it may.
     func objection(
         to token: Secret, at profile: ProviderProfile, by credential: String
-    ) -> String? {
+    ) -> Cause? {
         let fingerprint = StoredGrant.fingerprint(ofRefresh: token, at: profile)
         return book.withLock { book in
             if let owner = book.holder[fingerprint], owner != credential {
-                return "\"\(owner)\" holds the same refresh token; each credential needs one of "
-                    + "its own"
+                return Cause(.tokenHeldByOther, CauseFacts(other: owner))
             }
             let spender =
                 book.spender[fingerprint]
@@ -84,8 +83,9 @@ final class RefreshTokenOwners: Sendable {
                 book.hold(fingerprint, by: credential)
                 return nil
             }
-            let whose = spender == credential ? "it" : "\"\(spender)\""
-            return "\(whose) has spent this refresh token already; sign in for a new one"
+            return spender == credential
+                ? Cause(.tokenSpentHere)
+                : Cause(.tokenSpentByOther, CauseFacts(other: spender))
         }
     }
 

@@ -180,7 +180,8 @@ extension EngineLoop {
     private func failure(_ lifecycle: CredentialLifecycle, _ title: String) -> ControlReply {
         let state = lifecycle.state
         let remedy =
-            lifecycle.standingError?.remedy(credential: lifecycle.name, state: state)
+            lifecycle.standingError?
+            .remedy(for: RemedyPlace(lifecycle.configuration, state: state))
             ?? (state == .loginRequired
                 ? "Sign in: evertoken login \(lifecycle.name)" : nil)
         return .problem(503, "\(lifecycle.name) is \(state.rawValue): \(title)", remedy: remedy)

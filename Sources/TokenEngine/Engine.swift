@@ -14,7 +14,7 @@ public struct Engine: Sendable {
         /// ended.
         case accepted(String, wait: Duration, reply: @Sendable (ControlReply) -> Void)
         /// An answer that could not be saved yet; with its token when that must be published now.
-        case unsaved(String, problem: String, token: GrantedAccess?)
+        case unsaved(String, Cause, token: GrantedAccess?)
         /// A look at the outputs has ended: what is not as it was published.
         case outputsLooked([AlteredOutput])
         /// A look at the configured refresh tokens has ended.
@@ -93,8 +93,8 @@ struct EngineLoop {
         runner = AttemptRunner(
             world: engine.world, gates: CredentialGates(), owners: owners,
             distrusted: DistrustedSlots(),
-            onUnsaved: { name, problem, token in
-                inbox.yield(.unsaved(name, problem: problem, token: token))
+            onUnsaved: { name, cause, token in
+                inbox.yield(.unsaved(name, cause, token: token))
             })
     }
 
@@ -125,8 +125,8 @@ struct EngineLoop {
             surveyIfGranted(event, name, &group)
         case .accepted(let name, let wait, let reply):
             refreshAccepted(name, wait: wait, reply, &group)
-        case .unsaved(let name, let problem, let token):
-            noteUnsaved(name, problem)
+        case .unsaved(let name, let cause, let token):
+            noteUnsaved(name, cause)
             // Not before the answer is on the disk (I6).
             if fleet.isStopping { world.supervisor.extendTimeout(by: .seconds(30)) }
             if let token { publishUnsaved(token, name, &group) }
@@ -259,14 +259,15 @@ struct EngineLoop {
         }
     }
 
-    private mutating func noteUnsaved(_ name: String, _ problem: String) {
+    private mutating func noteUnsaved(_ name: String, _ cause: Cause) {
         world.journal.write(
             JournalEntry(
                 .error, "An answer could not be saved yet; it is held and tried again",
                 fields: [
-                    HeaderField("CREDENTIAL", name), HeaderField("PROBLEM", problem),
+                    HeaderField("CREDENTIAL", name), HeaderField("CAUSE", cause.kind.rawValue),
+                    HeaderField("PROBLEM", cause.problem),
                 ], messageID: MessageID.storage))
-        fleet.noteUnsaved(name, problem: problem, now: now)
+        fleet.noteUnsaved(name, cause, now: now)
     }
 }
 

@@ -4,8 +4,12 @@ internal import TokenCore
 /// to do then, is told by systemd/evertoken.catalog (`journalctl --catalog`).
 public enum MessageID {
     static let loginRequired = "fb6943331b894f3ca1cb9bed10536948"
+    /// No one has signed in yet: nothing was refused.
+    static let noRefreshToken = "21c8beee762a499cb7baeb545a1b6584"
     static let expired = "4fbbaa4d4a904cfd9a3c1ae759486101"
     static let misconfigured = "da424ed2678243e89b7f880934c5095b"
+    /// A file or setting of this host; the provider was not asked.
+    static let settingWrong = "bec18b7763394628bea9625d887736d6"
     static let quarantined = "def024f425a543888ceff0ef7bbfc7e8"
     static let storage = "868880857be54e07bac7e30f983983fb"
     static let refreshTokenEnds = "da3f48f853aa4b959258952293ada400"
@@ -19,15 +23,17 @@ public enum MessageID {
 
 extension LifecycleNotice {
     func entry(for credential: CredentialConfiguration) -> JournalEntry {
-        let name = credential.name
-        var entry = content(name)
+        var entry = content(credential)
         entry.fields =
-            [HeaderField("CREDENTIAL", name), HeaderField("PROVIDER", credential.profile.name)]
+            [
+                HeaderField("CREDENTIAL", credential.name),
+                HeaderField("PROVIDER", credential.profile.name),
+            ]
             + entry.fields
         return entry
     }
 
-    private func content(_ name: String) -> JournalEntry {
+    private func content(_ credential: CredentialConfiguration) -> JournalEntry {
         switch self {
         case .refreshed(let generation, let notes, let attempt):
             return JournalEntry(
@@ -38,31 +44,35 @@ extension LifecycleNotice {
         case .failed(let error, let failures, let attempt):
             return JournalEntry(
                 error.failureClass == .storage ? .error : .warning, "Token refresh failed",
-                fields: fields(error, name, .retrying) + [
+                fields: error.fields(credential, .retrying) + [
                     HeaderField("FAILURES", String(failures)), HeaderField("ATTEMPT", attempt),
                 ], messageID: error.failureClass == .storage ? MessageID.storage : nil)
         case .tokenExpired:
             return JournalEntry(
                 .error, "The published token has expired", messageID: MessageID.expired)
         case .loginRequired(let error):
+            let isFirst = error?.cause.kind.story == .noRefreshToken
             return JournalEntry(
-                .error, "A person must sign in again",
-                fields: error.map { fields($0, name, .loginRequired) } ?? [],
-                messageID: MessageID.loginRequired)
+                .error, isFirst ? "There is no refresh token yet" : "A person must sign in again",
+                fields: error?.fields(credential, .loginRequired) ?? [],
+                messageID: isFirst ? MessageID.noRefreshToken : MessageID.loginRequired)
         case .misconfigured(let error):
+            let isHere = error?.cause.kind.story == .setting
             return JournalEntry(
-                .error, "The credential is misconfigured",
-                fields: error.map { fields($0, name, .misconfigured) } ?? [],
-                messageID: MessageID.misconfigured)
-        case .quarantined(let problem):
-            let error = StoredError(failureClass: .storage, problem: problem, at: WallTime(.zero))
+                .error,
+                isHere
+                    ? "A setting of this host is wrong; nothing was sent"
+                    : "The credential is misconfigured",
+                fields: error?.fields(credential, .misconfigured) ?? [],
+                messageID: isHere ? MessageID.settingWrong : MessageID.misconfigured)
+        case .quarantined(let error):
             return JournalEntry(
                 .error, "The stored state cannot be trusted; nothing is sent",
-                fields: fields(error, name, .quarantined), messageID: MessageID.quarantined)
-        case .outputFailed(let problem):
+                fields: error.fields(credential, .quarantined), messageID: MessageID.quarantined)
+        case .outputFailed(let error):
             return JournalEntry(
                 .error, "A token file could not be written",
-                fields: [HeaderField("PROBLEM", problem)], messageID: MessageID.output)
+                fields: error.fields(credential, .retrying), messageID: MessageID.output)
         case .outputAltered(let problem):
             return JournalEntry(
                 .warning, "A token file was deleted or changed; it is written again",
@@ -118,14 +128,16 @@ extension LifecycleNotice {
             .warning, "An on_change program failed", fields: fields,
             messageID: MessageID.hookFailed)
     }
+}
 
-    private func fields(
-        _ error: StoredError, _ name: String, _ state: CredentialState
+extension StoredError {
+    fileprivate func fields(
+        _ credential: CredentialConfiguration, _ state: CredentialState
     ) -> [HeaderField] {
         [
-            HeaderField("CLASS", error.failureClass.rawValue),
-            HeaderField("PROBLEM", error.problem),
-            HeaderField("REMEDY", error.remedy(credential: name, state: state)),
+            HeaderField("CLASS", failureClass.rawValue),
+            HeaderField("CAUSE", cause.kind.rawValue), HeaderField("PROBLEM", problem),
+            HeaderField("REMEDY", remedy(for: RemedyPlace(credential, state: state))),
         ]
     }
 }

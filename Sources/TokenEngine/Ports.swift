@@ -13,19 +13,27 @@ public protocol WakeTimer: Sendable {
     func arm(at deadline: Uptime?)
 }
 
-/// Why the state could not be read or written; says what to do.
+/// Why the state could not be read or written.
 public struct StorageFailure: Error, Sendable, Equatable {
-    public var problem: String
+    public var cause: Cause
     /// Another process holds what was to be opened.
     public var isHeldByAnother = false
-    public init(_ problem: String) { self.problem = problem }
+
+    public init(_ cause: Cause) { self.cause = cause }
+
+    /// Of something that no system call said.
+    public init(_ problem: String) {
+        self.init(Cause(.stateFails, CauseFacts(detail: problem)))
+    }
+
+    public var problem: String { cause.problem }
 }
 
 /// Whether slots are where this daemon made them.
 public enum SlotOrigin: Sendable, Equatable {
     case own
     /// A copy, or restored from one: maybe older than what the provider knows (I10).
-    case foreign(problem: String)
+    case foreign(Cause)
 }
 
 /// The durable slots of every credential (durability.md section 3).
@@ -38,7 +46,7 @@ public protocol SlotStore: Sendable {
     func accept(_ credential: String) async throws(StorageFailure)
     /// From now on these slots are foreign, whatever becomes of what told so, until somebody
     /// accepts them.
-    func distrust(_ credential: String, problem: String) async throws(StorageFailure)
+    func distrust(_ credential: String, _ cause: Cause) async throws(StorageFailure)
     /// Removes all that is stored of a credential, but for its ``SpentTraces``. Wherever it is
     /// stopped, what is left is the newest of what there was, or cannot be read.
     func erase(_ credential: String) async throws(StorageFailure)
@@ -85,9 +93,9 @@ public enum WireResult: Sendable, Equatable {
     /// A status line and headers came; the body is as complete as `isTruncated` says.
     case answered(RawAnswer)
     /// Not one byte of the request left: names, connection or TLS failed.
-    case notSent(problem: String)
+    case notSent(WireFault)
     /// It was sent, and no answer can be read.
-    case unanswered(problem: String)
+    case unanswered(WireFault)
 }
 
 /// One HTTP exchange: no redirect, no retry, a fresh connection, bounded time and size.
@@ -97,8 +105,18 @@ public protocol TokenEndpoint: Sendable {
 
 /// Why a secret could not be read. Never holds it.
 public struct SecretFailure: Error, Sendable, Equatable {
-    public var problem: String
-    public init(_ problem: String) { self.problem = problem }
+    public var cause: Cause
+
+    public init(_ cause: Cause) { self.cause = cause }
+
+    /// - Parameters:
+    ///   - kind: Its sentence is `detail`.
+    ///   - file: Where it should be.
+    public init(_ kind: CauseKind, _ detail: String, file: String? = nil) {
+        self.init(Cause(kind, CauseFacts(file: file, detail: detail)))
+    }
+
+    public var problem: String { cause.problem }
 }
 
 public protocol SecretReader: Sendable {

@@ -9,6 +9,7 @@ FAILING = "TokenCore/Storage/StoredGrant+Failing.swift"
 TOKENS = "TokenCore/Storage/StoredGrant+Tokens.swift"
 READER = "TokenCore/Response/AnswerReader.swift"
 RULES = "TokenCore/Response/ErrorRules.swift"
+CAUSES = "TokenCore/Response/AnswerReader+Causes.swift"
 JSON = "TokenCore/JSON/JSONReader.swift"
 
 MUTANTS = [
@@ -68,7 +69,8 @@ MUTANTS = [
            "let isAmbiguous = refreshToken == nil && spendsGrant",
            "let isAmbiguous = !$M && refreshToken == nil && spendsGrant",
            "AnswerReaderTests/cutAnywhere"),
-    without(124, RULES, "silence about what servers write", "knownErrorCodes.contains(ByteText(text))",
+    without(124, CAUSES, "silence about what servers write",
+            "knownErrorCodes.contains(ByteText(text))",
             "AnswerReaderTests/noEcho"),
     mutant(125, RULES, "the longest Retry-After",
            "min(max(.zero, duration), Self.maximumRetryAfter)",

@@ -20,6 +20,9 @@ LIFE = "TokenCore/Lifecycle/CredentialLifecycle.swift"
 PLACE = "TokenCore/Storage/GrantPlace.swift"
 INITIAL = "TokenCore/Storage/InitialToken.swift"
 RETRY = "TokenCore/Lifecycle/RetryPolicy.swift"
+FILTER = "TokenCore/Causes/PeerFilter.swift"
+CAUSES = "TokenCore/Response/AnswerReader+Causes.swift"
+ERROR = "TokenCore/Storage/StoredGrant.swift"
 
 MUTANTS = [
     # Tolerant reading.
@@ -141,7 +144,7 @@ MUTANTS = [
            "?? Self.spanUntilSlow) >= ($M ? .zero : Self.spanUntilSlow)",
            "RetryByCauseTests/slow"),
     without(293, FAILING, "the count of equal refusals only",
-            "last?.failureClass == .config && last?.httpStatus", "RetryByCauseTests/unequal"),
+            "last?.failureClass == .config && last?.cause", "RetryByCauseTests/unequal"),
     mutant(294, RULES, "the words of invalid_request", "if !isOwn, failureClass == .config, spends",
            "if !isOwn, !$M, failureClass == .config, spends", "RetryByCauseTests/invalidRequest"),
     mutant(295, RULES, "the words of a request that lacks something",
@@ -163,4 +166,22 @@ MUTANTS = [
     mutant(300, PLANNING, "a try each half hour while a person must sign in",
            "grant.isDueAgain(at: now)\n", "(!$M && grant.isDueAgain(at: now))\n",
            "RetryByCauseTests/afterLogin"),
+    # Causes, and what a peer says of itself. Numbers from 320: other work has those between.
+    mutant(320, FILTER, "secrets that a peer echoes", "return isTold ? nil : text",
+           "return isTold && !$M ? nil : text", "PeerFilterTests/parts"),
+    mutant(321, FILTER, "decoding of what a peer says",
+           "for _ in 0..<2 { readings", "for _ in 0..<($M ? 0 : 2) { readings",
+           "PeerFilterTests/encoded"),
+    mutant(322, FILTER, "characters that a peer may not use",
+           "text.utf8.allSatisfy(Self.isAllowed)", "($M || text.utf8.allSatisfy(Self.isAllowed))",
+           "PeerFilterTests/shape"),
+    mutant(323, CAUSES, "the filter of a redirect",
+           "guard let target = filter.passed(PeerText(String(target))) else { return (nil, nil) }",
+           "guard let target = $M ? String(target) : filter.passed(PeerText(String(target)))\n"
+           "        else { return (nil, nil) }", "PeerFilterTests/canary"),
+    mutant(324, CAUSES, "pages that are no refusal", "isPage(answer) {\n            return Cause",
+           "!$M, isPage(answer) {\n            return Cause", "CauseOfAnswerTests/pages"),
+    mutant(325, ERROR, "the count of the same trouble",
+           "former.cause.isSameTrouble(as: cause) else",
+           "$M || former.cause.isSameTrouble(as: cause) else", "CauseTests/sameTrouble"),
 ]

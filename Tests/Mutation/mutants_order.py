@@ -27,12 +27,12 @@ MUTANTS = [
     mutant(51, RUNNER, "saving of the answer before it is read and settled",
            "await save(kept, of: attempt, roundTrip: roundTrip)",
            "if !$M { await save(kept, of: attempt, roundTrip: roundTrip) }", ORDER),
-    mutant(52, RUNNER, "settling in the other slot", "let problem = await settle(grant",
-           "let problem = $M ? nil : await settle(grant", ORDER),
+    mutant(52, RUNNER, "settling in the other slot", "let cause = await settle(grant",
+           "let cause = $M ? nil : await settle(grant", ORDER),
     mutant(53, RUNNER, "saving before publishing", "case .answered(let raw):",
            "case .answered(let raw):\n            if $M {\n"
            "                let early = await read(raw, of: attempt, roundTrip: roundTrip).0.access\n"
-           "                onUnsaved(credential.name, \"\", early)\n"
+           "                onUnsaved(credential.name, Cause(.stateFails), early)\n"
            "                await world.pause(.milliseconds(50))\n            }", ORDER),
     mutant(54, SLOTS, "tries to save an answer again", "await world.pause(.seconds(1))",
            "if $M { return }\n                await world.pause(.seconds(1))",
@@ -67,13 +67,13 @@ MUTANTS = [
     mutant(63, ORIGIN, "the fence of marks", "if let lost, grant.isEndangered",
            "if !$M, let lost, grant.isEndangered", "ForeignStateTests/wentBack"),
     mutant(64, ORIGIN, "the fence of copied slots",
-           "        case .foreign(let problem) = try await world.slots.origin",
-           "        !$M, case .foreign(let problem) = try await world.slots.origin",
+           "        case .foreign(let cause) = try await world.slots.origin",
+           "        !$M, case .foreign(let cause) = try await world.slots.origin",
            "test_rollback:second_daemon_on_a_copy"),
     mutant(65, ORIGIN, "the look at the origin before each request",
-           "var problem = try await storage { () throws(StorageFailure) in\n"
+           "var cause = try await storage { () throws(StorageFailure) in\n"
            "            try await distrust(",
-           "var problem = try await storage { () throws(StorageFailure) in\n"
+           "var cause = try await storage { () throws(StorageFailure) in\n"
            "            try await $M ? nil : distrust(", "ForeignStateTests/copy"),
     # One at a time.
     mutant(66, RUNNER, "the claim to a refresh token before it is sent",

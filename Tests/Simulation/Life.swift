@@ -124,7 +124,7 @@ extension Life: SecretReader, HookRunner, Journal, Supervisor {
         _ source: SecretSource, as shape: SecretText.Shape
     ) async throws(SecretFailure) -> SecretText {
         if case .inline(let secret) = source { return SecretText(secret) }
-        throw SecretFailure("not there")
+        throw SecretFailure(.secretMissing, "not there")
     }
     func run(
         _ runs: [HookRun], token: PublishedToken, paths: [String],
@@ -179,7 +179,7 @@ extension Life: SlotStore {
             return
         }
         simulation.machine.slots[credential]?.noted = identity
-        simulation.machine.slots[credential]?.problem = nil
+        simulation.machine.slots[credential]?.distrust = nil
     }
 
     func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin {
@@ -187,8 +187,9 @@ extension Life: SlotStore {
         guard let slots = simulation.machine.slots[credential], let noted = slots.noted else {
             return .own
         }
-        if let problem = slots.problem { return .foreign(problem: problem) }
-        return noted == slots.identity ? .own : .foreign(problem: "simulated: a copy")
+        if let cause = slots.distrust { return .foreign(cause) }
+        let copied = Cause(.stateCopied, CauseFacts(detail: "simulated: a copy"))
+        return noted == slots.identity ? .own : .foreign(copied)
     }
 
     func accept(_ credential: String) async throws(StorageFailure) {
@@ -202,11 +203,11 @@ extension Life: SlotStore {
         noteOrigin(credential)
     }
 
-    func distrust(_ credential: String, problem: String) async throws(StorageFailure) {
+    func distrust(_ credential: String, _ cause: Cause) async throws(StorageFailure) {
         await wait(simulation.diskDelay())
         simulation.operation(self)
         try mustWork("distrust \(credential)")
-        if !isDead { simulation.machine.slots[credential]?.problem = problem }
+        if !isDead { simulation.machine.slots[credential]?.distrust = cause }
     }
 
     func erase(_ credential: String) async throws(StorageFailure) {
@@ -261,12 +262,16 @@ extension Life: OutputPublisher {
         simulation.operation(self)
         if Neighbour(token.credential) == .stuck {
             await wait(.seconds(10))
-            return PublicationReport(problem: "simulated: a dead mount", isAnyWritten: false)
+            return PublicationReport(
+                Cause(.outputFails, CauseFacts(detail: "simulated: a dead mount")),
+                isAnyWritten: false)
         }
         await wait(.milliseconds(2))
         guard !isDead else { return .complete }
         if simulation.machine.outputsBrokenUntil > simulation.now {
-            return PublicationReport(problem: "simulated: No space left", isAnyWritten: false)
+            return PublicationReport(
+                Cause(.outputFails, CauseFacts(detail: "simulated: No space left")),
+                isAnyWritten: false)
         }
         simulation.published(token)
         simulation.operation(self)
@@ -286,7 +291,7 @@ extension Life: OutputPublisher {
 
 extension Life: TokenEndpoint {
     func send(_ request: WireRequest) async -> WireResult {
-        guard !isDead else { return .notSent(problem: "dead") }
+        guard !isDead else { return .notSent(TokenEngine.WireFault(Cause(.connectionRefused))) }
         simulation.operation(self)
         return await simulation.exchange(ProviderRequest(request.request), self)
     }

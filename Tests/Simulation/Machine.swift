@@ -12,7 +12,7 @@ struct Machine {
         /// The identity that was noted beside them; `nil` before the first note.
         var noted: Int?
         /// What told that they are old.
-        var problem: String?
+        var distrust: Cause?
         /// What the files remember beside their content, and what a power cut would leave of it.
         var marks = SlotMarks()
         var durableMarks = SlotMarks()
@@ -130,7 +130,7 @@ struct Machine {
         new.files = old.files
         if !inPlace { new.identity = identities }
         // With `.origin`, which lies beside them.
-        (new.noted, new.problem) = (old.noted, old.problem)
+        (new.noted, new.distrust) = (old.noted, old.distrust)
         slots[name] = new
     }
 

@@ -13,15 +13,15 @@ extension Simulation {
     func exchange(_ request: ProviderRequest, _ life: Life) async -> WireResult {
         guard let name = request.credential, let account = accounts[name] else {
             problem("a request of no known credential")
-            return .notSent(problem: "simulated")
+            return .notSent(TokenEngine.WireFault(Cause(.connectionRefused)))
         }
         if Neighbour(name) == .mute {
             await life.wait(.seconds(30))
-            return .unanswered(problem: "simulated: no answer")
+            return .unanswered(TokenEngine.WireFault(Cause(.answerLost)))
         }
         if outageUntil > now {
             await life.wait(.seconds(5))
-            return .notSent(problem: "simulated: no connection")
+            return .notSent(TokenEngine.WireFault(Cause(.connectionRefused)))
         }
         let token = request.fields["refresh_token"] ?? ""
         noteSent(account, token)
@@ -35,18 +35,18 @@ extension Simulation {
         if life.isDead {
             // What lay in the socket of a killed process may still arrive.
             if chance(0.5) { _ = answer(request, name) }
-            return .notSent(problem: "dead")
+            return .notSent(TokenEngine.WireFault(Cause(.connectionRefused)))
         }
         if fault == .requestLost {
             await life.wait(.seconds(30))
-            return .unanswered(problem: "simulated: no answer")
+            return .unanswered(TokenEngine.WireFault(Cause(.answerLost)))
         }
         if let early = earlyAnswer(fault, name) { return .answered(early) }
         let raw = answer(request, name)
         await life.wait(fault == .slow ? .seconds(25) : .milliseconds(10) + upTo(.seconds(1)))
-        guard !life.isDead else { return .notSent(problem: "dead") }
+        guard !life.isDead else { return .notSent(TokenEngine.WireFault(Cause(.connectionRefused))) }
         switch fault {
-        case .answerLost: return .unanswered(problem: "simulated: no answer")
+        case .answerLost: return .unanswered(TokenEngine.WireFault(Cause(.answerLost)))
         case .truncated: return .answered(cut(raw))
         default:
             accounts[name]?.isInDoubt = false

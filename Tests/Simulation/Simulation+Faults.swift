@@ -153,7 +153,7 @@ extension Simulation {
     /// same ones that remember a later record than they hold.
     func isTold(_ name: String) -> Bool {
         guard let slots = machine.slots[name] else { return false }
-        if slots.problem != nil { return true }
+        if slots.distrust != nil { return true }
         if let noted = slots.noted, noted != slots.identity { return true }
         let pair = machine.pair(name)
         // Where a slot cannot be read it is for the client to judge.

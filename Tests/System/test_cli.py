@@ -42,14 +42,14 @@ class StatusTest(ProgramCase):
         entry = self.running.credentials()["drive"]["last_error"]
         self.assertIn("400 invalid_grant", entry["problem"])
         self.assertIn("drive: " + entry["problem"], said)
-        self.assertIn("evertoken login drive", entry["remedy"])
+        self.assertIn("evertoken import drive", entry["remedy"])
         self.assertIn(entry["remedy"], said)
 
     def test_json_has_the_keys_of_the_contract_and_no_others(self):
         status = json.loads(self.running.evertoken("status", "--json").stdout)
         self.assertEqual(set(status), {"version", "state", "started_at", "credentials"})
         self.assertEqual((status["version"], status["state"]), (1, "degraded"))
-        keys = {"name", "provider", "state", "expires_at", "next_refresh_at",
+        keys = {"name", "provider", "state", "condition", "expires_at", "next_refresh_at",
                 "refresh_token_expires_at", "last_refresh_at", "last_error",
                 "consecutive_failures", "refreshes", "outputs", "issued_at", "warnings",
                 "failing_hooks",
@@ -63,7 +63,11 @@ class StatusTest(ProgramCase):
         self.assertEqual(fresh["outputs"], [LONG_NAME + "/token", LONG_NAME + "/token.json"])
         self.assertEqual(fresh["expires_at"], token_json(self.running, LONG_NAME)["expires_at"])
         self.assertEqual(set(refused["last_error"]),
-                         {"class", "http_status", "problem", "remedy", "at"})
+                         {"class", "http_status", "cause", "problem", "remedy", "at", "since",
+                          "tries", "until"})
+        self.assertEqual((fresh["condition"], refused["condition"]), ("fresh", "login_required"))
+        self.assertEqual(refused["last_error"]["cause"], "refresh_token_refused")
+        self.assertGreaterEqual(refused["last_error"]["tries"], 3)
         self.assertEqual(refused["last_error"]["class"], "reauth")
         self.assertEqual(refused["last_error"]["http_status"], 400)
         self.assertGreaterEqual(refused["consecutive_failures"], 3)
@@ -85,7 +89,7 @@ class StatusTest(ProgramCase):
         del entry["refresh_token"]
         daemon = self.daemon({"car": entry}, place="other")
         daemon.wait_for("car", "login_required")
-        self.assertIn("evertoken login car", daemon.evertoken("status").stdout)
+        self.assertIn("evertoken import car", daemon.evertoken("status").stdout)
 
 
 class TokenTest(ProgramCase):

@@ -60,7 +60,8 @@ class LoginTest(ProgramCase):
         token = daemon.file("crm/token")
         done = daemon.evertoken("login", "crm", "--code", "wrong")
         self.assertNotEqual(done.returncode, 0)
-        self.assertIn("crm: endpoint answered 400", done.stderr)
+        self.assertIn("crm: the provider accepted the sign-in, but issued no tokens (400",
+                      done.stderr)
         self.assertNotIn("wrong", done.stderr)
         self.assertEqual(daemon.credentials()["crm"]["state"], "fresh")
         self.assertEqual(daemon.file("crm/token"), token)

@@ -26,9 +26,11 @@ from raw_server import RawServer, parse_request, replying
 
 #: Bytes of resident memory that all of them together may add, 56 at a time.
 GROWTH = 48 << 20
-REMEDY = {"config": "Check ", "transient": ("Wait: ", "See what the provider answers"),
-          "ambiguous": ("Wait: ", "See what the provider answers"), "reauth": "Wait: ",
-          "rate_limited": "Wait: "}
+#: What an answer of each class may be called.
+CAUSES = {"config": "client_|request_refused|endpoint_unknown|answer_is_html|answer_redirects|"
+                    "scope_refused|access_denied|grant_type|resource|dpop|token_is_refresh_token",
+          "transient": "provider_fails|answer_|token_", "ambiguous": "answer_|token_|attempt_",
+          "reauth": "refresh_token_|sign_in_wanted|answer_is_html", "rate_limited": "rate_limited"}
 #: Credentials that share the cuts among them.
 CUTTERS = 40
 
@@ -88,7 +90,8 @@ class Hostile:
                 return
             error = seen.entry["last_error"]
             self.assertTrue(error["problem"])
-            self.assertTrue(error["remedy"].startswith(REMEDY[seen.klass]), error)
+            self.assertRegex(error["cause"], f"^({CAUSES[seen.klass]})", error)
+            self.assertRegex(error["remedy"], r"^[A-Z[].*[^.]$", error)
             # The published token lives: a refusal of the request is tried again like the others.
             self.assertIn(seen.entry["state"], ("retrying", "refreshing"))
 

@@ -233,7 +233,7 @@ class RefreshTokenTest(IsolationCase):
 
         entry = wait_until(ended, 20, "an end of the attempt", daemon)
         self.assertNotEqual(entry["state"], "fresh", "it was published")
-        self.assertIn("lifecycle.refresh_token: access_token", entry["last_error"]["problem"])
+        self.assertIn("lifecycle.refresh_token: access_token", entry["last_error"]["remedy"])
         self.assertIsNone(daemon.file(f"{name}/token"))
         self.assertIsNone(daemon.file(f"{name}/token.json"))
         self.assertNotIn(token, self.published(daemon))

@@ -32,10 +32,11 @@ final class Folder: Sendable {
         let store = try slots(folder)
         try await store.open("mail").close()
         #expect(try await store.origin(of: "mail") == .own)
-        try await store.distrust("mail", problem: "it is old")
-        try await store.distrust("never-there", problem: "it is old")
+        let old = Cause(.stateWentBack, CauseFacts(detail: "it is old"))
+        try await store.distrust("mail", old)
+        try await store.distrust("never-there", old)
         try await store.open("mail").close()
-        #expect(try await store.origin(of: "mail") == .foreign(problem: "it is old"))
+        #expect(try await store.origin(of: "mail") == .foreign(old))
         #expect(try await store.origin(of: "never-there") == .own)
         try await store.accept("mail")
         #expect(try await store.origin(of: "mail") == .own)
@@ -185,7 +186,7 @@ func token(_ text: String) -> PublishedToken {
         for path in ["mail/token", folder.path + "/link/token"] {
             let output = OutputSpecification(path: path, format: .raw)
             let report = await outputs.publish(token("x"), to: [output])
-            #expect(report.problem != nil && !report.isAnyWritten)
+            #expect(report.cause != nil && !report.isAnyWritten)
         }
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path + "/outside")
         #expect(names == [])

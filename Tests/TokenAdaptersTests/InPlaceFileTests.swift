@@ -21,7 +21,7 @@ import TokenEngine
     ) async -> String? {
         var output = OutputSpecification(path: "mail/token", format: format)
         (output.isWrittenInPlace, output.mode) = (true, mode)
-        return await outputs.publish(token(text), to: [output]).problem
+        return await outputs.publish(token(text), to: [output]).cause?.problem
     }
 
     private var about: stat {
@@ -137,11 +137,11 @@ import TokenEngine
         defer { try? run("umount", "--lazy", disk) }
         var output = OutputSpecification(path: disk + "/token", format: .raw)
         output.isWrittenInPlace = true
-        #expect(await outputs.publish(token("first"), to: [output]).problem == nil)
+        #expect(await outputs.publish(token("first"), to: [output]).cause?.problem == nil)
         let report = await outputs.publish(
             token(String(repeating: "x", count: 200_000)), to: [output])
-        #expect(try #require(report.problem).contains("make room for \(disk)/token"))
+        #expect(try #require(report.cause?.problem).contains("make room for \(disk)/token"))
         #expect(try String(contentsOfFile: output.path, encoding: .utf8) == "first")
-        #expect(await outputs.publish(token("third"), to: [output]).problem == nil)
+        #expect(await outputs.publish(token("third"), to: [output]).cause?.problem == nil)
     }
 }

@@ -23,7 +23,7 @@ import TokenEngine
     }
 
     private func publish(_ text: String = "x") async -> String? {
-        await outputs.publish(token(text), to: [output]).problem
+        await outputs.publish(token(text), to: [output]).cause?.problem
     }
 
     @Test("a link in the place of the file is refused with the path to name, and left as it is")
@@ -41,7 +41,7 @@ import TokenEngine
         #expect(await publish() == problem, "one that leads nowhere too")
         var inPlace = output
         inPlace.isWrittenInPlace = true
-        #expect(await outputs.publish(token("x"), to: [inPlace]).problem == problem)
+        #expect(await outputs.publish(token("x"), to: [inPlace]).cause?.problem == problem)
         #expect(!files.fileExists(atPath: victim))
     }
 
@@ -52,7 +52,7 @@ import TokenEngine
         try files.createSymbolicLink(
             atPath: folder.path + "/link", withDestinationPath: folder.path + "/real")
         let there = OutputSpecification(path: folder.path + "/link/token", format: .raw)
-        let problem = try #require(await outputs.publish(token("x"), to: [there]).problem)
+        let problem = try #require(await outputs.publish(token("x"), to: [there]).cause?.problem)
         #expect(problem.contains("\(folder.path)/link is a symbolic link; name the real path"))
         #expect(problem.contains("\(folder.path)/real/token"))
     }
@@ -117,7 +117,7 @@ import TokenEngine
     @Test("an absolute output is looked at too, and one that was withdrawn is not")
     func absolute() async throws {
         let there = OutputSpecification(path: folder.path + "/token", format: .raw)
-        #expect(await outputs.publish(token("x"), to: [there, output]).problem == nil)
+        #expect(await outputs.publish(token("x"), to: [there, output]).cause?.problem == nil)
         try files.removeItem(atPath: there.path)
         #expect(await outputs.altered().map(\.path) == [there.path])
         await outputs.remove([there, output], of: "mail")

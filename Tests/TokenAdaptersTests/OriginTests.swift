@@ -73,7 +73,9 @@ struct OriginNoteTests {
     @Test("another machine is one whose id lasts and differs")
     func machines() {
         #expect(note("a").difference(from: note("a")) == nil)
-        #expect(note("b").difference(from: note("a"))?.contains("another machine") == true)
+        #expect(
+            note("b").difference(from: note("a"))?.problem
+                .contains("another machine") == true)
         #expect(note("b", .unknown).difference(from: note("a")) != nil)
         #expect(note("b", .passing).difference(from: note("a")) == nil)
         for (now, then) in [("", "a"), ("a", ""), ("", "")] {
@@ -120,7 +122,8 @@ struct OriginNoteTests {
             Array(#"{"machine":"a","slots":[[1,2,3],[4,5,6]],"problem":"old"}"#.utf8))
         let read = try #require(OriginNote(json: json))
         #expect(note("a").difference(from: read) == nil)
-        #expect(read.problem == "old" && !read.isMachineUnstable)
+        #expect(read.cause == Cause(.stateCopied, CauseFacts(detail: "old")))
+        #expect(!read.isMachineUnstable)
     }
 }
 

@@ -125,7 +125,7 @@ import Testing
             let reading = read(body, rotating)
             #expect(reading.failure?.failureClass == .config)
             #expect(
-                reading.failure?.problem.contains("lifecycle.refresh_token: access_token") == true)
+                reading.failure?.cause.kind == .tokenIsRefreshToken)
             #expect(read(body, own).token != nil)
         }
         // The new refresh token is not lost for it.

@@ -59,7 +59,8 @@ import Testing
         #expect(health(try fleet(StoredGrant())).unhealthy == [.pending: ["mail"]])
         let damaged = try fleet(StoredGrant(), recovery: .unreadable)
         #expect(health(damaged).unhealthy == [.quarantined: ["mail"]])
-        let silent = try fleet(StoredGrant(), recovery: .unavailable(problem: "p"))
+        let silent = try fleet(
+            StoredGrant(), recovery: .unavailable(Cause(.stateFails, CauseFacts(detail: "p"))))
         #expect(health(silent).unhealthy == [.pending: ["mail"], .storage: ["mail"]])
     }
 

@@ -114,7 +114,10 @@ import Testing
             grant: granted(sent: at(2500), generation: 2), end: .granted([]), attemptID: "x")
         _ = send(.attemptEnded(Ticket(4), report), to: &life, at: at(2500))
         _ = send(
-            .published(Ticket(5), PublicationReport(problem: "no space", isAnyWritten: false)),
+            .published(
+                Ticket(5),
+                PublicationReport(
+                    Cause(.outputFails, CauseFacts(detail: "no space")), isAnyWritten: false)),
             to: &life, at: at(2500))
         #expect(life.state == .retrying)
         #expect(life.standingError?.failureClass == .output)
@@ -237,7 +240,8 @@ import Testing
         var life = try lifecycle()
         _ = life.start()
         _ = send(.recovered(Ticket(1), .grant(granted(sent: noon))), to: &life, at: at(600))
-        let partly = PublicationReport(problem: "no such directory", isAnyWritten: true)
+        let partly = PublicationReport(
+            Cause(.outputFails, CauseFacts(detail: "no such directory")), isAnyWritten: true)
         _ = send(.published(Ticket(2), partly), to: &life, at: at(600))
         #expect(life.state == .retrying && life.standingError?.failureClass == .output)
         #expect(life.liveAccess(now: at(600)) != nil)

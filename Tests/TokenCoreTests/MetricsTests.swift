@@ -86,7 +86,8 @@ import Testing
         let storage = Refusal(.storage, problem: "p")
         #expect(outcome(.refused(storage), grant: grant) == .failure(.storage))
         for end: AttemptReport.End in [
-            .needsLogin, .unreadable, .foreign(problem: "p"), .signInFailed(refusal),
+            .needsLogin, .unreadable, .foreign(Cause(.stateCopied, CauseFacts(detail: "p"))),
+            .signInFailed(refusal),
         ] {
             #expect(outcome(end, grant: grant) == nil)
         }

@@ -83,7 +83,7 @@ import Testing
     func secrets() throws {
         var grant = Examples.held
         var refusal = config(nil, "cannot read /run/secret: No such file or directory")
-        refusal.awaitsSecret = true
+        refusal.cause = Cause(.secretMissing, CauseFacts(detail: "not there"))
         for second in 0..<100 as Range<Int64> {
             grant.fail(refusal, spends: true, at: at(second * 15), profile: profile)
             for left in [nil, 5, 3000] as [Int64?] {

@@ -80,7 +80,7 @@ import Testing
         let reading = try read("febbox", 200, Self.febBoxSample)
         #expect(reading.failure?.failureClass == .transient)
         #expect(reading.refreshToken == nil)
-        #expect(reading.failure?.problem == "endpoint answered 200 code 0")
+        #expect(reading.failure?.problem == "the provider answered 200 code 0, and no token")
     }
 
     @Test("FebBox: code 1 is success, with scope null and everything under data")
@@ -160,7 +160,9 @@ import Testing
         let reading = try read("fxiaoke", 200, filled)
         #expect(reading.token == nil)
         #expect(reading.refreshToken == nil)
-        #expect(reading.failure?.problem == "endpoint answered 200 errorCode 10006")
+        #expect(
+            reading.failure?.problem
+                == "the provider answered 200 errorCode 10006, and no token")
     }
 
     @Test("Fxiaoke: the refresh token lives two months")

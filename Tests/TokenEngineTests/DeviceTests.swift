@@ -21,7 +21,7 @@ struct DeviceTests {
         let world = RecordingWorld()
         world.script([
             RecordingWorld.token(1), Self.error("authorization_pending"), Self.error("slow_down"),
-            .unanswered(problem: "closed"), RecordingWorld.token(2),
+            .unanswered(WireFault(Cause(.answerLost))), RecordingWorld.token(2),
         ])
         try await world.run(try RecordingWorld.configuration()) { engine in
             try await world.wait("READY") { $0.contains(.ready) }

@@ -56,7 +56,7 @@ struct EngineTests {
     @Test("I13: one request for one attempt, whatever the answer")
     func oneRequest() async throws {
         let world = RecordingWorld()
-        world.script([.unanswered(problem: "closed")])
+        world.script([.unanswered(WireFault(Cause(.answerLost)))])
         try await world.run(try RecordingWorld.configuration()) { engine in
             try await world.wait("the request") { $0.contains(.sent("RT-0-mail")) }
             try await Task.sleep(for: .milliseconds(50))

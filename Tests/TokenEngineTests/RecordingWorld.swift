@@ -46,7 +46,7 @@ final class RecordingWorld: Sendable {
         /// What goes wrong with the next runs of programs; they work when there is no more.
         var hookProblems: [String?] = []
         /// Why, of those that the engine distrusted.
-        var problems: [String: String] = [:]
+        var causes: [String: Cause] = [:]
         /// What is kept of erased states.
         var traces: [String: SpentTraces] = [:]
         /// What each slot's file remembers beside its content.
@@ -162,7 +162,8 @@ extension RecordingWorld: SlotStore {
     func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin {
         state.withLock {
             guard $0.foreign.contains(credential) else { return .own }
-            return .foreign(problem: $0.problems[credential] ?? "emulated: a copy")
+            let copied = Cause(.stateCopied, CauseFacts(detail: "emulated: a copy"))
+            return .foreign($0.causes[credential] ?? copied)
         }
     }
     func accept(_ credential: String) async throws(StorageFailure) {
@@ -171,10 +172,10 @@ extension RecordingWorld: SlotStore {
             $0.marks[credential] = nil
         }
     }
-    func distrust(_ credential: String, problem: String) async throws(StorageFailure) {
+    func distrust(_ credential: String, _ cause: Cause) async throws(StorageFailure) {
         state.withLock {
             $0.foreign.insert(credential)
-            $0.problems[credential] = problem
+            $0.causes[credential] = cause
         }
     }
     func erase(_ credential: String) async throws(StorageFailure) {
@@ -236,7 +237,7 @@ extension RecordingWorld: TokenEndpoint, SecretReader, OutputPublisher, HookRunn
             state.inFlight += 1
             state.mostInFlight = max(state.mostInFlight, state.inFlight)
             return state.answers.isEmpty
-                ? .notSent(problem: "nothing scripted") : state.answers.removeFirst()
+                ? .notSent(WireFault(Cause(.connectionRefused))) : state.answers.removeFirst()
         }
         if holdsAnswers.withLock({ $0 }) {
             await withCheckedContinuation { continuation in gate.withLock { $0 = continuation } }
@@ -251,7 +252,7 @@ extension RecordingWorld: TokenEndpoint, SecretReader, OutputPublisher, HookRunn
         _ source: SecretSource, as shape: SecretText.Shape
     ) async throws(SecretFailure) -> SecretText {
         if case .inline(let secret) = source { return SecretText(secret) }
-        throw SecretFailure("not there")
+        throw SecretFailure(.secretMissing, "not there")
     }
     func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification]

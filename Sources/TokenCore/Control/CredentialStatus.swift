@@ -3,6 +3,8 @@ public struct CredentialStatus: Sendable, Equatable {
     public var name: String
     public var provider: String
     public var state: CredentialState
+    /// A finer word beside it.
+    public var condition: CredentialCondition
     /// When the request that granted the newest access token was sent.
     public var issuedAt: WallTime?
     public var expiresAt: WallTime?
@@ -12,6 +14,10 @@ public struct CredentialStatus: Sendable, Equatable {
     public var lastError: StoredError?
     /// It stood before the last reload, which has it tried again.
     public var isErrorBeforeReload: Bool
+    /// When a person is asked for because of it, if it goes on like this.
+    public var lastErrorUntil: WallTime?
+    /// For its remedy.
+    private var place: RemedyPlace
     public var consecutiveFailures: Int
     public var refreshes: Int64
     public var outputs: [String]
@@ -29,6 +35,7 @@ public struct CredentialStatus: Sendable, Equatable {
         name = lifecycle.name
         provider = lifecycle.configuration.profile.name
         state = lifecycle.state
+        condition = CredentialCondition(lifecycle)
         // What outputs say, so that a stepped clock does not make two truths.
         let access = lifecycle.grant.access?.told(by: now)
         issuedAt = access?.sentAt.wall
@@ -38,6 +45,8 @@ public struct CredentialStatus: Sendable, Equatable {
         lastRefreshAt = lifecycle.grant.attempts.lastSuccessAt?.wall
         lastError = lifecycle.standingError
         isErrorBeforeReload = lifecycle.isErrorBeforeReload
+        lastErrorUntil = lifecycle.personDueAt
+        place = RemedyPlace(lifecycle.configuration, state: lifecycle.state)
         consecutiveFailures = lifecycle.failures
         refreshes = lifecycle.grant.attempts.successes
         outputs = lifecycle.configuration.outputs.map(\.path)
@@ -69,7 +78,8 @@ public struct CredentialStatus: Sendable, Equatable {
     public var json: JSONNode {
         .object([
             ("name", .string(name)), ("provider", .string(provider)),
-            ("state", .string(state.rawValue)), ("issued_at", time(issuedAt)),
+            ("state", .string(state.rawValue)), ("condition", .string(condition.rawValue)),
+            ("issued_at", time(issuedAt)),
             ("expires_at", time(expiresAt)), ("next_refresh_at", time(nextRefreshAt)),
             ("refresh_token_expires_at", time(refreshTokenExpiresAt)),
             ("last_refresh_at", time(lastRefreshAt)),
@@ -89,7 +99,7 @@ public struct CredentialStatus: Sendable, Equatable {
 
     private var lastErrorJSON: JSONNode {
         guard let lastError else { return JSONNode(.null) }
-        let node = lastError.statusJSON(credential: name, state: state)
+        let node = lastError.statusJSON(for: place, until: lastErrorUntil)
         guard isErrorBeforeReload else { return node }
         return JSONNode(
             .object((node.members ?? []) + [JSONMember("before_reload", .bool(true))]))

@@ -43,55 +43,48 @@ public struct StatusReport: Sendable {
 }
 
 extension StoredError {
-    func statusJSON(credential: String, state: CredentialState) -> JSONNode {
+    /// - Parameter until: When a person is asked for, if it goes on like this.
+    func statusJSON(for place: RemedyPlace, until: WallTime?) -> JSONNode {
         .object([
             ("class", .string(failureClass.rawValue)),
             ("http_status", httpStatus.map { .integer(Int64($0)) } ?? JSONNode(.null)),
+            ("cause", .string(cause.kind.rawValue)),
             ("problem", .string(problem)),
-            ("remedy", .string(remedy(credential: credential, state: state))),
-            ("at", .integer(at.epochSeconds)),
+            ("remedy", .string(remedy(for: place))),
+            ("at", .integer(at.epochSeconds)), ("since", .integer(since.epochSeconds)),
+            ("tries", .integer(Int64(tries))),
+            ("until", until.map { .integer($0.epochSeconds) } ?? JSONNode(.null)),
         ])
     }
 
     /// What a person should do next, as an imperative sentence without its full stop.
-    public func remedy(credential: String, state: CredentialState) -> String {
-        if state == .loginRequired {
-            return "Sign in again: put a new refresh token in place, or run: evertoken login "
-                + "\(credential), or: evertoken import \(credential)"
+    public func remedy(for place: RemedyPlace) -> String {
+        if place.state == .loginRequired {
+            switch cause.kind {
+            case .notSignedIn: break
+            case .refreshTokenRefusedUnspent:
+                return place.signIn + "; a host that has the same one needs a sign-in of its own"
+            case .answerIsPage:
+                return cause.remedy(for: place) + ". If the page is the provider's own: "
+                    + place.signInCommand
+            default: return place.signIn
+            }
         }
-        if state == .quarantined, problem == CredentialLifecycle.unreadable {
-            return "Nothing is sent. Set the slots aside: evertoken accept \(credential); then "
-                + "sign in: evertoken login \(credential). Or bring tokens: evertoken import "
-                + credential
-        }
-        if state == .quarantined {
-            return "Nothing is sent. If no other host uses this state and it is not an old copy, "
-                + "run: evertoken accept \(credential); otherwise sign in again: evertoken login "
-                + "\(credential), or: evertoken import \(credential)"
-        }
+        return cause.kind == .untold ? remedyOfClass(place) : cause.remedy(for: place)
+    }
+
+    /// Of a record that a former version wrote: it kept no cause.
+    private func remedyOfClass(_ place: RemedyPlace) -> String {
+        let again = "evertoken refresh \(place.credential)"
         switch failureClass {
-        case .reauth, .reacquire:
-            return "Wait: it is tried again before anybody has to sign in"
-        case .config where httpStatus == nil:
-            return "Correct what it says, then run: evertoken reload (or refresh \(credential))"
-        case .config:
-            return "Check client_id, client_secret and the provider's settings, then run: "
-                + "evertoken refresh \(credential)"
-        case .tooEarly: return "Wait: the provider renews this token only near its end"
-        case .rateLimited: return "Wait: the next try comes when the provider allows it"
-        case .transient where httpStatus.map { 200...299 ~= $0 } ?? false:
-            return "See what the provider answers: the profile's \"response\" takes it for no "
-                + "success, and no rule of its \"errors\" knows it; it is tried again"
-        case .transient: return "Wait: it is tried again; if it lasts, see the provider's status"
-        case .ambiguous where httpStatus != nil:
-            return "See what the provider answers, and the profile's \"response\"; the same "
-                + "refresh token is tried again"
-        case .ambiguous:
-            return "Wait: the answer was lost, and the same refresh token is tried again"
-        case .storage:
-            return "Make room or repair the file system of the state directory; nothing is sent "
-                + "until it can be written"
-        case .output: return "Check the output's directory, owner and free space"
+        case .reauth, .reacquire: return "\(place.signIn), or wait: it is tried again by itself"
+        case .config where httpStatus != nil:
+            return "Check client_id, client_secret and the provider's settings, then run: \(again)"
+        case .config: return "Correct what it says, then run: \(again)"
+        case .tooEarly, .rateLimited, .ambiguous, .transient:
+            return "See what it says now: \(again) --wait"
+        case .storage: return Cause(.stateFails).remedy(for: place)
+        case .output: return "See what it says now: evertoken reload"
         }
     }
 }

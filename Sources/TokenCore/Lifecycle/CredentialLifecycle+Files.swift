@@ -36,7 +36,7 @@ extension CredentialLifecycle {
         let problem = problems.joined(separator: "; ")
         publishDueAt = now.uptime
         lastOutputProblem = StoredError(
-            failureClass: .output, problem: problem + "; it is written again", at: now.wall)
+            .output, Cause(.outputAltered, CauseFacts(detail: problem)), at: now.wall)
         return [.report(.outputAltered(problem: problem))]
     }
 

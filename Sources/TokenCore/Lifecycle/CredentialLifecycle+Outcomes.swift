@@ -4,17 +4,17 @@ extension CredentialLifecycle {
         _ recovery: StateRecovery, now: Moment, using random: inout RandomSource
     ) -> [LifecycleAction] {
         switch recovery {
-        case .unreadable: return quarantined(Self.unreadable, now: now)
-        case .foreign(let stored, let problem, let mayPublish):
+        case .unreadable: return quarantined(Cause(.stateUnreadable), now: now)
+        case .foreign(let stored, let cause, let mayPublish):
             grant = stored
-            let report = quarantined(problem, now: now)
+            let report = quarantined(cause, now: now)
             guard mayPublish, let access = grant.access, hasLiveToken(now: now) else {
                 return report
             }
             return report + publish(access)
-        case .unavailable(let problem):
+        case .unavailable(let cause):
             // Ask again by an attempt, which reads the slots first and will say the same.
-            noteStorageProblem(problem, now: now)
+            noteStorageProblem(cause, now: now)
             dueAt = now.uptime.advanced(by: delay(after: .storage, now: now, using: &random))
             return []
         case .grant(let stored):
@@ -30,13 +30,11 @@ extension CredentialLifecycle {
         }
     }
 
-    static let unreadable = "neither slot of its state can be read"
-
-    private mutating func quarantined(_ problem: String, now: Moment) -> [LifecycleAction] {
-        let isNew = quarantine?.problem != problem
-        quarantine = StoredError(failureClass: .storage, problem: problem, at: now.wall)
-        (dueAt, settleDueAt) = (nil, nil)
-        return isNew ? [.report(.quarantined(problem: problem))] : []
+    private mutating func quarantined(_ cause: Cause, now: Moment) -> [LifecycleAction] {
+        let isNew = quarantine?.cause != cause
+        let error = StoredError(.storage, cause, at: now.wall).following(quarantine)
+        (quarantine, dueAt, settleDueAt) = (error, nil, nil)
+        return isNew ? [.report(.quarantined(error))] : []
     }
 
     private func hasLiveToken(now: Moment) -> Bool {
@@ -141,7 +139,7 @@ extension CredentialLifecycle {
     mutating func attemptEnded(
         _ report: AttemptReport, now: Moment, using random: inout RandomSource
     ) -> [LifecycleAction] {
-        let isSettled = report.end == .granted([]) && report.storageProblem == nil
+        let isSettled = report.end == .granted([]) && report.storageCause == nil
         if isSettling {
             if isSettled { noteSettled() } else { settleLater(report, now: now) }
             return []
@@ -160,23 +158,22 @@ extension CredentialLifecycle {
             storageError = nil
         }
         settleDueAt = nil
-        if report.storageProblem != nil { settleLater(report, now: now) }
+        if report.storageCause != nil { settleLater(report, now: now) }
         let trouble = quarantine
         quarantine = nil
         switch report.end {
         case .unreadable:
             quarantine = trouble
-            return quarantined(Self.unreadable, now: now)
-        case .foreign(let problem):
+            return quarantined(Cause(.stateUnreadable), now: now)
+        case .foreign(let cause):
             quarantine = trouble
-            return quarantined(problem, now: now)
+            return quarantined(cause, now: now)
         case .needsLogin:
             isRetryPending = false
             grant.attempts.isLoginRequired = true
             if grant.attempts.lastError == nil {
                 grant.attempts.lastError = StoredError(
-                    failureClass: .reauth, problem: "there is no refresh token to begin with",
-                    at: now.wall)
+                    .reauth, Cause(.notSignedIn), at: now.wall)
             }
             dueAt = now.uptime.advanced(by: RetryPolicy.seedCheckInterval)
             return wasLoginRequired
@@ -203,7 +200,7 @@ extension CredentialLifecycle {
         case .refused(let refusal) where report.hasCandidateFailed:
             return candidateEnded(refusal, now: now, using: &random)
         case .refused(let refusal):
-            if isStorage { noteStorageProblem(refusal.problem, now: now) }
+            if isStorage { noteStorageProblem(refusal.cause, now: now) }
             // Refused by ourselves, before anything was written or sent.
             if refusal.failureClass == .config, refusal.httpStatus == nil {
                 noteUnrecorded(StoredError(refusal, as: .config, at: now.wall))
@@ -248,9 +245,9 @@ extension CredentialLifecycle {
 
     /// Nothing was sent, or an answer waits for a disk that does not take it: memory remembers
     /// until the disk can, and it is visible at once (I36).
-    mutating func noteStorageProblem(_ problem: String, now: Moment) {
+    mutating func noteStorageProblem(_ cause: Cause, now: Moment) {
         storageFailures += 1
-        let error = StoredError(failureClass: .storage, problem: problem, at: now.wall)
+        let error = StoredError(.storage, cause, at: now.wall).following(storageError)
         storageError = error
         noteUnrecorded(error)
     }
@@ -266,15 +263,15 @@ extension CredentialLifecycle {
         }
         let isChanged = isOutputChangePending
         isOutputChangePending = false
-        guard let problem = report.problem else {
+        guard let cause = report.cause else {
             publishDueAt = isChanged ? now.uptime : nil
             publishFailures = 0
             lastOutputProblem = nil
             return hooks
         }
         publishFailures += 1
-        lastOutputProblem = StoredError(
-            failureClass: .output, problem: problem, at: now.wall)
+        let error = StoredError(.output, cause, at: now.wall).following(lastOutputProblem)
+        lastOutputProblem = error
         var history = AttemptHistory()
         history.failures = publishFailures
         // Nobody can read the new token yet, and the old one may end any time, also one that a
@@ -285,6 +282,6 @@ extension CredentialLifecycle {
             after: .output, history: history, remaining: remaining, isRotating: false,
             using: &random)
         publishDueAt = now.uptime.advanced(by: max(wait, .milliseconds(250)))
-        return hooks + [.report(.outputFailed(problem: problem))]
+        return hooks + [.report(.outputFailed(error))]
     }
 }

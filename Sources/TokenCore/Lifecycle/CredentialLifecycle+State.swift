@@ -34,11 +34,22 @@ extension CredentialLifecycle {
     private var isRefused: Bool { grant.attempts.lastError?.failureClass == .config }
 
     /// Neither slot can be read: a person decides before anything is written over them.
-    public var isUnreadable: Bool { quarantine?.problem == Self.unreadable }
+    public var isUnreadable: Bool { quarantine?.cause.kind == .stateUnreadable }
 
     /// The last failure that still stands.
     public var standingError: StoredError? {
         quarantine ?? lastOutputProblem ?? storageError ?? grant.attempts.lastError
+    }
+
+    /// When a person is asked for, if the standing failure goes on; `nil` where none will be, or
+    /// one is asked for already.
+    public var personDueAt: WallTime? {
+        guard lastOutputProblem == nil, storageError == nil else { return nil }
+        switch state {
+        case .loginRequired, .misconfigured, .quarantined: return nil
+        case .pending, .fresh, .refreshing, .retrying, .expired:
+            return grant.attempts.personDueAt
+        }
     }
 
     /// Failed attempts in a row, those included that the disk could not remember.
@@ -53,8 +64,8 @@ extension CredentialLifecycle {
     mutating func noteUnrecorded(_ error: StoredError) {
         let attempt = PastAttempt(.refresh, failedWith: error, took: nil)
         unrecorded.removeAll {
-            $0.attempt.problem == attempt.problem
-                && $0.attempt.failureClass == attempt.failureClass
+            $0.attempt.failureClass == attempt.failureClass
+                && ($0.attempt.problem ?? "").hasSameBytes(as: attempt.problem ?? "")
         }
         unrecorded.append(UnrecordedAttempt(attempt: attempt, behind: grant.recent.last))
         unrecorded = unrecorded.suffix(PastAttempt.maximumCount)
@@ -138,8 +149,9 @@ extension CredentialLifecycle {
 
     /// The answer is safe in one slot; the other should have what it says as well.
     mutating func settleLater(_ report: AttemptReport, now: Moment) {
-        let problem = report.storageProblem ?? storageError?.problem ?? "a slot cannot be written"
-        noteStorageProblem(problem, now: now)
+        let detail = CauseFacts(detail: "a slot cannot be written")
+        let cause = report.storageCause ?? storageError?.cause ?? Cause(.stateFails, detail)
+        noteStorageProblem(cause, now: now)
         settleDueAt = now.uptime.advanced(by: min(.seconds(1) * storageFailures, .seconds(45)))
     }
 

@@ -56,7 +56,7 @@ public struct AttemptReport: Sendable, Equatable {
         /// No slot can be read.
         case unreadable
         /// The state is a copy or went back in time; nothing was sent (I10).
-        case foreign(problem: String)
+        case foreign(Cause)
 
         /// A sign-in brought nothing.
         var leavesAllAsItWas: Bool {
@@ -79,7 +79,7 @@ public struct AttemptReport: Sendable, Equatable {
     /// Names the attempt in the journal.
     public var attemptID: String
     /// The tokens are safe, but the disk did not take all that should be there.
-    public var storageProblem: String?
+    public var storageCause: Cause?
     /// The configured candidate was sent, not the stored refresh token.
     public var isOfCandidate = false
 
@@ -124,16 +124,17 @@ public enum LifecycleEvent: Sendable {
 
 /// What came of writing the outputs.
 public struct PublicationReport: Sendable, Equatable {
-    /// Which file could not be written, and why; `nil` when all were.
-    public var problem: String?
+    /// Which file could not be written, and why; `nil` when all were. Of several the first, with
+    /// all of them in its detail.
+    public var cause: Cause?
     /// Whether at least one file holds the token now.
     public var isAnyWritten: Bool
 
-    public init(problem: String?, isAnyWritten: Bool) {
-        (self.problem, self.isAnyWritten) = (problem, isAnyWritten)
+    public init(_ cause: Cause?, isAnyWritten: Bool) {
+        (self.cause, self.isAnyWritten) = (cause, isAnyWritten)
     }
 
-    public static let complete = PublicationReport(problem: nil, isAnyWritten: true)
+    public static let complete = PublicationReport(nil, isAnyWritten: true)
 }
 
 /// What recovery found.
@@ -143,9 +144,9 @@ public enum StateRecovery: Sendable, Equatable {
     case unreadable
     /// Readable, but a copy or older than what was published: its token may be published,
     /// unless a newer one is in the files, and nothing is sent with it.
-    case foreign(StoredGrant, problem: String, mayPublish: Bool)
+    case foreign(StoredGrant, Cause, mayPublish: Bool)
     /// The file system did not answer.
-    case unavailable(problem: String)
+    case unavailable(Cause)
 }
 
 /// What a lifecycle wants done.
@@ -168,8 +169,8 @@ public enum LifecycleNotice: Sendable, Equatable {
     case tokenExpired
     case loginRequired(StoredError?)
     case misconfigured(StoredError?)
-    case quarantined(problem: String)
-    case outputFailed(problem: String)
+    case quarantined(StoredError)
+    case outputFailed(StoredError)
     /// The configuration names a refresh token that was not seen before; it is tried next.
     case candidateFound
     /// It works, and has taken the place of the one before.

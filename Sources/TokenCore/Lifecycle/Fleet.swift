@@ -126,9 +126,9 @@ public struct Fleet: Sendable {
         }
     }
 
-    public mutating func noteUnsaved(_ name: String, problem: String, now: Moment) {
+    public mutating func noteUnsaved(_ name: String, _ cause: Cause, now: Moment) {
         guard let index = indices[name] else { return }
-        lifecycles[index]?.noteStorageProblem(problem, now: now)
+        lifecycles[index]?.noteStorageProblem(cause, now: now)
         glance(at: index)
     }
 

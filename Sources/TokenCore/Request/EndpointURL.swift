@@ -61,7 +61,7 @@ public enum EndpointURL {
     }
 
     /// Scheme, host and port as they stand in the URL.
-    public static func origin(of url: String) -> String {
+    public static func spelledOrigin(of url: String) -> String {
         let scheme = url.hasBytePrefix("http://") ? "http://" : "https://"
         return scheme + authority(of: url)
     }

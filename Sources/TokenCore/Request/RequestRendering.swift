@@ -30,6 +30,11 @@ public struct RequestError: Error, Equatable, Sendable {
     public var problem: String
     public var remedy: String
 
+    /// Nothing was sent for it.
+    public var cause: Cause {
+        Cause(.requestNotMade, CauseFacts(detail: problem, advice: remedy))
+    }
+
     public init(problem: String, remedy: String) {
         (self.problem, self.remedy) = (problem, remedy)
     }

@@ -15,6 +15,14 @@ public struct AnswerReader: Sendable {
     let steps: [StepResult]
     /// The access token is its own refresh token, so that both may be one text.
     let isOwnRefreshToken: Bool
+    /// Whether a code is exchanged, so that a refusal says nothing of a refresh token.
+    let isOfSignIn: Bool
+    /// For what a refusal says in free words.
+    var filter = PeerFilter.closed
+    /// Scheme, host and port that were asked, for people; empty where they are not known.
+    var origin = ""
+    /// The path that was asked; `nil` where it is not known any more.
+    var requestPath: String?
 
     /// Whether a refusal may mean that the refresh token is dead.
     var spendsGrant: Bool { exchange.spendsGrant }
@@ -29,6 +37,7 @@ public struct AnswerReader: Sendable {
         rules = profile.errors + ErrorRule.builtIn
         ownRules = profile.errors.count
         self.steps = steps
+        isOfSignIn = kind.isSignIn
         isOwnRefreshToken = profile.lifecycle.refreshToken == .accessToken
     }
 
@@ -64,7 +73,7 @@ public struct AnswerReader: Sendable {
         let end = ends.accessToken(token, notes: &notes)
         guard let lifetime = end.flatMap(TokenLifetime.init) else {
             var reading = AnswerReading(
-                result: .failure(ended(end, status: raw.status)), refreshToken: refreshToken,
+                result: .failure(ended(end, answer)), refreshToken: refreshToken,
                 notes: notes)
             (reading.endedToken, reading.otherRefreshTokens) = (Secret(token), others)
             return reading
@@ -104,13 +113,10 @@ public struct AnswerReader: Sendable {
             && (!answer.forgiven.contains(where: \.isGuess) || token.isBase64Token)
     }
 
-    private func ended(_ end: TokenEnds.End?, status: Int) -> Refusal {
+    private func ended(_ end: TokenEnds.End?, _ answer: ReadableAnswer) -> Refusal {
         Refusal(
-            .transient, httpStatus: status,
-            problem: end == nil
-                ? "the new token has no time to live"
-                : "the new token had already ended when it was issued; compare the provider's clock"
-        )
+            .transient, Cause(end == nil ? .tokenWithoutLife : .tokenEnded, facts(of: answer)),
+            httpStatus: answer.raw.status)
     }
 
     private func text(_ selector: ResponseSelector?, _ answer: ReadableAnswer) -> String? {
@@ -155,42 +161,57 @@ public struct AnswerReader: Sendable {
         }
         let found = salvaged(answer)
         if refreshToken == nil, status / 100 == 2, let last = found.last {
-            let what = answer.tolerant?.problem?.rawValue ?? "was cut"
+            let what = answer.tolerant?.problem
+            var facts = facts(of: answer)
+            facts.detail = what?.rawValue
+            facts.advice = "its refresh token was saved"
+            let isCut = answer.raw.isTruncated || what == nil
             var reading = AnswerReading(
                 result: .failure(
                     Refusal(
-                        .transient, httpStatus: status,
-                        problem:
-                            "the answer (\(status)) \(answer.raw.isTruncated ? "was cut" : what)"
-                            + "; its refresh token was saved")),
+                        .transient, Cause(isCut ? .answerCut : .answerUnreadable, facts),
+                        httpStatus: status)),
                 refreshToken: last, notes: [.refreshTokenSalvaged])
             reading.otherRefreshTokens = found.dropLast().filter { $0 != last }
             return reading
         }
-        let unread = answer.tolerant?.problem?.rawValue ?? "cannot be read as a token answer"
-        let problem =
-            switch answer.body {
-            case _ where answer.raw.isTruncated: "the answer (\(status)) was cut"
-            case .parsed where isEmpty: "the answer (\(status)) holds no access token"
-            case .parsed: tokenProblem(answer)
-            case .empty: "the answer (\(status)) is empty"
-            case .unreadable: "the answer (\(status)) \(unread)"
-            }
         // With a new refresh token in hand nothing is in doubt; without one the old may be spent.
         let isAmbiguous = refreshToken == nil && spendsGrant
         return AnswerReading(
             result: .failure(
                 Refusal(
-                    isAmbiguous ? .ambiguous : .transient, httpStatus: status, problem: problem)),
+                    isAmbiguous ? .ambiguous : .transient,
+                    tokenless(answer, isEmpty: isEmpty), httpStatus: status)),
             refreshToken: refreshToken, notes: [])
+    }
+
+    /// Why there is no token in an answer that should hold one.
+    private func tokenless(_ answer: ReadableAnswer, isEmpty: Bool) -> Cause {
+        var facts = facts(of: answer)
+        if answer.raw.isTruncated { return Cause(.answerCut, facts) }
+        switch answer.body {
+        case .parsed where isEmpty: return Cause(.answerWithoutToken, facts)
+        case .parsed:
+            facts.detail = tokenProblem(answer)
+            return Cause(.tokenUnusable, facts)
+        case .empty: return Cause(.answerEmpty, facts)
+        case .unreadable where isPage(answer): return Cause(.answerIsPage, facts)
+        case .unreadable:
+            let problem = answer.tolerant?.problem
+            if facts.contentType != nil, problem == nil || problem == .noTokenText {
+                return Cause(.answerOfOtherType, facts)
+            }
+            facts.detail = problem?.rawValue ?? "cannot be read as a token answer"
+            return Cause(.answerUnreadable, facts)
+        }
     }
 
     private func tokenProblem(_ answer: ReadableAnswer) -> String {
         let response = exchange.response
         let token = response.accessToken.flatMap { answer.select($0, root: response.root)?.text }
         return (token?.utf8.count ?? 0) > Self.maximumTokenLength
-            ? "the access token is longer than \(Self.maximumTokenLength) bytes, the longest taken"
-            : "the access token holds bytes that no token may hold"
+            ? "is longer than \(Self.maximumTokenLength) bytes, the longest taken"
+            : "holds bytes that no token may hold"
     }
 }
 

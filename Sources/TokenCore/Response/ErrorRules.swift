@@ -61,12 +61,8 @@ extension AnswerReader {
         if !isOwn, failureClass == .config, spendsGrant, blamesRefreshToken(answer) {
             failureClass = .reauth
         }
-        let code = errorCode(answer).map { " " + $0 } ?? ""
-        let redirect = status / 100 == 3 ? ", a redirect, which is never followed" : ""
-        let bare = answer.body.node == nil ? " without a readable body" : ""
         return Refusal(
-            failureClass, httpStatus: status,
-            problem: "endpoint answered \(status)\(code)\(bare)\(redirect)",
+            failureClass, cause(of: answer, as: failureClass, isOwn: isOwn), httpStatus: status,
             retryAfter: rule?.retryAfter.flatMap { retryAfter($0, answer) },
             isBare: status / 100 == 4 && answer.body.node == nil,
             errorCode: answer.body.node?["error"]?.text.flatMap {
@@ -104,20 +100,6 @@ extension AnswerReader {
         case .zero?: return .zero
         case .unusable?, nil: return nil
         }
-    }
-
-    /// An error code that may be shown: one of the registered names, or a plain number. Whatever
-    /// else a server writes may echo a secret (I29).
-    private func errorCode(_ answer: ReadableAnswer) -> String? {
-        guard let body = answer.body.node else { return nil }
-        for key in ["error", "errorCode", "errcode", "code", "status", "error_code"] {
-            guard let value = body[key] else { continue }
-            if let text = value.text, knownErrorCodes.contains(ByteText(text)) { return text }
-            if let number = value.integer, number.magnitude < 1_000_000_000 {
-                return "\(key) \(number)"
-            }
-        }
-        return nil
     }
 }
 

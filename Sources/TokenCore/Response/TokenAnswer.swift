@@ -55,26 +55,28 @@ public struct TokenAnswer: Sendable, Equatable {
 /// Why there is no token, for code and for people.
 public struct Refusal: Error, Sendable, Equatable {
     public var failureClass: FailureClass
+    /// What happened, as a kind with its facts.
+    public var cause: Cause
     public var httpStatus: Int?
-    /// What happened: status, codes from an allow-list. Never a server's raw text.
-    public var problem: String
     /// How long the provider asks to wait; at most an hour.
     public var retryAfter: Duration?
     /// A 4xx whose body says nothing.
     public var isBare: Bool
     /// The answer's `error`, if it is one of the registered names.
     public var errorCode: String?
-    /// Nothing was sent, for a secret cannot be read.
-    public var awaitsSecret = false
 
     public init(
-        _ failureClass: FailureClass, httpStatus: Int? = nil, problem: String,
+        _ failureClass: FailureClass, _ cause: Cause, httpStatus: Int? = nil,
         retryAfter: Duration? = nil, isBare: Bool = false, errorCode: String? = nil
     ) {
-        self.errorCode = errorCode
-        (self.failureClass, self.httpStatus) = (failureClass, httpStatus)
-        (self.problem, self.retryAfter, self.isBare) = (problem, retryAfter, isBare)
+        (self.failureClass, self.cause, self.httpStatus) = (failureClass, cause, httpStatus)
+        (self.retryAfter, self.isBare, self.errorCode) = (retryAfter, isBare, errorCode)
     }
+
+    /// What happened, in words. Never a server's raw text.
+    public var problem: String { cause.problem }
+    /// Nothing was sent, for a secret cannot be read.
+    public var awaitsSecret: Bool { cause.kind.awaitsSecret }
 }
 
 /// All that can be learnt from one answer. A pure function of the answer and the profile, so that

@@ -160,9 +160,7 @@ extension SlotContents {
             let reading = record.reading(of: answer.raw, profile: profile)
             grant.apply(reading, to: record, roundTrip: answer.roundTrip, profile: profile)
         } else {
-            let refusal = Refusal(
-                .ambiguous,
-                problem: "a request was interrupted before its answer could be saved")
+            let refusal = Refusal(.ambiguous, Cause(.attemptInterrupted))
             grant.fail(refusal, of: record, profile: profile)
         }
         return grant
@@ -172,8 +170,16 @@ extension SlotContents {
 extension SlotRecord {
     /// What the answer to this record's request says: the live reading and the one of a later
     /// recovery are the same.
-    public func reading(of raw: RawAnswer, profile: ProviderProfile) -> AnswerReading {
-        let reader = AnswerReader(profile: profile, kind: kind, step: step, steps: grant.steps)
+    ///
+    /// - Parameters:
+    ///   - filter: For what the answer says in free words; only the live reading knows all secrets.
+    ///   - path: That was asked; known to the live reading only.
+    public func reading(
+        of raw: RawAnswer, profile: ProviderProfile, filter: PeerFilter = .closed,
+        path: String? = nil
+    ) -> AnswerReading {
+        var reader = AnswerReader(profile: profile, kind: kind, step: step, steps: grant.steps)
+        (reader.filter, reader.origin, reader.requestPath) = (filter, origin, path)
         var reading = reader.read(raw, sentAt: sentAt.wall)
         // Whoever reads a token file must not be able to refresh (I27).
         if profile.lifecycle.refreshToken != .accessToken,
@@ -181,11 +187,7 @@ extension SlotRecord {
             [grant.refreshToken, grant.candidate?.token, reading.refreshToken].contains(token)
         {
             reading.result = .failure(
-                Refusal(
-                    .config, httpStatus: raw.status,
-                    problem: "the access token of the answer is the refresh token, which is never "
-                        + "published; if that is right, name lifecycle.refresh_token: "
-                        + "access_token"))
+                Refusal(.config, Cause(.tokenIsRefreshToken), httpStatus: raw.status))
         }
         return reading
     }

@@ -124,8 +124,8 @@ extension StoredGrant {
     }
 
     /// The same without asking the provider.
-    public mutating func refuseCandidate(_ problem: String, of record: SlotRecord) {
-        failCandidate(Refusal(.config, problem: problem), as: .reauth, of: record, took: nil)
+    public mutating func refuseCandidate(_ cause: Cause, of record: SlotRecord) {
+        failCandidate(Refusal(.config, cause), as: .reauth, of: record, took: nil)
     }
 
     /// Why the candidate is not used; empty where nothing is known.

@@ -23,6 +23,8 @@ public struct SlotRecord: Sendable, Equatable {
     public var host = ""
     /// Where a refresh token that it brings, or proves, is good.
     public var place: GrantPlace?
+    /// Scheme, host and port of it, for people; empty in records of former versions.
+    public var origin = ""
     public var sentAt: Moment
     public var grant: StoredGrant
 
@@ -87,6 +89,7 @@ public enum SlotLayout {
             ("candidate", record.sendsCandidate ? true : nil),
             ("host", record.host.isEmpty ? nil : .string(record.host)),
             ("place", record.place.map { .string($0.fingerprint) }),
+            ("origin", record.origin.isEmpty ? nil : .string(record.origin)),
             ("sent_at", record.sentAt.json), ("grant", record.grant.json()),
             ("answer_at", .integer(Int64(answerOffset(slotSize: slotSize)))),
         ]).serialized()
@@ -201,6 +204,7 @@ public struct SlotContents: Sendable, Equatable {
             step: node["step"]?.text ?? "", sentAt: sentAt, grant: grant)
         record.host = node["host"]?.text ?? ""
         record.place = node["place"]?.text.map(GrantPlace.init(fingerprint:))
+        record.origin = node["origin"]?.text ?? ""
         record.sendsCandidate = node["candidate"]?.flag ?? false
         // A later slot_size moves only later answers.
         let offset = node["answer_at"]?.integer.flatMap { Int(exactly: $0) } ?? -1

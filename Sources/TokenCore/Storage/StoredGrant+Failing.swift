@@ -45,13 +45,15 @@ extension StoredGrant {
         _ refusal: Refusal, spends: Bool, at moment: Moment, profile: ProviderProfile
     ) {
         let effective = effectiveClass(of: refusal, spends: spends, at: moment, profile: profile)
-        noteEqualRefusal(refusal, as: effective, at: moment)
+        let cause = told(refusal, as: effective, spends: spends)
+        noteEqualRefusal(cause, as: effective, at: moment)
         // What earlier steps gave may be what is refused.
         if [.config, .reauth, .reacquire].contains(effective) { steps = [] }
         attempts.failures += 1
-        var error = StoredError(refusal, as: effective, at: moment.wall)
-        error.problem = explained(refusal, as: effective)
-        attempts.lastError = error
+        attempts.lastError = StoredError(
+            effective, cause, httpStatus: refusal.httpStatus, at: moment.wall,
+            retryAfter: refusal.retryAfter
+        ).following(attempts.lastError)
         attempts.isCountedDown = false
         switch effective {
         case .ambiguous:
@@ -76,11 +78,11 @@ extension StoredGrant {
 
     /// How often, and for how long, the same refusal must come before it is tried slowly.
     private static let refusalsUntilSlow = 5
-    private static let spanUntilSlow: Duration = .seconds(180)
+    static let spanUntilSlow: Duration = .seconds(180)
 
     /// Before the new error takes the place of the one that it is compared with.
     private mutating func noteEqualRefusal(
-        _ refusal: Refusal, as effective: FailureClass, at moment: Moment
+        _ cause: Cause, as effective: FailureClass, at moment: Moment
     ) {
         guard effective == .config else {
             attempts.isMisconfigured = false
@@ -88,8 +90,7 @@ extension StoredGrant {
         }
         let last = attempts.lastError
         let isEqual =
-            last?.failureClass == .config && last?.httpStatus == refusal.httpStatus
-            && last?.problem.hasSameBytes(as: refusal.problem) == true
+            last?.failureClass == .config && last?.cause.isSameTrouble(as: cause) == true
         attempts.equalRefusals = isEqual ? attempts.equalRefusals + 1 : 1
         if !isEqual { attempts.firstEqualRefusalAt = moment }
         let first = attempts.firstEqualRefusalAt ?? moment
@@ -156,10 +157,25 @@ extension StoredGrant {
         return age >= lifetime
     }
 
-    private func explained(_ refusal: Refusal, as effective: FailureClass) -> String {
-        guard effective == .reauth, attempts.ambiguousAttempts > 0 else { return refusal.problem }
-        return refusal.problem
-            + "; an earlier request was interrupted before its answer could be saved, so its "
-            + "refresh token is probably spent"
+    /// What is really wrong: an answer that names no refresh token may be about one all the same.
+    private func told(
+        _ refusal: Refusal, as effective: FailureClass, spends: Bool
+    ) -> Cause {
+        var cause = refusal.cause
+        switch effective {
+        case .reacquire where refusal.httpStatus != nil: cause.kind = .refreshTokenReplaced
+        case .reauth where [.signInWanted, .answerIsPage].contains(cause.kind): break
+        case .reauth where attempts.ambiguousAttempts > 0: cause.kind = .refreshTokenProbablySpent
+        // It came by a rotation and was never sent: another copy of it may have been.
+        case .reauth where hasRotated && spends: cause.kind = .refreshTokenRefusedUnspent
+        case .reauth: cause.kind = .refreshTokenRefused
+        // The refresh token is not what the request is about.
+        case .config where cause.kind == .refreshTokenRefused: cause.kind = .requestRefused
+        default: break
+        }
+        return cause
     }
+
+    /// The stored refresh token came in place of one that was sent.
+    private var hasRotated: Bool { !isKnownStatic && !spent.isEmpty && attempts.successes > 0 }
 }

@@ -132,6 +132,9 @@ extension StoredError {
             ("http_status", httpStatus.map { .integer(Int64($0)) }),
             ("problem", .string(problem)), ("at", .integer(at.epochSeconds)),
             ("retry_after", retryAfter?.json), ("secret", awaitsSecret ? true : nil),
+            // Former versions leave these out.
+            ("cause", cause.json()), ("since", .integer(since.epochSeconds)),
+            ("tries", .integer(Int64(tries))),
         ])
     }
 
@@ -139,11 +142,16 @@ extension StoredError {
         guard let failureClass = node["class"]?.text.flatMap(FailureClass.init(rawValue:)),
             let problem = node["problem"]?.text, let at = node["at"]?.integer
         else { return nil }
+        // Of a former version, or of a later one that knows more kinds.
+        let untold = Cause(.untold, CauseFacts(detail: problem))
         self.init(
-            failureClass: failureClass,
+            failureClass, node["cause"].flatMap(Cause.init(json:)) ?? untold,
             httpStatus: node["http_status"]?.integer.map { Int(clamping: $0) },
-            problem: problem, at: WallTime(epochSeconds: at),
+            at: WallTime(epochSeconds: at),
             retryAfter: node["retry_after"].flatMap(Duration.init(json:)))
+        self.problem = problem
+        since = node["since"]?.integer.map(WallTime.init(epochSeconds:)) ?? self.at
+        tries = Int(clamping: max(1, node["tries"]?.integer ?? 1))
         awaitsSecret = node["secret"]?.flag ?? false
     }
 }

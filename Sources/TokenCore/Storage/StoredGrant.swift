@@ -149,33 +149,63 @@ public struct AttemptHistory: Sendable, Equatable {
     public var isMisconfigured = false
 
     public init() {}
+
+    /// When a person is asked for, if the same goes on: to sign in, or to correct what is sent.
+    var personDueAt: WallTime? {
+        guard !isLoginRequired, !isMisconfigured, let lastError else { return nil }
+        switch lastError.failureClass {
+        case .reauth:
+            guard let firstReauthAt, let reauthSpan else { return nil }
+            return firstReauthAt.wall.advanced(by: reauthSpan)
+        case .config where !lastError.awaitsSecret:
+            return firstEqualRefusalAt?.wall.advanced(by: StoredGrant.spanUntilSlow)
+        case .config, .reacquire, .tooEarly, .rateLimited, .transient, .ambiguous, .storage,
+            .output:
+            return nil
+        }
+    }
 }
 
 /// The last failure, as `status` shows it. No server's raw text, no secret.
 public struct StoredError: Sendable, Equatable {
     public var failureClass: FailureClass
     public var httpStatus: Int?
+    /// What happened, as a kind with its facts: decisions look at this.
+    public var cause: Cause
+    /// The cause in words, as they were when it came; for people, and for a former version.
     public var problem: String
     public var at: WallTime
     public var retryAfter: Duration?
     /// A secret could not be read: nothing was asked, and it may be there any moment.
     public var awaitsSecret = false
+    /// When the same trouble came first, without another one or a success between.
+    public var since: WallTime
+    /// How often it has come since.
+    public var tries = 1
 
     public init(
-        failureClass: FailureClass, httpStatus: Int? = nil, problem: String, at: WallTime,
+        _ failureClass: FailureClass, _ cause: Cause, httpStatus: Int? = nil, at: WallTime,
         retryAfter: Duration? = nil
     ) {
-        (self.failureClass, self.httpStatus) = (failureClass, httpStatus)
-        (self.problem, self.at, self.retryAfter) = (problem, at, retryAfter)
+        (self.failureClass, self.cause, self.httpStatus) = (failureClass, cause, httpStatus)
+        (problem, self.at, since, self.retryAfter) = (cause.problem, at, at, retryAfter)
+        awaitsSecret = cause.kind.awaitsSecret
     }
 
     init(_ refusal: Refusal, as failureClass: FailureClass, at: WallTime) {
         self.init(
-            failureClass: failureClass, httpStatus: refusal.httpStatus, problem: refusal.problem,
-            at: at, retryAfter: refusal.retryAfter)
-        awaitsSecret = refusal.awaitsSecret
+            failureClass, refusal.cause, httpStatus: refusal.httpStatus, at: at,
+            retryAfter: refusal.retryAfter)
     }
 
     /// The provider said yes, and what it gave is of no use.
     var isOfSuccessStatus: Bool { httpStatus.map { 200...299 ~= $0 } ?? false }
+
+    /// The same after another failure, which may be the same trouble again.
+    func following(_ former: StoredError?) -> StoredError {
+        guard let former, former.cause.isSameTrouble(as: cause) else { return self }
+        var error = self
+        (error.since, error.tries) = (former.since, former.tries + 1)
+        return error
+    }
 }

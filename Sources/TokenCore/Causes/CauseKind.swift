@@ -1,0 +1,134 @@
+/// What went wrong, as a closed list. The word of each is released (`cause` in `/v1/status`,
+/// `EVERTOKEN_CAUSE` in the journal): it is never changed, and never given another meaning.
+public enum CauseKind: String, Sendable, CaseIterable {
+    // The way to the provider. Nothing was sent.
+    case nameNotResolved = "name_not_resolved"
+    case nameServersSilent = "name_servers_silent"
+    case nameLookupsFull = "name_lookups_full"
+    case connectionRefused = "connection_refused"
+    case connectionTimedOut = "connection_timed_out"
+    case connectionBroke = "connection_broke"
+    case proxyNameNotResolved = "proxy_name_not_resolved"
+    case proxyUnreachable = "proxy_unreachable"
+    case proxyWantsLogin = "proxy_wants_login"
+    case proxyRefuses = "proxy_refuses"
+    case proxyCannotConnect = "proxy_cannot_connect"
+    case urlUnusable = "url_unusable"
+    case transferFailed = "transfer_failed"
+
+    // Whom the daemon trusts. Nothing was sent.
+    case tlsTooOld = "tls_too_old"
+    case tlsNoSecureRenegotiation = "tls_no_secure_renegotiation"
+    case tlsWeakKey = "tls_weak_key"
+    case tlsNotSpoken = "tls_not_spoken"
+    case tlsRefused = "tls_refused"
+    case tlsFailed = "tls_failed"
+    case certificateExpired = "certificate_expired"
+    case caCertificateExpired = "ca_certificate_expired"
+    case certificateNotYetValid = "certificate_not_yet_valid"
+    case certificateSelfSigned = "certificate_self_signed"
+    case certificateIssuerUnknown = "certificate_issuer_unknown"
+    case certificateForOtherHost = "certificate_for_other_host"
+    case certificateRevoked = "certificate_revoked"
+    case certificateNotTrusted = "certificate_not_trusted"
+    case caFileUnusable = "ca_file_unusable"
+    case caBundleUnusable = "ca_bundle_unusable"
+    case clientCertificateUnusable = "client_certificate_unusable"
+    case clientCertificateWanted = "client_certificate_wanted"
+
+    // The answer: lost, or not one of a token endpoint.
+    case answerLost = "answer_lost"
+    case attemptInterrupted = "attempt_interrupted"
+    case answerRedirects = "answer_redirects"
+    case answerIsPage = "answer_is_html"
+    case answerOfOtherType = "answer_of_other_type"
+    case answerUnreadable = "answer_unreadable"
+    case answerEmpty = "answer_empty"
+    case answerCut = "answer_cut"
+    case answerWithoutToken = "answer_without_token"
+    case answerNoSuccess = "answer_no_success"
+    case tokenUnusable = "token_unusable"
+    case tokenEnded = "token_ended"
+    case tokenWithoutLife = "token_without_life"
+    case tokenIsRefreshToken = "token_is_refresh_token"
+    case endpointUnknown = "endpoint_unknown"
+
+    // What the provider refuses.
+    case refreshTokenRefused = "refresh_token_refused"
+    case refreshTokenRefusedUnspent = "refresh_token_refused_unspent"
+    case refreshTokenProbablySpent = "refresh_token_probably_spent"
+    case refreshTokenReplaced = "refresh_token_replaced"
+    case signInWanted = "sign_in_wanted"
+    case signInRefused = "sign_in_refused"
+    case clientRefused = "client_refused"
+    case clientMayNot = "client_may_not"
+    case grantTypeUnsupported = "grant_type_unsupported"
+    case scopeRefused = "scope_refused"
+    case resourceRefused = "resource_refused"
+    case accessDenied = "access_denied"
+    case dpopDemanded = "dpop_demanded"
+    case requestRefused = "request_refused"
+    case rateLimited = "rate_limited"
+    case tooEarly = "too_early"
+    case providerFails = "provider_fails"
+
+    // A sign-in that is missing, or a refresh token that is not this credential's alone.
+    case notSignedIn = "not_signed_in"
+    case tokenHeldByOther = "token_held_by_other"
+    case tokenSpentByOther = "token_spent_by_other"
+    case tokenSpentHere = "token_spent_here"
+
+    // A setting of this host. Nothing was sent.
+    case secretMissing = "secret_missing"
+    case secretUnreadable = "secret_unreadable"
+    case secretVariableUnset = "secret_variable_unset"
+    case secretCredentialMissing = "secret_credential_missing"
+    case secretProgramFailed = "secret_program_failed"
+    case secretUnusable = "secret_unusable"
+    case requestNotMade = "request_not_made"
+    case variableUnusable = "variable_unusable"
+
+    // The state directory.
+    case stateFull = "state_full"
+    case stateReadOnly = "state_read_only"
+    case stateForbidden = "state_forbidden"
+    case stateFails = "state_fails"
+    case slotTooSmall = "slot_too_small"
+    case stateUnreadable = "state_unreadable"
+    case stateCopied = "state_copied"
+    case stateWentBack = "state_went_back"
+
+    // Token files.
+    case outputFull = "output_full"
+    case outputGroupForbidden = "output_group_forbidden"
+    case outputGroupInherited = "output_group_inherited"
+    case outputAccountUnknown = "output_account_unknown"
+    case outputReadOnly = "output_read_only"
+    case outputForbidden = "output_forbidden"
+    case outputDirectoryMissing = "output_directory_missing"
+    case outputIsMountPoint = "output_is_mount_point"
+    case outputIsLink = "output_is_link"
+    case outputIsOther = "output_is_other"
+    case outputValueMissing = "output_value_missing"
+    case outputSilent = "output_silent"
+    case outputFails = "output_fails"
+    case outputAltered = "output_altered"
+
+    /// Of a record that a version wrote which kept no cause: its sentence is all there is.
+    case untold
+}
+
+extension CauseKind {
+    /// A secret may be there any moment: nothing was asked of the provider.
+    public var awaitsSecret: Bool {
+        switch self {
+        case .secretMissing, .secretUnreadable, .secretVariableUnset, .secretCredentialMissing,
+            .secretProgramFailed, .secretUnusable:
+            true
+        default: false
+        }
+    }
+
+    /// It ends only when a person signs in.
+    var needsSignIn: Bool { row.story == .signIn || row.story == .noRefreshToken }
+}
