@@ -26,20 +26,27 @@ def _new_key(path):
 class Authority:
     """A certificate authority; `certificate` is the file that makes a client trust it."""
 
-    def __init__(self, directory, name="Test CA"):
+    def __init__(self, directory, name="Test CA", *, days=2):
         self.directory = pathlib.Path(directory) / name.replace(" ", "-").lower()
         self.directory.mkdir()
         self.certificate, self._key = self.directory / "ca.pem", self.directory / "ca.key"
         _new_key(self._key)
-        _openssl("req", "-x509", "-new", "-key", self._key, "-out", self.certificate,
-                 "-subj", f"/CN={name}", "-days", "2")
+        request = self.directory / "ca.csr"
+        _openssl("req", "-new", "-key", self._key, "-out", request, "-subj", f"/CN={name}",
+                 "-addext", "basicConstraints=critical,CA:TRUE")
+        _openssl("x509", "-req", "-in", request, "-signkey", self._key, "-days", str(days),
+                 "-copy_extensions", "copyall", "-out", self.certificate)
 
-    def server(self, name="good", *, names=LOOPBACK, days=2):
-        """A server's certificate and key in one PEM file; with negative `days` it has expired."""
+    def server(self, name="good", *, names=LOOPBACK, days=2, subject="loopback", bits=None):
+        """A server's certificate and key in one PEM file; with negative `days` it has expired,
+        with `bits` its key is an RSA key of that length."""
         key, request = self.directory / f"{name}.key", self.directory / f"{name}.csr"
         certificate = self.directory / f"{name}.crt"
-        _new_key(key)
-        _openssl("req", "-new", "-key", key, "-out", request, "-subj", "/CN=loopback",
+        if bits is None:
+            _new_key(key)
+        else:
+            _openssl("genrsa", "-out", key, str(bits))
+        _openssl("req", "-new", "-key", key, "-out", request, "-subj", f"/CN={subject}",
                  "-addext", f"subjectAltName={names}")
         # An end before the beginning (which is now) has passed, whatever the beginning is.
         _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key,
@@ -63,9 +70,11 @@ def _joined(target, *parts):
     return target
 
 
-def context(pem):
-    """A server's side of TLS with this certificate."""
+def context(pem, *, is_lax=False):
+    """A server's side of TLS with this certificate; a lax one takes weak keys."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if is_lax:
+        made.set_ciphers("DEFAULT:@SECLEVEL=0")
     made.load_cert_chain(pem)
     return made
 
