@@ -111,7 +111,7 @@ class TableTest(ProgramCase):
             lines = daemon.evertoken(*terminal).stdout.splitlines()
             # The name itself, in sentences, is never cut.
             self.assertTrue(all(len(line) <= 80 or long in line for line in lines), lines)
-        self.assertIn("evertoken login " + long, " ".join(
+        self.assertIn("evertoken import " + long, " ".join(
             daemon.evertoken("status").stdout.split()))
 
 
