@@ -28,11 +28,7 @@ extension AttemptRunner {
         attempt.record.goes(to: credential.profile.place(in: context))
         if let planned = attempt.place, planned != attempt.record.place {
             // It was decided which token may be sent there, not elsewhere.
-            throw AttemptStop(
-                .transient,
-                Cause(
-                    .requestNotMade,
-                    CauseFacts(detail: "client_id or the token URL changed this moment")))
+            throw AttemptStop(.transient, Cause(.settingsChanged))
         }
         let specification = attempt.exchange.request
         let rendering = await world.responses.run(

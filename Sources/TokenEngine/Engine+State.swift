@@ -145,7 +145,7 @@ extension CredentialLifecycle.Renewal {
     fileprivate var refusal: Refusal? {
         switch end {
         case .refused(let refusal), .signInFailed(let refusal): refusal
-        case .foreign(let problem): Refusal(.storage, problem: problem)
+        case .foreign(let cause): Refusal(.storage, cause)
         case .granted, .signInPending, .needsLogin, .unreadable: nil
         }
     }

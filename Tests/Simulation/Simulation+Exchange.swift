@@ -44,7 +44,9 @@ extension Simulation {
         if let early = earlyAnswer(fault, name) { return .answered(early) }
         let raw = answer(request, name)
         await life.wait(fault == .slow ? .seconds(25) : .milliseconds(10) + upTo(.seconds(1)))
-        guard !life.isDead else { return .notSent(TokenEngine.WireFault(Cause(.connectionRefused))) }
+        guard !life.isDead else {
+            return .notSent(TokenEngine.WireFault(Cause(.connectionRefused)))
+        }
         switch fault {
         case .answerLost: return .unanswered(TokenEngine.WireFault(Cause(.answerLost)))
         case .truncated: return .answered(cut(raw))

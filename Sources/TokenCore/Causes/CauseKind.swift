@@ -77,6 +77,8 @@ public enum CauseKind: String, Sendable, CaseIterable {
     case tokenHeldByOther = "token_held_by_other"
     case tokenSpentByOther = "token_spent_by_other"
     case tokenSpentHere = "token_spent_here"
+    case configuredTokenSpent = "configured_token_spent"
+    case spentRecordUnreadable = "spent_record_unreadable"
 
     // A setting of this host. Nothing was sent.
     case secretMissing = "secret_missing"
@@ -87,6 +89,7 @@ public enum CauseKind: String, Sendable, CaseIterable {
     case secretUnusable = "secret_unusable"
     case requestNotMade = "request_not_made"
     case variableUnusable = "variable_unusable"
+    case settingsChanged = "settings_changed"
 
     // The state directory.
     case stateFull = "state_full"

@@ -35,6 +35,14 @@ extension CauseRow {
             .setting, "\"{other}\" has spent this refresh token already", "{signin}"),
         .tokenSpentHere: CauseRow(
             .setting, "it has spent this refresh token already", "{signin}"),
+        .configuredTokenSpent: CauseRow(
+            .signIn,
+            "the configured refresh_token is spent (its state was erased by evertoken forget), so "
+                + "it is not sent", "{signin}"),
+        .spentRecordUnreadable: CauseRow(
+            .signIn,
+            "the record of spent refresh tokens cannot be read, so the configured one is not sent",
+            "{signin}"),
     ]
 
     private static let seenByItself =
@@ -66,6 +74,9 @@ extension CauseRow {
         .variableUnusable: CauseRow(
             .setting, "variable \"{key}\" does not match its pattern",
             "Correct the variable, then run: evertoken reload"),
+        .settingsChanged: CauseRow(
+            .setting, "client_id or the token URL changed while the request was made",
+            "Nothing to do: it is tried again with what is configured now"),
     ]
 
     static let storage: [CauseKind: CauseRow] = [

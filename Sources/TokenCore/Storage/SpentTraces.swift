@@ -69,12 +69,6 @@ extension StoredGrant {
     /// - Parameter isKnown: `false` where the record of the spent ones cannot be read.
     public mutating func noteWithheldSeed(isKnown: Bool, at now: Moment) {
         attempts.lastError = StoredError(
-            failureClass: .reauth,
-            problem: isKnown
-                ? "the configured refresh_token is spent (its state was erased by evertoken "
-                    + "forget), so it is not sent"
-                : "the record of spent refresh tokens cannot be read, so the configured one is "
-                    + "not sent",
-            at: now.wall)
+            .reauth, Cause(isKnown ? .configuredTokenSpent : .spentRecordUnreadable), at: now.wall)
     }
 }
