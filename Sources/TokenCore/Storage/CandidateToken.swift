@@ -136,7 +136,7 @@ extension StoredGrant {
     mutating func take(offered token: Secret, at moment: Moment, profile: ProviderProfile) {
         let fingerprint = Self.fingerprint(ofRefresh: token, at: profile)
         guard let old = refreshToken, old != token, !spent.containsText(fingerprint) else { return }
-        (refreshToken, displaced) = (token, old)
+        (refreshToken, displaced, isDisplacedRefused) = (token, old, false)
         (isRefreshTokenRefused, isKnownStatic) = (false, false)
         (refreshTokenSince, refreshTokenLifetime) = (
             moment, profile.lifecycle.refreshTokenLifetime
@@ -147,11 +147,13 @@ extension StoredGrant {
     /// The stored token is refused: another one may work still.
     ///
     /// - Returns: Whether there is one, so that no person need be asked yet.
-    mutating func turnToAnotherToken(profile: ProviderProfile) -> Bool {
+    mutating func turnToAnotherToken() -> Bool {
         guard attempts.ambiguousAttempts == 0 else { return false }
-        if let displaced, let old = refreshToken {
-            noteSpent(old, at: profile)
-            (refreshToken, self.displaced) = (displaced, nil)
+        // One refusal may be a slip: the one that is refused is kept in turn, and comes back for
+        // the last tries where the other one is refused for good.
+        if let displaced, let old = refreshToken, !isDisplacedRefused || attempts.isLoginRequired {
+            (refreshToken, self.displaced) = (displaced, isDisplacedRefused ? nil : old)
+            isDisplacedRefused = !isDisplacedRefused
             (isRefreshTokenRefused, isKnownStatic) = (false, false)
             attempts.forgetRefusals()
             return true

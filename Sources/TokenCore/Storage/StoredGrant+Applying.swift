@@ -45,7 +45,7 @@ extension StoredGrant {
                 )
                 .withoutEchoes(of: echoes))
             generation += 1
-            if !record.sendsCandidate { displaced = nil }
+            if !record.sendsCandidate { (displaced, isDisplacedRefused) = (nil, false) }
             let successes = attempts.successes + 1
             let lastAttemptAt = attempts.lastAttemptAt
             attempts = AttemptHistory()

@@ -71,7 +71,7 @@ extension StoredGrant {
             }
             attempts.isLoginRequired =
                 attempts.isLoginRequired || isLoginDue(at: moment, profile: profile)
-            if spends { _ = turnToAnotherToken(profile: profile) }
+            if spends { _ = turnToAnotherToken() }
         case .config, .tooEarly, .rateLimited, .transient, .storage, .output: break
         }
     }

@@ -6,6 +6,7 @@ extension StoredGrant {
             ("refresh_token", refreshToken.map { .string($0.reveal()) }),
             ("candidate", candidate?.json()),
             ("displaced", displaced.map { .string($0.reveal()) }),
+            ("displaced_refused", isDisplacedRefused ? true : nil),
             ("bound_to", boundTo.map { .string($0.fingerprint) }),
             ("elsewhere", elsewhere?.json()),
             ("refused", isRefreshTokenRefused ? true : nil),
@@ -36,6 +37,7 @@ extension StoredGrant {
         refreshToken = node["refresh_token"]?.text.map(Secret.init)
         candidate = node["candidate"].flatMap(CandidateToken.init(json:))
         displaced = node["displaced"]?.text.map(Secret.init)
+        isDisplacedRefused = node["displaced_refused"]?.flag ?? false
         boundTo = node["bound_to"]?.text.map(GrantPlace.init(fingerprint:))
         elsewhere = node["elsewhere"].flatMap(TokenElsewhere.init(json:))
         isRefreshTokenRefused = node["refused"]?.flag ?? false

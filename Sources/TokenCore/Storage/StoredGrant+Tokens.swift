@@ -92,6 +92,7 @@ extension StoredGrant {
     ) {
         refreshToken = token
         (candidate, displaced, boundTo) = (nil, nil, nil)
+        isDisplacedRefused = false
         isRefreshTokenRefused = false
         isKnownStatic = false
         refreshTokenSince = now

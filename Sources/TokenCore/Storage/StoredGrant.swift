@@ -9,6 +9,8 @@ public struct StoredGrant: Sendable, Equatable {
     public var candidate: CandidateToken?
     /// The one before it, until this one has been refreshed once: it was replaced, and not spent.
     public var displaced: Secret?
+    /// It came after the one in use, and was refused.
+    public var isDisplacedRefused = false
     /// Where the refresh token was given or put in place; `nil` in what versions before 0.2 wrote,
     /// until the next grant.
     public var boundTo: GrantPlace?
