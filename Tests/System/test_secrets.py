@@ -80,7 +80,7 @@ class FailureTest(ProgramCase):
         error = daemon.wait_for(name, "misconfigured")["last_error"]
         self.assertEqual(error["class"], "config")
         for word in words:
-            self.assertIn(word, error["problem"])
+            self.assertIn(word, error["problem"] + "; " + error["remedy"])
         self.assertTrue(error["remedy"])
         self.assertEqual(self.server.exchanges(name), [], "it was sent without its secret")
         return error
