@@ -6,8 +6,8 @@ struct UnrecordedAttempt: Sendable, Equatable {
 }
 
 extension [PastAttempt] {
-    /// With those that stand in no slot, in the order in which all of them ended. Their times do not
-    /// tell it: what was read from a slot has whole seconds.
+    /// With those that stand in no slot, in the order in which all of them ended. Their times do
+    /// not tell it: what was read from a slot has whole seconds.
     func merged(with unrecorded: [UnrecordedAttempt]) -> [PastAttempt] {
         var placed: [Int: [PastAttempt]] = [:]
         for one in unrecorded {
