@@ -29,15 +29,15 @@ enum MetricsNegotiation {
     /// - Parameter accept: The header, `nil` where there is none.
     static func format(accept: String?) -> MetricsFormat {
         guard let accept else { return .openMetrics }
-        let ranges = accept.split(separator: ",").compactMap(Range.init)
-        let open = quality(of: "application/openmetrics-text", among: ranges)
-        return quality(of: "text/plain", among: ranges) > open ? .prometheus : .openMetrics
+        let ranges = accept.utf8.split(separator: UInt8(ascii: ",")).compactMap { Range($0) }
+        let open = quality(of: ["application/openmetrics-text", "application/*"], among: ranges)
+        let older = quality(of: ["text/plain", "text/*"], among: ranges)
+        return older > open ? .prometheus : .openMetrics
     }
 
     /// The most specific range decides; of equally specific ones the best.
-    private static func quality(of type: String, among ranges: [Range]) -> Double {
-        let general = type.split(separator: "/").first.map { $0 + "/*" } ?? ""
-        for name in [type, general, "*/*"] {
+    private static func quality(of names: [String], among ranges: [Range]) -> Double {
+        for name in names + ["*/*"] {
             let found = ranges.filter { $0.name.hasSameBytes(as: name) }.map(\.quality)
             if let best = found.max() { return best }
         }
@@ -48,15 +48,16 @@ enum MetricsNegotiation {
         var name: String
         var quality = 1.0
 
-        init?(_ text: Substring) {
-            let parts = text.split(separator: ";").map {
-                String(String($0).trimmedOfSpace).asciiLowercased
+        init?(_ text: Substring.UTF8View) {
+            let parts = text.split(separator: UInt8(ascii: ";")).map {
+                String(String(Substring($0)).trimmedOfSpace).asciiLowercased
             }
             guard let name = parts.first, !name.isEmpty else { return nil }
             self.name = name
-            for part in parts.dropFirst() where part.hasPrefix("q=") {
+            for part in parts.dropFirst() where part.hasBytePrefix("q=") {
                 // What is no number is no wish.
-                quality = Double(part.dropFirst(2)).map { $0.isNaN ? 0 : min(1, max(0, $0)) } ?? 0
+                let number = Double(String(decoding: part.utf8.dropFirst(2), as: UTF8.self))
+                quality = number.map { $0.isNaN ? 0 : min(1, max(0, $0)) } ?? 0
             }
         }
     }

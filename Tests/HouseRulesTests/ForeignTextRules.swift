@@ -10,7 +10,7 @@ private let meeting = [
     "TokenCore/Control/ImportReading.swift", "TokenCore/Control/ImportedDocument.swift",
     "TokenCore/Values/Secret.swift",
     "TokenAdapters/HTTPMessages.swift", "TokenAdapters/ControlServer.swift",
-    "TokenAdapters/CurlTransfer.swift",
+    "TokenAdapters/ControlAnswers.swift", "TokenAdapters/CurlTransfer.swift",
 ]
 
 /// They meet what the operator wrote, or only what was made sure to be ASCII before.
