@@ -75,6 +75,9 @@ let package = Package(
             name: "TokenAdaptersTests",
             dependencies: ["TokenAdapters", "TokenEngine", "TokenCore"],
             swiftSettings: house),
+        .testTarget(
+            name: "EvertokenTests", dependencies: ["evertoken", "TokenCore"],
+            swiftSettings: house),
         .testTarget(name: "HouseRulesTests", swiftSettings: house),
     ],
     swiftLanguageModes: [.v6]

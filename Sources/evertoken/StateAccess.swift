@@ -8,7 +8,9 @@ struct OfflineOptions: ParsableArguments {
     @Flag(help: "Work on the state directory itself; the daemon must not be running.")
     var offline = false
 
-    @Option(help: ArgumentHelp("That directory, where nothing else says it.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("That directory, where nothing else says it.", valueName: "dir"),
+        completion: .directory)
     var stateDir: String?
 }
 

@@ -6,27 +6,43 @@ import TokenCore
 /// `status --watch`: redrawn in place every second on a terminal, printed anew every five seconds
 /// anywhere else. A daemon that goes away is waited for.
 struct StatusWatch {
-    let client: ControlClient
-    let target: String
-    let name: String?
+    let question: StatusQuestion
+    let view: StatusView
 
     func run() throws {
         // The first answer says whether the question makes sense at all.
-        let first = try client.successful("GET", target)
-        for number in [SIGINT, SIGTERM, SIGHUP] { signal(number) { _ in watchWasInterrupted = 1 } }
-        guard isatty(STDOUT_FILENO) == 1 else { return follow() }
+        let first = try question.ask()
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+            signal(number) { _ in watchWasInterrupted = 1 }
+        }
+        guard isatty(STDOUT_FILENO) == 1 else { return try follow() }
+        // Only so that waiting for a key ends, and it is drawn anew.
+        signal(SIGWINCH) { _ in }
+        signal(SIGTSTP) { _ in watchWasSuspended = 1 }
         let screen = TerminalScreen()
         screen.open()
         defer { screen.close() }
-        var body = first.body
-        var note = ""
-        while watchWasInterrupted == 0 {
-            let view = StatusView(body: body, isOne: name != nil)
-            screen.draw(
-                view.lines(.standardOutput(), showsLife: true), footer: note + "q quits")
-            if screen.quitWasPressed(within: 1000) { return }
+        try watch(first.body, screen, target: question.target())
+    }
+
+    private func watch(_ first: JSONNode, _ screen: TerminalScreen, target: String) throws {
+        var (body, note, scroll) = (first, "", WatchScroll())
+        let clock = SystemClock()
+        var nextLook = clock.now().uptime.advanced(by: .seconds(1))
+        while watchWasInterrupted == 0, !scroll.isEnded {
+            let page = WatchedPage(view.lines(body, .standardOutput(), showsLife: true), view)
+            let room = screen.room - page.fixed.count
+            scroll.settle(lines: page.plain, room: room)
+            screen.draw(page.shown(scroll, room: room), footer: note + page.footer(scroll, room))
+            let wait = clock.now().uptime.duration(to: nextLook)
+            let keys = screen.keys(within: max(.zero, wait))
+            if screen.isGone { return }
+            for key in keys { scroll.press(key, lines: page.plain, room: room) }
+            if watchWasSuspended != 0 { suspend(screen) }
+            guard clock.now().uptime >= nextLook else { continue }
+            nextLook = clock.now().uptime.advanced(by: .seconds(1))
             do throws(ControlClient.Unanswered) {
-                let reply = try client.quietRequest("GET", target, timeout: 2)
+                let reply = try question.client.quietRequest("GET", target, timeout: 2)
                 // It may have been removed from the configuration, or the daemon is stopping.
                 note = reply.status == 200 ? "" : (reply.body["title"]?.text ?? "no answer") + "; "
                 if reply.status == 200 { body = reply.body }
@@ -36,12 +52,21 @@ struct StatusWatch {
         }
     }
 
-    /// For a pipe or a file. Whoever stops reading ends it (SIGPIPE).
-    private func follow() {
+    /// Ctrl-Z: the shell gets its terminal as it was, and what is here comes back with fg.
+    private func suspend(_ screen: TerminalScreen) {
+        screen.close()
+        watchWasSuspended = 0
+        raise(SIGSTOP)
+        screen.open()
+    }
+
+    /// For a pipe or a file. It ends when its reader does (SIGPIPE).
+    private func follow() throws {
+        let target = try question.target()
         while watchWasInterrupted == 0 {
-            let reply = try? client.quietRequest("GET", target, timeout: 2)
-            let view = reply.map { StatusView(body: $0.body, isOne: name != nil) }
-            for line in view?.lines(.plain) ?? ["the daemon does not answer"] { print(line) }
+            let reply = try? question.client.quietRequest("GET", target, timeout: 2)
+            let lines = reply.map { view.lines($0.body, .plain) }
+            for line in lines ?? ["the daemon does not answer"] { print(line) }
             print("")
             fflush(nil)
             for _ in 0..<50 where watchWasInterrupted == 0 { usleep(100_000) }
@@ -49,60 +74,32 @@ struct StatusWatch {
     }
 }
 
-/// Set by a signal handler, which may do nothing else (signal-safety(7)).
-nonisolated(unsafe) private var watchWasInterrupted: sig_atomic_t = 0
+/// The lines of one look, in those that stay and those that move.
+struct WatchedPage {
+    let fixed: [String]
+    private let moving: [String]
+    /// Those that move, without their colours.
+    let plain: [String]
 
-/// The terminal's other screen, so that what was on it comes back (xterm's alternate screen), and
-/// its keys one by one.
-private final class TerminalScreen {
-    private var before = termios()
-    private var hasKeys = false
-
-    func open() {
-        hasKeys = isatty(STDIN_FILENO) == 1 && tcgetattr(STDIN_FILENO, &before) == 0
-        if hasKeys {
-            var keys = before
-            keys.c_lflag &= ~tcflag_t(ICANON | ECHO)
-            tcsetattr(STDIN_FILENO, TCSANOW, &keys)
-        }
-        write("\u{1B}[?1049h\u{1B}[?25l")
+    init(_ lines: [String], _ view: StatusView) {
+        fixed = Array(lines.prefix(view.fixedLines))
+        moving = Array(lines.dropFirst(view.fixedLines))
+        plain = moving.map(TextStyle.withoutColours)
     }
 
-    func close() {
-        write("\u{1B}[?25h\u{1B}[?1049l")
-        if hasKeys { tcsetattr(STDIN_FILENO, TCSANOW, &before) }
+    func shown(_ scroll: WatchScroll, room: Int) -> [String] {
+        let part = moving.indices.dropFirst(scroll.top).prefix(max(0, room))
+        return fixed
+            + part.map { index in
+                index == scroll.found ? "\u{1B}[7m\(plain[index])\u{1B}[0m" : moving[index]
+            }
     }
 
-    /// Over what was there; what does not fit the window is left out, and said so.
-    func draw(_ lines: [String], footer: String) {
-        var size = winsize()
-        let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row > 2
-        let room = isKnown ? Int(size.ws_row) - 2 : 22
-        var shown = Array(lines.prefix(room))
-        if lines.count > room, !shown.isEmpty {
-            let missing = lines.count - room + 1
-            shown[shown.count - 1] = "(\(missing) more lines; make the window taller)"
-        }
-        let text = (shown + ["", footer]).joined(separator: "\u{1B}[K\n")
-        write("\u{1B}[H" + text + "\u{1B}[K\u{1B}[J")
-    }
-
-    /// Waits for a key, a signal or the end of the time.
-    func quitWasPressed(within milliseconds: Int32) -> Bool {
-        guard hasKeys else {
-            usleep(UInt32(milliseconds) * 1000)
-            return false
-        }
-        var keys = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
-        guard poll(&keys, 1, milliseconds) > 0 else { return false }
-        var key: UInt8 = 0
-        // At its end there is nobody left to press anything.
-        guard read(STDIN_FILENO, &key, 1) == 1 else { return true }
-        return key == UInt8(ascii: "q") || key == UInt8(ascii: "Q")
-    }
-
-    private func write(_ text: String) {
-        let bytes = Array(text.utf8)
-        _ = Glibc.write(STDOUT_FILENO, bytes, bytes.count)
+    func footer(_ scroll: WatchScroll, _ room: Int) -> String {
+        scroll.footer(lines: moving.count, room: room)
     }
 }
+
+/// Set by signal handlers, which may do nothing else (signal-safety(7)).
+nonisolated(unsafe) private var watchWasInterrupted: sig_atomic_t = 0
+nonisolated(unsafe) private var watchWasSuspended: sig_atomic_t = 0

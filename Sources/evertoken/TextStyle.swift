@@ -1,6 +1,7 @@
 import Glibc
 
-/// How lines look: plain in files and pipes, with colour and bars on a terminal.
+/// How lines look: plain and whole in files and pipes, with colour and bars on a terminal, and cut
+/// and wrapped to its width.
 struct TextStyle {
     enum Colour: Int {
         case red = 31
@@ -11,10 +12,12 @@ struct TextStyle {
     var hasColour = false
     /// Whether the terminal's character set has more than ASCII.
     var isUnicode = false
+    /// A terminal's columns; `nil` where nothing is cut or wrapped.
+    var width: Int?
 
     static let plain = TextStyle()
 
-    /// Colour only on a terminal, and never where somebody said no (no-color.org, terminfo(5)).
+    /// Colour only on a terminal, and never where it is refused (no-color.org, terminfo(5)).
     static func standardOutput() -> TextStyle {
         let isTerminal = isatty(STDOUT_FILENO) == 1
         let isDumb = ["", "dumb"].contains(variable("TERM") ?? "")
@@ -23,7 +26,15 @@ struct TextStyle {
         let characters = (locale ?? "").uppercased()
         return TextStyle(
             hasColour: isTerminal && !isDumb && !isRefused,
-            isUnicode: isTerminal && (characters.contains("UTF-8") || characters.contains("UTF8")))
+            isUnicode: isTerminal && (characters.contains("UTF-8") || characters.contains("UTF8")),
+            width: isTerminal ? terminalWidth : nil)
+    }
+
+    /// Where the terminal does not say: 80.
+    private static var terminalWidth: Int {
+        var size = winsize()
+        let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        return isKnown ? max(40, Int(size.ws_col)) : 80
     }
 
     private static func variable(_ name: String) -> String? {
@@ -37,6 +48,13 @@ struct TextStyle {
 
     func bold(_ text: String) -> String { hasColour ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
 
+    /// Without what ``coloured(_:_:)`` and ``bold(_:)`` put in.
+    static func withoutColours(_ text: String) -> String {
+        let parts = text.split(separator: "\u{1B}", omittingEmptySubsequences: false)
+        let rest = parts.dropFirst().map { $0.drop { $0 != "m" }.dropFirst() }
+        return (parts.prefix(1) + rest).joined()
+    }
+
     /// What is left of a whole, such as `######....`.
     func bar(_ fraction: Double, width: Int) -> String {
         let filled = Int((min(1, max(0, fraction)) * Double(width)).rounded())
@@ -44,26 +62,27 @@ struct TextStyle {
             + String(repeating: isUnicode ? "░" : ".", count: width - filled)
     }
 
-    /// Cut to a width, and said so.
-    func fitted(_ text: String, _ width: Int) -> String {
-        guard text.count > width else {
-            return text + String(repeating: " ", count: width - text.count)
-        }
-        let mark = isUnicode ? "…" : "~"
-        return String(text.prefix(width - 1)) + mark
-    }
-}
+    /// Stands where something was cut out.
+    var mark: String { isUnicode ? "…" : "~" }
 
-/// Lines of at most 79 columns; the ones after the first are indented by two more.
-func wrapped(_ text: String, indent: String) -> [String] {
-    var lines: [String] = []
-    var line = indent
-    for word in text.split(separator: " ") {
-        if line.count + word.count > 78, line.count > indent.count {
-            lines.append(line)
-            line = indent + "  "
-        }
-        line += line.last == " " || line.isEmpty ? String(word) : " " + word
+    /// Filled up with blanks.
+    func fitted(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
     }
-    return lines + [line]
+
+    /// Lines that fit a terminal; the ones after the first are indented by two more. Elsewhere one
+    /// line, so that a script finds all of it.
+    func wrapped(_ text: String, indent: String) -> [String] {
+        guard let width else { return [indent + text] }
+        var lines: [String] = []
+        var line = indent
+        for word in text.split(separator: " ") {
+            if line.count + 1 + word.count >= width, line.count > indent.count {
+                lines.append(line)
+                line = indent + "  "
+            }
+            line += line.last == " " || line.isEmpty ? String(word) : " " + word
+        }
+        return lines + [line]
+    }
 }

@@ -30,8 +30,9 @@ DAY = 86_400
 class Terminal:
     """A program on a terminal of its own; what it wrote, and keys to press."""
 
-    def __init__(self, case, daemon, *arguments, rows=30, environment=None):
+    def __init__(self, case, daemon, *arguments, rows=30, columns=80, environment=None):
         self.master, self.slave = pty.openpty()
+        self.columns = columns
         self.resize(rows)
         self.before = termios.tcgetattr(self.slave)
         variables = PLAIN_ENVIRONMENT | {
@@ -43,7 +44,7 @@ class Terminal:
         case.addCleanup(self.close)
 
     def resize(self, rows):
-        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 80, 0, 0))
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, self.columns, 0, 0))
 
     def read(self):
         """All that has been written so far."""
@@ -99,20 +100,32 @@ class TableTest(ProgramCase):
         self.assertIn("fresh", piped)
 
     def test_colour_does_not_shift_a_column(self):
-        plain = self.running.evertoken("status").stdout.splitlines()[:3]
-        coloured = re.sub(r"\x1b\[[0-9;]*m", "", self.shown()).replace("\r", "").splitlines()[:3]
+        plain = self.running.evertoken("status").stdout.splitlines()[:4]
+        coloured = re.sub(r"\x1b\[[0-9;]*m", "", self.shown()).replace("\r", "").splitlines()[:4]
         self.assertEqual(coloured, plain)
+        self.assertEqual(plain[0], "1 of 2 fresh, 1 needs a person")
+        self.assertEqual([line.split()[0] for line in plain[1:]], ["CREDENTIAL", "car", "crm"])
 
-    def test_names_as_long_as_they_may_be_keep_the_table_in_80_columns(self):
-        long = "n" * 63 + "1"
+    def test_names_as_long_as_they_may_be_are_cut_on_a_terminal_and_nowhere_else(self):
+        long = "n" * 61 + "-1"
         daemon = self.daemon({long: self.signed_out(long)}, place="long")
         daemon.wait_for(long, "login_required")
-        for terminal in (["status"], ["status", long]):
-            lines = daemon.evertoken(*terminal).stdout.splitlines()
+        for words, columns in ((["status"], 80), (["status", long], 80), (["status"], 132)):
+            terminal = Terminal(self, daemon, *words, columns=columns)
+            self.assertEqual(terminal.end(), 0)
+            text = re.sub(r"\x1b\[[0-9;]*m", "", terminal.written).replace("\r", "")
             # The name itself, in sentences, is never cut.
-            self.assertTrue(all(len(line) <= 80 or long in line for line in lines), lines)
-        self.assertIn("evertoken import " + long, " ".join(
-            daemon.evertoken("status").stdout.split()))
+            self.assertTrue(all(len(line) <= columns or long in line
+                                for line in text.splitlines()), text)
+            self.assertIn("evertoken import " + long, " ".join(text.split()))
+            row = next(line for line in text.splitlines() if re.search("login_req", line))
+            self.assertEqual(row.startswith(long), columns == 132 or len(words) == 2, row)
+            self.assertRegex(row, r"^n+[^ ]*-1 ", "its tail tells it apart")
+        piped = daemon.evertoken("status").stdout.splitlines()
+        self.assertTrue(piped[2].startswith(long + "  login_required"), piped)
+        # A problem and its remedy are a line each, for grep.
+        self.assertTrue(piped[3].startswith(long + ": ") and piped[3].endswith("."), piped)
+        self.assertRegex(piped[-1], "evertoken import " + long)
 
 
 class HistoryTest(ProgramCase):
@@ -147,10 +160,20 @@ class HistoryTest(ProgramCase):
         self.assertEqual(self.history(daemon), told)
         page = daemon.evertoken("status", "crm").stdout
         self.assertEqual(page.splitlines()[0].split(), ["crm", "fresh"])
-        self.assertRegex(page, r"(?m)^  access token +ends in 59 min \(20\d\d-\d\d-\d\d .* UTC\)$")
-        self.assertRegex(page, r"(?m)(ago|now) +refresh +transient 503 +\d+ ms$")
-        self.assertRegex(page, r"(?m)(ago|now) +refresh +success +\d+ ms$")
-        self.assertLessEqual(max(map(len, page.splitlines())), 80)
+        date = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d"
+        self.assertRegex(
+            page, r"(?m)^  access token +ends in (1 h|59 min) \(%s [+-]\d{4}\)$" % date)
+        for result in (r"failed \(503 temporarily_unavailable\)",
+                       r"refused \(400 invalid_grant\)", "ok"):
+            self.assertRegex(page, r"(?m)(ago|now) +refresh +%s +[\d.]+ m?s$" % result)
+        self.assertRegex(daemon.evertoken("status", "crm", "--utc").stdout, date + r" UTC\)")
+        here = {"TZ": "Asia/Kolkata"}
+        there = daemon.evertoken("status", "crm", environment=here).stdout
+        self.assertRegex(there, date + r" \+0530\)")
+        instant = subprocess.run(
+            ["date", "-d", re.search(r"ends in [^(]*\((.*)\)", there)[1], "+%s"],
+            stdout=subprocess.PIPE, check=True, text=True).stdout
+        self.assertEqual(int(instant), daemon.credentials()["crm"]["expires_at"])
 
     def test_no_more_than_twenty_are_kept(self):
         daemon = self.daemon({"crm": self.credential("crm", refresh={
@@ -195,11 +218,12 @@ class WatchTest(ProgramCase):
         terminal = self.watch(daemon, environment={"LC_ALL": "C.UTF-8"})
         self.assertIn("\x1b[?1049h", terminal.written)
         first = terminal.screen()
-        self.assertRegex(first[1], r"^crm +(fresh|refreshing) .* [█░]{8}$")
+        self.assertEqual(first[0], "1 of 1 fresh")
+        self.assertRegex(first[2], r"^crm +(fresh|refreshing) .* [█░]{8}$")
         token = daemon.file("crm/token")
         wait_until(lambda: terminal.screen() != first, 5, "another drawing", daemon)
         wait_until(lambda: daemon.file("crm/token") != token, 12, "a refresh", daemon)
-        wait_until(lambda: terminal.screen()[1].count("█") >= 7, 5, "a whole bar again", daemon)
+        wait_until(lambda: terminal.screen()[2].count("█") >= 7, 5, "a whole bar again", daemon)
         terminal.press("x")
         time.sleep(0.2)
         self.assertIsNone(terminal.process.poll())
@@ -210,7 +234,7 @@ class WatchTest(ProgramCase):
 
     def test_a_signal_leaves_the_terminal_as_it_was(self):
         daemon = self.fresh_daemon("crm")
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             terminal = self.watch(daemon)
             terminal.process.send_signal(number)
             self.assertEqual(terminal.end(), 0)
@@ -228,14 +252,67 @@ class WatchTest(ProgramCase):
         terminal.press("q")
         self.assertEqual(terminal.end(), 0)
 
-    def test_a_small_window_is_not_overrun(self):
+    def test_what_does_not_fit_the_window_is_reached_by_keys(self):
         names = ["c%02d" % i for i in range(12)]
-        daemon = self.fresh_daemon(*names)
-        terminal = self.watch(daemon, rows=8)
-        self.assertLessEqual(len(terminal.screen()), 8)
-        self.assertIn("more lines", " ".join(terminal.screen()))
-        terminal.resize(30)
-        wait_until(lambda: len(terminal.screen()) > 13, 5, "all of it", daemon)
+        daemon = self.daemon({**{name: self.credential(name) for name in names},
+                              "out": self.signed_out("out")})
+        daemon.wait_for("out", "login_required")
+        terminal = self.watch(daemon, rows=9)
+
+        def rows():
+            return [line.split()[0] for line in terminal.screen()[2:-2]]
+
+        def reaches(shown):
+            wait_until(lambda: rows() == shown, 5, "%s; there is %s" % (shown, terminal.screen()))
+
+        self.assertRegex(terminal.screen()[0], r"of 13 fresh, 1 needs a person$")
+        reaches(["out", "c00", "c01", "c02", "c03"])
+        self.assertIn("1-5 of ", terminal.screen()[-1])
+        for keys, shown in (
+                ("\x1b[B", ["c00", "c01", "c02", "c03", "c04"]),
+                ("\x1b[B\x1b[B\x1b[A", ["c01", "c02", "c03", "c04", "c05"]),
+                ("\x1b[6~", ["c05", "c06", "c07", "c08", "c09"]),
+                ("\x1b[5~", ["c01", "c02", "c03", "c04", "c05"]),
+                ("\x1b[H", ["out", "c00", "c01", "c02", "c03"])):
+            terminal.press(keys)
+            reaches(shown)
+        terminal.press("/C09\r")
+        wait_until(lambda: "c09" in rows(), 5, "what was searched for", daemon)
+        self.assertRegex(terminal.written, "\x1b\\[7mc09 ")
+        terminal.press("\x1b[F")
+        wait_until(lambda: "evertoken login out" in " ".join(terminal.screen()), 5, "the end")
+        terminal.press("/nowhere\r")
+        wait_until(lambda: "is not there" in terminal.screen()[-1], 5, "a word of it")
+        # Typed into a search it is a letter.
+        terminal.press("/q\x1b")
+        time.sleep(0.3)
+        self.assertIsNone(terminal.process.poll())
+        self.assertLessEqual(len(terminal.screen()), 9)
+        terminal.resize(60)
+        terminal.process.send_signal(signal.SIGWINCH)
+        wait_until(lambda: terminal.screen()[-1].endswith("q quits")
+                   and "of 1" not in terminal.screen()[-1], 5, "all of it", daemon)
+        terminal.press("q")
+        self.assertEqual(terminal.end(), 0)
+        self.assertTrue(terminal.is_as_before())
+
+    def test_stopped_by_ctrl_z_it_gives_the_terminal_back_and_goes_on_later(self):
+        daemon = self.fresh_daemon("crm")
+        terminal = self.watch(daemon)
+        terminal.process.send_signal(signal.SIGTSTP)
+
+        def is_stopped():
+            text = pathlib.Path("/proc/%d/stat" % terminal.process.pid).read_text()
+            return text.rpartition(")")[2].split()[0] == "T"
+
+        wait_until(is_stopped, 5, "it to stop")
+        self.assertTrue(terminal.read().endswith("\x1b[?1049l"))
+        self.assertTrue(terminal.is_as_before())
+        terminal.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: terminal.read().count("\x1b[?1049h") == 2, 5, "the screen again")
+        terminal.press("q")
+        self.assertEqual(terminal.end(), 0)
+        self.assertTrue(terminal.is_as_before())
 
     def test_into_a_pipe_it_prints_again_and_again(self):
         daemon = self.fresh_daemon("crm")
@@ -243,7 +320,7 @@ class WatchTest(ProgramCase):
             [BIN / "evertoken", "status", "--watch"], stdout=subprocess.PIPE, text=True,
             env=PLAIN_ENVIRONMENT | {"EVERTOKEN_SOCKET": str(daemon.socket)})
         self.addCleanup(process.kill)
-        lines = [process.stdout.readline() for _ in range(6)]
+        lines = [process.stdout.readline() for _ in range(8)]
         self.assertEqual(sum(line.startswith("CREDENTIAL") for line in lines), 2, lines)
         self.assertNotIn("\x1b", "".join(lines))
         process.stdout.close()
@@ -252,7 +329,7 @@ class WatchTest(ProgramCase):
 
     def test_it_goes_with_nothing_that_is_for_scripts(self):
         daemon = self.fresh_daemon("crm")
-        for flag in ("--json", "--check"):
+        for flag in ("--json", "--check", "-q", "-oname"):
             self.assert_exit(daemon.evertoken("status", "--watch", flag), os.EX_USAGE, "--watch")
         self.assert_exit(daemon.evertoken("status", "--watch", "crn"), os.EX_DATAERR, "crn")
 
@@ -273,7 +350,7 @@ class WarningTest(ProgramCase):
         entry = daemon.wait_for("crm", "fresh")
         [warning] = entry["warnings"]
         self.assertEqual(
-            warning, "the refresh token ends in 2 d; sign in before: evertoken login crm")
+            warning, "the refresh token ends in 2 d 12 h; sign in before: evertoken login crm")
         self.assertIn(warning, " ".join(daemon.evertoken("status").stdout.split()))
         self.assertIn("refresh token ends soon", daemon.stderr())
         self.assertIn("days_left=3", daemon.stderr())
