@@ -18,7 +18,9 @@ struct Accept: ParsableCommand {
               evertoken accept --all --dry-run
             """)
 
-    @Argument(help: "Credentials: names, or globs in quotes.") var names: [String] = []
+    @Argument(
+        help: "Credentials: names, or globs in quotes.", completion: .credentialNames)
+    var names: [String] = []
     @Flag(help: "Every quarantined credential.") var all = false
     @Flag(help: "Accept without a question.") var yes = false
     @Flag(help: "Only say what would be accepted.") var dryRun = false

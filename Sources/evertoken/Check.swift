@@ -23,7 +23,7 @@ struct Check: ParsableCommand {
               evertoken check crm --show-request
             """)
 
-    @Argument(help: "Look at one credential of it.")
+    @Argument(help: "Look at one credential of it.", completion: .credentialNames)
     var name: String?
 
     @Flag(help: "Exit 78 for warnings too.")
@@ -35,7 +35,7 @@ struct Check: ParsableCommand {
     @Option(help: ArgumentHelp("Look with this user's rights; needs root.", valueName: "name"))
     var user: String?
 
-    @Option(help: ArgumentHelp("The configuration file.", valueName: "path"))
+    @Option(help: ArgumentHelp("The configuration file.", valueName: "path"), completion: .file())
     var config = defaultConfigurationPath
 
     func run() throws {

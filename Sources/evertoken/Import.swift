@@ -23,8 +23,10 @@ struct Import: ParsableCommand {
               evertoken import --dir ./tokens
             """)
 
-    @Argument(help: "The credential.") var name: String?
-    @Option(help: ArgumentHelp("A folder with a file NAME.json for each.", valueName: "path"))
+    @Argument(help: "The credential.", completion: .credentialNames) var name: String?
+    @Option(
+        help: ArgumentHelp("A folder with a file NAME.json for each.", valueName: "path"),
+        completion: .directory)
     var dir: String?
     @Option(help: ArgumentHelp("Which of several tokens of an rclone configuration."))
     var section: String?

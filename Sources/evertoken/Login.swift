@@ -38,7 +38,7 @@ struct Login: ParsableCommand {
             in time, 78 when the provider's profile has no sign-in.
             """)
 
-    @Argument(help: "The credential.") var name: String?
+    @Argument(help: "The credential.", completion: .credentialNames) var name: String?
     @Flag(help: "Every credential that needs a sign-in, one after the other.")
     var allRequired = false
     @Flag(help: "By a short code, approved on any device (RFC 8628).") var device = false

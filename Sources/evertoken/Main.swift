@@ -21,22 +21,45 @@ struct Evertoken: ParsableCommand {
         version: evertokenVersion,
         subcommands: [
             Check.self, Status.self, Token.self, Refresh.self, Reload.self, Login.self,
-            Import.self, Wait.self, Accept.self, Forget.self, Providers.self, Demo.self,
+            Import.self, Wait.self, Accept.self, Forget.self, Logs.self, Explain.self,
+            Providers.self, Demo.self,
         ])
 
     static func main() {
         // It handles tokens too.
         _ = ProcessHardening.forbidDumps()
-        main(nil)
+        let words = Array(CommandLine.arguments.dropFirst())
+        if let unknown = UnknownCommand(words, known: commandNames + ["help"]) {
+            exit(withError: fail(EX_USAGE, unknown.message))
+        }
+        if let script = wantedScript(words) {
+            print(script)
+            return
+        }
+        main(words)
+    }
+
+    private static let commandNames = configuration.subcommands.map { $0._commandName }
+
+    /// For `--generate-completion-script SHELL`; any other command line is the parser's.
+    static func wantedScript(_ words: [String]) -> String? {
+        guard words.count == 2, words[0] == "--generate-completion-script",
+            let shell = CompletionShell(rawValue: words[1])
+        else { return nil }
+        let script = CompletionScript(text: completionScript(for: shell), commands: commandNames)
+        return script.withHelpCommands
     }
 }
 
 /// How every command finds the daemon (contract section 5).
 struct DaemonOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The daemon's control socket.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("The daemon's control socket.", valueName: "path"), completion: .file())
     var socket: String?
 
-    @Option(help: ArgumentHelp("A configuration that names the control socket.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("A configuration that names the control socket.", valueName: "path"),
+        completion: .file())
     var config: String?
 
     /// Somebody meant a daemon elsewhere: its state is none of the default configuration's.

@@ -13,7 +13,7 @@ struct Providers: ParsableCommand {
               evertoken providers zoho --json
             """)
 
-    @Argument(help: "A provider's name.")
+    @Argument(help: "A provider's name.", completion: .profileNames)
     var name: String?
 
     @Flag(help: "Print JSON.")

@@ -13,7 +13,9 @@ struct Refresh: ParsableCommand {
               evertoken refresh --all
             """)
 
-    @Argument(help: "Credentials: names, or globs in quotes.") var names: [String] = []
+    @Argument(
+        help: "Credentials: names, or globs in quotes.", completion: .credentialNames)
+    var names: [String] = []
     @Flag(help: "Every credential.") var all = false
     @Flag(help: "Wait until it has ended, and fail if it failed.") var wait = false
     @OptionGroup var daemon: DaemonOptions

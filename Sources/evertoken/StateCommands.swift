@@ -16,7 +16,7 @@ struct Forget: ParsableCommand {
               evertoken forget crm --dry-run
             """)
 
-    @Argument(help: "The credential.") var name: String
+    @Argument(help: "The credential.", completion: .credentialNames) var name: String
     @Flag(help: "Erase without a question.") var yes = false
     @Flag(help: "Only say what would be erased.") var dryRun = false
     @Flag(help: "Also what is known of its spent refresh tokens; one may be sent again then.")

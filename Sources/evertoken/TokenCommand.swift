@@ -14,7 +14,9 @@ struct Token: ParsableCommand {
               curl -H "$(evertoken token crm --header --min-ttl 5m)" https://api.example/
             """)
 
-    @Argument(help: "The credential.") var name: String
+    @Argument(
+        help: "The credential.", completion: .credentialNames)
+    var name: String
     @Option(help: ArgumentHelp("At least this long valid, such as 5m.", valueName: "duration"))
     var minTtl = "0s"
     @Flag(help: "End with 75 if the token does not last as long as asked.") var strict = false

@@ -15,8 +15,9 @@ from programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase  # noqa: E402
 from programs import evertoken, timed  # noqa: E402
 
 COMMANDS = {"check", "status", "token", "refresh", "reload", "login", "import", "wait",
-            "providers", "demo"}
+            "providers", "demo", "logs", "explain"}
 DEFAULT_SOCKET = "/run/evertoken/control.sock"
+DEFAULT_CONFIG = "/etc/evertoken/evertoken.json"
 
 
 def evertokend(*arguments):
@@ -66,13 +67,28 @@ class HelpTest(ProgramCase):
 class UsageTest(ProgramCase):
     def test_a_wrong_command_line_is_a_usage_error(self):
         for words in (["--colour"], ["colour"], ["status", "--colour"], ["token"], ["login"],
-                      ["token", "crm", "--min-ttl", "5"], ["status", "one", "two"],
-                      ["wait", "crm", "--timeout"], ["demo", "--seconds", "0"]):
+                      ["token", "crm", "--min-ttl", "5"], ["wait"],
+                      ["wait", "crm", "--timeout"], ["demo", "--seconds", "0"],
+                      ["status", "-q", "--json"], ["status", "--json", "-o", "wide"],
+                      ["status", "-o", "tall"], ["explain", "one", "two"],
+                      ["logs", "--unit", "-x"]):
             with self.subTest(words):
                 done = evertoken(*words)
                 self.assert_exit(done, os.EX_USAGE)
                 self.assertEqual(done.stdout, "")
                 self.assertTrue(done.stderr)
+
+    def test_a_command_that_is_none_is_named_with_the_one_that_was_meant(self):
+        for words, meant in ((["stauts"], "did you mean status?"),
+                             (["help", "exlpain"], "did you mean explain?"),
+                             (["frobnicate", "crm"], "evertoken --help lists them")):
+            with self.subTest(words):
+                done = evertoken(*words)
+                unknown = words[-1] if words[0] == "help" else words[0]
+                self.assert_exit(done, os.EX_USAGE)
+                self.assertEqual(done.stdout, "")
+                self.assertEqual(done.stderr,
+                                 'evertoken: unknown command "%s"; %s\n' % (unknown, meant))
 
     def test_a_wrong_command_line_of_the_daemon_is_a_usage_error(self):
         for words in (["--colour"], ["now"], ["--config"], ["--log-level", "loud"]):
@@ -93,7 +109,7 @@ class FindingTheDaemonTest(ProgramCase):
         """The name of the daemon that the command line talks to."""
         done = evertoken("status", *arguments, **options)
         self.assert_exit(done, 0)
-        return done.stdout.splitlines()[1].split()[0]
+        return done.stdout.splitlines()[2].split()[0]
 
     def test_the_option_wins_then_the_variable_then_the_config(self):
         option = ["--socket", str(self.option.socket)]
@@ -117,7 +133,19 @@ class FindingTheDaemonTest(ProgramCase):
     def test_without_any_of_them_it_is_the_default_path(self):
         if os.path.exists(DEFAULT_SOCKET):
             self.skipTest("a daemon runs at " + DEFAULT_SOCKET)
-        self.assert_exit(evertoken("status"), os.EX_UNAVAILABLE, DEFAULT_SOCKET)
+        self.assert_exit(evertoken("refresh", "crm"), os.EX_UNAVAILABLE, DEFAULT_SOCKET)
+
+    def test_where_nothing_is_set_up_it_says_where_to_begin(self):
+        if os.path.exists(DEFAULT_SOCKET) or os.path.exists(DEFAULT_CONFIG):
+            self.skipTest("evertoken is set up on this machine")
+        done = evertoken("status")
+        self.assert_exit(done, os.EX_UNAVAILABLE)
+        self.assertEqual(
+            done.stderr, 'evertoken: there is no %s yet; see "First token" in man evertoken, or '
+            "run: evertoken providers\n" % DEFAULT_CONFIG)
+        # One that names a daemon has set something up, elsewhere.
+        self.assert_exit(evertoken("status", "--socket", "/nonexistent/socket"),
+                         os.EX_UNAVAILABLE, "/nonexistent/socket")
 
 
 class TwoDaemonsTest(ProgramCase):

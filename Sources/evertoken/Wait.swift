@@ -1,0 +1,82 @@
+import ArgumentParser
+import Glibc
+import TokenAdapters
+import TokenCore
+
+struct Wait: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Wait until credentials have a valid token.",
+        discussion: """
+            With --fail-fast it does not wait for a person: it ends at once with 77 when one must \
+            sign in or accept a state, with 78 when something is misconfigured, and says what to do.
+
+              evertoken wait crm --timeout 60s
+              evertoken wait crm drive --fail-fast
+            """)
+
+    @Argument(
+        help: ArgumentHelp("The credentials.", valueName: "name"), completion: .credentialNames)
+    var names: [String]
+    @Option(help: ArgumentHelp("How long to wait.", valueName: "duration"))
+    var timeout = "60s"
+    @Flag(help: "End at once where waiting does not help.") var failFast = false
+    @OptionGroup var daemon: DaemonOptions
+
+    func validate() throws {
+        guard parseDuration(timeout) != nil else {
+            throw ValidationError("'\(timeout)' is no duration; write 90s or 5m.")
+        }
+    }
+
+    func run() throws {
+        let client = try daemon.client()
+        let end = SystemClock().now().uptime.advanced(by: parseDuration(timeout) ?? .seconds(60))
+        // All are asked for in each round: the one that needs a person may be the last of them.
+        while true {
+            var waiting: [(name: String, isAnswered: Bool)] = []
+            for name in names {
+                // The daemon may not listen yet: this command is for start-up.
+                let reply = try? client.quietRequest("GET", "\(try credentialPath(name))")
+                if let reply, reply.status == 404 { throw client.failure(reply) }
+                let credential = reply.map { ShownCredential($0.body) }
+                let state = credential.flatMap { CredentialState(rawValue: $0.state) }
+                if state?.isHealthy == true { continue }
+                if failFast, let credential, let status = state?.hopelessStatus {
+                    throw fail(status, Self.words(credential))
+                }
+                waiting.append((name, reply != nil))
+            }
+            guard let first = waiting.first else { return }
+            guard SystemClock().now().uptime < end else {
+                // Says who cannot be reached, if that is all there is to say.
+                if !first.isAnswered { _ = try client.request("GET", "/v1/status") }
+                throw fail(EX_TEMPFAIL, Self.words(waiting.map(\.name)))
+            }
+            usleep(100_000)
+        }
+    }
+
+    private static func words(_ names: [String]) -> String {
+        let list = names.joined(separator: ", ")
+        return names.count == 1
+            ? "\(list) has no valid token; see evertoken status \(list)"
+            : "\(list) have no valid token; see evertoken status"
+    }
+
+    static func words(_ credential: ShownCredential) -> String {
+        let problem = credential.trouble.map { ": " + $0.problem } ?? ""
+        let remedy = credential.trouble?.remedy ?? "See evertoken status \(credential.name)"
+        return "\(credential.name) is \(credential.condition)\(problem)\n  \(ended(remedy))"
+    }
+}
+
+extension CredentialState {
+    /// The exit status of `wait --fail-fast`; `nil` while it may become well by itself.
+    var hopelessStatus: Int32? {
+        switch self {
+        case .loginRequired, .quarantined: EX_NOPERM
+        case .misconfigured: EX_CONFIG
+        case .pending, .fresh, .refreshing, .retrying, .expired: nil
+        }
+    }
+}
