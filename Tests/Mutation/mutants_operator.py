@@ -1,0 +1,31 @@
+"""What the command line shows at night: the worst first, once, in order, and at once."""
+
+from mutants import mutant, without
+
+REMARKS = "evertoken/StatusRemarks.swift"
+SHOWN = "evertoken/ShownCredential.swift"
+WAIT = "evertoken/Wait.swift"
+WATCH = "evertoken/StatusWatch.swift"
+ANSWERS = "TokenAdapters/ControlAnswers.swift"
+UNRECORDED = "TokenCore/Lifecycle/UnrecordedAttempt.swift"
+TIME = "TokenCore/Values/Time.swift"
+
+MUTANTS = [
+    mutant(340, REMARKS, "equal problems said once", "guard group.count > 1 else",
+           "guard !$M, group.count > 1 else", "StatusRemarkTests/equal"),
+    mutant(341, SHOWN, "the worst first", "if left.severity != right.severity {",
+           "if !$M, left.severity != right.severity {", "StatusTableTests/summary"),
+    mutant(342, WAIT, "an end at once where only a person helps", "if failFast, let credential",
+           "if !$M, failFast, let credential", "test_cli:fast_it_ends_at_once"),
+    mutant(343, WATCH, "the terminal given back to the shell", "        screen.close()\n        watch",
+           "        if !$M { screen.close() }\n        watch", "test_status:ctrl_z"),
+    mutant(344, ANSWERS, "the format that is wanted more", "return older > open ? .prometheus",
+           "return older > ($M ? 1 : open) ? .prometheus", "NegotiationTests/format"),
+    mutant(345, UNRECORDED, "the order of attempts of one second", "placed[place ?? -1",
+           "placed[$M ? -1 : place ?? -1", "UnrecordedAttemptTests/oneSecond"),
+    mutant(346, TIME, "an hour that is an hour a moment later", "(seconds + 30) / 60",
+           "(seconds + ($M ? 0 : 30)) / 60", "DescribedDurationTests/nearest"),
+    without(347, "evertoken/StatusSelection.swift", "the finer word beside the state",
+            "words.contains(credential.condition))", "StatusSelectionTests/selecting",
+            to="!$M && "),
+]
