@@ -60,7 +60,8 @@ class LoginTest(ProgramCase):
         token = daemon.file("crm/token")
         done = daemon.evertoken("login", "crm", "--code", "wrong")
         self.assertNotEqual(done.returncode, 0)
-        self.assertIn("crm: the provider answered 400", done.stderr)
+        self.assertIn("crm: the provider accepted you, but refused to issue tokens (400",
+                      done.stderr)
         self.assertNotIn("wrong", done.stderr)
         self.assertEqual(daemon.credentials()["crm"]["state"], "fresh")
         self.assertEqual(daemon.file("crm/token"), token)

@@ -188,11 +188,14 @@ import Testing
             done.contains(
                 "<strong>crm</strong> at <strong>acme</strong>, on <strong>web-3</strong>"
             ))
-        #expect(done.contains("Check: <code>evertoken status crm</code>"))
+        let command = { (words: [String]) in
+            "<code>" + words.map { "<span>\($0)</span>" }.joined(separator: " ") + "</code>"
+        }
+        #expect(done.contains("Check: " + command(["evertoken", "status", "crm"])))
         let failure = SignInFailure(redirectError: "access_denied", credential: "crm")
         let denied = SignInPage(.failed(failure), subject).html
         #expect(denied.contains(failure.problem))
-        #expect(denied.contains("run: <code>evertoken login crm</code>."))
+        #expect(denied.contains("run: " + command(["evertoken", "login", "crm"]) + "."))
         let alone = SignInPage(.signedIn, .init(credential: "crm", provider: nil, host: nil)).html
         #expect(alone.contains("<strong>crm</strong> is signed in.") && !alone.contains(" at <"))
     }

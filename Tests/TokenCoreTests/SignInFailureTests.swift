@@ -3,64 +3,70 @@ import TokenCore
 
 /// What a person is told when a sign-in brings no tokens: by its cause.
 @Suite("failed sign-ins") struct SignInFailureTests {
+    private static func refusal(
+        _ failureClass: FailureClass, _ status: Int?, _ problem: String, _ code: String? = nil
+    ) -> Refusal {
+        Refusal(failureClass, httpStatus: status, problem: problem, errorCode: code)
+    }
+
     @Test(
         "a refusal of the token endpoint: who has to do something, and what",
         arguments: [
             (
-                Refusal(.config, httpStatus: 401, problem: "p", errorCode: "invalid_client"),
+                Self.refusal(.config, 401, "p", "invalid_client"),
                 SignInFailure.Kind.wrongSettings, "(401 invalid_client)", "client_secret"
             ),
             (
-                Refusal(.reauth, httpStatus: 401, problem: "p", isBare: true),
+                Self.refusal(.reauth, 401, "p"),
                 .wrongSettings, "(401)", "client_secret"
             ),
             (
-                Refusal(.config, httpStatus: 400, problem: "p", errorCode: "invalid_scope"),
+                Self.refusal(.config, 400, "p", "invalid_scope"),
                 .wrongSettings, "(400 invalid_scope)", "\"scope\""
             ),
-            (Refusal(.config, httpStatus: 302, problem: "p"), .wrongSettings, "(302)", "check crm"),
+            (Self.refusal(.config, 302, "p"), .wrongSettings, "(302)", "check crm"),
             (
-                Refusal(.reauth, httpStatus: 400, problem: "p", errorCode: "invalid_grant"),
+                Self.refusal(.reauth, 400, "p", "invalid_grant"),
                 .tryAgain, "(400 invalid_grant)", "redirect URI"
             ),
             (
-                Refusal(.config, httpStatus: 403, problem: "p"),
+                Self.refusal(.config, 403, "p"),
                 .tryAgain, "(403)", "redirect URI"
             ),
             (
-                Refusal(.config, httpStatus: 400, problem: "p", errorCode: "expired_token"),
+                Self.refusal(.config, 400, "p", "expired_token"),
                 .tryAgain, "(400 expired_token)", "ended"
             ),
             (
-                Refusal(.transient, httpStatus: 503, problem: "p"),
+                Self.refusal(.transient, 503, "p"),
                 .tryAgain, "trouble (503)", "status page"
             ),
             (
-                Refusal(.rateLimited, httpStatus: 429, problem: "p"),
+                Self.refusal(.rateLimited, 429, "p"),
                 .tryAgain, "too often (429)", "Wait"
             ),
             (
-                Refusal(.transient, httpStatus: 200, problem: "the answer is HTML"),
+                Self.refusal(.transient, 200, "the answer is HTML"),
                 .unusableAnswer, "gave no tokens: the answer is HTML", "captive portal"
             ),
             (
-                Refusal(.ambiguous, httpStatus: 200, problem: "the answer is empty"),
+                Self.refusal(.ambiguous, 200, "the answer is empty"),
                 .unusableAnswer, "the answer is empty", "\"response\""
             ),
             (
-                Refusal(.transient, problem: "a.example cannot be reached"),
+                Self.refusal(.transient, nil, "a.example cannot be reached"),
                 .tryAgain, "gave no tokens: a.example cannot be reached", "this host"
             ),
             (
-                Refusal(.config, httpStatus: 403, problem: "p", errorCode: "access_denied"),
+                Self.refusal(.config, 403, "p", "access_denied"),
                 .denied, "denied (403 access_denied)", "not meant"
             ),
             (
-                Refusal(.config, problem: "cannot open /x"),
+                Self.refusal(.config, nil, "cannot open /x"),
                 .wrongSettings, "cannot open /x", "Nothing was changed"
             ),
             (
-                Refusal(.storage, problem: "cannot write /x"),
+                Self.refusal(.storage, nil, "cannot write /x"),
                 .notSaved, "cannot write /x", "Make room"
             ),
         ])

@@ -92,7 +92,7 @@ public struct SignInFailure: Error, Sendable, Equatable {
         case _ where refusal.blamesClient:
             self.init(
                 .wrongSettings, problem: refused,
-                remedy: Self.settings(refusal, credential) + ", then \(again)")
+                remedy: Self.settings(refusal, credential) + ". Then \(again)")
         case _ where ![.reauth, .config].contains(refusal.failureClass):
             self.init(
                 .tryAgain, problem: "the provider accepted you, but has trouble\(detail)",
@@ -117,8 +117,8 @@ public struct SignInFailure: Error, Sendable, Equatable {
         case "unauthorized_client", "unsupported_grant_type":
             "Allow this kind of sign-in for the app at the provider"
         default:
-            "Ask the administrator to check client_id and client_secret (evertoken check "
-                + "\(credential) --show-request shows what is sent)"
+            "Ask the administrator to check client_id and client_secret; evertoken check "
+                + "\(credential) --show-request shows what is sent"
         }
     }
 }

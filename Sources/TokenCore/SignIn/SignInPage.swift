@@ -67,7 +67,7 @@ public struct SignInPage: Sendable, Equatable {
     }
 
     private var words: Words {
-        let status = "<code>evertoken status \(escapedHTML(subject.credential))</code>"
+        let status = Self.command("evertoken status \(escapedHTML(subject.credential))")
         switch outcome {
         case .signedIn:
             return Words(
@@ -110,8 +110,16 @@ public struct SignInPage: Sendable, Equatable {
     private func marked(_ text: String) -> String {
         let name = escapedHTML(subject.credential)
         return ["evertoken login \(name)", "evertoken check \(name) --show-request"].reduce(text) {
-            $0.replacing($1, with: "<code>\($1)</code>")
+            $0.replacing($1, with: Self.command($1))
         }
+    }
+
+    /// Breaks between its words alone: `--show-request` is one.
+    private static func command(_ text: String) -> String {
+        let words = text.utf8.split(separator: UInt8(ascii: " ")).map {
+            "<span>\(Substring($0))</span>"
+        }
+        return "<code>" + words.joined(separator: " ") + "</code>"
     }
 
     public var html: String {
@@ -159,12 +167,11 @@ public struct SignInPage: Sendable, Equatable {
         .bad { --look: var(--bad) }
         .later { --look: var(--later) }
         .other { --look: var(--other) }
-        h1 { margin: 0 0 .75rem; font-size: 1.5rem; line-height: 1.25; color: var(--look);
-          text-wrap: balance }
+        h1 { margin: 0 0 .75rem; font-size: 1.5rem; line-height: 1.25; color: var(--look) }
         p { margin: .75rem 0 0 }
-        code { display: inline-block; max-width: 100%; box-sizing: border-box;
-          font-family: ui-monospace, monospace; font-size: .9em; padding: 0 .35em;
+        code { font-family: ui-monospace, monospace; font-size: .9em; padding: 0 .35em;
           border-radius: .25rem; background: var(--soft) }
+        code span { display: inline-block; max-width: 100% }
         @media (max-width: 30rem) {
           body { place-items: start stretch }
           main { margin: .75rem; padding: 1.25rem }
