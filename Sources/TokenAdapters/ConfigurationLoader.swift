@@ -50,7 +50,7 @@ public struct ConfigurationLoader: Sendable {
     }
 
     /// A file or directory of the configuration that cannot be read.
-    private struct Unreadable: Error {
+    struct Unreadable: Error {
         var path: String
         var code: Int32
         var text: String
@@ -82,7 +82,7 @@ public struct ConfigurationLoader: Sendable {
         return ConfigurationMistake(file: failure.path, problem: problem, remedy: remedy)
     }
 
-    private func file(_ path: String) throws(Unreadable) -> ConfigurationFile {
+    func file(_ path: String) throws(Unreadable) -> ConfigurationFile {
         do throws(SystemError) { return try content(of: path) } catch {
             throw Unreadable(path, error)
         }
@@ -102,7 +102,7 @@ public struct ConfigurationLoader: Sendable {
         return ConfigurationFile(path: path, bytes: bytes, mode: about.st_mode & 0o777)
     }
 
-    private func names(in folder: String) throws(Unreadable) -> [String] {
+    func names(in folder: String) throws(Unreadable) -> [String] {
         guard let stream = opendir(folder) else {
             if errno == ENOENT { return [] }
             throw Unreadable(folder, SystemError("open \(folder)"))

@@ -13,14 +13,14 @@ struct Evertoken: ParsableCommand {
             Exit status: 0 ok, 64 usage, 65 bad data, 69 daemon not reachable, 75 temporary \
             failure, 77 permission, 78 configuration.
 
-              evertoken demo --seconds 20          see it work: no account, no root, no network
+              evertoken demo --seconds 20          see it work, without an account
               evertoken check                      every mistake of the configuration
               evertoken status                     every credential and what to do about it
               curl -H "$(evertoken token crm --header)" https://api.example/
             """,
         version: evertokenVersion,
         subcommands: [
-            Check.self, Status.self, Token.self, Refresh.self, Reload.self, Login.self,
+            Check.self, Status.self, Token.self, Refresh.self, Reload.self, Add.self, Login.self,
             Import.self, Wait.self, Accept.self, Forget.self, Logs.self, Explain.self,
             Providers.self, Demo.self,
         ])

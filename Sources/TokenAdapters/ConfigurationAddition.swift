@@ -1,0 +1,214 @@
+internal import CLinux
+internal import Glibc
+public import TokenCore
+
+/// Puts a credential in a file of its own beside a configuration, `conf.d/NAME.json`, and each of
+/// its secrets in another. Everything is written and flushed under other names first; then the
+/// secrets take their names, and last the drop-in, so that no reader sees a credential without its
+/// secrets.
+public final class ConfigurationAddition {
+    /// What is written into a main file that is not there yet.
+    private static let emptyMain =
+        "{\"$schema\": \"/usr/share/evertoken/evertoken.schema.json\"}\n"
+    /// Its members read the configuration: the daemon's user is one.
+    private static let groupName = "evertoken"
+
+    private let loader: ConfigurationLoader
+    private let name: String
+    private let replaces: Bool
+    private let directory: Int32
+
+    /// Locks the directory, so that two additions at once do not write over each other.
+    ///
+    /// - Parameters:
+    ///   - path: The main configuration file.
+    ///   - name: The credential; a valid name, which is the drop-in's name too.
+    ///   - replaces: Whether a drop-in of that name may be there.
+    /// - Throws: ``LocalFailure`` where there is no such directory, or another addition runs.
+    public init(path: String, name: String, replaces: Bool) throws(LocalFailure) {
+        (loader, self.name, self.replaces) = (ConfigurationLoader(path: path), name, replaces)
+        directory = open(loader.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard directory >= 0 else { throw LocalFailure(SystemError("open \(loader.directory)")) }
+        guard flock(directory, LOCK_EX | LOCK_NB) == 0 else {
+            throw LocalFailure(
+                problem: "another program holds \(loader.directory) locked; try again")
+        }
+    }
+
+    deinit { close(directory) }
+
+    private var dropIn: String { "\(name).json" }
+    private var dropInPath: String { "\(loader.directory)/conf.d/\(dropIn)" }
+
+    /// Why this name's drop-in cannot be written; `nil` if it can.
+    public var obstacle: String? {
+        guard access(dropInPath, F_OK) == 0 else { return nil }
+        guard replaces else {
+            return "\(dropInPath) is there already; --replace writes over it"
+        }
+        let node = (try? loader.file(dropInPath)).flatMap { try? JSONReader.read($0.bytes) }
+        let isAlone =
+            node?.members?.map(\.key) == ["credentials"]
+            && node?["credentials"]?.members?.map(\.key) == [name]
+        return isAlone ? nil : "\(dropInPath) holds more than \(name): edit it by hand"
+    }
+
+    /// Every file of the configuration, the main one first, without the one that is replaced.
+    ///
+    /// - Throws: ``LocalFailure`` for one that cannot be read.
+    public func files() throws(LocalFailure) -> [ConfigurationFile] {
+        do throws(SystemError) {
+            var files = [try main()]
+            for other in try loader.names(in: loader.directory + "/conf.d") {
+                guard other != dropIn || !replaces else { continue }
+                files.append(try loader.file("\(loader.directory)/conf.d/\(other)"))
+            }
+            return files
+        } catch { throw LocalFailure(error) }
+    }
+
+    private func main() throws(SystemError) -> ConfigurationFile {
+        guard access(loader.path, F_OK) != 0, errno == ENOENT else {
+            return try loader.file(loader.path)
+        }
+        return ConfigurationFile(path: loader.path, bytes: Array(Self.emptyMain.utf8), mode: 0o640)
+    }
+
+    /// The configuration as it would be with this drop-in.
+    public func checked(
+        _ document: [UInt8], among files: [ConfigurationFile]
+    ) throws(ConfigurationMistakes) -> Configuration {
+        let added = ConfigurationFile(path: dropInPath, bytes: document, mode: 0o640)
+        let dropIns = (files.dropFirst() + [added]).sorted { $0.path < $1.path }
+        return try Configuration.readTolerantly(main: files[0], dropIns: dropIns).0
+    }
+
+    /// - Returns: The paths that were written, in order.
+    /// - Throws: ``LocalFailure``; nothing new has a name then.
+    public func write(
+        _ document: [UInt8], secrets: [(file: String, text: Secret)]
+    ) throws(LocalFailure) -> [String] {
+        do throws(SystemError) {
+            let folder = try dropInFolder()
+            defer { close(folder) }
+            var files = secrets.map {
+                NewFile(
+                    in: directory, $0.file, "\(loader.directory)/\($0.file)", $0.text.bytes,
+                    replaces: replaces)
+            }
+            if access(loader.path, F_OK) != 0, errno == ENOENT {
+                let file = loader.path.split(separator: "/").last.map(String.init) ?? loader.path
+                files.append(
+                    NewFile(
+                        in: directory, file, loader.path, Array(Self.emptyMain.utf8),
+                        replaces: false))
+            }
+            files.append(NewFile(in: folder, dropIn, dropInPath, document, replaces: replaces))
+            try put(files)
+            for (descriptor, path) in [(directory, loader.directory), (folder, "conf.d")] {
+                guard fsync(descriptor) == 0 else { throw SystemError("save \(path)") }
+            }
+            return files.map(\.path)
+        } catch { throw LocalFailure(error) }
+    }
+
+    private func put(_ files: [NewFile]) throws(SystemError) {
+        var shown: [NewFile] = []
+        defer { for file in files { unlinkat(file.folder, file.temporary, 0) } }
+        do throws(SystemError) {
+            for file in files { try file.prepare(group: readers) }
+            for file in files {
+                try file.show()
+                shown.append(file)
+            }
+        } catch {
+            // What was replaced is gone; what is new leaves no trace.
+            for file in shown where !file.replaces { unlinkat(file.folder, file.name, 0) }
+            throw error
+        }
+    }
+
+    private func dropInFolder() throws(SystemError) -> Int32 {
+        if mkdirat(directory, "conf.d", 0o750) == 0 {
+            _ = readers.map { fchownat(directory, "conf.d", 0, $0, AT_SYMLINK_NOFOLLOW) }
+        } else if errno != EEXIST {
+            throw SystemError("make \(loader.directory)/conf.d")
+        }
+        let folder = clinux_openat(
+            directory, "conf.d", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
+        guard folder >= 0 else { throw SystemError("open \(loader.directory)/conf.d") }
+        return folder
+    }
+
+    /// `nil` for a user who is not root: only they read what they wrote.
+    private var readers: gid_t? {
+        geteuid() == 0 ? Accounts.group(Self.groupName) ?? getegid() : nil
+    }
+}
+
+/// A file that is whole before it has its name.
+private struct NewFile {
+    let folder: Int32
+    let name: String
+    let path: String
+    let bytes: [UInt8]
+    /// Hidden, so that no daemon takes it for a drop-in.
+    let temporary: String
+    /// Whether a file of this name may be there.
+    let replaces: Bool
+
+    init(
+        in folder: Int32, _ name: String, _ path: String, _ bytes: [UInt8], replaces: Bool
+    ) {
+        (self.folder, self.name, self.path, self.bytes) = (folder, name, path, bytes)
+        self.replaces = replaces
+        temporary = "." + name + "." + base64(SystemRandom().bytes(9), urlSafe: true)
+    }
+
+    func prepare(group: gid_t?) throws(SystemError) {
+        let file = clinux_openat(
+            folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+        guard file >= 0 else { throw SystemError("create a file beside \(path)") }
+        defer { close(file) }
+        try writeAll(bytes, to: file, what: path)
+        guard clinux_drop_acls(file) == 0 else {
+            throw SystemError("take the inherited access list off \(path)")
+        }
+        if let group {
+            guard fchown(file, 0, group) == 0 else {
+                throw SystemError("give \(path) to root and the group")
+            }
+        }
+        guard fchmod(file, group == nil ? 0o600 : 0o640) == 0 else {
+            throw SystemError("set the mode of \(path)")
+        }
+        guard fsync(file) == 0 else { throw SystemError("save \(path)") }
+    }
+
+    func show() throws(SystemError) {
+        let isShown =
+            replaces
+            ? renameat(folder, temporary, folder, name) == 0
+            : linkat(folder, temporary, folder, name, 0) == 0
+        guard !isShown else { return }
+        if errno == EEXIST {
+            throw SystemError("write \(path), which is there already; say --replace", code: EEXIST)
+        }
+        throw SystemError("put \(path) in its place")
+    }
+}
+
+extension Secret {
+    fileprivate var bytes: [UInt8] { Array(reveal().utf8) }
+}
+
+extension LocalFailure {
+    init(_ error: SystemError) {
+        (problem, isHeldByAnother) = (error.text, false)
+        isForbidden = error.code == EACCES || error.code == EPERM
+    }
+
+    init(problem: String) {
+        (self.problem, isHeldByAnother, isForbidden) = (problem, false, false)
+    }
+}
