@@ -4,11 +4,12 @@ import TokenCore
 
 struct Providers: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List the shipped provider profiles, or show what one needs.",
+        abstract: "List the built-in provider profiles, or show what one needs.",
         discussion: """
             With a name: what to set, how long its tokens live, and a credential to paste.
 
-              evertoken providers
+              evertoken providers | grep -i zoho
+              evertoken providers --output wide
               evertoken providers zoho
               evertoken providers zoho --json
             """)
@@ -18,6 +19,17 @@ struct Providers: ParsableCommand {
 
     @Flag(help: "Print JSON.")
     var json = false
+
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("wide: with the addresses of their pages.", valueName: "form"))
+    var output: String?
+
+    func validate() throws {
+        guard output ?? "wide" == "wide" else {
+            throw ValidationError("\"\(output ?? "")\" is no form of output; write wide")
+        }
+    }
 
     func run() throws {
         guard let name else { return list() }
@@ -38,14 +50,23 @@ struct Providers: ParsableCommand {
             let nodes = profiles.map {
                 JSONNode.object([
                     ("name", .string($0.name)), ("docs", $0.docs.map { .string($0) }),
+                    ("summary", .string(ProfileDescription($0).summary)),
                 ])
             }
             return print(text(.array(nodes)))
         }
-        let width = profiles.map(\.name.count).max() ?? 0
-        for profile in profiles {
-            let gap = String(repeating: " ", count: width - profile.name.count + 2)
-            print(profile.name + gap + (profile.docs ?? ""))
+        let lines = profiles.map { profile in
+            [profile.name, ProfileDescription(profile).summary]
+                + (output == nil ? [] : [profile.docs ?? ""])
+        }
+        let widths = (0..<2).map { column in lines.map { $0[column].count }.max() ?? 0 }
+        for line in lines {
+            let parts = line.enumerated().map { column, text in
+                let isLast = column == line.count - 1
+                let gap = isLast ? 0 : widths[column] - text.count + 2
+                return text + String(repeating: " ", count: gap)
+            }
+            print(parts.joined())
         }
     }
 

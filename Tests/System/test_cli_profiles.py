@@ -65,13 +65,28 @@ class Watch:
 class ProvidersTest(ProgramCase):
     def test_the_list_names_every_profile_with_its_page(self):
         wanted = [(name, profile(name)["docs"]) for name in NAMES]
-        plain, parsed = evertoken("providers"), evertoken("providers", "--json")
-        for done in (plain, parsed):
+        plain, parsed, wide = (evertoken("providers", *more) for more in (
+            [], ["--json"], ["-o", "wide"]))
+        for done in (plain, parsed, wide):
             self.assert_exit(done, 0)
             self.assertEqual(done.stderr, "")
-        self.assertEqual([tuple(line.split()) for line in plain.stdout.splitlines()], wanted)
-        self.assertEqual([tuple(entry.values()) for entry in json.loads(parsed.stdout)], wanted)
-        self.assertEqual({tuple(entry) for entry in json.loads(parsed.stdout)}, {("name", "docs")})
+        entries = json.loads(parsed.stdout)
+        self.assertEqual([(entry["name"], entry["docs"]) for entry in entries], wanted)
+        self.assertEqual({tuple(entry) for entry in entries}, {("name", "docs", "summary")})
+        told = [(entry["name"], entry["summary"]) for entry in entries]
+        self.assertEqual([tuple(line.split(maxsplit=1)) for line in plain.stdout.splitlines()], told)
+        lines = [line.split() for line in wide.stdout.splitlines()]
+        self.assertEqual([(line[0], line[-1]) for line in lines], wanted)
+
+    def test_the_list_fits_a_terminal_and_says_what_each_takes(self):
+        lines = evertoken("providers").stdout.splitlines()
+        self.assertEqual([line for line in lines if len(line) > 80], [])
+        told = dict(line.split(maxsplit=1) for line in lines)
+        self.assertEqual(told["google"],
+                         "sign in by browser or code, at accounts.google.com")
+        self.assertEqual(told["xee"], "sign in by browser, at cloud.xee.com")
+        self.assertEqual(told["adobe-ims"], "client id and secret, at ims-na1.adobelogin.com")
+        self.assertEqual(told["febbox"], "a long-lived token of yours, at api.febbox.com")
 
     def test_a_page_tells_every_variable_and_its_credential_passes_the_check(self):
         for name, (page, parsed) in of_each(NAMES, lambda name: (

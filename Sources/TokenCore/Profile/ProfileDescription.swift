@@ -148,7 +148,7 @@ public struct ProfileDescription: Sendable {
         return "\(obstacle.problem); \(obstacle.remedy)"
     }
 
-    private func rendered(_ url: Template?) -> String? {
+    func rendered(_ url: Template?) -> String? {
         guard let url else { return nil }
         var context = TemplateContext(nonce: .placeholder)
         for name in url.variables {
