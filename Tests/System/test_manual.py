@@ -15,7 +15,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from harness import BIN, ROOT, require_binaries, temporary_directory  # noqa: E402
 
 PAGES = {name: (ROOT / "systemd" / "man" / name).read_text(encoding="utf-8")
-         for name in ("evertoken.1", "evertoken.json.5", "evertokend.8")}
+         for name in ("evertoken.1", "evertoken.json.5", "evertoken-profiles.7",
+                      "evertokend.8")}
 
 
 def help_of(program, *arguments):
@@ -33,6 +34,20 @@ def options(help_text):
 def flags(text):
     """The long options that a page names: `Fl -min-ttl` is --min-ttl."""
     return set(re.findall(r"\bFl (?:h , Fl )?-([\w-]+)", text))
+
+
+def takes_value(help_text):
+    """The long options that a help text lists, and whether each takes a value."""
+    found = re.findall(r"(?m)^  (?:-\w, )?--([\w-]+)( <[^>]+>)?", help_text)
+    return {name: bool(value) for name, value in found}
+
+
+def valued(text):
+    """The long options that a page names, and whether it ever gives one a value."""
+    told = {}
+    for name, rest in re.findall(r"\bFl (?:h , Fl )?-([\w-]+)(?= *(Ar\b)?)", text):
+        told[name] = told.get(name, False) or bool(rest)
+    return told
 
 
 def section(page, heading):
@@ -110,6 +125,9 @@ class Looks(unittest.TestCase):
 
 
 class TheCommands(unittest.TestCase):
+    #: So many options that their usage names none.
+    LONG = {"add", "login", "import", "check", "providers"}
+
     def test_every_command_and_every_option_of_it_is_in_the_page(self):
         whole = help_of("evertoken")
         listed = re.findall(r"(?m)^  ([a-z]+) +\S", whole.split("SUBCOMMANDS:")[1])
@@ -124,6 +142,28 @@ class TheCommands(unittest.TestCase):
             missing = known - flags(told[name]) - anywhere - {"version"}
             self.assertEqual(missing, set(), f"evertoken(1) does not tell of {name}'s")
             self.assertLessEqual(flags(told[name]), known, f"evertoken(1) tells too much of {name}")
+
+    def test_options_take_a_value_in_the_page_where_they_do_in_the_help(self):
+        compared = 0
+        told = commands("evertoken.1")
+        for name in set(told) - {"help"}:
+            known, page = takes_value(help_of("evertoken", name)), valued(told[name])
+            # What is only referred to needs no value there.
+            for option in (set(known) & set(page)) - {"offline", "state-dir"}:
+                self.assertEqual(page[option], known[option], f"--{option} of {name}")
+                compared += 1
+        self.assertGreater(compared, 25)
+
+    def test_no_help_is_wider_than_a_terminal_and_no_example_is_broken_by_it(self):
+        listed = re.findall(r"(?m)^  ([a-z-]+) +\S", help_of("evertoken").split("SUBCOMMANDS:")[1])
+        for name in ["", *listed]:
+            shown = help_of("evertoken", *([name] if name else []))
+            wide = [line for line in shown.splitlines() if len(line) > 80
+                    and (name in self.LONG or not line.startswith("USAGE:"))]
+            self.assertEqual(wide, [], f"evertoken {name} --help; give it a `usage:`")
+        examples = help_of("evertoken").partition("USAGE:")[0].splitlines()
+        broken = [line for line in examples[1:] if re.match(r"\w+$", line)]
+        self.assertEqual(broken, [])
 
     def test_every_option_of_the_daemon_is_in_its_page(self):
         known = options(help_of("evertokend"))
@@ -141,15 +181,18 @@ class TheCommands(unittest.TestCase):
 
 
 class TheConfiguration(unittest.TestCase):
-    """Keys of profiles below their top level are left to the schema and the README."""
+    """Keys of profiles are in evertoken-profiles(7), all others in evertoken.json(5)."""
 
     SECTIONS = {"credential": "CREDENTIALS", "secret_place": "SECRETS", "refresh": "REFRESH",
                 "output": "OUTPUTS", "profile": "PROVIDERS"}
     #: Told inside the text about this key.
     INSIDE = {"unit_grant": ("CREDENTIALS", "units")}
-    OF_PROFILES = {"assertion", "authorization", "condition", "error_rule", "expiry_rules",
-                   "lifecycle", "request", "request_with_whole_tls", "response", "selector_rules",
-                   "step", "variable"}
+    OF_PROFILES = {"profile": "PROFILE", "variable": "VARIABLES",
+                   "authorization": "AUTHORIZATION", "request": "REQUEST",
+                   "response": "RESPONSE", "selector_rules": "WHERE A VALUE IS",
+                   "expiry_rules": "WHEN A TOKEN ENDS", "error_rule": "REFUSALS",
+                   "condition": "CONDITIONS", "lifecycle": "LIFECYCLE", "step": "STEPS",
+                   "assertion": "ASSERTIONS"}
 
     def documented(self):
         """Every key that is to be told, its schema, and the text that should."""
@@ -157,7 +200,7 @@ class TheConfiguration(unittest.TestCase):
         for key, node in properties(schema):
             yield key, node, section("evertoken.json.5", "TOP LEVEL")
         for name, definition in schema["$defs"].items():
-            if name in self.OF_PROFILES:
+            if name in self.OF_PROFILES and name != "profile":
                 continue
             heading, key = self.INSIDE.get(name, (self.SECTIONS.get(name), None))
             text = section("evertoken.json.5", heading) if heading else PAGES["evertoken.json.5"]
@@ -166,6 +209,29 @@ class TheConfiguration(unittest.TestCase):
                 text = item(text, key).partition("\n")[2]
             for key, node in properties(definition):
                 yield key, node, text
+
+    def documented_of_profiles(self):
+        """The same of profiles."""
+        schema = json.loads((ROOT / "config/evertoken.schema.json").read_text())
+        for name, heading in self.OF_PROFILES.items():
+            text = section("evertoken-profiles.7", heading)
+            for key, node in properties(schema["$defs"][name]):
+                yield key, node, text
+
+    def test_every_key_of_a_profile_and_no_other_is_in_its_page(self):
+        schema = json.loads((ROOT / "config/evertoken.schema.json").read_text())
+        found = list(self.documented_of_profiles())
+        self.assertGreater(len(found), 90)
+        for key, _, text in found:
+            self.assertIn(key, terms(text), f"evertoken-profiles(7) does not tell of {key}")
+        for name, heading in self.OF_PROFILES.items():
+            known = {key for key, _ in properties(schema["$defs"][name])}
+            told = re.findall(r"(?m)^\.It Cm (.*)$", section("evertoken-profiles.7", heading))
+            self.assertEqual(set(told), known, heading)
+        # Nothing of the schema stands in neither page.
+        elsewhere = {name for name, node in schema["$defs"].items() if node.get("properties")}
+        covered = set(self.SECTIONS) | set(self.INSIDE) | set(self.OF_PROFILES)
+        self.assertLessEqual(elsewhere - {"no_proxy"}, covered)
 
     def test_every_key_of_the_schema_is_in_the_page(self):
         found = list(self.documented())
@@ -184,7 +250,7 @@ class TheConfiguration(unittest.TestCase):
 
     def test_every_default_is_in_the_page(self):
         compared = 0
-        for key, node, text in self.documented():
+        for key, node, text in [*self.documented(), *self.documented_of_profiles()]:
             about = item(text, key).replace(r"\(dq", '"')
             if "default" not in node or not about:
                 continue
