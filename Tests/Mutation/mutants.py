@@ -39,9 +39,10 @@ def all_mutants() -> list[Mutant]:
     import mutants_operator
     import mutants_order
     import mutants_process
+    import mutants_sign_in
     found = [*mutants_disk.MUTANTS, *mutants_order.MUTANTS, *mutants_answers.MUTANTS,
              *mutants_process.MUTANTS, *mutants_isolation.MUTANTS, *mutants_field.MUTANTS,
-             *mutants_operator.MUTANTS]
+             *mutants_operator.MUTANTS, *mutants_sign_in.MUTANTS]
     numbers = [each.number for each in found]
     assert len(numbers) == len(set(numbers)), "a number is given twice"
     return found
