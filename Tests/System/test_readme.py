@@ -15,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from debian_package import InstalledCase, package  # noqa: E402
 from harness import BIN, ROOT, temporary_directory  # noqa: E402
+from login_world import come_back, query  # noqa: E402
 from sandbox import ROOT_INSIDE, in_systemd  # noqa: E402
 
 README = ROOT / "README.md"
@@ -68,7 +69,11 @@ class ReadmeTest(InstalledCase):
         self.assertEqual(asked, [("/me", f"Bearer {token}")] * 3)
 
     def api(self):
-        """An API that answers whoever comes; its address, and what it was asked with."""
+        """An API that answers every request; its address, and what it was asked with."""
+        return self.serving(b"you are welcome\n")
+
+    def serving(self, body):
+        """A server on loopback that always gives this; its address, and what it was asked with."""
         asked = []
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -76,7 +81,11 @@ class ReadmeTest(InstalledCase):
                 asked.append((self.path, self.headers["Authorization"]))
                 self.send_response(200)
                 self.end_headers()
-                self.wfile.write(b"you are welcome\n")
+                self.wfile.write(body)
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.do_GET()
 
             def log_message(self, *_):
                 pass
@@ -87,8 +96,46 @@ class ReadmeTest(InstalledCase):
         return "http://127.0.0.1:%d" % server.server_port, asked
 
     @in_systemd(instead=programs_and_package)
-    def test_the_five_minute_set_up_ends_with_a_token(self):
+    def test_the_set_up_by_hand_ends_with_a_token(self):
         self.set_up_by("install")
+
+    @in_systemd(instead=programs_and_package)
+    def test_the_first_token_takes_the_six_commands_that_it_says(self):
+        lines = [line.partition("#")[0].strip() for line in block("first-token").splitlines()]
+        self.assertEqual(len(lines), 6)
+        self.assertIn("## First token: six commands\n", README.read_text(encoding="utf-8"))
+        install, shown, add, start, login, token = lines
+        self.shell(install)
+        self.assertIn("accounts.google.com", self.shell(shown))
+        # The one change: the provider is on loopback.
+        base, _ = self.serving(b'{"access_token": "first", "refresh_token": "r"}')
+        self.write("evertoken.json", json.dumps({"providers": {"google": {
+            "request": {"url": base + "/token"}, "authorization": {"url": base + "/auth"}}}}))
+        answers = "client_id=my-client\\nclient_secret=a-client-secret\\n"
+        self.assertIn("next: sudo evertoken login my-google",
+                      self.shell(f"printf '{answers}' | {add.removeprefix('sudo ')}"))
+        self.shell(start)
+        self.sign_in(login.removeprefix("sudo ").split())
+        self.assertEqual(self.shell(token), "first")
+
+    def sign_in(self, command):
+        """Runs the command, and is the person and the browser."""
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              text=True) as login:
+            asked = ""
+            while "redirect_uri=" not in asked:
+                asked = login.stdout.readline()
+                self.assertTrue(asked, "no address was printed")
+            fields = query(asked.strip())
+            status, _, page = come_back(
+                f"{fields['redirect_uri']}?code=agreed&state={fields['state']}")
+            said = login.stdout.read()
+        self.assertEqual((status, login.returncode), (200, 0), said)
+        self.assertIn("Check: evertoken status my-google", re.sub("<[^>]*>", "", page.decode()))
+
+    def test_what_it_has_run_first_builds_and_shows_and_then_tests(self):
+        blocks = re.findall(r"```sh\n(.*?)\n```", README.read_text(encoding="utf-8"), re.DOTALL)
+        self.assertEqual(blocks[:2], ["Tests/demo", "Tests/run"])
 
     @in_systemd(instead=programs_and_package)
     def test_so_does_an_installation_by_hand(self):
@@ -103,7 +150,7 @@ class TextTest(unittest.TestCase):
         for name in names:
             self.assertTrue((ROOT / name).exists(), f"the README names {name}")
 
-    def test_xee_is_printed_as_it_is_shipped(self):
+    def test_xee_is_printed_as_it_is_built_in(self):
         shipped = json.loads((ROOT / "Sources/TokenCore/Profiles/xee.json").read_text())
         printed = re.search(r"Xee, whole:\n\n```json\n(.*?)\n```", README.read_text(), re.DOTALL)
         expected = {key: shipped[key] for key in shipped if key not in ("name", "docs")}
@@ -111,10 +158,10 @@ class TextTest(unittest.TestCase):
             rule.pop("note", None)
         self.assertEqual(json.loads(printed[1]), expected)
 
-    def test_it_counts_the_shipped_profiles_right(self):
+    def test_it_counts_the_built_in_profiles_right(self):
         count = len(list((ROOT / "Sources/TokenCore/Profiles").glob("*.json")))
         text = README.read_text(encoding="utf-8")
-        self.assertEqual(set(re.findall(r"([0-9]+) (?:shipped )?providers", text)), {str(count)})
+        self.assertEqual(set(re.findall(r"([0-9]+) (?:built-in )?providers", text)), {str(count)})
 
     def test_the_profile_of_the_walk_through_passes_and_sends_what_is_printed(self):
         text = README.read_text(encoding="utf-8")
