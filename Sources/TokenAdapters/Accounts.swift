@@ -33,16 +33,6 @@ public enum Accounts {
         return entry.pw_gid
     }
 
-    static func name(ofGroup number: gid_t) -> String? {
-        var entry = Glibc.group()
-        var found: UnsafeMutablePointer<Glibc.group>?
-        var buffer = [CChar](repeating: 0, count: 64 * 1024)
-        guard getgrgid_r(number, &entry, &buffer, buffer.count, &found) == 0, found != nil else {
-            return nil
-        }
-        return String(cString: entry.gr_name)
-    }
-
     static func group(_ name: String) -> gid_t? {
         if let number = UInt32(name) { return number }
         var entry = Glibc.group()

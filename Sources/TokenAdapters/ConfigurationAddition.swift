@@ -57,17 +57,17 @@ public final class ConfigurationAddition {
     ///
     /// - Throws: ``LocalFailure`` for one that cannot be read.
     public func files() throws(LocalFailure) -> [ConfigurationFile] {
-        do throws(SystemError) {
+        do throws(ConfigurationLoader.Unreadable) {
             var files = [try main()]
             for other in try loader.names(in: loader.directory + "/conf.d") {
                 guard other != dropIn || !replaces else { continue }
                 files.append(try loader.file("\(loader.directory)/conf.d/\(other)"))
             }
             return files
-        } catch { throw LocalFailure(error) }
+        } catch { throw LocalFailure(error.error) }
     }
 
-    private func main() throws(SystemError) -> ConfigurationFile {
+    private func main() throws(ConfigurationLoader.Unreadable) -> ConfigurationFile {
         guard access(loader.path, F_OK) != 0, errno == ENOENT else {
             return try loader.file(loader.path)
         }

@@ -52,12 +52,11 @@ public struct ConfigurationLoader: Sendable {
     /// A file or directory of the configuration that cannot be read.
     struct Unreadable: Error {
         var path: String
-        var code: Int32
-        var text: String
+        var error: SystemError
+        var code: Int32 { error.code }
+        var text: String { error.text }
 
-        init(_ path: String, _ error: SystemError) {
-            (self.path, code, text) = (path, error.code, error.text)
-        }
+        init(_ path: String, _ error: SystemError) { (self.path, self.error) = (path, error) }
     }
 
     private func mistake(_ failure: Unreadable) -> ConfigurationMistake {

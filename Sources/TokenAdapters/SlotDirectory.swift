@@ -64,12 +64,6 @@ public final class SlotDirectory: SlotStore, Sendable {
         close(directory)
     }
 
-    /// Lets go of the lock now: something may still hold on to this object for a moment.
-    func unlock() {
-        flock(lock, LOCK_UN)
-        flock(directory, LOCK_UN)
-    }
-
     private static func isPrivate(_ directory: Int32) -> Bool {
         var about = stat()
         return fstat(directory, &about) == 0 && about.st_mode & 0o077 == 0

@@ -167,8 +167,10 @@ private func staticToken(_ number: Int) -> WireResult {
         let (refused, sent) = try await accepted(.answered(RawAnswer(status: 400, body: body)))
         #expect(refused["result"] == "refused" && refused["error"] == "invalid_grant")
         #expect(sent == [.sent("RT-1")])
-        let (failed, _) = try await accepted(.notSent(problem: "no route"))
-        #expect(failed["result"] == "failed" && failed["problem"]?.text == "no route")
+        let (failed, _) = try await accepted(
+            .notSent(WireFault(Cause(.connectionRefused, CauseFacts(host: "id.example")))))
+        #expect(
+            failed["result"] == "failed" && failed["problem"]?.text?.contains("id.example") == true)
     }
 
     @Test("one that is not quarantined is not accepted, but by a caller of a former version")
@@ -191,7 +193,7 @@ private func staticToken(_ number: Int) -> WireResult {
         let world = try await worldWithState()
         world.state.withLock { $0.foreign = ["mail"] }
         // The first try of the candidate, in the quarantine, is not answered.
-        world.script([.notSent(problem: "down"), RecordingWorld.token(2)])
+        world.script([.notSent(WireFault(Cause(.connectionRefused))), RecordingWorld.token(2)])
         try await world.run(configuration) { engine in
             try await world.wait("READY") { $0.contains(.ready) }
             world.state.withLock { $0.uptime += .seconds(100) }
