@@ -23,7 +23,8 @@ GAMES, MAN, MAIL, STAFF, GAMES_GROUP = 5, 6, 8, 50, 60
 LOOK = ("GET /v1/status", "GET /v1/credentials/crm", "GET /metrics", "GET /healthz")
 TOKEN = "GET /v1/credentials/crm/token"
 CHANGE = ("POST /v1/credentials/crm/refresh", "POST /v1/credentials/crm/import",
-          "POST /v1/credentials/crm/login", "POST /v1/reload")
+          "POST /v1/credentials/crm/login", "POST /v1/reload",
+          "GET /v1/credentials/crm/stored")
 BODIES = {CHANGE[1]: '{"access_token": "imported", "expires_in": 60}',
           CHANGE[2]: '{"code": "1"}'}
 #: Asks every question of argv[2:] and prints [[status, body], …]; or why it could not connect.

@@ -4,6 +4,7 @@ sends no refresh token that is spent, and a second `forget` finishes.
 The initial token in the configuration is spent, and the server would end the whole sign-in."""
 
 import hashlib
+import os
 import pathlib
 import shutil
 import subprocess
@@ -19,6 +20,12 @@ from programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase, evertoken  # n
 #: What only looks; a kill between two of them leaves the same.
 LOOKS = ("read", "pread64", "lseek", "fstat", "newfstatat", "fstatfs", "getdents64", "fgetxattr",
          "flistxattr", "faccessat", "access", "close")
+
+
+def sequence(slot):
+    """Of the newest record of a slot's file, as its attribute remembers it."""
+    return max(int(name.rsplit(".", 1)[1]) for name in os.listxattr(slot)
+               if name.startswith("user.evertoken.sequence."))
 
 
 class KilledForget(ProgramCase):
@@ -114,8 +121,10 @@ class KilledForget(ProgramCase):
         self.assertTrue({"fsync", "unlinkat"} <= calls, calls)
         self.assertTrue(any("rename" in call for call in calls), calls)
 
-    def test_the_traces_are_on_the_disk_before_a_slot_is_touched(self):
-        trace = self.forget(self.copy("order"))
+    def test_the_traces_are_on_the_disk_before_a_slot_is_touched_and_the_newest_goes_last(self):
+        daemon = self.copy("order")
+        newest = max((sequence(daemon.state / "crm" / name), name) for name in ("slotA", "slotB"))
+        trace = self.forget(daemon)
         trace_at = [i for i, s in enumerate(trace.steps)
                     if s.is_exit and s.call.startswith("rename") and s.result >= 0]
         directory_at = [i for i, s in enumerate(trace.steps)
@@ -125,6 +134,8 @@ class KilledForget(ProgramCase):
                   and s.path.endswith(("slotA", "slotB"))]
         self.assertLess(trace_at[0], directory_at[0])
         self.assertLess(directory_at[0], writes[0])
+        self.assertTrue(trace.steps[writes[-1]].path.endswith(newest[1]))
+        self.assertFalse(trace.steps[writes[0]].path.endswith(newest[1]))
 
 
 if __name__ == "__main__":
