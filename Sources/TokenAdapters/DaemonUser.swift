@@ -28,7 +28,8 @@ public struct DaemonUser: Sendable {
         guard let number else { return nil }
         user = number
         self.name = Accounts.name(ofUser: number) ?? String(number)
-        group = Accounts.mainGroup(of: number) ?? gid_t(number)
+        // A user without an account has the group that its state has.
+        group = Accounts.mainGroup(of: number) ?? (about.st_uid == number ? about.st_gid : number)
         further = groups.compactMap(Accounts.group)
     }
 

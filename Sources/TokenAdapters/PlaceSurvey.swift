@@ -71,7 +71,8 @@ public final class PlaceSurvey: ConfigurationSurvey {
         let answers = seen.all
         let found = answers.compactMap { index, finding in finding.map { (index, $0) } }
         guard isDone == nil else { return found }
-        let silent = indices.filter { index in !answers.contains { $0.0 == index } }
+        let answered = Set(answers.map(\.0))
+        let silent = indices.filter { !answered.contains($0) }
         return found + silent.map { ($0, places[$0].finding(.silent(mount: mount))) }
     }
 

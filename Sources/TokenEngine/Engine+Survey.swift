@@ -17,11 +17,11 @@ struct SurveyState: Sendable {
     var lastAt: Uptime?
     var findings: [CheckFinding] = []
 
-    /// Those of the whole are every credential's, such as the file of authorities.
-    func findings(of credential: String) -> [CheckFinding] {
-        findings.filter { finding in
-            finding.credential.map { $0 == credential } ?? (finding.file != nil)
-        }
+    /// By credential; those of the whole, such as the file of authorities, are every one's.
+    func byCredential(_ names: Set<String>) -> [String: [CheckFinding]] {
+        let own = Dictionary(grouping: findings, by: \.credential)
+        let whole = (own[nil] ?? []).filter { $0.file != nil }
+        return Dictionary(uniqueKeysWithValues: names.map { ($0, (own[$0] ?? []) + whole) })
     }
 
     mutating func apply(_ found: [CheckFinding], _ scope: SurveyScope) {
@@ -97,9 +97,8 @@ extension EngineLoop {
             before.findings.filter(isOfAll) != surveyed.findings.filter(isOfAll)
         var names = Set((before.findings + surveyed.findings).compactMap(\.credential))
         if wholeChanged { names.formUnion(fleet.names) }
-        for name in names.sorted() {
-            let event = LifecycleEvent.surveyed(surveyed.findings(of: name))
-            perform(fleet.handle(event, for: name, now: now), &group)
+        for (name, findings) in surveyed.byCredential(names).sorted(by: { $0.key < $1.key }) {
+            perform(fleet.handle(.surveyed(findings), for: name, now: now), &group)
         }
         guard surveyed.isWanted else { return }
         surveyed.isWanted = false

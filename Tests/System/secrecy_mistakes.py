@@ -27,7 +27,8 @@ WHOLE = {
         "outputs": [{"path": "crm/token", "format": "template", "template": "${access_token}",
                      "mode": "0640", "owner": "root", "group": "root", "on_expiry": "keep"}],
         "on_change": [{"exec": ["/bin/true", "a"], "timeout": "10s"}]},
-        "drive": {"provider": "as", "client_id": "drive", "client_secret": {"file": "SECRET"},
+        "drive": {"provider": "as", "client_id": "drive",
+                  "client_secret": {"file": "/etc/no-such-secret"},
                   "refresh_token": {"command": ["/bin/cat", "/dev/null"]}}},
 }
 #: Names of profiles, users, groups, files and programs are told to the person who gave them, and so

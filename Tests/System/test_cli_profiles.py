@@ -108,7 +108,7 @@ class ProvidersTest(ProgramCase):
                     self.assert_exit(done, 0)
                     # Its secrets are not on this machine, and nothing else is wrong.
                     self.assertEqual([line for line in done.stderr.splitlines()
-                                      if "No such file" not in line], [])
+                                      if "does not exist" not in line], [])
                     self.assertNotIn("cannot be made", done.stdout)
 
     def assert_told(self, name, told, about):

@@ -44,6 +44,15 @@ import Testing
                 "credentials.crm.variables.region"
             ),
             (document(variables: "", more: #", "proxy": "http://u:p@proxy.example:1""#), "proxy"),
+            (
+                document(variables: #""private_key": "bWVtYmVy""#),
+                "credentials.crm.variables.private_key"
+            ),
+            (
+                document(variables: "").replacing(
+                    #""region": {}"#, with: #""region": {"secret": true, "default": "d"}"#),
+                "providers.as.variables.region.default"
+            ),
         ]
         for (text, path) in cases {
             #expect(strictPaths(text, mode: 0o644) == [path])
@@ -51,6 +60,7 @@ import Testing
         }
         for text in [
             document(variables: #""key": {"file": "k"}, "region": "eu""#),
+            document(variables: #""private_key": "/etc/evertoken/key.pem""#),
             document(variables: "", more: #", "proxy": "http://u@proxy.example:1""#),
         ] {
             #expect(strictPaths(text, mode: 0o644) == [])

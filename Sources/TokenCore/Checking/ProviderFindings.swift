@@ -2,21 +2,18 @@
 // whose variables it may need.
 extension ConfigurationReading {
     func findings(of profiles: ProfileCatalogue) -> [CheckFinding] {
-        providers.sorted { $0.key < $1.key }.flatMap { name, source in
+        let used = Set(credentials.compactMap { $0.field.node["provider"]?.text })
+        return providers.sorted { $0.key < $1.key }.flatMap { name, source in
             guard let profile = profiles.profile(named: name, usedBy: source.field) else {
                 return [CheckFinding]()
             }
-            let problems = isUsed(name) ? [] : profile.urlProblems(with: [:])
+            let problems = used.contains(name) ? [] : profile.urlProblems(with: [:])
             return problems.map { problem in
                 let cause = CheckCause.unusedProvider(
                     problem: "the token URL \(problem.problem)", remedy: problem.remedy)
                 return CheckFinding(key: "providers." + name, cause: cause)
             } + unreadVariables(of: profile, source.node)
         }
-    }
-
-    private func isUsed(_ name: String) -> Bool {
-        credentials.contains { $0.field.node["provider"]?.text == name }
     }
 
     /// Variables that the provider itself declares, unless another one extends it.

@@ -22,6 +22,7 @@ struct InlineSecrets {
             document.recordTightened(at: proxy.offset, path: "proxy", Self.problem, remedy)
         }
         refuseProxies(in: root)
+        refuseDefaults(in: root)
         refuseKeys(in: root, path: "")
     }
 
@@ -42,6 +43,19 @@ struct InlineSecrets {
             }
             for (index, step) in (member.value["steps"]?.elements ?? []).enumerated() {
                 refuse(step["request"]?["proxy"], "\(place).steps[\(index)].request.proxy")
+            }
+        }
+    }
+
+    /// What a provider of the configuration declares secret and gives itself.
+    private func refuseDefaults(in root: JSONNode) {
+        for provider in root["providers"]?.members ?? [] {
+            for variable in provider.value["variables"]?.members ?? [] {
+                let path = "providers.\(provider.key).variables.\(variable.key).default"
+                guard variable.value["secret"]?.flag == true, let value = variable.value["default"],
+                    !(value.text.map(Self.isPrivateKey) ?? false)
+                else { continue }
+                document.recordTightened(at: value.offset, path: path, Self.problem, remedy)
             }
         }
     }
@@ -71,9 +85,10 @@ struct InlineSecrets {
     func refuse(in credential: CredentialConfiguration, _ field: FieldReader) {
         guard document.mode & 0o007 != 0 else { return }
         for (name, source) in credential.variables.sorted(by: { $0.key < $1.key }) {
-            guard let variable = credential.profile.variables[name], variable.isSecret,
-                !variable.isFromFile, case .literal = source,
+            let variable = credential.profile.variables[name]
+            guard variable?.isFromFile != true, case .literal = source,
                 let value = field.node["variables"]?[name],
+                variable?.isSecret == true || credential.profile.isKey(name, value),
                 !(value.text.map(Self.isPrivateKey) ?? false)
             else { continue }
             document.recordTightened(
@@ -95,5 +110,18 @@ struct InlineSecrets {
         let authority = url[scheme.upperBound...].prefix { $0 != "/" }
         guard let at = authority.lastIndex(of: "@") else { return false }
         return authority[..<at].contains(":")
+    }
+}
+
+extension ProviderProfile {
+    /// Whether a variable's own text is a key that requests are signed with, in whatever form; not
+    /// the path of its file.
+    fileprivate func isKey(_ name: String, _ value: JSONNode) -> Bool {
+        guard let text = value.text, !text.hasPrefix("/"), !text.hasPrefix("./") else {
+            return false
+        }
+        let requests = allExchanges.map(\.request)
+        return name == "private_key" || requests.contains { $0.signingKeys.contains(name) }
+            || requests.flatMap(\.assertions.values).contains { $0.key.variables.contains(name) }
     }
 }
