@@ -23,7 +23,7 @@ final class ControlAccess: Sendable {
         if peer.uid == 0 || peer.uid == geteuid() { return then(true) }
         switch request {
         case .status, .credential, .health, .liveness, .metrics: then(true)
-        case .token, .refresh, .order, .signIn, .accept, .stored, .forget, .reload:
+        case .token, .refresh, .order, .signIn, .accept, .stored, .forget, .reload, .check:
             lookUps.start(key: String(peer.uid), holder: String(peer.uid)) {
                 then(self.isNamed(peer))
             }

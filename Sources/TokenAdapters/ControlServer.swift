@@ -139,7 +139,7 @@ extension ControlRequest {
     fileprivate var isAnsweredAtOnce: Bool {
         switch self {
         case .status, .credential, .health, .liveness, .metrics: true
-        case .token, .refresh, .order, .signIn, .accept, .stored, .forget, .reload: false
+        case .token, .refresh, .order, .signIn, .accept, .stored, .forget, .reload, .check: false
         }
     }
 }
@@ -185,6 +185,7 @@ enum ControlRoute {
         case ("POST", ["login"]): return login(request, name)
         case ("POST", ["sign-in"]): return signIn(request, name)
         case ("POST", ["accept"]): return waiting(request) { .accept(name, wait: $0) }
+        case ("POST", ["check"]): return .success(.check(name))
         case ("GET", ["stored"]) where isConfiguredName(name): return .success(.stored(name))
         case ("POST", ["forget"]) where isConfiguredName(name):
             return .success(

@@ -46,6 +46,7 @@ final class CurlTransfer {
         setLimits()
         setTLS(&authorities)
         setCallbacks()
+        request.limit(handle)
     }
 
     deinit {
@@ -240,10 +241,11 @@ final class CurlTransfer {
         sockets.end(isWhole: isWhole)
         var status = 0
         ccurl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
+        let failure = WireResult.notSent(fault(code, errorWords.failure))
+        if request.isConnectionOnly { return done(request.result(code, or: failure)) }
         guard isSent else {
             // Files that cannot be used are tried again soon too: they may be changing just now.
-            done(.notSent(fault(code, errorWords.failure)))
-            return
+            return done(failure)
         }
         guard status >= 200 else {
             done(.unanswered(loss(code, errorWords.failure)))

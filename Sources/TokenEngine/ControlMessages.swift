@@ -22,6 +22,8 @@ public enum ControlRequest: Sendable {
     /// - allTraces: the fingerprints of its spent refresh tokens as well.
     case forget(String, allTraces: Bool = false)
     case reload
+    /// Looks at the provider from here; spends nothing.
+    case check(String)
     case health
     /// Whether the loop answers at all, whatever it has to say of credentials.
     case liveness

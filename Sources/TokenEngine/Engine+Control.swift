@@ -72,6 +72,9 @@ extension EngineLoop {
             if let refusal = order.obstacle(for: lifecycle.configuration) { return reply(refusal) }
             orderReplies[name, default: []].append(reply)
             perform(fleet.handle(.orderGiven(order), for: name, now: now), &group)
+        case .check(let name):
+            guard let lifecycle = known(name, reply) else { return }
+            checkLive(lifecycle.configuration, reply, &group)
         case .accept(let name, let wait): accept(name, wait: wait, reply, &group)
         case .stored(let name): tellStored(name, reply, &group)
         case .forget(let name, let allTraces):

@@ -79,6 +79,7 @@ struct EngineLoop {
     var look: OutputLook
     var initialTokens = InitialTokenLook()
     var surveyed = SurveyState()
+    let liveChecks = LiveCheckTurns()
     let runner: AttemptRunner
 
     init(engine: Engine, configuration: Configuration, owners: RefreshTokenOwners) {

@@ -49,6 +49,7 @@ extension ControlRequest {
         case .health: "health"
         case .liveness: "liveness"
         case .metrics: "metrics"
+        case .check: "check"
         }
     }
 }

@@ -48,8 +48,8 @@ public struct LoneAttempts: Sendable {
                 try await runner.forget(
                     name, profile: credential(name)?.profile, memory: nil, allTraces: allTraces)
             }
-        case .status, .credential, .token, .refresh, .accept, .reload, .health, .liveness,
-            .metrics:
+        case .status, .credential, .token, .refresh, .accept, .reload, .check, .health,
+            .liveness, .metrics:
             return .problem(503, "this needs the daemon", remedy: "Start it")
         }
     }

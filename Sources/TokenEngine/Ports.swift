@@ -78,6 +78,8 @@ public struct WireRequest: Sendable {
     public var connectTimeout: Duration
     public var caFile: String?
     public var proxy: String?
+    /// Set where only the connection is wanted: told how it ended, by the stage that it came to.
+    public var connectionEnded: (@Sendable (ConnectionOutcome.Stage) -> Void)?
 
     public init(
         request: RenderedRequest, timeout: Duration, connectTimeout: Duration, caFile: String?,
@@ -101,6 +103,9 @@ public enum WireResult: Sendable, Equatable {
 /// One HTTP exchange: no redirect, no retry, a fresh connection, bounded time and size.
 public protocol TokenEndpoint: Sendable {
     func send(_ request: WireRequest) async -> WireResult
+    /// Makes the connection that the request would go over, with TLS and all that is checked of a
+    /// certificate; closes it without a byte of the request.
+    func connect(_ request: WireRequest) async -> ConnectionOutcome
 }
 
 /// Why a secret could not be read. Never holds it.

@@ -15,16 +15,23 @@ struct Check: ParsableCommand {
             has no effect. Runs none of the programs, shows no secret. With --strict a warning is \
             a mistake.
 
+            With --live the daemon looks at each provider from this host: name, connection, \
+            certificate, clock, and the client where its profile says how; nothing is spent. Exits \
+            78 if a setting is wrong, 75 if something there is.
+
             With --show-request it prints the exact request that a credential would send, secrets \
             as «secret»; none of them is read then.
 
               evertoken check --config ./evertoken.json
               evertoken check --strict
               evertoken check crm --show-request
+              evertoken check --live crm
             """)
 
-    @Argument(help: "Look at one credential of it.", completion: .credentialNames)
-    var name: String?
+    @Argument(
+        help: "Look at this credential of it; with --live at several.",
+        completion: .credentialNames)
+    var names: [String] = []
 
     @Flag(help: "Exit 78 for warnings too.")
     var strict = false
@@ -32,13 +39,36 @@ struct Check: ParsableCommand {
     @Flag(help: "Print the requests the credential would send.")
     var showRequest = false
 
+    @Flag(help: "Have the daemon look at the providers; spends nothing.")
+    var live = false
+
+    @Option(help: ArgumentHelp("With --live: the daemon's control socket.", valueName: "path"))
+    var socket: String?
+
     @Option(help: ArgumentHelp("Look with this user's rights; needs root.", valueName: "name"))
     var user: String?
 
     @Option(help: ArgumentHelp("The configuration file.", valueName: "path"), completion: .file())
     var config = defaultConfigurationPath
 
+    private var name: String? { names.first }
+
+    func validate() throws {
+        guard names.count <= 1 || live else {
+            throw ValidationError("Name one credential, or say --live.")
+        }
+        if live, showRequest || strict || user != nil {
+            throw ValidationError("--live goes with none of --show-request, --strict, --user.")
+        }
+    }
+
     func run() throws {
+        if live {
+            var daemon = DaemonOptions()
+            daemon.socket = socket
+            daemon.config = config == defaultConfigurationPath ? nil : config
+            throw ExitCode(try LiveChecks(client: try daemon.client()).run(names))
+        }
         let (configuration, loader) = try loadConfiguration(config, isTolerant: false)
         let places = serviceDirectories(configuration, loader)
         try refuseUnsafePlaces(configuration, places)

@@ -290,6 +290,8 @@ extension Life: OutputPublisher {
 }
 
 extension Life: TokenEndpoint {
+    func connect(_ request: WireRequest) async -> ConnectionOutcome { .stands }
+
     func send(_ request: WireRequest) async -> WireResult {
         guard !isDead else { return .notSent(TokenEngine.WireFault(Cause(.connectionRefused))) }
         simulation.operation(self)

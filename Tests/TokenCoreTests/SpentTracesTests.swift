@@ -9,7 +9,8 @@ import Testing
 
     private func seeded() -> StoredGrant {
         var grant = StoredGrant()
-        grant.adopt(seed: InitialToken(Secret("seed")), at: Examples.noon, profile: profile)
+        grant.adopt(
+            seed: InitialToken(Secret("seed")), for: nil, at: Examples.noon, profile: profile)
         return grant
     }
 

@@ -31,6 +31,9 @@ final class RecordingWorld: Sendable {
         var slots: [String: [[UInt8]]] = [:]
         var answers: [WireResult] = []
         var requests: [RenderedRequest] = []
+        /// Connections without a request, and how they end.
+        var connections: [RenderedRequest] = []
+        var connection = ConnectionOutcome.stands
         var inFlight = 0
         var mostInFlight = 0
         var failingWrites: Set<Int> = []
@@ -228,6 +231,12 @@ final class RecordedSlots: OpenSlots {
 }
 
 extension RecordingWorld: TokenEndpoint, SecretReader, OutputPublisher, HookRunner {
+    func connect(_ request: WireRequest) async -> ConnectionOutcome {
+        state.withLock { state in
+            state.connections.append(request.request)
+            return state.connection
+        }
+    }
     func send(_ request: WireRequest) async -> WireResult {
         let body = String(decoding: request.request.body ?? [], as: UTF8.self)
         let token = body.split(separator: "&").first { $0.hasPrefix("refresh_token=") } ?? ""

@@ -251,6 +251,20 @@ public struct Fleet: Sendable {
         }
     }
 
+    /// Takes a place in the rate limit for one request that is no renewal.
+    ///
+    /// - Returns: Whether there was one now.
+    public mutating func takePlace(of name: String, now: Uptime) -> Bool {
+        guard let index = indices[name], let lifecycle = lifecycles[index] else { return false }
+        guard let limit = lifecycle.rules.rateLimit,
+            let group = lifecycle.configuration.rateLimitGroup
+        else { return true }
+        windows[group, default: RateWindow(limit)].apply(limit)
+        guard windows[group]?.hasPlace(now) ?? true else { return false }
+        windows[group]?.take(now)
+        return true
+    }
+
     private mutating func noteFormerLife(
         _ grant: StoredGrant, _ lifecycle: CredentialLifecycle, _ index: Int, _ now: Moment
     ) {

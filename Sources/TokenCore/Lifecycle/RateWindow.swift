@@ -31,6 +31,15 @@ struct RateWindow: Sendable {
         return free
     }
 
+    /// Whether a request may go now without taking a place that is kept for another.
+    mutating func hasPlace(_ now: Uptime) -> Bool {
+        sent.removeAll { $0.advanced(by: limit.period) <= now }
+        return sent.count + reserved.count < limit.count
+    }
+
+    /// Counts one request of none of those who wait.
+    mutating func take(_ now: Uptime) { sent.append(now) }
+
     /// - Parameter requests: How many one exchange makes.
     mutating func note(_ now: Uptime, by index: Int, requests: Int) {
         release(index)

@@ -36,6 +36,8 @@ public struct LifecycleRules: Sendable, Equatable {
     public var accessTokenLifetime: Duration?
     public var refreshTokenExpiry: RefreshTokenExpiry?
     public var mustRefreshBeforeExpiry = false
+    /// How the provider may be asked from here without anything being spent.
+    public var probe: LiveProbe?
 
     public init() {}
 }
@@ -76,6 +78,7 @@ extension LifecycleRules {
             .choice(RefreshTokenExpiry.allCases.map { ($0.rawValue, $0) })
         mustRefreshBeforeExpiry =
             object.take("must_refresh_before_expiry")?.bool() ?? false
+        probe = object.take("probe")?.choice(LiveProbe.allCases.map { ($0.rawValue, $0) })
         object.finish()
     }
 }

@@ -40,10 +40,7 @@ struct ReadableAnswer {
     }
 
     /// The server's clock.
-    var date: WallTime? {
-        raw.header("Date").flatMap(CivilTime.epochSeconds(httpDate:))
-            .map { WallTime(epochSeconds: $0) }
-    }
+    var date: WallTime? { raw.date }
 
     /// What had to be forgiven for its tokens.
     var forgiven: [Forgiveness] { tolerant?.node == nil ? [] : tolerant?.forgiven ?? [] }

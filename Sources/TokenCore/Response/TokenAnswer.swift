@@ -12,6 +12,12 @@ public struct RawAnswer: Sendable, Equatable {
         self.isTruncated = isTruncated
     }
 
+    /// The server's clock, if it told.
+    public var date: WallTime? {
+        header("Date").flatMap(CivilTime.epochSeconds(httpDate:))
+            .map { WallTime(epochSeconds: $0) }
+    }
+
     public func header(_ name: String) -> String? {
         headers(name).first
     }

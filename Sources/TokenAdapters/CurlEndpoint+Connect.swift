@@ -1,0 +1,53 @@
+internal import CCurl
+internal import Synchronization
+public import TokenCore
+public import TokenEngine
+
+extension CurlEndpoint {
+    public func connect(_ request: WireRequest) async -> ConnectionOutcome {
+        // Names are resolved before there is a transfer that could tell.
+        let stage = LastStage()
+        var request = request
+        request.connectionEnded = { stage.store($0) }
+        guard let cause = await send(request).failure else { return .stands }
+        return .failed(stage.load(), cause)
+    }
+
+    /// The stage that was told last.
+    private final class LastStage: Sendable {
+        private let stage = Mutex(ConnectionOutcome.Stage.name)
+        func store(_ new: ConnectionOutcome.Stage) { stage.withLock { $0 = new } }
+        func load() -> ConnectionOutcome.Stage { stage.withLock { $0 } }
+    }
+}
+
+extension WireRequest {
+    var isConnectionOnly: Bool { connectionEnded != nil }
+
+    /// Has libcurl stop where the connection stands, if no more is wanted.
+    func limit(_ handle: UnsafeMutableRawPointer) {
+        guard isConnectionOnly else { return }
+        ccurl_set_long(handle, CURLOPT_CONNECT_ONLY, 1)
+        // It asks before it sends, and here nothing will be sent.
+        ccurl_set_prereq_callback(handle, nil)
+    }
+
+    /// How such a transfer ended; over a connection that stands no server has said anything.
+    func result(_ code: CURLcode, or failure: WireResult) -> WireResult {
+        connectionEnded?(ConnectionOutcome.Stage(code))
+        return code == CURLE_OK ? .answered(RawAnswer(status: 0, body: [])) : failure
+    }
+}
+
+extension ConnectionOutcome.Stage {
+    /// What a transfer was at when it failed.
+    init(_ code: CURLcode) {
+        switch code {
+        case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: self = .name
+        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR:
+            self = .tls
+        case CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER: self = .files
+        default: self = .connection
+        }
+    }
+}

@@ -1,0 +1,148 @@
+/// What a look at a provider from this host showed, for one credential (`evertoken check --live`).
+/// Nothing is spent by it.
+public struct LiveCheck: Sendable, Equatable {
+    public enum Step: String, Sendable, Equatable {
+        /// Secrets and variables make a request.
+        case settings
+        case name
+        case connection
+        case tls
+        /// This host's clock, against the provider's.
+        case clock
+        /// Whether the provider takes the client.
+        case client
+    }
+
+    public enum Outcome: String, Sendable, Equatable, CaseIterable {
+        case fine = "ok"
+        case notTried = "not_tried"
+        /// A setting of this host is wrong.
+        case wrongHere = "wrong_here"
+        /// The provider, or the way to it.
+        case wrongThere = "wrong_there"
+    }
+
+    public struct Line: Sendable, Equatable {
+        public var step: Step
+        public var outcome: Outcome
+        /// What was looked at, what is wrong, or why it was not tried. Never a server's text.
+        public var text: String
+        public var remedy: String?
+
+        public init(_ step: Step, _ outcome: Outcome, _ text: String, remedy: String? = nil) {
+            (self.step, self.outcome, self.text, self.remedy) = (step, outcome, text, remedy)
+        }
+    }
+
+    public var credential: String
+    public private(set) var lines: [Line] = []
+
+    public init(credential: String) { self.credential = credential }
+
+    public mutating func note(_ line: Line) { lines.append(line) }
+
+    /// With what the table of causes says of it.
+    public mutating func note(_ step: Step, _ outcome: Outcome, _ cause: Cause) {
+        let place = RemedyPlace(credential: credential, state: .pending, hasSignIn: false)
+        note(Line(step, outcome, cause.problem, remedy: cause.remedy(for: place)))
+    }
+
+    public var json: JSONNode {
+        let lines = self.lines.map { line in
+            JSONNode.object([
+                ("step", .string(line.step.rawValue)),
+                ("outcome", .string(line.outcome.rawValue)), ("text", .string(line.text)),
+                ("remedy", line.remedy.map { .string($0) } ?? JSONNode(.null)),
+            ])
+        }
+        return .object([("credential", .string(credential)), ("steps", .array(lines))])
+    }
+}
+
+/// How far a connection came that nothing is sent over.
+public enum ConnectionOutcome: Sendable, Equatable {
+    public enum Stage: Sendable, Equatable, CaseIterable {
+        case name, connection, tls
+        /// A file of this host: authorities, or the client's certificate.
+        case files
+    }
+    /// It was made, and the certificate is the host's.
+    case stands
+    case failed(Stage, Cause)
+}
+
+extension LiveCheck {
+    /// One line for each stage that was come to.
+    public mutating func note(_ outcome: ConnectionOutcome, to host: String) {
+        let steps: [(Step, ConnectionOutcome.Stage)] = [
+            (.name, .name), (.connection, .connection), (.tls, .tls),
+        ]
+        for (step, stage) in steps {
+            switch outcome {
+            case .stands: note(Line(step, .fine, host))
+            case .failed(let failed, let cause) where failed == stage:
+                return note(step, .wrongThere, cause)
+            case .failed(.files, let cause) where stage == .tls:
+                return note(step, .wrongHere, cause)
+            case .failed: note(Line(step, .fine, host))
+            }
+        }
+    }
+
+    /// Further than this, tokens and assertions are dated wrongly.
+    static let largestClockDifference: Duration = .seconds(30)
+
+    /// This host's clock against a `Date` header.
+    ///
+    /// - Parameters:
+    ///   - date: The provider's, in whole seconds.
+    ///   - sent: This host's clock before the request, and `received` after the response.
+    public mutating func noteClock(date: WallTime?, sent: WallTime, received: WallTime) {
+        guard let date else {
+            return note(Line(.clock, .notTried, "the provider does not tell its own"))
+        }
+        let (ahead, behind) = (date.duration(to: sent), received.duration(to: date))
+        let (difference, word) = ahead > behind ? (ahead, "ahead of") : (behind, "behind")
+        guard difference > Self.largestClockDifference else {
+            return note(
+                Line(
+                    .clock, .fine, "as the provider's, to \(Self.largestClockDifference.shortText)")
+            )
+        }
+        let seconds = Duration.seconds(difference.components.seconds)
+        note(
+            Line(
+                .clock, .wrongHere,
+                "this host's clock is \(seconds.shortText) \(word) the provider's",
+                remedy: "See: timedatectl"))
+    }
+
+    /// What the response to a made-up refresh token says of the client.
+    public mutating func noteClient(_ result: Result<TokenAnswer, Refusal>, isTruncated: Bool) {
+        switch result {
+        case .success:
+            note(
+                Line(
+                    .client, .wrongThere, "the provider granted a refresh token that was made up",
+                    remedy: "Take \"probe\" out of the provider's \"lifecycle\""))
+        case .failure(let refusal) where refusal.isBare || isTruncated:
+            note(
+                Line(
+                    .client, .notTried,
+                    "the response does not say whether the client or the made-up token was refused")
+            )
+        case .failure(let refusal):
+            switch refusal.failureClass {
+            case .reauth, .reacquire:
+                note(
+                    Line(
+                        .client, .fine,
+                        "accepted; a made-up refresh token was refused, as it should"))
+            case .config:
+                note(.client, .wrongHere, refusal.cause)
+            case .tooEarly, .rateLimited, .transient, .ambiguous, .storage, .output:
+                note(.client, .wrongThere, refusal.cause)
+            }
+        }
+    }
+}

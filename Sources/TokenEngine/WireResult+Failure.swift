@@ -1,0 +1,11 @@
+public import TokenCore
+
+extension WireResult {
+    /// Why there is no response; `nil` for one.
+    public var failure: Cause? {
+        switch self {
+        case .answered: nil
+        case .notSent(let fault), .unanswered(let fault): fault.cause
+        }
+    }
+}

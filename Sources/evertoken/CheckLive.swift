@@ -1,0 +1,100 @@
+import ArgumentParser
+import Dispatch
+import Glibc
+import Synchronization
+import TokenAdapters
+import TokenCore
+
+/// `evertoken check --live`: the daemon looks at each provider, and this prints what it saw.
+struct LiveChecks {
+    let client: ControlClient
+    /// So many at a time; the daemon itself has a bound for all who ask.
+    private static let lanes = 4
+
+    /// Prints a table and returns the exit status: 78 if a setting is wrong, 75 if something there
+    /// is, 0 if neither.
+    ///
+    /// - Parameter names: All that are configured, where it is empty.
+    func run(_ names: [String]) throws -> Int32 {
+        var names = names
+        if names.isEmpty {
+            let status = try client.successful("GET", "/v1/status").body
+            names = (status["credentials"]?.elements ?? []).compactMap { $0["name"]?.text }
+        }
+        let targets = try names.map { try credentialPath($0) + "/check" }
+        let replies = Replies(count: names.count)
+        let queues = (0..<Self.lanes).map { DispatchQueue(label: "evertoken.check.\($0)") }
+        let group = DispatchGroup()
+        for (index, target) in targets.enumerated() {
+            queues[index % Self.lanes].async(group: group) { [client] in
+                replies.note(index) { () throws(ControlClient.Unanswered) in
+                    try client.quietRequest("POST", target, timeout: 90)
+                }
+            }
+        }
+        group.wait()
+        return try show(names, replies.all)
+    }
+
+    private typealias Answer = Result<ControlClient.Reply, ControlClient.Unanswered>
+
+    private final class Replies: Sendable {
+        private let replies: Mutex<[Answer?]>
+        init(count: Int) { replies = Mutex(Array(repeating: nil, count: count)) }
+
+        func note(
+            _ index: Int, _ ask: () throws(ControlClient.Unanswered) -> ControlClient.Reply
+        ) {
+            let answer = Answer(catching: ask)
+            replies.withLock { $0[index] = answer }
+        }
+        var all: [Answer?] { replies.withLock { $0 } }
+    }
+
+    private func show(_ names: [String], _ answers: [Answer?]) throws -> Int32 {
+        let width = (names.map(\.utf8.count) + ["CREDENTIAL".count]).max() ?? 0
+        let pad = { (text: String, size: Int) in
+            text + String(repeating: " ", count: max(0, size - text.utf8.count))
+        }
+        print("\(pad("CREDENTIAL", width))  STEP        RESULT")
+        var worst = EX_OK
+        for (name, answer) in zip(names, answers) {
+            switch answer {
+            case nil: continue
+            case .failure(let error): throw client.failure(error)
+            case .success(let reply) where reply.status / 100 != 2: throw client.failure(reply)
+            case .success(let reply):
+                for (index, line) in (reply.body["steps"]?.elements ?? []).enumerated() {
+                    let outcome = line["outcome"]?.text.flatMap { LiveCheck.Outcome(spelled: $0) }
+                    worst = Self.worse(worst, outcome)
+                    let step = pad(line["step"]?.text ?? "", 10)
+                    let text = line["text"]?.text ?? ""
+                    let result = outcome.map { $0.words(text) } ?? text
+                    print("\(pad(index == 0 ? name : "", width))  \(step)  \(result)")
+                    if let remedy = line["remedy"]?.text {
+                        print(String(repeating: " ", count: width + 14) + "  " + remedy)
+                    }
+                }
+            }
+        }
+        return worst
+    }
+
+    private static func worse(_ status: Int32, _ outcome: LiveCheck.Outcome?) -> Int32 {
+        switch outcome {
+        case .wrongHere?: EX_CONFIG
+        case .wrongThere? where status == EX_OK: EX_TEMPFAIL
+        default: status
+        }
+    }
+}
+
+extension LiveCheck.Outcome {
+    fileprivate func words(_ text: String) -> String {
+        switch self {
+        case .fine: "ok: " + text
+        case .notTried: "not tried: " + text
+        case .wrongHere, .wrongThere: "WRONG: " + text
+        }
+    }
+}
