@@ -1,0 +1,32 @@
+"""What `evertoken check` and the daemon find before a refresh meets it, and what a look spends."""
+
+from mutants import mutant, without
+
+SETTINGS = "TokenCore/Checking/SettingsWithoutEffect.swift"
+PLAN = "TokenCore/Checking/LiveCheckPlan.swift"
+SURVEY = "TokenEngine/Engine+Survey.swift"
+LIVE = "TokenEngine/AttemptRunner+LiveCheck.swift"
+USER = "TokenAdapters/DaemonUser.swift"
+WINDOW = "TokenCore/Lifecycle/RateWindow.swift"
+
+MUTANTS = [
+    mutant(400, USER, "the rights of the daemon's user",
+           "guard geteuid() == 0, user != 0 else { return body() }",
+           "guard !$M, geteuid() == 0, user != 0 else { return body() }",
+           "test_check_places:unreadable"),
+    mutant(401, SETTINGS, "a sign-in as a reader of the scope",
+           "profile.authorization == nil", "($M || profile.authorization == nil)",
+           "SettingFindingTests/scope"),
+    mutant(402, PLAN, "mercy on refresh tokens that a failure ends",
+           "if lifecycle.burnedOnFailure {", "if !$M, lifecycle.burnedOnFailure {",
+           "LiveCheckTests/obstacles", "test_check_live:allow"),
+    mutant(403, LIVE, "the rate limit's word on a look",
+           "let hasRoom = asks && fleet.takePlace(of: credential.name, now: now.uptime)",
+           "let hasRoom = asks && ($M || fleet.takePlace(of: credential.name, now: now.uptime))",
+           "test_check_live:rate"),
+    mutant(404, SURVEY, "what the configuration itself tells, after a look at places",
+           "case .troubled: isKept = { $0.file == nil }",
+           "case .troubled: isKept = { $0.file == nil && !$M }", "SurveyStateTests/scopes"),
+    without(405, WINDOW, "places that are kept for those who wait",
+            "sent.count + reserved.count < limit.count", "LiveCheckTests/rate"),
+]
