@@ -103,8 +103,8 @@ class SecretTextTest(ProgramCase):
         path.touch(mode=0o600)
         path.write_text(json.dumps(config))
         done = evertoken("check", "--config", str(path))
-        self.assert_exit(done, 0, "crlf: client_secret: ", "carriage returns",
-                         "utf16: client_secret: ", "UTF-16", "missing: client_secret: ")
+        self.assert_exit(done, 0, "crlf.client_secret: ", "carriage returns",
+                         "utf16.client_secret: ", "UTF-16", "missing.client_secret: ")
         self.assertNotIn("good", done.stderr)
         self.assertNotIn("s3cret", done.stderr + done.stdout)
 
