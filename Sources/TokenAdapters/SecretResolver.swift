@@ -49,7 +49,7 @@ public final class SecretResolver: SecretReader {
                 throw SecretFailure(.secretVariableUnset, "\(place) is not set")
             }
             let bytes = UnsafeRawBufferPointer(start: value, count: strlen(value))
-            text = try Self.secret(Array(bytes), from: place, form)
+            text = try Self.secret(Array(bytes), from: place, form, file: nil)
         case .credential(let name):
             guard let directory = getenv("CREDENTIALS_DIRECTORY") else {
                 let detail = "there is no systemd credential \(name)"
@@ -114,7 +114,7 @@ public final class SecretResolver: SecretReader {
             do throws(SystemError) { bytes = try Self.content(of: place) } catch {
                 throw SecretFailure(error, file: place)
             }
-            return try Self.secret(bytes, from: place, form)
+            return try Self.secret(bytes, from: place, form, file: place)
         }
     }
 
@@ -169,13 +169,12 @@ public final class SecretResolver: SecretReader {
             case .killed(let signal): throw failed("\(program) died of signal \(signal)")
             }
         }
-        return try secret(bytes, from: program, form)
+        return try secret(bytes, from: program, form, file: nil)
     }
 
     private static func secret(
-        _ bytes: [UInt8], from place: String, _ form: Form
+        _ bytes: [UInt8], from place: String, _ form: Form, file: String?
     ) throws(SecretFailure) -> SecretText {
-        let file = place.hasPrefix("/") ? place : nil
         guard bytes.count <= limit else {
             throw SecretFailure(.secretUnusable, "\(place) is larger than 64 KiB", file: file)
         }

@@ -314,6 +314,8 @@ class RefusalTest(NightCase):
                    {"crm": self.credential("crm", client_secret={"file": str(file)})})
         status = self.assert_told("crm", "secret_missing", f"Create {file}", "seen by itself")
         self.assertEqual(status["state"], "misconfigured")
+        self.wait_for("crm", lambda s: s["last_error"]["tries"] >= 3, "a third look", 60)
+        self.assertEqual(self.status("crm")["last_error"]["since"], status["last_error"]["since"])
         self.assertEqual(server.requests, [])
         self.assertIn("A setting of this host is wrong; nothing was sent", self.daemon.stderr())
         self.assertNotIn("The credential is misconfigured", self.daemon.stderr())

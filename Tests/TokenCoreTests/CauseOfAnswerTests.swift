@@ -38,11 +38,13 @@ import Testing
     @Test("a page in the provider's place is told as one, whatever its status but 5xx")
     func pages() throws {
         let page = "<!DOCTYPE html><html><body>Log in</body></html>"
-        for status in [200, 401, 403, 404] {
+        for status in [200, 400, 401, 403] {
             for type in ["text/html", "text/html; charset=utf-8", nil] {
                 #expect(try refusal(status, page, type: type).cause.kind == .answerIsPage)
             }
         }
+        let unknown = try refusal(404, page, type: "text/html").cause
+        #expect(unknown.kind == .endpointUnknown && unknown.facts.contentType == .html)
         #expect(try refusal(502, page, type: "text/html").cause.kind == .providerFails)
         #expect(try refusal(302, page, type: "text/html").cause.kind == .answerRedirects)
     }

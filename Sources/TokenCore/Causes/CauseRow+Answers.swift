@@ -51,7 +51,8 @@ extension CauseRow {
                 + "access_token"),
         .endpointUnknown: CauseRow(
             .refusal, "the provider knows no token endpoint there ({status}[ {code}])",
-            "Correct {key}; evertoken check {credential} --show-request prints it"),
+            "Correct {key}; evertoken check {credential} --show-request prints it[; or something "
+                + "answered {type} in the provider's place]"),
     ]
 
     private static let afterwards = ", then run: evertoken refresh {credential}"

@@ -147,6 +147,7 @@ extension CredentialLifecycle {
         let wasLoginRequired = grant.attempts.isLoginRequired
         let wasMisconfigured = standingState == .misconfigured
         let oldGeneration = grant.generation
+        let oldError = grant.attempts.lastError
         if let new = report.grant {
             grant = new
             // That nobody ever signed in stands in no slot.
@@ -204,6 +205,9 @@ extension CredentialLifecycle {
             // Refused by ourselves, before anything was written or sent.
             if refusal.failureClass == .config, refusal.httpStatus == nil {
                 noteUnrecorded(StoredError(refusal, as: .config, at: now.wall))
+                // No slot counts it.
+                let counted = grant.attempts.lastError?.following(oldError)
+                grant.attempts.lastError = counted
             }
             return refused(
                 report, wasLoginRequired: wasLoginRequired, wasMisconfigured: wasMisconfigured,

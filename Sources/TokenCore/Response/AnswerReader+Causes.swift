@@ -15,10 +15,11 @@ extension AnswerReader {
             (facts.target, facts.isSamePath) = redirect(of: answer)
             return Cause(.answerRedirects, facts)
         }
-        if status / 100 != 5, failureClass != .rateLimited, isPage(answer) {
+        // A server that knows no such path says so in HTML too.
+        if status / 100 != 5, ![404, 405, 410, 429].contains(status), isPage(answer) {
             return Cause(.answerIsPage, facts)
         }
-        return Cause(kind(failureClass, facts, isBare: answer.body.node == nil), facts)
+        return Cause(kind(failureClass, facts), facts)
     }
 
     /// What every cause of an answer may name.
@@ -40,9 +41,7 @@ extension AnswerReader {
             || (isCalledSo && answer.raw.body.contains(UInt8(ascii: "<")))
     }
 
-    private func kind(
-        _ failureClass: FailureClass, _ facts: CauseFacts, isBare: Bool
-    ) -> CauseKind {
+    private func kind(_ failureClass: FailureClass, _ facts: CauseFacts) -> CauseKind {
         switch failureClass {
         case .reauth, .reacquire:
             if isOfSignIn { return .signInRefused }
@@ -50,7 +49,7 @@ extension AnswerReader {
                 ? .signInWanted : .refreshTokenRefused
         case .rateLimited: return .rateLimited
         case .tooEarly: return .tooEarly
-        case .config: return kindOfRefusal(facts, isBare: isBare)
+        case .config: return kindOfRefusal(facts)
         case .transient, .ambiguous, .storage, .output:
             return facts.status.map { 200...299 ~= $0 } ?? false ? .answerNoSuccess : .providerFails
         }
@@ -69,7 +68,7 @@ extension AnswerReader {
         "invalid_dpop_proof": .dpopDemanded,
     ]
 
-    private func kindOfRefusal(_ facts: CauseFacts, isBare: Bool) -> CauseKind {
+    private func kindOfRefusal(_ facts: CauseFacts) -> CauseKind {
         if let kind = facts.errorCode.flatMap({ Self.kinds[ByteText($0)] }) { return kind }
         switch facts.status {
         case 404, 405, 410: return .endpointUnknown
