@@ -27,7 +27,7 @@ import TokenCore
         world.script([RecordingWorld.token(1)] + Array(repeating: Self.refused, count: 3))
         let found = Found()
         try await world.run(try Self.configuration(lifecycle)) { engine in
-            try await world.wait("a token") { $0.contains(.published("mail")) }
+            try await world.wait("a token") { $0.contains(.published("AT-1")) }
             prepare(world)
             for _ in 0..<times {
                 let reply = await withCheckedContinuation { continuation in
