@@ -46,8 +46,9 @@ struct ControlClient {
     /// The group that may use a socket; `nil` where that is no help.
     private static func group(of path: String) -> String? {
         var about = stat()
-        guard stat(path, &about) == 0 else { return "evertoken" }
-        guard about.st_mode & S_IWGRP != 0, about.st_gid != 0 else { return nil }
+        guard stat(path, &about) == 0, about.st_mode & S_IWGRP != 0, about.st_gid != 0 else {
+            return nil
+        }
         return Accounts.name(ofGroup: about.st_gid)
     }
 

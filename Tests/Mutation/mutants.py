@@ -41,9 +41,11 @@ def all_mutants() -> list[Mutant]:
     import mutants_order
     import mutants_process
     import mutants_sign_in
+    import mutants_state
     found = [*mutants_disk.MUTANTS, *mutants_order.MUTANTS, *mutants_answers.MUTANTS,
              *mutants_process.MUTANTS, *mutants_isolation.MUTANTS, *mutants_field.MUTANTS,
-             *mutants_operator.MUTANTS, *mutants_sign_in.MUTANTS, *mutants_check.MUTANTS]
+             *mutants_operator.MUTANTS, *mutants_sign_in.MUTANTS, *mutants_check.MUTANTS,
+             *mutants_state.MUTANTS]
     numbers = [each.number for each in found]
     assert len(numbers) == len(set(numbers)), "a number is given twice"
     return found

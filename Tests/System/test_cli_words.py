@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -38,6 +39,13 @@ class PermissionTest(ProgramCase):
         self.open(daemon)
         done = daemon.evertoken("status", prefix=NOBODY)
         self.assert_exit(done, os.EX_NOPERM, "run it with sudo\n")
+        self.assertNotIn("group", done.stderr)
+
+    def test_a_socket_in_a_private_directory_names_no_group(self):
+        self.directory.chmod(0o711)
+        daemon = self.fresh_daemon("crm")
+        done = daemon.evertoken("status", prefix=NOBODY)
+        self.assert_exit(done, os.EX_NOPERM, "you may not use", "run it with sudo\n")
         self.assertNotIn("group", done.stderr)
 
     def test_a_configuration_that_this_user_may_not_read(self):
@@ -102,7 +110,6 @@ class MinimumLifeTest(ProgramCase):
     def test_what_no_token_lasts_is_refreshed_once_and_said(self):
         daemon = self.fresh_daemon("crm")
         first = daemon.file("crm/token")
-        import time
         time.sleep(0.7)  # min_interval
         note = "crm: its tokens live 10 min, less than the 11 min asked for\n"
         done = daemon.evertoken("token", "crm", "--min-ttl", "11m")

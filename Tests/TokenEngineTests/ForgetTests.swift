@@ -28,6 +28,11 @@ private func staticToken(_ number: Int) -> WireResult {
 }
 
 @Suite("State that a person erases", .timeLimit(.minutes(20))) struct ForgetTests {
+    private func tokens(_ text: String, _ world: RecordingWorld) throws -> ImportedTokens {
+        try ImportedTokens.read(
+            Array(#"{"refresh_token":"\#(text)"}"#.utf8), now: world.now().wall)
+    }
+
     @Test("a spent initial token is known before the slots go, and is not sent again")
     func spentSeed() async throws {
         let world = try await worldWithState()
@@ -102,9 +107,11 @@ private func staticToken(_ number: Int) -> WireResult {
         try await world.run(try RecordingWorld.configuration()) { engine in
             try await world.wait("READY") { $0.contains(.ready) }
             #expect(await ask(engine, .forget("mail")).status == 200)
-            let tokens = try ImportedTokens.read(
-                Array(#"{"refresh_token":"RT-new"}"#.utf8), now: world.now().wall)
-            #expect(await ask(engine, .order("mail", .adopt(tokens))).status == 200)
+            // The spent one is refused by name, as before the state was erased.
+            let spent = try tokens("RT-0-mail", world)
+            #expect(await ask(engine, .order("mail", .adopt(spent))).status == 409)
+            let new = try tokens("RT-new", world)
+            #expect(await ask(engine, .order("mail", .adopt(new))).status == 200)
             try await world.wait("the new one") { $0.contains(.published("AT-8")) }
             engine.inbox.yield(.reload)
             world.state.withLock { $0.uptime += .seconds(3000) }

@@ -1,0 +1,43 @@
+"""What a person does with stored state: erase it, accept it; and what a reload shows."""
+
+from mutants import mutant, without
+
+GATES = "TokenEngine/CredentialGates.swift"
+RUNNER = "TokenEngine/AttemptRunner.swift"
+FORGET = "TokenEngine/AttemptRunner+Forget.swift"
+ENGINE = "TokenEngine/Engine+State.swift"
+CONTROL = "TokenEngine/Engine+Control.swift"
+TOKENS = "TokenCore/Storage/StoredGrant+Tokens.swift"
+OUTCOMES = "TokenCore/Lifecycle/CredentialLifecycle+Outcomes.swift"
+ORIGIN = "TokenAdapters/SlotDirectory+Origin.swift"
+
+MUTANTS = [
+    mutant(380, GATES, "what erased states have spent, for tokens that are brought",
+           "?? book.traces.first {", "?? ($M ? [:] : book.traces).first {",
+           "ForgetTests/noCandidate"),
+    mutant(381, RUNNER, "withholding of a spent initial token", "if withheld != nil {",
+           "if !$M, withheld != nil {", "ForgetTests/spentSeed"),
+    mutant(382, FORGET, "traces on the disk before the slots go",
+           "            try await world.slots.keep(survey.traces, of: name)\n",
+           "            if !$M { try await world.slots.keep(survey.traces, of: name) }\n",
+           "ForgetTests/spentSeed", "test_kill_forget:whatever_is_left"),
+    mutant(383, ORIGIN, "the newest record erased last", "let names = [last.other, last].map",
+           "let names = ($M ? [last, last.other] : [last.other, last]).map",
+           "test_kill_forget:traces_are_on_the_disk"),
+    mutant(384, TOKENS, "seeds that have rotated, for good",
+           "if seedFingerprints.containsText(seed) {",
+           "if !$M, seedFingerprints.containsText(seed) {", "SpentTracesTests/rotated"),
+    mutant(385, ENGINE, "the quarantine that accept wants",
+           "if wait != nil, lifecycle.state != .quarantined {",
+           "if !$M, wait != nil, lifecycle.state != .quarantined {", "AcceptTests/healthy"),
+    without(386, CONTROL, "one refresh for each token that lasts too short",
+            "renewedForLife[lifecycle.name] != lifecycle.grant.generation\n",
+            "MinimumLifeTests/beyondReach"),
+    mutant(387, GATES, "distrust where the traces cannot be read",
+           "(name == credential && traces.isUnreadable)",
+           "(!$M && name == credential && traces.isUnreadable)", "ForgetTests/unreadable"),
+    mutant(388, OUTCOMES, "one alert for one misconfiguration",
+           "let wasMisconfigured = standingState == .misconfigured",
+           "let wasMisconfigured = ($M ? state : standingState) == .misconfigured",
+           "ReloadStateTests/nothingYet"),
+]
