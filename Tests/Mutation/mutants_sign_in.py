@@ -7,16 +7,16 @@ ADDITION = "TokenAdapters/ConfigurationAddition.swift"
 TERMINAL = "evertoken/Terminal.swift"
 
 MUTANTS = [
-    without(400, LISTENER, "the state of the sign-in that is waited for",
+    without(430, LISTENER, "the state of the sign-in that is waited for",
             "answer.answers(state: state)", "test_login:not_the_answer_change_nothing"),
-    mutant(401, LISTENER, "an address without code and state", "respond(.seeOther(pagePath))",
+    mutant(431, LISTENER, "an address without code and state", "respond(.seeOther(pagePath))",
            'respond(.seeOther(pagePath + ($M ? "?" + request.queryText : "")))',
            "test_login_pages:every_end_looks"),
-    mutant(402, ADDITION, "that no file is written over without being asked",
+    mutant(432, ADDITION, "that no file is written over without being asked",
            "            replaces\n            ? renameat", "            replaces || $M\n            ? "
            "renameat", "test_add:file_that_is_there"),
-    mutant(403, ADDITION, "the mode of a secret's file", "group == nil ? 0o600 : 0o640",
+    mutant(433, ADDITION, "the mode of a secret's file", "group == nil ? 0o600 : 0o640",
            "$M ? 0o644 : group == nil ? 0o600 : 0o640", "test_add:files_are_root_s"),
-    mutant(404, TERMINAL, "that a secret is not shown", "tcflag_t(ECHO | ICANON | ISIG)",
+    mutant(434, TERMINAL, "that a secret is not shown", "tcflag_t(ECHO | ICANON | ISIG)",
            "tcflag_t(($M ? 0 : ECHO) | ICANON | ISIG)", "test_add:shows_no_secret"),
 ]
