@@ -24,9 +24,9 @@ CURL = "TokenAdapters/CurlTransfer.swift"
 MUTANTS = [
     # Texts of others.
     mutant(200, FOREIGN, "comparison by bytes",
-           "utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)",
-           "$M ? String(self) == String(other)\n            "
-           ": utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)",
+           "guard utf8.count == other.utf8.count else { return false }",
+           "if $M { return String(self) == String(other) }\n        "
+           "guard utf8.count == other.utf8.count else { return false }",
            "ForeignTextTests/bytes", "ReadingCostTests/worstBodies"),
     mutant(201, FOREIGN, "hashing by bytes",
            "text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }",

@@ -133,7 +133,7 @@ public struct JSONReader {
     private mutating func object(_ depth: Int) throws(JSONSyntaxError) -> [JSONMember] {
         at += 1
         var members: [JSONMember] = []
-        var seen: [ByteText: Int] = [:]
+        var seen = KeyPlaces()
         skipSpace()
         if byte == UInt8(ascii: "}") {
             at += 1
@@ -143,10 +143,10 @@ public struct JSONReader {
             do throws(JSONSyntaxError) {
                 skipSpace()
                 if byte == UInt8(ascii: "}"), mayEndWithComma() { return members }
-                let member = try member(depth, seen: &seen, count: members.count)
-                if let index = seen[ByteText(member.key)], index < members.count {
-                    forgiven?.replaced.append(members[index])
-                    members[index] = member
+                let (member, place) = try member(depth, after: members, &seen)
+                if let place {
+                    forgiven?.replaced.append(members[place])
+                    members[place] = member
                 } else {
                     members.append(member)
                 }
@@ -167,12 +167,11 @@ public struct JSONReader {
 
     /// A key, its colon and its value.
     ///
-    /// - Parameters:
-    ///   - seen: The keys before it, with their places.
-    ///   - count: The place of a key that was not there before.
+    /// - Parameter seen: The keys of the members before it.
+    /// - Returns: Also the place of the member before it that has the same key.
     private mutating func member(
-        _ depth: Int, seen: inout [ByteText: Int], count: Int
-    ) throws(JSONSyntaxError) -> JSONMember {
+        _ depth: Int, after members: [JSONMember], _ seen: inout KeyPlaces
+    ) throws(JSONSyntaxError) -> (JSONMember, Int?) {
         let start = at
         let key: String
         if byte == UInt8(ascii: "\"") || (forgiven != nil && byte == UInt8(ascii: "'")) {
@@ -182,16 +181,15 @@ public struct JSONReader {
         } else {
             throw error("expected a key in quotes")
         }
-        if seen[ByteText(key)] != nil, forgiven == nil {
+        let place = seen.place(of: key, in: members)
+        if place != nil, forgiven == nil {
             throw JSONSyntaxError(offset: start, problem: "this key appears twice")
         }
         skipSpace()
         guard byte == UInt8(ascii: ":") else { throw error("expected ':'") }
         at += 1
         skipSpace()
-        let member = JSONMember(key, try value(depth: depth + 1), keyOffset: start)
-        if seen[ByteText(key)] == nil { seen[ByteText(key)] = count }
-        return member
+        return (JSONMember(key, try value(depth: depth + 1), keyOffset: start), place)
     }
 
     mutating func number() throws(JSONSyntaxError) -> String {

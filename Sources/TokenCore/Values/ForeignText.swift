@@ -30,7 +30,12 @@ extension ByteText: ExpressibleByStringLiteral {
 extension StringProtocol {
     /// Whether both texts are the same bytes.
     public func hasSameBytes(as other: some StringProtocol) -> Bool {
-        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
+        guard utf8.count == other.utf8.count else { return false }
+        // As buffers, where they are some: an iterator over UTF-8 costs ten times as much.
+        let areSame = utf8.withContiguousStorageIfAvailable { left in
+            other.utf8.withContiguousStorageIfAvailable { right in left.elementsEqual(right) }
+        }
+        return areSame.flatMap { $0 } ?? utf8.elementsEqual(other.utf8)
     }
 
     /// Whether the text begins with these bytes; the next ones may be a combining mark.
