@@ -82,4 +82,42 @@ extension CandidateTokenTests {
         _ = handle(&life, .attemptEnded(Ticket(4), done), 121)
         #expect(life.renewalsEnded == 1)
     }
+
+    @Test("of several steps the last one does not end the time of a displaced token")
+    func steps() throws {
+        let steps = #"""
+            "as": {"lifecycle": {"refresh_token": "rotating"}, "steps": [
+              {"id": "oauth", "extends": "refresh_token",
+               "request": {"url": "https://id.example/token"}},
+              {"id": "session", "request": {"url": "https://id.example/session",
+                "params": {"session_for": "${steps.oauth.access_token}"}},
+               "response": {"access_token": "/access_token",
+                "expires": {"from": "/expires_in"}}}]}
+            """#
+        let profile = try Examples.credential(providers: steps).profile
+        var grant = rotated
+        for (number, hasDisplaced) in [(5, true), (6, false)] {
+            let found = AttemptPlan.make(
+                order: .renew(isManual: false), slots: slots(grant),
+                seed: InitialToken(Secret("NEW")), profile: profile, attemptID: "a",
+                now: at(Int64(100 * number)))
+            guard case .send(let first, _) = found else {
+                Issue.record("nothing is sent")
+                return
+            }
+            let body = #"{"access_token":"A","refresh_token":"NEW\#(number)","expires_in":60}"#
+            grant = first.grant
+            grant.apply(
+                first.reading(of: Examples.answer(200, body), profile: profile), to: first,
+                roundTrip: .zero, profile: profile)
+            let last = try #require(
+                first.next(grant: grant, profile: profile, now: at(Int64(100 * number))))
+            grant.apply(
+                last.reading(
+                    of: Examples.answer(200, #"{"access_token":"S","expires_in":60}"#),
+                    profile: profile), to: last, roundTrip: .zero, profile: profile)
+            #expect(grant.refreshToken == Secret("NEW\(number)"))
+            #expect((grant.displaced != nil) == hasDisplaced)
+        }
+    }
 }

@@ -87,6 +87,8 @@ extension StoredGrant {
         replaceRefreshToken(candidate.token, at: record.sentAt, profile: profile)
         remember(Self.fingerprint(of: candidate.token))
         if isElsewhere { elsewhere = left } else if old != candidate.token { displaced = old }
+        // Of the exchange under way, whose last step may come yet, and of a refresh.
+        displacedUntil = attempts.successes + 2
     }
 
     /// An attempt with the candidate brought nothing. The stored token is in no doubt, and keeps
@@ -137,6 +139,7 @@ extension StoredGrant {
         let fingerprint = Self.fingerprint(ofRefresh: token, at: profile)
         guard let old = refreshToken, old != token, !spent.containsText(fingerprint) else { return }
         (refreshToken, displaced, isDisplacedRefused) = (token, old, false)
+        displacedUntil = attempts.successes + 1
         (isRefreshTokenRefused, isKnownStatic) = (false, false)
         (refreshTokenSince, refreshTokenLifetime) = (
             moment, profile.lifecycle.refreshTokenLifetime
@@ -154,6 +157,7 @@ extension StoredGrant {
         if let displaced, let old = refreshToken, !isDisplacedRefused || attempts.isLoginRequired {
             (refreshToken, self.displaced) = (displaced, isDisplacedRefused ? nil : old)
             isDisplacedRefused = !isDisplacedRefused
+            displacedUntil = attempts.successes + 1
             (isRefreshTokenRefused, isKnownStatic) = (false, false)
             attempts.forgetRefusals()
             return true

@@ -45,13 +45,15 @@ extension StoredGrant {
                 )
                 .withoutEchoes(of: echoes))
             generation += 1
-            if !record.sendsCandidate { (displaced, isDisplacedRefused) = (nil, false) }
             let successes = attempts.successes + 1
             let lastAttemptAt = attempts.lastAttemptAt
             attempts = AttemptHistory()
             attempts.successes = successes
             attempts.lastAttemptAt = lastAttemptAt
             attempts.lastSuccessAt = record.sentAt
+            if successes >= displacedUntil {
+                (displaced, isDisplacedRefused, displacedUntil) = (nil, false, 0)
+            }
             if let elsewhere, successes > elsewhere.successes + 1 { self.elsewhere = nil }
             // The new token may have been in the part that was not read: the old one is in doubt.
             if !reading.tellsRotation, spends, !isKnownStatic { attempts.ambiguousAttempts = 1 }

@@ -6,6 +6,7 @@ extension StoredGrant {
             ("refresh_token", refreshToken.map { .string($0.reveal()) }),
             ("candidate", candidate?.json()),
             ("displaced", displaced.map { .string($0.reveal()) }),
+            ("displaced_until", displacedUntil == 0 ? nil : .integer(displacedUntil)),
             ("displaced_refused", isDisplacedRefused ? true : nil),
             ("bound_to", boundTo.map { .string($0.fingerprint) }),
             ("elsewhere", elsewhere?.json()),
@@ -37,6 +38,7 @@ extension StoredGrant {
         refreshToken = node["refresh_token"]?.text.map(Secret.init)
         candidate = node["candidate"].flatMap(CandidateToken.init(json:))
         displaced = node["displaced"]?.text.map(Secret.init)
+        displacedUntil = node["displaced_until"]?.integer ?? 0
         isDisplacedRefused = node["displaced_refused"]?.flag ?? false
         boundTo = node["bound_to"]?.text.map(GrantPlace.init(fingerprint:))
         elsewhere = node["elsewhere"].flatMap(TokenElsewhere.init(json:))

@@ -92,7 +92,7 @@ extension StoredGrant {
     ) {
         refreshToken = token
         (candidate, displaced, boundTo) = (nil, nil, nil)
-        isDisplacedRefused = false
+        (isDisplacedRefused, displacedUntil) = (false, 0)
         isRefreshTokenRefused = false
         isKnownStatic = false
         refreshTokenSince = now

@@ -9,6 +9,8 @@ public struct StoredGrant: Sendable, Equatable {
     public var candidate: CandidateToken?
     /// The one before it, until this one has been refreshed once: it was replaced, and not spent.
     public var displaced: Secret?
+    /// How many successes there are when it has done its work.
+    public var displacedUntil: Int64 = 0
     /// It came after the one in use, and was refused.
     public var isDisplacedRefused = false
     /// Where the refresh token was given or put in place; `nil` in what versions before 0.2 wrote,
