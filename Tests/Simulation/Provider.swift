@@ -34,6 +34,12 @@ struct Account {
     let kind: ProviderKind
     let lifetime: Duration
     var live: String
+    /// Of other sign-ins, and as good; the last part of a token's name tells them apart.
+    private(set) var others: [String] = []
+    private var unused: Set<String> = []
+    /// What lived when a new sign-in was first used: kept until that has been used once more.
+    private(set) var kept: String?
+    private var keptFor = 0
     var previous: (token: String, until: Duration)?
     var counter = 0
     var isRevoked = false
@@ -60,15 +66,56 @@ struct Account {
 
     init(name: String, kind: ProviderKind, lifetime: Duration) {
         (self.name, self.kind, self.lifetime) = (name, kind, lifetime)
-        live = "RT~\(name)~0~"
+        live = "RT~\(name)~0.0~"
         durable = [live]
+    }
+
+    /// The sign-in that it came from.
+    private static func family(_ token: String) -> Substring? {
+        token.split(separator: "~").last?.split(separator: ".").last
+    }
+
+    /// A person signs in once more; nothing ends by that.
+    mutating func signInBeside() -> String {
+        counter += 1
+        let token = "RT~\(name)~\(counter).\(counter)~"
+        others.append(token)
+        unused.insert(token)
+        return token
+    }
+
+    /// The sign-in of this token is the one in use now.
+    private mutating func turn(to token: String) {
+        guard let index = others.firstIndex(of: token) else { return }
+        others[index] = live
+        let isNew = unused.remove(token) != nil
+        // One whose answer never came cannot be kept.
+        let isHeld = kind.rotates && !isRevoked && durable.contains(live)
+        (kept, keptFor) = (isNew && isHeld ? live : nil, 0)
+        // What was ended goes.
+        if isRevoked { others.remove(at: index) }
+        (live, previous, isRevoked) = (token, nil, false)
+        durable.insert(token)
+    }
+
+    /// Ends all that came from the same sign-in.
+    private mutating func revoke(_ token: String) {
+        let family = Self.family(token)
+        others.removeAll { Self.family($0) == family }
+        guard Self.family(live) == family else { return }
+        if others.isEmpty {
+            isRevoked = true
+            if excuse == nil { excuse = "revoked" }
+        } else {
+            (live, previous, kept) = (others.removeFirst(), nil, nil)
+        }
     }
 
     /// A person signs in: the tokens of a new grant.
     mutating func signIn() -> String {
         counter += 1
-        live = "RT~\(name)~\(counter)~"
-        (previous, isRevoked, excuse, isUnawares) = (nil, false, nil, false)
+        live = "RT~\(name)~\(counter).\(counter)~"
+        (previous, isRevoked, excuse, isUnawares, kept) = (nil, false, nil, false, nil)
         durable = [live]
         successor = [:]
         return live
@@ -85,7 +132,10 @@ struct Account {
 
     mutating func rotate(at time: Duration) {
         counter += 1
-        let next = "RT~\(name)~\(counter)~"
+        let next = "RT~\(name)~\(counter).\(Self.family(live) ?? "")~"
+        // The first time it is the new sign-in itself that is used.
+        keptFor += 1
+        if keptFor > 1 { kept = nil }
         successor[live] = next
         if successor.count > 64 { successor = [live: next] }
         previous = kind == .grace ? (live, time + .seconds(30)) : nil
@@ -138,6 +188,8 @@ extension Account {
         guard let token = request.fields["refresh_token"] else {
             return refused(400, "invalid_request")
         }
+        if token.hasPrefix("BAD") { return refused(400, "invalid_grant") }
+        turn(to: token)
         guard token == live, !isRevoked else { return spent(token, at: time, report) }
         guard kind.rotates else { return granted(at: time, withRefreshToken: false) }
         rotate(at: time)
@@ -154,8 +206,7 @@ extension Account {
             rotate(at: time)
             return granted(at: time, withRefreshToken: true)
         }
-        if kind.rotates { isRevoked = true }
-        if excuse == nil { excuse = "revoked" }
+        if kind.rotates { revoke(token) }
         return refused(400, "invalid_grant")
     }
 

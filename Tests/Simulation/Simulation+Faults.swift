@@ -35,6 +35,7 @@ extension Simulation {
         ("request or answer goes wrong", 0.50, { $0.spoilRequest() }),
         ("backup", 0.02, { $0.machine.backup = $0.machine.slots }),
         ("state restored", 0.002, { $0.restore() }),
+        ("new refresh token configured", 0.03, { $0.configureToken() }),
     ]
 
     func scheduleFault() {
@@ -71,6 +72,31 @@ extension Simulation {
             .subtracting(configuration.credentials.map(\.name))
         for name in returned { accounts[name]?.troubleUntil = now }
         configuration = new
+        tell(.reload)
+    }
+
+    /// A person signs in once more and puts that token in place, or what is none, or what stood
+    /// there at first.
+    private func configureToken() {
+        let name = anybody()
+        guard let index = everything.credentials.firstIndex(where: { $0.name == name }),
+            var account = accounts[name], account.kind.rotates || account.kind == .fixed
+        else { return }
+        var token = "BAD~\(name)~\(report.faultCount)~"
+        if chance(0.5) {
+            token = account.signInBeside()
+        } else if chance(0.3) {
+            token = "RT~\(name)~0.0~"
+        }
+        accounts[name] = account
+        // A state of before would not know that it has been used.
+        machine.backup[name] = nil
+        report.digest(now, token)
+        report.trace(now, name, "is configured with \(token)")
+        everything.credentials[index].refreshToken = .inline(Secret(token))
+        if let index = configuration.credentials.firstIndex(where: { $0.name == name }) {
+            configuration.credentials[index].refreshToken = .inline(Secret(token))
+        }
         tell(.reload)
     }
 

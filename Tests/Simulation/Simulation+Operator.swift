@@ -88,6 +88,9 @@ extension Simulation {
             if !machine.holds(account.live, name) {
                 problem("\(name): \(account.live) lives, and no slot holds it")
             }
+            if let kept = account.kept, !machine.holds(kept, name) {
+                problem("\(name): \(kept), which a new sign-in displaced, is in no slot")
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ final class Simulation: @unchecked Sendable {
     var accounts: [String: Account] = [:]
     let names: [String]
     var configuration: Configuration
-    let everything: Configuration
+    var everything: Configuration
     /// `nil` while no process runs.
     private(set) var life: Life?
     private var lives = 0
