@@ -38,101 +38,126 @@ struct AttemptRunner: Sendable {
         _ order: AttemptOrder, _ credential: CredentialConfiguration, slots: any OpenSlots,
         attemptID: String, fence: Fence
     ) async -> AttemptReport {
-        var grant: StoredGrant?
-        var isCandidate = false
-        var storageCause: Cause?
-        func ended(_ end: AttemptReport.End) -> AttemptReport {
-            var report = AttemptReport(grant: grant, end: end, attemptID: attemptID)
-            report.isOfCandidate = isCandidate
-            report.storageCause = storageCause
-            return report
-        }
+        var course = Course(order: order, credential: credential, slots: slots)
+        let end: AttemptReport.End
         do throws(AttemptStop) {
-            // Step 0: from the disk, never from memory.
-            var pair = try await storage { () throws(StorageFailure) in try await slots.read() }
-            await distrusted.exclude(from: &pair, of: credential.name)
-            if pair.winner == nil { pair = pairFromMemory(fence, credential.name) ?? pair }
-            pair = pair.recalling(fence.grant.access)
-            grant = await stored(pair, credential)
-            var seed = try await seed(
-                of: credential, mayMiss: grant?.refreshToken != nil || !order.isRenewal)
-            let withheld = seed.flatMap {
-                owners.withholds($0, at: credential.profile, by: credential.name) ? $0 : nil
-            }
-            if withheld != nil { seed = nil }
-            let distrusted = try await foreign(grant, order, credential, fence)
-            // Of a state that cannot be trusted nothing is set aside; a sign-in replaces it.
-            let place =
-                order.isRenewal && distrusted == nil
-                ? try await place(of: credential, for: grant, seed) : nil
-            let plan = AttemptPlan.make(
-                order: order, slots: pair, seed: seed, withheld: withheld, place: place,
-                profile: credential.profile, attemptID: attemptID, now: world.clock.now())
-            // In a state that cannot be trusted a new sign-in may prove itself, and nothing else.
-            if let distrusted, !plan.sendsCandidate { return ended(.foreign(distrusted)) }
-            switch plan {
-            case .unreadable: return ended(.unreadable)
-            case .needsLogin(let found):
-                grant = found
-                if withheld != nil, found.refreshToken == nil {
-                    let isKnown = !owners.traces(of: credential.name).isUnreadable
-                    grant?.noteWithheldSeed(isKnown: isKnown, at: world.clock.now())
-                }
-                return ended(.needsLogin)
-            case .write(var record, let index):
-                await supersedeOutputs(&record, order, credential)
-                if order.bringsRefreshToken { try claim(record.grant, credential) }
-                try await write(record, to: index, of: slots, credential.name)
-                grant = record.grant
-                if order.bringsRefreshToken { try await accept(credential) }
-                return ended(.granted([]))
-            case .send(var record, let index):
-                await supersedeOutputs(&record, order, credential)
-                var attempt = Attempt(
-                    credential: credential, order: order, record: record, index: index,
-                    slots: slots, place: place)
-                isCandidate = record.sendsCandidate
-                if isCandidate {
-                    if let refused = try await refusedByOwners(attempt) {
-                        grant = refused.grant
-                        return ended(.refused(Refusal(.config, refused.cause)))
-                    }
-                    try await open(&attempt, in: pair)
-                }
-                while true {
-                    let sent = try await send(attempt)
-                    grant = sent.grant
-                    storageCause = sent.storageCause
-                    guard case .granted = sent.end,
-                        let next = attempt.record.next(
-                            grant: sent.grant, profile: credential.profile, now: world.clock.now())
-                    else {
-                        let isProved = isCandidate && sent.grant.candidate == nil
-                        if isProved || order.isLogin, case .granted = sent.end {
-                            try await accept(credential)
-                        } else if let distrusted {
-                            return ended(.foreign(distrusted))
-                        }
-                        return ended(sent.end)
-                    }
-                    // What the step gave is on the disk; the next one goes to the other slot.
-                    (attempt.record, attempt.index) = (next, attempt.index.other)
-                }
-            }
+            end = try await follow(&course, attemptID: attemptID, fence: fence)
         } catch {
             // A failure that no record holds: the grant is as the disk has it, but for results that
             // a step may have given wrong: those are asked for again.
-            if error.refusal.failureClass == .config, grant?.steps.isEmpty == false {
+            if error.refusal.failureClass == .config, course.grant?.steps.isEmpty == false {
                 await forgetSteps(slots, credential)
             }
             if error.refusal.failureClass == .config, !order.isOfAPerson {
-                var changed = grant ?? StoredGrant()
+                var changed = course.grant ?? StoredGrant()
                 changed.fail(
                     error.refusal, spends: credential.profile.usesRefreshToken,
                     at: world.clock.now(), profile: credential.profile)
-                grant = changed
+                course.grant = changed
             }
-            return ended(order.refused(error.refusal))
+            end = order.refused(error.refusal)
+        }
+        var report = AttemptReport(grant: course.grant, end: end, attemptID: attemptID)
+        report.isOfCandidate = course.isCandidate
+        report.storageCause = course.storageCause
+        return report
+    }
+
+    /// One attempt under way, and what it has come to so far.
+    private struct Course {
+        let order: AttemptOrder
+        let credential: CredentialConfiguration
+        let slots: any OpenSlots
+        /// As the disk has it now.
+        var grant: StoredGrant?
+        var isCandidate = false
+        var storageCause: Cause?
+    }
+
+    /// What the slots and the configuration say, and so what is to be done.
+    private func follow(
+        _ course: inout Course, attemptID: String, fence: Fence
+    ) async throws(AttemptStop) -> AttemptReport.End {
+        let (order, credential, slots) = (course.order, course.credential, course.slots)
+        // Step 0: from the disk, never from memory.
+        var pair = try await storage { () throws(StorageFailure) in try await slots.read() }
+        await distrusted.exclude(from: &pair, of: credential.name)
+        if pair.winner == nil { pair = pairFromMemory(fence, credential.name) ?? pair }
+        pair = pair.recalling(fence.grant.access)
+        let grant = await stored(pair, credential)
+        course.grant = grant
+        var seed = try await seed(
+            of: credential, mayMiss: grant?.refreshToken != nil || !order.isRenewal)
+        let withheld = seed.flatMap {
+            owners.withholds($0, at: credential.profile, by: credential.name) ? $0 : nil
+        }
+        if withheld != nil { seed = nil }
+        let distrusted = try await foreign(grant, order, credential, fence)
+        // Of a state that cannot be trusted nothing is set aside; a sign-in replaces it.
+        let place =
+            order.isRenewal && distrusted == nil
+            ? try await place(of: credential, for: grant, seed) : nil
+        let plan = AttemptPlan.make(
+            order: order, slots: pair, seed: seed, withheld: withheld, place: place,
+            profile: credential.profile, attemptID: attemptID, now: world.clock.now())
+        // In a state that cannot be trusted a new sign-in may prove itself, and nothing else.
+        if let distrusted, !plan.sendsCandidate { return .foreign(distrusted) }
+        switch plan {
+        case .unreadable: return .unreadable
+        case .needsLogin(var found):
+            if withheld != nil, found.refreshToken == nil {
+                let isKnown = !owners.traces(of: credential.name).isUnreadable
+                found.noteWithheldSeed(isKnown: isKnown, at: world.clock.now())
+            }
+            course.grant = found
+            return .needsLogin
+        case .write(var record, let index):
+            await supersedeOutputs(&record, order, credential)
+            if order.bringsRefreshToken { try claim(record.grant, credential) }
+            try await write(record, to: index, of: slots, credential.name)
+            course.grant = record.grant
+            if order.bringsRefreshToken { try await accept(credential) }
+            return .granted([])
+        case .send(var record, let index):
+            await supersedeOutputs(&record, order, credential)
+            let attempt = Attempt(
+                credential: credential, order: order, record: record, index: index, slots: slots,
+                place: place)
+            return try await sendAll(attempt, in: pair, distrusted: distrusted, &course)
+        }
+    }
+
+    /// Every step of an exchange, one after the other.
+    private func sendAll(
+        _ first: Attempt, in pair: SlotPair, distrusted: Cause?, _ course: inout Course
+    ) async throws(AttemptStop) -> AttemptReport.End {
+        let (order, credential) = (course.order, course.credential)
+        var attempt = first
+        course.isCandidate = attempt.record.sendsCandidate
+        if course.isCandidate {
+            if let refused = try await refusedByOwners(attempt) {
+                course.grant = refused.grant
+                return .refused(Refusal(.config, refused.cause))
+            }
+            try await open(&attempt, in: pair)
+        }
+        while true {
+            let sent = try await send(attempt)
+            (course.grant, course.storageCause) = (sent.grant, sent.storageCause)
+            guard case .granted = sent.end,
+                let next = attempt.record.next(
+                    grant: sent.grant, profile: credential.profile, now: world.clock.now())
+            else {
+                let isProved = course.isCandidate && sent.grant.candidate == nil
+                if isProved || order.isLogin, case .granted = sent.end {
+                    try await accept(credential)
+                } else if let distrusted {
+                    return .foreign(distrusted)
+                }
+                return sent.end
+            }
+            // What the step gave is on the disk; the next one goes to the other slot.
+            (attempt.record, attempt.index) = (next, attempt.index.other)
         }
     }
 

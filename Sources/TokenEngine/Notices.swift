@@ -50,21 +50,8 @@ extension LifecycleNotice {
         case .tokenExpired:
             return JournalEntry(
                 .error, "The published token has expired", messageID: MessageID.expired)
-        case .loginRequired(let error):
-            let isFirst = error?.cause.kind.story == .noRefreshToken
-            return JournalEntry(
-                .error, isFirst ? "There is no refresh token yet" : "A person must sign in again",
-                fields: error?.fields(credential, .loginRequired) ?? [],
-                messageID: isFirst ? MessageID.noRefreshToken : MessageID.loginRequired)
-        case .misconfigured(let error):
-            let isHere = error?.cause.kind.story == .setting
-            return JournalEntry(
-                .error,
-                isHere
-                    ? "A setting of this host is wrong; nothing was sent"
-                    : "The credential is misconfigured",
-                fields: error?.fields(credential, .misconfigured) ?? [],
-                messageID: isHere ? MessageID.settingWrong : MessageID.misconfigured)
+        case .loginRequired(let error): return loginRequired(error, credential)
+        case .misconfigured(let error): return misconfigured(error, credential)
         case .quarantined(let error):
             return JournalEntry(
                 .error, "The stored state cannot be trusted; nothing is sent",
@@ -103,6 +90,29 @@ extension LifecycleNotice {
                 fields: [HeaderField("DAYS_LEFT", String(days))],
                 messageID: MessageID.refreshTokenEnds)
         }
+    }
+
+    private func loginRequired(
+        _ error: StoredError?, _ credential: CredentialConfiguration
+    ) -> JournalEntry {
+        let isFirst = error?.cause.kind.story == .noRefreshToken
+        return JournalEntry(
+            .error, isFirst ? "There is no refresh token yet" : "A person must sign in again",
+            fields: error?.fields(credential, .loginRequired) ?? [],
+            messageID: isFirst ? MessageID.noRefreshToken : MessageID.loginRequired)
+    }
+
+    private func misconfigured(
+        _ error: StoredError?, _ credential: CredentialConfiguration
+    ) -> JournalEntry {
+        let isHere = error?.cause.kind.story == .setting
+        return JournalEntry(
+            .error,
+            isHere
+                ? "A setting of this host is wrong; nothing was sent"
+                : "The credential is misconfigured",
+            fields: error?.fields(credential, .misconfigured) ?? [],
+            messageID: isHere ? MessageID.settingWrong : MessageID.misconfigured)
     }
 
     private func candidateFailed(

@@ -1,3 +1,5 @@
+import TokenCore
+
 // The table itself; a test compares it with the enums, the journal's catalog and the manual, which
 // says the same. A new word is a line here and one in systemd/man/evertoken.1.
 extension ExplanationTable {
@@ -77,13 +79,22 @@ extension ExplanationTable {
     ]
 
     /// The words that `last_error.cause` may hold.
-    static let causes: [Explanation] = []
+    static let causes = CauseKind.allCases.filter { $0 != .untold }.map {
+        Explanation(.cause, $0.rawValue, $0.meaning, $0.usualRemedy)
+    }
 
     /// Identities of journal entries; `journalctl -x` says more of each.
     static let events = [
         Explanation(
             .event, "fb6943331b894f3ca1cb9bed10536948", "A person must sign in again.",
             "evertoken login NAME"),
+        Explanation(
+            .event, "21c8beee762a499cb7baeb545a1b6584", "There is no refresh token yet.",
+            "evertoken login NAME, or evertoken import NAME"),
+        Explanation(
+            .event, "bec18b7763394628bea9625d887736d6",
+            "A setting of this host is wrong; nothing was sent.",
+            "evertoken status NAME says which file or setting."),
         Explanation(
             .event, "da3f48f853aa4b959258952293ada400", "The refresh token ends soon.",
             "Sign in before: evertoken login NAME"),

@@ -103,11 +103,7 @@ struct Assembly {
         let engine = Engine(world: world)
         let inbox = engine.inbox
         wakes.connect { _ in inbox.yield(.woke) }
-        let signals = SignalWatch([
-            (SIGTERM, { @Sendable in inbox.yield(.stop) }),
-            (SIGINT, { @Sendable in inbox.yield(.stop) }),
-            (SIGHUP, { @Sendable in inbox.yield(.reload) }),
-        ])
+        let signals = Self.signals(to: inbox)
         let steps = ClockStepWatch { inbox.yield(.woke) }
         let listeners = try Listeners(
             configuration, directories, journal: journal,
@@ -123,6 +119,14 @@ struct Assembly {
         await engine.run(configuration: configuration)
         listeners.stop()
         withExtendedLifetime((signals, steps)) {}
+    }
+
+    private static func signals(to inbox: AsyncStream<Engine.Input>.Continuation) -> SignalWatch {
+        SignalWatch([
+            (SIGTERM, { @Sendable in inbox.yield(.stop) }),
+            (SIGINT, { @Sendable in inbox.yield(.stop) }),
+            (SIGHUP, { @Sendable in inbox.yield(.reload) }),
+        ])
     }
 
     /// As a reload wants it: places that others can write to are refused with the rest.

@@ -31,6 +31,20 @@ import TokenCore
         #expect(words(.event).sorted() == ids.sorted())
     }
 
+    @Test("every cause that a status may name is explained, by the table that status has it from")
+    func causes() {
+        #expect(words(.cause).count > 90)
+        #expect(
+            Set(words(.cause)) == Set(CauseKind.allCases.map(\.rawValue)).subtracting(["untold"]))
+        for explanation in ExplanationTable.causes {
+            #expect(!explanation.remedy.isEmpty, "\(explanation.word)")
+            let text = explanation.lines.joined(separator: " ")
+            #expect(!text.contains("{") && !text.contains("|"), "\(text)")
+        }
+        let refused = ExplanationTable.explanations(of: "connection_refused").first
+        #expect(refused?.meaning.contains("HOST") == true)
+    }
+
     @Test("no word is explained twice as the same thing, and each has something to say")
     func each() {
         #expect(

@@ -90,11 +90,14 @@ final class Folder: Sendable {
 }
 
 /// A token of a minute, of the credential `mail`.
+// The same for all: a second that passes between two would make another content.
+private let sentAt = SystemClock().now()
+
 func token(_ text: String) -> PublishedToken {
     PublishedToken(
         credential: "mail", provider: "as",
         access: GrantedAccess(
-            token: Secret(text), sentAt: SystemClock().now(), lifetime: .seconds(60)))
+            token: Secret(text), sentAt: sentAt, lifetime: .seconds(60)))
 }
 
 @Suite("Token files in a real directory") struct OutputDirectoryTests {

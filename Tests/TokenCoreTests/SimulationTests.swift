@@ -3,8 +3,8 @@ import Testing
 @testable import TokenCore
 
 /// Weeks of virtual time from one seed. A failure prints the seed; the same seed replays the same
-/// world. Short runs: `Tests/simulate` has the long ones, of the whole engine. EVERTOKEN_SEED is not
-/// read here: put the seed in `arguments` to look at one.
+/// world. Short runs: `Tests/simulate` has the long ones, of the whole engine. EVERTOKEN_SEED is
+/// not read here: put the seed in `arguments` to look at one.
 @Suite("Simulation, with disk, network, server and clocks simulated") struct SimulationTests {
     @Test(
         "two weeks without faults: nothing ever expires, and nothing is asked twice",

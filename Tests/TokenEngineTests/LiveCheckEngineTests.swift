@@ -96,9 +96,13 @@ import TokenCore
         let (steps, world) = try await steps(
             #"{"probe": "made_up_refresh_token"}"#,
             { world in
-                world.state.withLock { $0.connection = .failed(.tls, Cause(.certificateExpired)) }
+                world.state.withLock {
+                    $0.connection = .failed(
+                        .tls, Cause(.certificateExpired, CauseFacts(host: "id.example")))
+                }
             })
-        #expect(steps.last?["step"] == "tls" && steps.last?["text"] == "expired")
+        #expect(
+            steps.last?["step"] == "tls" && steps.last?["text"]?.contains("expired") == true)
         #expect(steps.last?["outcome"] == "wrong_there")
         #expect(world.state.withLock { $0.requests.count } == 1)
     }

@@ -169,16 +169,7 @@ extension CredentialLifecycle {
         case .foreign(let cause):
             quarantine = trouble
             return quarantined(cause, now: now)
-        case .needsLogin:
-            isRetryPending = false
-            grant.attempts.isLoginRequired = true
-            if grant.attempts.lastError == nil {
-                grant.attempts.lastError = StoredError(
-                    .reauth, Cause(.notSignedIn), at: now.wall)
-            }
-            dueAt = now.uptime.advanced(by: RetryPolicy.seedCheckInterval)
-            return wasLoginRequired
-                ? [] : [.report(.loginRequired(grant.attempts.lastError))]
+        case .needsLogin: return needsLogin(wasLoginRequired: wasLoginRequired, now: now)
         case .signInFailed, .signInPending:
             // Whoever asked was told; the rest goes on as before.
             quarantine = trouble
@@ -189,15 +180,7 @@ extension CredentialLifecycle {
                 dueAt = now.uptime
                 return []
             }
-            let delay = refreshDelay(for: access, using: &random)
-            dueAt = delay.map { access.sentAt.uptime.advanced(by: $0) }
-            let adopted: [LifecycleAction] =
-                report.isOfCandidate ? [.report(.candidateAdopted)] : []
-            return adopted + [
-                .report(
-                    .refreshed(
-                        generation: grant.generation, notes: notes, attemptID: report.attemptID))
-            ] + publish(access)
+            return granted(access, notes, report, using: &random)
         case .refused(let refusal) where report.hasCandidateFailed:
             return candidateEnded(refusal, now: now, using: &random)
         case .refused(let refusal):
@@ -206,13 +189,36 @@ extension CredentialLifecycle {
             if refusal.failureClass == .config, refusal.httpStatus == nil {
                 noteUnrecorded(StoredError(refusal, as: .config, at: now.wall))
                 // No slot counts it.
-                let counted = grant.attempts.lastError?.following(oldError)
-                grant.attempts.lastError = counted
+                grant.attempts.lastError = grant.attempts.lastError?.following(oldError)
             }
             return refused(
                 report, wasLoginRequired: wasLoginRequired, wasMisconfigured: wasMisconfigured,
                 now: now, using: &random)
         }
+    }
+
+    private mutating func needsLogin(wasLoginRequired: Bool, now: Moment) -> [LifecycleAction] {
+        isRetryPending = false
+        grant.attempts.isLoginRequired = true
+        if grant.attempts.lastError == nil {
+            grant.attempts.lastError = StoredError(.reauth, Cause(.notSignedIn), at: now.wall)
+        }
+        dueAt = now.uptime.advanced(by: RetryPolicy.seedCheckInterval)
+        return wasLoginRequired ? [] : [.report(.loginRequired(grant.attempts.lastError))]
+    }
+
+    /// A new access token is stored.
+    private mutating func granted(
+        _ access: GrantedAccess, _ notes: [AnswerNote], _ report: AttemptReport,
+        using random: inout RandomSource
+    ) -> [LifecycleAction] {
+        let delay = refreshDelay(for: access, using: &random)
+        dueAt = delay.map { access.sentAt.uptime.advanced(by: $0) }
+        let adopted: [LifecycleAction] = report.isOfCandidate ? [.report(.candidateAdopted)] : []
+        return adopted + [
+            .report(
+                .refreshed(generation: grant.generation, notes: notes, attemptID: report.attemptID))
+        ] + publish(access)
     }
 
     private mutating func refused(

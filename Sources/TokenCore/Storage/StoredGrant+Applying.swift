@@ -25,36 +25,8 @@ extension StoredGrant {
         case .success(let answer) where !profile.isLast(record.step, of: record.kind):
             keep(answer, ofStep: record, profile: profile)
         case .success(let answer):
-            let exchanges = profile.exchanges(record.kind)
-            let kept = keptValues(answer, of: exchanges)
-            let echoes =
-                profile.lifecycle.refreshToken == .accessToken
-                ? []
-                : [
-                    record.grant.refreshToken, record.grant.candidate?.token, displaced,
-                    refreshToken,
-                ].compactMap { $0 }
-            steps.removeAll { step in
-                !exchanges.contains { $0.id == step.id && $0.isCached }
-            }
-            replaceAccess(
-                GrantedAccess(
-                    token: answer.accessToken, tokenType: answer.tokenType, scope: answer.scope,
-                    sentAt: record.sentAt, lifetime: answer.lifetime.duration,
-                    roundTrip: roundTrip, keep: kept, serverDate: answer.date
-                )
-                .withoutEchoes(of: echoes))
-            generation += 1
-            let successes = attempts.successes + 1
-            let lastAttemptAt = attempts.lastAttemptAt
-            attempts = AttemptHistory()
-            attempts.successes = successes
-            attempts.lastAttemptAt = lastAttemptAt
-            attempts.lastSuccessAt = record.sentAt
-            if successes >= displacedUntil {
-                (displaced, isDisplacedRefused, displacedUntil) = (nil, false, 0)
-            }
-            if let elsewhere, successes > elsewhere.successes + 1 { self.elsewhere = nil }
+            take(answer, of: record, roundTrip: roundTrip, profile: profile)
+            countSuccess(sentAt: record.sentAt)
             // The new token may have been in the part that was not read: the old one is in doubt.
             if !reading.tellsRotation, spends, !isKnownStatic { attempts.ambiguousAttempts = 1 }
             note(
@@ -73,6 +45,46 @@ extension StoredGrant {
                 take(offered: offered, at: record.sentAt, profile: profile)
             }
         }
+    }
+
+    /// The access token of an exchange's last step.
+    private mutating func take(
+        _ answer: TokenAnswer, of record: SlotRecord, roundTrip: Duration, profile: ProviderProfile
+    ) {
+        let exchanges = profile.exchanges(record.kind)
+        let kept = keptValues(answer, of: exchanges)
+        let echoes =
+            profile.lifecycle.refreshToken == .accessToken
+            ? []
+            : [
+                record.grant.refreshToken, record.grant.candidate?.token, displaced,
+                refreshToken,
+            ].compactMap { $0 }
+        steps.removeAll { step in
+            !exchanges.contains { $0.id == step.id && $0.isCached }
+        }
+        replaceAccess(
+            GrantedAccess(
+                token: answer.accessToken, tokenType: answer.tokenType, scope: answer.scope,
+                sentAt: record.sentAt, lifetime: answer.lifetime.duration,
+                roundTrip: roundTrip, keep: kept, serverDate: answer.date
+            )
+            .withoutEchoes(of: echoes))
+        generation += 1
+    }
+
+    /// What went wrong before is over; tokens that were kept until now have done their work.
+    private mutating func countSuccess(sentAt: Moment) {
+        let successes = attempts.successes + 1
+        let lastAttemptAt = attempts.lastAttemptAt
+        attempts = AttemptHistory()
+        attempts.successes = successes
+        attempts.lastAttemptAt = lastAttemptAt
+        attempts.lastSuccessAt = sentAt
+        if successes >= displacedUntil {
+            (displaced, isDisplacedRefused, displacedUntil) = (nil, false, 0)
+        }
+        if let elsewhere, successes > elsewhere.successes + 1 { self.elsewhere = nil }
     }
 
     /// What every step of the exchange keeps; of one name the last one's.
