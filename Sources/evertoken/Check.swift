@@ -6,6 +6,7 @@ import TokenCore
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Find what cannot work before the daemon meets it; changes nothing.",
+        usage: "evertoken check [<name> ...] [<options>]",
         discussion: """
             Prints every mistake as FILE:LINE:COLUMN: path: what is wrong; what to write, and \
             exits 78 if there is one.

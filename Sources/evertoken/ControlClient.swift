@@ -177,7 +177,8 @@ func loadConfiguration(
     _ path: String, isTolerant: Bool = true
 ) throws -> (Configuration, ConfigurationLoader) {
     let loader = ConfigurationLoader(path: path)
-    if access(path, R_OK) != 0, errno == EACCES, geteuid() != 0 {
+    // `check` tells it with its own remedy.
+    if isTolerant, access(path, R_OK) != 0, errno == EACCES, geteuid() != 0 {
         throw fail(EX_NOPERM, "you may not read \(path); run it with sudo")
     }
     switch isTolerant ? loader.loadTolerantly().map(\.0) : loader.load() {

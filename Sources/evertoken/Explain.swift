@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import TokenCore
 
 struct Explain: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,7 +26,7 @@ struct Explain: ParsableCommand {
         }
         let found = ExplanationTable.explanations(of: word)
         guard !found.isEmpty else {
-            let near = nearestWord(to: word, among: ExplanationTable.words)
+            let near = NameMatching.nearest(to: word, among: ExplanationTable.words)
             throw fail(
                 EX_DATAERR,
                 "\"\(word)\" is none of the words that are explained; "

@@ -48,13 +48,13 @@ struct Logs: ParsableCommand {
     /// A credential that was removed has a journal too: only a pattern needs the daemon.
     private func wanted() throws -> [String] {
         guard let name else { return [] }
-        guard isPattern(name) else {
+        guard NameMatching.isGlob(name) else {
             _ = try credentialPath(name)
             return [name]
         }
         let status = try daemon.client().successful("GET", "/v1/status").body
         let known = (status["credentials"]?.elements ?? []).compactMap { $0["name"]?.text }
-        let found = known.filter { matches($0, name) }
+        let found = known.filter { NameMatching.matches(name, $0) }
         if found.isEmpty { throw unmatched(name, among: known) }
         return found
     }

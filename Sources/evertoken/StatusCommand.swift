@@ -123,7 +123,9 @@ struct StatusQuestion {
             throw unmatched(pattern, among: all.map(\.name))
         }
         if let word = selection.unknownWord(besides: all) {
-            let near = nearestWord(to: word, among: StateWords.all).map { "did you mean \($0)?" }
+            let near = NameMatching.nearest(to: word, among: StateWords.all).map {
+                "did you mean \($0)?"
+            }
             throw fail(
                 EX_USAGE,
                 "\"\(word)\" is no state; "
@@ -155,13 +157,7 @@ struct StatusQuestion {
 
 /// Says that a name or pattern is none of those there are.
 func unmatched(_ pattern: String, among names: [String]) -> ExitCode {
-    let near = isPattern(pattern) ? nil : nearestWord(to: pattern, among: names)
-    let there =
-        names.isEmpty ? "none is configured" : "configured: " + names.joined(separator: ", ")
-    return fail(
-        EX_DATAERR,
-        (isPattern(pattern) ? "no credential matches" : "no credential") + " \"\(pattern)\"; "
-            + (near.map { "did you mean \($0)?" } ?? there))
+    fail(EX_DATAERR, UnmatchedName(pattern: pattern, names: names).problem)
 }
 
 /// The daemon's answer as lines: a page of one credential, or the table of all.

@@ -1,10 +1,9 @@
-import Glibc
 import TokenCore
 
 /// Which credentials a command line asks for: by names and patterns, and by the words of their
 /// states. Empty lists ask for all.
 struct StatusSelection: Equatable {
-    /// As a shell spells them: `*`, `?`, `[…]`.
+    /// As ``NameMatching`` reads them.
     var patterns: [String] = []
     /// Words of states and conditions; a dash counts as an underscore.
     var words: [String] = []
@@ -16,7 +15,9 @@ struct StatusSelection: Equatable {
 
     /// The only credential that can be meant, where it is named in full and nothing else is asked.
     var onlyName: String? {
-        guard words.isEmpty, patterns.count == 1, let name = patterns.first, !isPattern(name) else {
+        guard words.isEmpty, patterns.count == 1, let name = patterns.first,
+            !NameMatching.isGlob(name)
+        else {
             return nil
         }
         return name
@@ -25,14 +26,14 @@ struct StatusSelection: Equatable {
     var isAll: Bool { patterns.isEmpty && words.isEmpty }
 
     func includes(_ credential: ShownCredential) -> Bool {
-        (patterns.isEmpty || patterns.contains { matches(credential.name, $0) })
+        (patterns.isEmpty || patterns.contains { NameMatching.matches($0, credential.name) })
             && (words.isEmpty || words.contains(credential.state)
                 || words.contains(credential.condition))
     }
 
     /// The first name or pattern that is none of these.
     func unmatched(among names: [String]) -> String? {
-        patterns.first { pattern in !names.contains { matches($0, pattern) } }
+        patterns.first { pattern in !names.contains { NameMatching.matches(pattern, $0) } }
     }
 
     /// The first word that names no state or condition.
@@ -48,9 +49,3 @@ struct StatusSelection: Equatable {
 enum StateWords {
     static let all = CredentialState.allCases.map(\.rawValue) + ["undelivered", "failing"]
 }
-
-/// Whether a name stands for several.
-func isPattern(_ text: String) -> Bool { text.contains { "*?[".contains($0) } }
-
-/// Whether a name is the one that is written there, or one of those (glob(7)).
-func matches(_ name: String, _ pattern: String) -> Bool { fnmatch(pattern, name, 0) == 0 }

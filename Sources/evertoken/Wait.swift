@@ -24,7 +24,7 @@ struct Wait: ParsableCommand {
 
     func validate() throws {
         guard parseDuration(timeout) != nil else {
-            throw ValidationError("'\(timeout)' is no duration; write 90s or 5m.")
+            throw ValidationError(durationMistake(timeout) + ".")
         }
     }
 

@@ -1,4 +1,5 @@
 import Testing
+import TokenCore
 
 @testable import evertoken
 
@@ -31,10 +32,10 @@ import Testing
 
     @Test("two letters that changed places are one slip; what is far is no suggestion")
     func nearest() {
-        #expect(nearestWord(to: "crm", among: ["crn", "car"]) == "crn")
-        #expect(nearestWord(to: "cmr", among: ["crm", "xyz"]) == "crm")
-        #expect(nearestWord(to: "x", among: ["y"]) == nil)
-        #expect(nearestWord(to: "", among: ["y"]) == nil)
+        #expect(NameMatching.nearest(to: "crm", among: ["crn", "car"]) == "crn")
+        #expect(NameMatching.nearest(to: "cmr", among: ["crm", "xyz"]) == "crm")
+        #expect(NameMatching.nearest(to: "x", among: ["y"]) == nil)
+        #expect(NameMatching.nearest(to: "", among: ["y"]) == nil)
     }
 
     @Test("logs becomes journalctl's own command line")

@@ -242,7 +242,7 @@ class WaitTest(ProgramCase):
         for name, state in (("out", "login_required"), ("wrong", "misconfigured")):
             daemon.wait_for(name, state)
         for names, code, said in (
-                (["out"], os.EX_NOPERM, ("out is login_required: ", "evertoken login out")),
+                (["out"], os.EX_NOPERM, ("out is login_required: ", "evertoken import out")),
                 (["wrong"], os.EX_CONFIG, ("wrong is misconfigured: ", "evertoken")),
                 (["crm", "out"], os.EX_NOPERM, ("out is login_required: ",))):
             with self.subTest(names):

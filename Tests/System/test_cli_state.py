@@ -80,7 +80,7 @@ class ForgetTest(StateCase):
         self.assert_exit(daemon.evertoken("forget", "crm", "--yes"), 0)
         entry = daemon.wait_for("crm", "login_required")
         self.assertIn("is spent", entry["last_error"]["problem"])
-        self.assertIn("evertoken login crm", entry["last_error"]["remedy"])
+        self.assertIn("evertoken import crm", entry["last_error"]["remedy"])
         daemon.evertoken("refresh", "crm", "--wait")
         daemon.evertoken("reload")
         daemon.restart()

@@ -48,7 +48,7 @@ class ManyCommandsAtOnce(ExclusionCase):
         for number, (result, seen) in enumerate(done):
             arguments = result.args[1:]
             if "login" in arguments:
-                self.assertEqual(result.returncode, 75, "no code was good")
+                self.assertEqual(result.returncode, 78, "no code was good")
                 self.assertIn("unsupported_grant_type", result.stderr)
                 continue
             self.assertEqual(result.returncode, 0, (arguments, result.stderr))
@@ -72,7 +72,7 @@ class ManyCommandsAtOnce(ExclusionCase):
             return daemon.evertoken(*login)
 
         (waited, seen), failed = at_once([refreshed, signed_in])
-        self.assertEqual(failed.returncode, 75, failed.stderr)
+        self.assertEqual(failed.returncode, 78, failed.stderr)
         self.assertEqual((waited.returncode, seen), (0, 2), "it said %r" % waited.stdout)
 
     def granted(self):

@@ -19,7 +19,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from harness import at_end, wait_until  # noqa: E402
-from login_world import SmallServer, Waiting, come_back, query  # noqa: E402
+from login_world import SmallServer, Waiting, come_back, get, query  # noqa: E402
 from programs import PlainDaemon, ProgramCase, timed, write_private  # noqa: E402
 from servers import free_ports  # noqa: E402
 from test_isolation_unit import (ATTACKER, DRIP, HOLD_LOCK, STATUS, Stranger,  # noqa: E402

@@ -35,7 +35,7 @@ public enum NameMatching {
     private static let question = UInt8(ascii: "?")
 
     /// In time proportional to the product of both lengths: only the last `*` is ever tried again.
-    static func matches(_ pattern: String, _ name: String) -> Bool {
+    public static func matches(_ pattern: String, _ name: String) -> Bool {
         let (pattern, name) = (Array(pattern.utf8), Array(name.utf8))
         var (p, n) = (0, 0)
         var retry: (p: Int, n: Int)?
