@@ -140,6 +140,16 @@ struct Machine {
         return [pair.a, pair.b].contains { Self.holds(text, $0) }
     }
 
+    /// Whether a slot holds a refresh token that another one displaced.
+    mutating func keeps(_ text: String, _ name: String) -> Bool {
+        let pair = pair(name)
+        return [pair.a, pair.b].contains { state in
+            guard case .valid(let contents) = state else { return false }
+            let grant = contents.record.grant
+            return [grant.displaced, grant.elsewhere?.token].contains { $0?.reveal() == text }
+        } || holds(text, name)
+    }
+
     static func holds(_ text: String, _ state: SlotPair.State) -> Bool {
         guard case .valid(let contents) = state else { return false }
         if contents.record.grant.refreshToken?.reveal() == text { return true }

@@ -88,7 +88,7 @@ extension Simulation {
             if !machine.holds(account.live, name) {
                 problem("\(name): \(account.live) lives, and no slot holds it")
             }
-            if let kept = account.kept, !machine.holds(kept, name) {
+            if let kept = account.kept, !machine.keeps(kept, name) {
                 problem("\(name): \(kept), which a new sign-in displaced, is in no slot")
             }
         }

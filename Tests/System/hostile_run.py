@@ -37,6 +37,7 @@ class Watch:
 
     def __init__(self, daemon):
         self.daemon, self.entries, self.texts = daemon, {}, set()
+        self._asked = 0.0  # when the daemon was asked for these entries
         self._changed, self._stopped = threading.Condition(), threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
@@ -47,21 +48,23 @@ class Watch:
 
     def _look(self):
         while not self._stopped.wait(0.1):
+            asked = time.monotonic()
             status = self.daemon.try_status()
             if status is None:
                 continue
             entries = {entry["name"]: entry for entry in status["credentials"]}
             with self._changed:
-                self.entries = entries
+                self.entries, self._asked = entries, asked
                 self.texts |= {json.dumps(entry["last_error"], ensure_ascii=False)
                                for entry in entries.values()}
                 self._changed.notify_all()
 
-    def wait(self, name, condition, timeout):
-        """The first entry of the credential for which this holds, or None."""
+    def wait(self, name, condition, timeout, since=lambda: 0.0):
+        """The first entry of the credential for which this holds, or None; `since` tells how old
+        it may be."""
         def look():
             entry = self.entries.get(name)
-            return entry if entry and condition(entry) else None
+            return entry if entry and condition(entry) and self._asked >= since() else None
 
         with self._changed:
             return self._changed.wait_for(look, timeout)
@@ -124,7 +127,8 @@ class Lane:
 
     def _assault(self, seen, campaign):
         case, endpoint, daemon = seen.case, self.endpoint, campaign.daemon
-        before = campaign.watch.wait(self.name, lambda e: e["state"] == "fresh", 10)
+        now = time.monotonic()
+        before = campaign.watch.wait(self.name, lambda e: e["state"] == "fresh", 10, lambda: now)
         published = daemon.tokens / self.name / "token"
         old = published.read_text()
         endpoint.arm(case)
@@ -132,10 +136,18 @@ class Lane:
         seen.granted, seen.told = endpoint.grant.access, endpoint.grant.refresh
         self._order(campaign)
         hostile = endpoint.wait_hostile(10)
-        # The old token may be renewed once more before the hostile answer.
+        granted_at = None
+
+        def is_over(entry):
+            # The old token may be renewed once more before the hostile answer: what the daemon
+            # says of the new one is what it is asked for once that is published.
+            nonlocal granted_at
+            if published.read_text() == endpoint.grant.access:
+                granted_at = granted_at or time.monotonic()
+            return entry["last_error"] or granted_at and entry["refreshes"] > before["refreshes"]
+
         seen.entry = campaign.watch.wait(
-            self.name, lambda e: e["last_error"] or e["last_refresh_at"] and published.read_text()
-            == endpoint.grant.access and e["refreshes"] > before["refreshes"], TIMEOUT + 8)
+            self.name, is_over, TIMEOUT + 8, lambda: granted_at or 0.0)
         seen.seconds = time.monotonic() - hostile.opened_at
         seen.output = published.read_text()
         seen.unchanged = seen.output in (old, endpoint.grants[-2].access)

@@ -80,8 +80,8 @@ def in_systemd(programs=("evertokend", "evertoken"), instead=None):
 
     Outside, the method boots one (private process, mount and network namespaces; everything in
     there is discarded) that has our unit, the programs in /usr/bin and nothing else, and runs the
-    same method again inside. `programs=()` puts /bin/true in their place, for tests of the unit.
-    `instead` gives other files, {source: target}, instead of unit, programs and the rest."""
+    same method again inside. `programs=()` puts /bin/true in the place of both, for tests of the
+    unit. `instead` gives other files, {source: target}, instead of unit, programs and the rest."""
     def decorate(test):
         @functools.wraps(test)
         def run(self):
@@ -101,17 +101,17 @@ def in_systemd(programs=("evertokend", "evertoken"), instead=None):
 
 
 def _installed(programs):
-    """What an installation by hand puts in place, besides the unit."""
-    files = {
-        UNIT_FILES / "evertoken.sysusers": "/usr/lib/sysusers.d/evertoken.conf",
-        UNIT_FILES / "evertoken.tmpfiles": "/usr/lib/tmpfiles.d/evertoken.conf",
-    }
-    files |= {BIN / name: f"/usr/bin/{name}" for name in programs}
+    """What an installation by hand puts in place, besides the unit: pairs of source and target."""
     if programs:
         require_binaries()
+        sources = {name: BIN / name for name in programs}
     else:
-        files[pathlib.Path(shutil.which("true"))] = "/usr/bin/evertokend"
-    return files
+        sources = dict.fromkeys(("evertokend", "evertoken"), shutil.which("true"))
+    return [
+        (UNIT_FILES / "evertoken.sysusers", "/usr/lib/sysusers.d/evertoken.conf"),
+        (UNIT_FILES / "evertoken.tmpfiles", "/usr/lib/tmpfiles.d/evertoken.conf"),
+        *((source, f"/usr/bin/{name}") for name, source in sources.items()),
+    ]
 
 
 def _boot(case, method, programs, instead):
@@ -120,9 +120,9 @@ def _boot(case, method, programs, instead):
         files = _installed(programs)
         command += ["--unit", UNIT_FILES / "evertoken.service"]
     else:
-        files = dict(instead())
-    files[ROOT / "README.md"] = f"{ROOT_INSIDE}/README.md"
-    for source, target in files.items():
+        files = [*instead().items()]
+    files.append((ROOT / "README.md", f"{ROOT_INSIDE}/README.md"))
+    for source, target in files:
         command += ["--file", f"{source}:{target}"]
     for folder in (ROOT / "Tests", UNIT_FILES):
         command += ["--bind", f"{folder}:{ROOT_INSIDE}/{folder.name}:ro"]

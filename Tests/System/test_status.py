@@ -280,7 +280,7 @@ class WatchTest(ProgramCase):
         wait_until(lambda: "c09" in rows(), 5, "what was searched for", daemon)
         self.assertRegex(terminal.written, "\x1b\\[7mc09 ")
         terminal.press("\x1b[F")
-        wait_until(lambda: "evertoken login out" in " ".join(terminal.screen()), 5, "the end")
+        wait_until(lambda: "evertoken import out" in " ".join(terminal.screen()), 5, "the end")
         terminal.press("/nowhere\r")
         wait_until(lambda: "is not there" in terminal.screen()[-1], 5, "a word of it")
         # Typed into a search it is a letter.

@@ -98,7 +98,7 @@ class Choices(ChoiceCase):
         self.assertEqual(len(heads), 1, lines)
         self.assertTrue(heads[0].startswith("2 credentials: "), heads)
         self.assertIn("400 invalid_grant", heads[0])
-        self.assertEqual(sum("evertoken login NAME" in line for line in lines), 1, lines)
+        self.assertEqual(sum("evertoken import NAME" in line for line in lines), 1, lines)
 
 
 class ARefusedReload(ChoiceCase):
