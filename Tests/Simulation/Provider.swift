@@ -89,8 +89,8 @@ struct Account {
         guard let index = others.firstIndex(of: token) else { return }
         others[index] = live
         let isNew = unused.remove(token) != nil
-        // One whose answer never came cannot be kept.
-        let isHeld = kind.rotates && !isRevoked && durable.contains(live)
+        // One whose answer never came, or that a restored state has lost, cannot be kept.
+        let isHeld = kind.rotates && !isRevoked && excuse == nil && durable.contains(live)
         (kept, keptFor) = (isNew && isHeld ? live : nil, 0)
         // What was ended goes.
         if isRevoked { others.remove(at: index) }
