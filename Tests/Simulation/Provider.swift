@@ -37,6 +37,8 @@ struct Account {
     /// Of other sign-ins, and as good; the last part of a token's name tells them apart.
     private(set) var others: [String] = []
     private var unused: Set<String> = []
+    /// The refresh token that the configuration names since an operator put another one there.
+    var configured: String?
     /// What lived when a new sign-in was first used: kept until that has been used once more.
     private(set) var kept: String?
     private var keptFor = 0
@@ -199,7 +201,9 @@ extension Account {
     private mutating func spent(
         _ token: String, at time: Duration, _ report: (String) -> Void
     ) -> RawAnswer {
-        if let next = successor[token], durable.contains(next), !isUnawares {
+        // A state of before does not know that the configured one has been used.
+        let isUnknown = token == configured && excuse == "restored"
+        if let next = successor[token], durable.contains(next), !isUnawares, !isUnknown {
             report("\(name): sent \(token), although \(next) had been saved")
         }
         if let previous, previous.token == token, time <= previous.until, !isRevoked {

@@ -88,6 +88,7 @@ extension Simulation {
         } else if chance(0.3) {
             token = "RT~\(name)~0.0~"
         }
+        account.configured = token
         accounts[name] = account
         // A state of before would not know that it has been used.
         machine.backup[name] = nil
