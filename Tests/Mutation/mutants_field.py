@@ -132,7 +132,7 @@ MUTANTS = [
            "successes > elsewhere.successes + 1", "successes > elsewhere.successes + ($M ? 0 : 1)",
            "GrantPlaceTests/adopted"),
     mutant(350, NAMED, "one try of a place for each change", "        triedPlace = place\n",
-           "        if !$M { triedPlace = place }\n", "GrantPlaceTests/tried"),
+           "        if !$M { triedPlace = place }\n", "GrantPlaceTests/triedOnce"),
     mutant(351, LIFE, "the refresh that was asked for after a refused candidate",
            "if !isMet { isRenewalWished", "if !$M, !isMet { isRenewalWished",
            "CandidateTokenTests/wished"),

@@ -264,6 +264,35 @@ import Testing
 
     // MARK: - A life
 
+    @Test("a place without a token of its own is tried at once, and then as often as any failure")
+    func triedOnce() throws {
+        var random = RandomSource(seed: 1)
+        var life = CredentialLifecycle(try Examples.credential())
+        let handle = { (life: inout CredentialLifecycle, event: LifecycleEvent, second: Int64) in
+            life.handle(event, now: at(second), mayAttempt: true, using: &random)
+        }
+        _ = life.start()
+        _ = handle(&life, .recovered(Ticket(1), .grant(rotated)), 1)
+        _ = handle(&life, .published(Ticket(2), .complete), 1)
+        _ = handle(&life, .placeRead(away), 100)
+        let actions = handle(&life, .woke, 100)
+        #expect(actions == [.attempt(Ticket(3), .renew(isManual: false))])
+        var record = try #require(plan(rotated, seed: nil, to: away))
+        record.sentAt = at(100)
+        let refusal = Refusal(.transient, httpStatus: 503, problem: "p")
+        var failed = rotated
+        failed.fail(refusal, of: record, profile: life.configuration.profile)
+        _ = handle(
+            &life,
+            .attemptEnded(
+                Ticket(3), AttemptReport(grant: failed, end: .refused(refusal), attemptID: "a")),
+            101)
+        let next = try #require(life.nextAttemptAt)
+        #expect(next > at(101).uptime)
+        _ = handle(&life, .placeRead(away), 101)
+        #expect(life.nextAttemptAt == next)
+    }
+
     @Test("a reload that leads elsewhere, also by a file it names, is tried at once, and once")
     func tried() throws {
         var random = RandomSource(seed: 1)
