@@ -26,19 +26,17 @@ public struct PeerFilter: Sendable {
     /// Below that a text is no secret that could be told from a word.
     private static let shortest = 4
 
-    /// Each held secret in its spellings, in lower case; `nil` where the secrets are not known:
-    /// then nothing passes.
-    private let secrets: [[UInt8]]?
+    /// All that are held; `nil` where they are not known: then nothing passes. Their spellings are
+    /// made when a peer has said something: most responses have nothing to tell.
+    private let secrets: [Secret]?
 
     /// Lets nothing pass: for a response that is read again when the secrets are not at hand.
-    public static let closed = PeerFilter(nil)
+    public static let closed = PeerFilter(known: nil)
 
     /// - Parameter secrets: All that are held of the credential, sent or not.
-    public init(_ secrets: [Secret]) {
-        self.init(secrets.flatMap { Self.spellings(of: Array($0.reveal().utf8)) })
-    }
+    public init(_ secrets: [Secret]) { self.init(known: secrets) }
 
-    private init(_ secrets: [[UInt8]]?) { self.secrets = secrets }
+    private init(known secrets: [Secret]?) { self.secrets = secrets }
 
     /// - Returns: The text, if it is short, of plain characters, and holds nothing of a secret.
     public func passed(_ peer: PeerText?) -> String? {
@@ -46,7 +44,8 @@ public struct PeerFilter: Sendable {
             text.utf8.allSatisfy(Self.isAllowed)
         else { return nil }
         let readings = Self.readings(of: Array(text.utf8))
-        let isTold = secrets.contains { secret in
+        let spellings = secrets.flatMap { Self.spellings(of: Array($0.reveal().utf8)) }
+        let isTold = spellings.contains { secret in
             readings.contains { Self.shares($0, secret) }
         }
         return isTold ? nil : text
