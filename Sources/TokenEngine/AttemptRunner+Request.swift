@@ -48,9 +48,11 @@ extension AttemptRunner {
                 caFile: attempt.exchange.request.caFile ?? credential.caFile,
                 proxy: credential.proxy.proxy(
                     to: rendered.url, provider: attempt.exchange.request.proxy))
-            let secrets = context.secrets(of: credential) + attempt.record.grant.secrets
+            let grant = attempt.record.grant
             return PreparedRequest(
-                wire: wire, filter: PeerFilter(secrets + wire.secrets))
+                wire: wire,
+                filter: PeerFilter(
+                    context.secrets(of: credential) + grant.secrets + wire.secrets))
         } catch { throw AttemptStop(.config, error.cause) }
     }
 

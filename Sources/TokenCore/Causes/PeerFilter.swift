@@ -26,17 +26,19 @@ public struct PeerFilter: Sendable {
     /// Below that a text is no secret that could be told from a word.
     private static let shortest = 4
 
-    /// All that are held; `nil` where they are not known: then nothing passes. Their spellings are
-    /// made when a peer has said something: most responses have nothing to tell.
-    private let secrets: [Secret]?
+    /// All that are held; `nil` where they are not known: then nothing passes. Asked when a peer
+    /// has said something: most responses have nothing to tell.
+    private let secrets: (@Sendable () -> [Secret])?
 
     /// Lets nothing pass: for a response that is read again when the secrets are not at hand.
-    public static let closed = PeerFilter(known: nil)
+    public static let closed = PeerFilter()
 
     /// - Parameter secrets: All that are held of the credential, sent or not.
-    public init(_ secrets: [Secret]) { self.init(known: secrets) }
+    public init(_ secrets: @escaping @autoclosure @Sendable () -> [Secret]) {
+        self.secrets = secrets
+    }
 
-    private init(known secrets: [Secret]?) { self.secrets = secrets }
+    private init() { secrets = nil }
 
     /// - Returns: The text, if it is short, of plain characters, and holds nothing of a secret.
     public func passed(_ peer: PeerText?) -> String? {
@@ -44,7 +46,7 @@ public struct PeerFilter: Sendable {
             text.utf8.allSatisfy(Self.isAllowed)
         else { return nil }
         let readings = Self.readings(of: Array(text.utf8))
-        let spellings = secrets.flatMap { Self.spellings(of: Array($0.reveal().utf8)) }
+        let spellings = secrets().flatMap { Self.spellings(of: Array($0.reveal().utf8)) }
         let isTold = spellings.contains { secret in
             readings.contains { Self.shares($0, secret) }
         }
