@@ -16,7 +16,7 @@ public struct HTTPRequest: Sendable {
 public struct HTTPResponse: Sendable {
     public var status: Int
     public var contentType: String
-    /// Makes the body; called once, not by whoever answers.
+    /// Makes the body; called once, by the connection, not by the handler.
     private let rendering: @Sendable () -> [UInt8]
     /// Further ones.
     public var headers: [HeaderField] = []

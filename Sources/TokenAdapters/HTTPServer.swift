@@ -13,7 +13,7 @@ public struct Peer: Sendable, Equatable {
 }
 
 /// A small HTTP/1.1 server on a Unix or loopback socket: one request a connection, everything
-/// bounded, no thread for anybody who waits. Answers may come later, from another thread.
+/// bounded, no thread for a client that waits. Answers may come later, from another thread.
 public final class HTTPServer: Sendable {
     public typealias Handler =
         @Sendable (HTTPRequest, Peer?, @escaping @Sendable (HTTPResponse) -> Void) -> Void
@@ -89,7 +89,7 @@ public final class HTTPServer: Sendable {
         return HTTPResponse(.problem(status, what.0, remedy: what.1)).bytes
     }
 
-    /// Listens on a Unix socket, which gets its mode and group before anybody can connect.
+    /// Listens on a Unix socket, which gets its mode and group before a client can connect.
     public static func unix(
         path: String, mode: UInt32, group: String?, handler: @escaping Handler
     ) throws(StorageFailure) -> HTTPServer {

@@ -4,8 +4,8 @@ public import TokenCore
 /// Whether others could put their files where the daemon's own should be: with a slot that another
 /// user made, that user reads the refresh token.
 ///
-/// Directories belong to the daemon's user or to root, files to the daemon's user, and nobody else
-/// may write to either.
+/// Directories belong to the daemon's user or to root, files to the daemon's user, and no other
+/// user may write to either.
 public struct PlaceSafety {
     /// Who the daemon is; `nil` when a person looks for a daemon whose user is not known: then it
     /// is the owner of the state.

@@ -51,8 +51,8 @@ public final class RedirectListener: Sendable {
         redirectURI = redirect.uri(port: servers[0].port)
     }
 
-    /// A browser may take `localhost` for either address: whoever had the other one could be given
-    /// the answer, so it must be ours too where there is IPv6.
+    /// A browser may take `localhost` for either address: a program on the other one could be given
+    /// the response, so it must be ours too where there is IPv6.
     private static func open(
         _ redirect: LoopbackRedirect, port: UInt16, _ handler: @escaping HTTPServer.Handler
     ) throws(StorageFailure) -> [HTTPServer] {

@@ -103,7 +103,7 @@ extension SlotDirectory {
 
     private static let damagedSuffix = ".damaged"
 
-    /// Kept for whoever can still read something in them.
+    /// Kept for an expert who can still read something in them.
     private func setAsideUnreadable(
         _ credential: String, in folder: Int32, _ place: String
     ) throws(StorageFailure) {
