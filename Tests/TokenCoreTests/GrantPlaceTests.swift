@@ -264,16 +264,25 @@ import Testing
 
     // MARK: - A life
 
+    /// Its token is in the files, and not due.
+    private func served(_ random: inout RandomSource) throws -> CredentialLifecycle {
+        var life = CredentialLifecycle(try Examples.credential())
+        _ = life.start()
+        for event in [
+            LifecycleEvent.recovered(Ticket(1), .grant(rotated)), .published(Ticket(2), .complete),
+        ] {
+            _ = life.handle(event, now: at(1), mayAttempt: true, using: &random)
+        }
+        return life
+    }
+
     @Test("a place without a token of its own is tried at once, and then as often as any failure")
     func triedOnce() throws {
         var random = RandomSource(seed: 1)
-        var life = CredentialLifecycle(try Examples.credential())
+        var life = try served(&random)
         let handle = { (life: inout CredentialLifecycle, event: LifecycleEvent, second: Int64) in
             life.handle(event, now: at(second), mayAttempt: true, using: &random)
         }
-        _ = life.start()
-        _ = handle(&life, .recovered(Ticket(1), .grant(rotated)), 1)
-        _ = handle(&life, .published(Ticket(2), .complete), 1)
         _ = handle(&life, .placeRead(away), 100)
         let actions = handle(&life, .woke, 100)
         #expect(actions == [.attempt(Ticket(3), .renew(isManual: false))])
@@ -296,13 +305,10 @@ import Testing
     @Test("a reload that leads elsewhere, also by a file it names, is tried at once, and once")
     func tried() throws {
         var random = RandomSource(seed: 1)
-        var life = CredentialLifecycle(try Examples.credential())
+        var life = try served(&random)
         let handle = { (life: inout CredentialLifecycle, event: LifecycleEvent, second: Int64) in
             life.handle(event, now: at(second), mayAttempt: true, using: &random)
         }
-        _ = life.start()
-        _ = handle(&life, .recovered(Ticket(1), .grant(rotated)), 1)
-        _ = handle(&life, .published(Ticket(2), .complete), 1)
         let planned = try #require(life.nextAttemptAt)
         _ = handle(&life, .placeRead(home), 100)
         #expect(life.nextAttemptAt == planned)
