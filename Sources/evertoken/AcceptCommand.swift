@@ -45,7 +45,7 @@ struct Accept: ParsableCommand {
         if dryRun { return }
         let whose = chosen.count == 1 ? "The stored refresh token is" : "Their refresh tokens are"
         let setAside =
-            chosen.contains { $0.problem.hasPrefix("neither slot") }
+            chosen.contains(where: \.isUnreadable)
             ? " One that cannot be read is set aside, and the configured token is sent instead."
             : ""
         let danger =
@@ -66,13 +66,15 @@ struct Accept: ParsableCommand {
     private struct Quarantined {
         var name: String
         var problem: String
+        /// Neither slot can be read.
+        var isUnreadable: Bool
     }
 
     /// - Throws: `ExitCode` 65 for one that was named and is not quarantined.
     private func chosen(_ client: ControlClient) throws -> [Quarantined] {
-        let status = try client.successful("GET", "/v1/status").body
-        let credentials = status["credentials"]?.elements ?? []
-        let known = credentials.compactMap { $0["name"]?.text }
+        let status = try client.successful("GET", "/v1/status")
+        let credentials = status.body["credentials"]?.elements ?? []
+        let known = status.credentialNames
         var wanted = known
         if !all {
             do throws(UnmatchedName) { wanted = try NameMatching.select(names, among: known) } catch
@@ -88,8 +90,10 @@ struct Accept: ParsableCommand {
                 }
                 return nil
             }
-            let problem = found?["last_error"]?["problem"]?.text ?? "its state is not trusted"
-            return Quarantined(name: name, problem: problem)
+            let error = found?["last_error"]
+            return Quarantined(
+                name: name, problem: error?["problem"]?.text ?? "its state is not trusted",
+                isUnreadable: error?["cause"]?.text == CauseKind.stateUnreadable.rawValue)
         }
     }
 

@@ -18,8 +18,7 @@ struct LiveChecks {
     func run(_ names: [String]) throws -> Int32 {
         var names = names
         if names.isEmpty {
-            let status = try client.successful("GET", "/v1/status").body
-            names = (status["credentials"]?.elements ?? []).compactMap { $0["name"]?.text }
+            names = try client.successful("GET", "/v1/status").credentialNames
         }
         let targets = try names.map { try credentialPath($0) + "/check" }
         let replies = Replies(count: names.count)
@@ -53,9 +52,7 @@ struct LiveChecks {
 
     private func show(_ names: [String], _ answers: [Answer?]) throws -> Int32 {
         let width = (names.map(\.utf8.count) + ["CREDENTIAL".count]).max() ?? 0
-        let pad = { (text: String, size: Int) in
-            text + String(repeating: " ", count: max(0, size - text.utf8.count))
-        }
+        let pad = TextStyle.plain.fitted
         print("\(pad("CREDENTIAL", width))  STEP        RESULT")
         var worst = EX_OK
         for (name, answer) in zip(names, answers) {

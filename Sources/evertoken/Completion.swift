@@ -26,7 +26,7 @@ struct CredentialNames {
             let reply = try? ControlClient(path: socket).quietRequest(
                 "GET", "/v1/status", timeout: 1)
         else { return [] }
-        return (reply.body["credentials"]?.elements ?? []).compactMap { $0["name"]?.text }
+        return reply.credentialNames
     }
 
     private var socket: String {

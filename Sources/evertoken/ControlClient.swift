@@ -201,3 +201,10 @@ func daemonSocket(_ configuration: Configuration, base: String) -> String {
     }
     return directories.controlSocket
 }
+
+extension ControlClient.Reply {
+    /// Of a status: its credentials, in their order.
+    var credentialNames: [String] {
+        (body["credentials"]?.elements ?? []).compactMap { $0["name"]?.text }
+    }
+}

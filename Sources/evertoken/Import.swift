@@ -67,7 +67,7 @@ struct Import: ParsableCommand {
             do {
                 let reply = try client.quietRequest("GET", "/v1/status")
                 guard reply.status / 100 == 2 else { throw client.failure(reply) }
-                return (reply.body["credentials"]?.elements ?? []).compactMap { $0["name"]?.text }
+                return reply.credentialNames
             } catch let error as ControlClient.Unanswered {
                 guard error.isAbsent, !daemon.isSocketNamed || daemon.config != nil else {
                     throw client.failure(error)

@@ -52,8 +52,7 @@ struct Logs: ParsableCommand {
             _ = try credentialPath(name)
             return [name]
         }
-        let status = try daemon.client().successful("GET", "/v1/status").body
-        let known = (status["credentials"]?.elements ?? []).compactMap { $0["name"]?.text }
+        let known = try daemon.client().successful("GET", "/v1/status").credentialNames
         let found = known.filter { NameMatching.matches(name, $0) }
         if found.isEmpty { throw unmatched(name, among: known) }
         return found

@@ -66,8 +66,7 @@ extension ControlClient {
     func names(_ patterns: [String], all: Bool) throws -> [String] {
         // The daemon itself knows a single name, or says what there is.
         if !all, patterns.count == 1, !NameMatching.isGlob(patterns[0]) { return patterns }
-        let status = try successful("GET", "/v1/status").body
-        let known = (status["credentials"]?.elements ?? []).compactMap { $0["name"]?.text }
+        let known = try successful("GET", "/v1/status").credentialNames
         if all { return known }
         do throws(UnmatchedName) { return try NameMatching.select(patterns, among: known) } catch {
             throw fail(EX_DATAERR, error.problem)

@@ -47,5 +47,9 @@ struct StatusSelection: Equatable {
 
 /// What `--state` takes.
 enum StateWords {
-    static let all = CredentialState.allCases.map(\.rawValue) + ["undelivered", "failing"]
+    static let all =
+        CredentialState.allCases.map(\.rawValue)
+        + CredentialCondition.allCases.map(\.rawValue).filter {
+            CredentialState(rawValue: $0) == nil
+        }
 }
