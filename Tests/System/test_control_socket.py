@@ -197,6 +197,9 @@ class PeerTest(SocketCase):
                 for path, *arguments in self.requests[:3]:
                     reply = curl(daemon.socket, path, *arguments, prefix=prefix)
                     self.assertIn(reply.code, (200, 202), reply.text)
+                # All four are one client: the refresh that was ordered here would come back with
+                # a token from before the next sign-in, and end that sign-in as stolen.
+                self.assertEqual(daemon.terminate(), 0)
 
     def test_a_group_that_is_not_named_is_refused(self):
         daemon = self.daemon_for_all({"user": "games"}, {"group": "games"})
