@@ -59,7 +59,7 @@ MUTANTS = [
            "O_RDONLY | O_DIRECTORY | ($M ? 0 : O_NOFOLLOW) | O_CLOEXEC",
            "SlotDirectoryTests/symlink", "OutputDirectoryTests/links"),
     mutant(14, ORIGIN, "O_NOFOLLOW where slots are erased", "O_RDWR | O_NOFOLLOW",
-           "O_RDWR | ($M ? 0 : O_NOFOLLOW)", LINK),
+           "O_RDWR | ($M ? 0 : O_NOFOLLOW)", "TraceFileTests/erasedLink"),
     mutant(15, NOTE, "O_NOFOLLOW of the origin's note", "O_RDONLY | O_NOFOLLOW",
            "O_RDONLY | ($M ? 0 : O_NOFOLLOW)", "fault_links:note_of_its_origin"),
     mutant(16, HEALTH, "O_NOFOLLOW of the probe", "O_RDWR | O_CREAT | O_NOFOLLOW",

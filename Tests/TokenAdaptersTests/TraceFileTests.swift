@@ -35,6 +35,19 @@ import TokenEngine
         #expect(try await store.spentTraces().keys.sorted() == ["mail.spent"])
     }
 
+    @Test("a link in the place of a slot that was set aside is not followed by an erasure")
+    func erasedLink() async throws {
+        let folder = try Folder()
+        let store = try slots(folder)
+        try await store.open("mail").close()
+        let victim = folder.path + "/victim"
+        try Data("of another program\n".utf8).write(to: URL(filePath: victim))
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.path + "/state/mail/slotA.damaged", withDestinationPath: victim)
+        await #expect(throws: StorageFailure.self) { try await store.erase("mail") }
+        #expect(try String(contentsOfFile: victim, encoding: .utf8) == "of another program\n")
+    }
+
     @Test("a file that cannot be read is not taken for an empty one")
     func unreadable() async throws {
         let folder = try Folder()
