@@ -43,6 +43,11 @@ final class Life: @unchecked Sendable {
         return world
     }
 
+    /// The process does something to the world; a dead one does not.
+    private func decide(_ verb: String, _ words: [String]) {
+        if !isDead { simulation.decisions.note(simulation.now, verb, words) }
+    }
+
     /// Some virtual time passes; none for the dead.
     func wait(_ duration: Duration) async {
         guard !isDead else { return }
@@ -79,7 +84,7 @@ extension Life: MomentClock, WakeTimer, RandomBytes {
     func now() -> Moment { simulation.machine.moment(at: simulation.now) }
 
     func bytes(_ count: Int) -> [UInt8] {
-        (0..<count).map { _ in UInt8.random(in: 0...255, using: &simulation.random) }
+        (0..<count).map { _ in UInt8.random(in: 0...255, using: &simulation.daemonRandom) }
     }
 
     /// The one timer of the daemon; it merges what is closer than 10 ms.
@@ -92,6 +97,7 @@ extension Life: MomentClock, WakeTimer, RandomBytes {
         let time = simulation.now + max(.milliseconds(10), now.duration(to: deadline))
         guard armedAt != time else { return }
         armedAt = time
+        decide("arm", [String(time.nanoseconds)])
         fire(at: time, setTo: time)
     }
 
@@ -129,15 +135,17 @@ extension Life: SecretReader, HookRunner, Journal, Supervisor {
     func run(
         _ runs: [HookRun], token: PublishedToken, paths: [String],
         ended: @escaping @Sendable (Ticket, String?) -> Void
-    ) {}
+    ) {
+        decide("hooks", [token.credential] + runs.flatMap(\.hook.arguments) + paths)
+    }
     func write(_ entry: JournalEntry) {
         guard !isDead else { return }
         simulation.note(entry)
     }
-    func ready(status: String) {}
+    func ready(status: String) { decide("ready", []) }
     func status(_ text: String) { statusLine = text }
-    func reloading() {}
-    func stopping() {}
+    func reloading() { decide("reloading", []) }
+    func stopping() { decide("stopping", []) }
     func extendTimeout(by duration: Duration) {}
     func watchdog() {}
 }
@@ -193,6 +201,7 @@ extension Life: SlotStore {
     }
 
     func accept(_ credential: String) async throws(StorageFailure) {
+        decide("accept", [credential])
         await wait(simulation.diskDelay())
         try mustWork("accept \(credential)")
         guard !isDead else { return }
@@ -204,6 +213,7 @@ extension Life: SlotStore {
     }
 
     func distrust(_ credential: String, _ cause: Cause) async throws(StorageFailure) {
+        decide("distrust", [credential, cause.kind.rawValue])
         await wait(simulation.diskDelay())
         simulation.operation(self)
         try mustWork("distrust \(credential)")
@@ -211,13 +221,16 @@ extension Life: SlotStore {
     }
 
     func erase(_ credential: String) async throws(StorageFailure) {
+        decide("erase", [credential])
         try mustWork("erase \(credential)")
         if !isDead { simulation.machine.removeSlots(credential) }
     }
 
     /// Nothing is erased in a simulation.
     func spentTraces() async throws(StorageFailure) -> [String: SpentTraces] { [:] }
-    func keep(_ traces: SpentTraces, of credential: String) async throws(StorageFailure) {}
+    func keep(_ traces: SpentTraces, of credential: String) async throws(StorageFailure) {
+        decide("keep", [credential, String(traces.count)])
+    }
 }
 
 /// Writes take time and can fail; what a failed one leaves is a part of it.
@@ -233,6 +246,8 @@ final class LifeSlots: OpenSlots {
     ) async throws(StorageFailure) {
         let simulation = life.simulation
         guard !life.isDead else { return }
+        simulation.decisions.noteWrite(
+            simulation.now, name, slot: slot.rawValue, bytes: bytes, isRecord: offset == 0)
         let id = simulation.nextWrite()
         life.writes[id] = (bytes, offset, slot.rawValue, name)
         simulation.operation(life)
@@ -259,6 +274,12 @@ extension Life: OutputPublisher {
     func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification]
     ) async -> PublicationReport {
+        decide(
+            "publish",
+            [
+                token.credential, token.access.token.reveal(),
+                token.access.expiresAt.map { String($0.sinceEpoch.nanoseconds) } ?? "",
+            ] + outputs.map(\.path))
         simulation.operation(self)
         if Neighbour(token.credential) == .stuck {
             await wait(.seconds(10))
@@ -279,6 +300,7 @@ extension Life: OutputPublisher {
     }
 
     func remove(_ outputs: [OutputSpecification], of credential: String) async {
+        decide("remove", [credential])
         if !isDead { simulation.machine.outputs[credential] = nil }
     }
 
@@ -294,6 +316,7 @@ extension Life: TokenEndpoint {
 
     func send(_ request: WireRequest) async -> WireResult {
         guard !isDead else { return .notSent(TokenEngine.WireFault(Cause(.connectionRefused))) }
+        simulation.decisions.note(simulation.now, request.request)
         simulation.operation(self)
         return await simulation.exchange(ProviderRequest(request.request), self)
     }

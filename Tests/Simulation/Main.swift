@@ -3,6 +3,7 @@ import TokenCore
 
 /// evertoken-simulation YEARS [SEED [NAME]]: prints what happened; fails on any broken promise.
 /// evertoken-simulation isolation SEED: the same for four hours beside hostile neighbours.
+/// evertoken-simulation decisions DAYS SEED…: a line for each seed, of what the daemon decided.
 ///
 /// A fleet is a hundred credentials. Its years are simulated in stretches of 73 days, each from a
 /// seed of its own; the same seed replays the same stretch, to the same digest. NAME is a
@@ -15,6 +16,7 @@ struct Main {
         if CommandLine.arguments.dropFirst().first == "isolation" {
             return try isolate(UInt64(CommandLine.arguments.last ?? "") ?? 1)
         }
+        if CommandLine.arguments.dropFirst().first == "decisions" { return try printDecisions() }
         let arguments = CommandLine.arguments.dropFirst().compactMap { Double($0) }
         let traced = CommandLine.arguments.count > 3 ? CommandLine.arguments[3] : ""
         let years = arguments.first ?? 1
@@ -63,6 +65,19 @@ struct Main {
             "beside hostile neighbours, seed \(seed): \(stretch.samples) samples, the latest "
                 + "renewal began \(stretch.worst) s late; \(problems.count) broken promises")
         if !problems.isEmpty { fail() }
+    }
+
+    /// No judgement: the lines are compared with recorded ones.
+    private static func printDecisions() throws {
+        let numbers = CommandLine.arguments.dropFirst(2).compactMap { UInt64($0) }
+        guard numbers.count > 1 else { fail() }
+        for seed in numbers.dropFirst() {
+            let simulation = try Simulation(seed: seed)
+            simulation.run(for: .seconds(Int64(numbers[0]) * 86_400))
+            let decisions = simulation.decisions
+            print("\(numbers[0]) days, seed \(seed): \(decisions.count) \(decisions.text)")
+            fflush(nil)
+        }
     }
 
     private static func fail() -> Never { exit(1) }

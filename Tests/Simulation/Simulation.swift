@@ -8,6 +8,9 @@ import TokenEngine
 final class Simulation: @unchecked Sendable {
     let executor = SimulationExecutor()
     var random: RandomSource
+    /// The daemon's own: what it takes from the world's chance does not change the world.
+    var daemonRandom: RandomSource
+    var decisions = DecisionDigest()
     let seed: UInt64
     private var timeline = Timeline()
     var machine = Machine()
@@ -36,6 +39,7 @@ final class Simulation: @unchecked Sendable {
     init(seed: UInt64, beside neighbours: [String] = []) throws {
         self.seed = seed
         random = RandomSource(seed: seed)
+        daemonRandom = RandomSource(seed: ~seed)
         (everything, accounts, names) = try makeFleet(beside: neighbours)
         configuration = everything
     }
@@ -198,6 +202,7 @@ final class Simulation: @unchecked Sendable {
     }
 
     func note(_ entry: JournalEntry) {
+        decisions.note(now, entry)
         report.digest(now, entry.message)
         let facts = entry.fields.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
         let name = entry.fields.first { $0.name == "CREDENTIAL" }?.value ?? ""
