@@ -38,7 +38,7 @@ extension AttemptRunner {
         let record = SlotRecord(
             sequence: 0, state: .settled, attemptID: "", kind: .refresh, sentAt: now, grant: grant)
         var rendered: RenderedRequest?
-        do throws(AttemptStop) {
+        do throws(AttemptAborted) {
             rendered = try await render(exchange, credential, record)
             check.note(LiveCheck.Line(.settings, .fine, "every secret can be read"))
         } catch {
@@ -71,7 +71,7 @@ extension AttemptRunner {
 
     private func render(
         _ exchange: TokenExchange, _ credential: CredentialConfiguration, _ record: SlotRecord
-    ) async throws(AttemptStop) -> RenderedRequest {
+    ) async throws(AttemptAborted) -> RenderedRequest {
         let context = TemplateContext(
             try await values(of: credential), profile: credential.profile, record: record,
             nonce: RequestNonce(random: world.random.bytes, now: record.sentAt.wall))
@@ -83,7 +83,7 @@ extension AttemptRunner {
             } catch { return .failure(error) }
         }
         do throws(RequestError) { return try result.get() } catch {
-            throw AttemptStop(.config, error.cause)
+            throw AttemptAborted(.config, error.cause)
         }
     }
 

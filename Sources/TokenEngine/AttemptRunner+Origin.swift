@@ -1,61 +1,26 @@
 internal import TokenCore
 
-/// What the state may not fall behind.
-struct Fence: Sendable {
-    /// The newest that memory knows.
-    var grant: StoredGrant
-}
-
 // Whether the state is the one this daemon wrote last (I10). An old copy holds a refresh token that
 // may be spent: sending it would look like theft to the provider, who then ends the whole grant.
 extension AttemptRunner {
+    /// - Parameter grant: As the disk has it.
     /// - Returns: Why nothing may be sent, or `nil`.
-    func foreign(
-        _ grant: StoredGrant?, _ order: AttemptOrder,
-        _ credential: CredentialConfiguration, _ fence: Fence
-    ) async throws(AttemptStop) -> Cause? {
-        guard order.isRenewal, let grant else { return nil }
-        var cause = try await storage { () throws(StorageFailure) in
-            try await distrust(grant, credential, world)
-        }
-        if grant.generation < fence.grant.generation,
-            grant.isEndangeredByCopies(profile: credential.profile)
-        {
+    func distrust(
+        of grant: StoredGrant?, _ credential: CredentialConfiguration, _ memory: LastKnown
+    ) async throws(AttemptAborted) -> Cause? {
+        guard let grant else { return nil }
+        do throws(StorageFailure) {
+            let cause = try await TokenEngine.distrust(grant, credential, world)
+            guard grant.generation < memory.grant.generation,
+                grant.isEndangeredByCopies(profile: credential.profile)
+            else { return cause }
             let words =
-                "its state went back from grant \(fence.grant.generation) to "
+                "its state went back from grant \(memory.grant.generation) to "
                 + "\(grant.generation) while the daemon ran"
             let wentBack = Cause(.stateWentBack, CauseFacts(detail: words))
-            cause = wentBack
-            try await storage { () throws(StorageFailure) in
-                try await world.slots.distrust(credential.name, wentBack)
-            }
-        }
-        return cause
-    }
-
-    /// Where a person brings new tokens the files may hold what they like: it is older.
-    func supersedeOutputs(
-        _ record: inout SlotRecord, _ order: AttemptOrder, _ credential: CredentialConfiguration
-    ) async {
-        guard order.bringsRefreshToken || order.isLogin else { return }
-        let tokens = await world.outputs.published(in: credential.outputs, of: credential.name)
-        for token in tokens { record.grant.noteFormer(token) }
-    }
-
-    /// Slots that were removed or spoilt under the running daemon: what memory holds is all there
-    /// is, and more than the seed they began with.
-    func pairFromMemory(_ fence: Fence, _ name: String) -> SlotPair? {
-        guard fence.grant.refreshToken != nil, fence.grant.generation > 0 else { return nil }
-        let record = SlotRecord(
-            sequence: 1, state: .settled, attemptID: "memory", kind: .refresh,
-            sentAt: world.clock.now(), grant: fence.grant)
-        return SlotPair(a: .valid(SlotContents(record: record)), b: .empty)
-    }
-
-    func accept(_ credential: CredentialConfiguration) async throws(AttemptStop) {
-        try await storage { () throws(StorageFailure) in
-            try await world.slots.accept(credential.name)
-        }
+            try await world.slots.distrust(credential.name, wentBack)
+            return wentBack
+        } catch { throw AttemptAborted(.storage, error.cause) }
     }
 }
 
@@ -101,7 +66,7 @@ func recover(
 }
 
 /// - Returns: Why nothing may be sent.
-private func distrust(
+func distrust(
     _ grant: StoredGrant, _ credential: CredentialConfiguration, _ world: World
 ) async throws(StorageFailure) -> Cause? {
     guard grant.isEndangeredByCopies(profile: credential.profile),

@@ -2,17 +2,10 @@ internal import TokenCore
 
 // Where refresh tokens go: the token URL's origin and the client, as the configuration has them.
 extension AttemptRunner {
-    /// - Returns: `nil` where it decides nothing, or cannot be told.
-    func place(
-        of credential: CredentialConfiguration, for grant: StoredGrant?, _ seed: InitialToken?
-    ) async throws(AttemptStop) -> GrantPlace? {
-        guard let grant, grant.asksForPlace(seed) else { return nil }
-        return try await place(of: credential)
-    }
-
+    /// - Returns: `nil` where no refresh token is sent, or the place cannot be told.
     func place(
         of credential: CredentialConfiguration
-    ) async throws(AttemptStop) -> GrantPlace? {
+    ) async throws(AttemptAborted) -> GrantPlace? {
         let profile = credential.profile
         guard profile.usesRefreshToken else { return nil }
         let values = try await values(of: credential, only: profile.placeVariables)

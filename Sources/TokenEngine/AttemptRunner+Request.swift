@@ -4,33 +4,40 @@ internal import TokenCore
 extension AttemptRunner {
     func seed(
         of credential: CredentialConfiguration, mayMiss: Bool
-    ) async throws(AttemptStop) -> InitialToken? {
+    ) async throws(AttemptAborted) -> InitialToken? {
         guard let source = credential.refreshToken else { return nil }
         do throws(SecretFailure) {
             return InitialToken(try await world.secrets.read(source, as: .line))
         } catch {
             // With a token in the state the seed has done its work; it may be gone.
             if mayMiss { return nil }
-            throw AttemptStop(error)
+            throw AttemptAborted(error)
         }
     }
 
-    /// A request, and the filter for what its peer says: all secrets are at hand here.
+    /// A request, where it goes, and what its response is looked at with.
     struct PreparedRequest {
         var wire: WireRequest
+        /// Where a refresh token that it brings is good.
+        var place: GrantPlace?
+        /// For what the peer says: all secrets are at hand here.
         var filter: PeerFilter
+        var headersOfInterest: HeadersOfInterest
+        var path: String { EndpointURL.path(of: wire.request.url) }
     }
 
-    /// The request, and in the record where it goes.
-    func wireRequest(_ attempt: inout Attempt) async throws(AttemptStop) -> PreparedRequest {
-        let credential = attempt.credential
-        let context = try await context(of: attempt)
-        attempt.record.goes(to: credential.profile.place(in: context))
-        if let planned = attempt.place, planned != attempt.record.place {
-            // It was decided which token may be sent there, not elsewhere.
-            throw AttemptStop(.transient, Cause(.settingsChanged))
+    /// - Parameter planned: It was decided which token may be sent there, and not elsewhere.
+    func wireRequest(
+        _ record: SlotRecord, of credential: CredentialConfiguration, for order: AttemptOrder,
+        planned: GrantPlace?
+    ) async throws(AttemptAborted) -> PreparedRequest {
+        let context = try await context(of: record, of: credential, for: order)
+        let place = credential.profile.place(in: context)
+        if let planned, planned != place {
+            throw AttemptAborted(.transient, Cause(.settingsChanged))
         }
-        let specification = attempt.exchange.request
+        let exchange = credential.profile.exchange(record.kind, step: record.step)
+        let specification = exchange.request
         let rendering = await world.responses.run(
             provider: credential.profile.name, credential: credential.name
         ) { () -> Result<RenderedRequest, RequestError> in
@@ -45,23 +52,24 @@ extension AttemptRunner {
             let wire = WireRequest(
                 request: rendered, timeout: credential.refresh.timeout,
                 connectTimeout: credential.refresh.connectTimeout,
-                caFile: attempt.exchange.request.caFile ?? credential.caFile,
-                proxy: credential.proxy.proxy(
-                    to: rendered.url, provider: attempt.exchange.request.proxy))
-            let grant = attempt.record.grant
+                caFile: specification.caFile ?? credential.caFile,
+                proxy: credential.proxy.proxy(to: rendered.url, provider: specification.proxy))
+            let grant = record.grant
             return PreparedRequest(
-                wire: wire,
+                wire: wire, place: place,
                 filter: PeerFilter(
-                    context.secrets(of: credential) + grant.secrets + wire.secrets))
-        } catch { throw AttemptStop(.config, error.cause) }
+                    context.secrets(of: credential) + grant.secrets + wire.secrets),
+                headersOfInterest: exchange.headersOfInterest(credential.profile))
+        } catch { throw AttemptAborted(.config, error.cause) }
     }
 
-    private func context(of attempt: Attempt) async throws(AttemptStop) -> TemplateContext {
-        let credential = attempt.credential
+    private func context(
+        of record: SlotRecord, of credential: CredentialConfiguration, for order: AttemptOrder
+    ) async throws(AttemptAborted) -> TemplateContext {
         var context = TemplateContext(
-            try await values(of: credential), profile: credential.profile, record: attempt.record,
-            nonce: RequestNonce(random: world.random.bytes, now: attempt.record.sentAt.wall))
-        switch attempt.order {
+            try await values(of: credential), profile: credential.profile, record: record,
+            nonce: RequestNonce(random: world.random.bytes, now: record.sentAt.wall))
+        switch order {
         case .login(let code):
             context.set(.code, code.code.reveal())
             if let redirectURI = code.redirectURI { context.set(.redirectURI, redirectURI) }
@@ -75,7 +83,7 @@ extension AttemptRunner {
     /// - Parameter names: The variables that matter; then the client's secret does not.
     func values(
         of credential: CredentialConfiguration, only names: Set<String>? = nil
-    ) async throws(AttemptStop) -> CredentialValues {
+    ) async throws(AttemptAborted) -> CredentialValues {
         var values = CredentialValues(scope: credential.scope)
         for (name, source) in credential.variables where names?.contains(name) ?? true {
             values.variables[name] = try await value(
@@ -94,7 +102,7 @@ extension AttemptRunner {
 
     private func value(
         _ source: VariableSource, of profile: ProviderProfile, named name: String
-    ) async throws(AttemptStop) -> JSONNode {
+    ) async throws(AttemptAborted) -> JSONNode {
         let variable = profile.variables[name]
         let shape = profile.shape(of: name)
         let result: JSONNode
@@ -110,17 +118,17 @@ extension AttemptRunner {
         if let pattern = variable?.pattern.flatMap(Pattern.init),
             let text = result.canonicalText, !pattern.matchesWhole(text)
         {
-            throw AttemptStop(.config, Cause(.variableUnusable, CauseFacts(key: name)))
+            throw AttemptAborted(.config, Cause(.variableUnusable, CauseFacts(key: name)))
         }
         return result
     }
 
     private func secret(
         _ source: SecretSource, as shape: SecretText.Shape
-    ) async throws(AttemptStop) -> Secret {
+    ) async throws(AttemptAborted) -> Secret {
         do throws(SecretFailure) {
             return try await world.secrets.read(source, as: shape).secret
-        } catch { throw AttemptStop(error) }
+        } catch { throw AttemptAborted(error) }
     }
 }
 

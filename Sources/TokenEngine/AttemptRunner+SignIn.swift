@@ -32,8 +32,9 @@ extension AttemptRunner {
     ) async throws(SignInStop) -> SignIn {
         let profile = credential.profile
         let values: CredentialValues
-        do throws(AttemptStop) { values = try await self.values(of: credential, only: names) } catch
-        {
+        do throws(AttemptAborted) {
+            values = try await self.values(of: credential, only: names)
+        } catch {
             let cause = error.refusal.cause
             let place = RemedyPlace(credential, state: .pending)
             throw SignInStop(422, cause.problem, cause.remedy(for: place))
@@ -212,16 +213,5 @@ extension ControlReply {
             409, "\(name): neither slot of its state can be read",
             remedy: "Set them aside first: evertoken accept \(name); then sign in. Or bring "
                 + "tokens: evertoken import \(name)")
-    }
-}
-
-extension AttemptOrder {
-    /// A person signs in or brings tokens: if that comes to nothing, the tokens there are stand as
-    /// they were.
-    var isOfAPerson: Bool {
-        if case .adopt = self { true } else { isLogin }
-    }
-    func refused(_ refusal: Refusal) -> AttemptReport.End {
-        isOfAPerson ? .signInFailed(refusal) : .refused(refusal)
     }
 }

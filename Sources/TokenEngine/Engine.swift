@@ -234,9 +234,9 @@ struct EngineLoop {
         case .attempt(let ticket, let order):
             noteStarted(order, ticket, name)
             noteRenewal(order, ticket, name)
-            let fence = Fence(grant: fleet[name]?.grant ?? StoredGrant())
+            let memory = LastKnown(grant: fleet[name]?.grant ?? StoredGrant())
             group.addTask { [runner] in
-                let report = await runner.run(order, credential, fence: fence)
+                let report = await runner.run(order, credential, memory: memory)
                 inbox.yield(.lifecycle(name, .attemptEnded(ticket, report)))
             }
         case .publish(let ticket, let access, _):

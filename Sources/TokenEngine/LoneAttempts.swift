@@ -37,8 +37,9 @@ public struct LoneAttempts: Sendable {
         case .order(let name, let order):
             guard let credential = credential(name) else { return unknown(name) }
             if let refusal = order.obstacle(for: credential) { return refusal }
-            let fence = Fence(grant: StoredGrant())
-            return .ended(await runner.run(order, credential, fence: fence).end, name)
+            return .ended(
+                await runner.run(order, credential, memory: LastKnown(grant: StoredGrant())).end,
+                name)
         case .stored(let name):
             return await answer(name) { () throws(StorageFailure) in
                 try await runner.survey(name, profile: credential(name)?.profile, memory: nil)

@@ -2,8 +2,11 @@
 
 from mutants import mutant, without
 
-RUNNER = "TokenEngine/AttemptRunner.swift"
-SLOTS = "TokenEngine/AttemptRunner+Slots.swift"
+DRIVER = "TokenEngine/AttemptDriver.swift"
+EXCHANGE = "TokenCore/Attempt/AttemptMachine+Exchange.swift"
+FAILING = "TokenCore/Attempt/AttemptMachine+Failing.swift"
+MACHINE = "TokenCore/Attempt/AttemptMachine.swift"
+STORAGE = "TokenEngine/AttemptStorage.swift"
 ORIGIN = "TokenEngine/AttemptRunner+Origin.swift"
 GATES = "TokenEngine/CredentialGates.swift"
 ENGINE = "TokenEngine/Engine.swift"
@@ -16,54 +19,55 @@ WINDOW = "TokenCore/Lifecycle/RateWindow.swift"
 PLANNING = "TokenCore/Storage/AttemptPlanning.swift"
 TIME = "TokenCore/Values/Time.swift"
 ORDER = "EngineTests/order"
-SENT_INTENT = "try await write(attempt.record, to: attempt.index, of: attempt.slots"
 STEPPED = "publishDueAt = now.uptime\n            isOutputChangePending = job != .none\n"
 
 MUTANTS = [
     # From the slots to the slots.
-    mutant(50, RUNNER, "intent before request", SENT_INTENT, "if !$M { " + SENT_INTENT, ORDER,
-           also=((", credential.name)\n        let start",
-                  ", credential.name) }\n        let start"),)),
-    mutant(51, RUNNER, "saving of the answer before it is read and settled",
-           "await save(kept, of: attempt, roundTrip: roundTrip)",
-           "if !$M { await save(kept, of: attempt, roundTrip: roundTrip) }", ORDER),
-    mutant(52, RUNNER, "settling in the other slot", "let cause = await settle(grant",
-           "let cause = $M ? nil : await settle(grant", ORDER),
-    mutant(53, RUNNER, "saving before publishing", "case .answered(let raw):",
-           "case .answered(let raw):\n            if $M {\n"
-           "                let early = await read(raw, of: attempt, roundTrip: roundTrip).0.access\n"
-           "                onUnsaved(credential.name, Cause(.stateFails), early)\n"
+    mutant(50, DRIVER, "intent before request", "try await write(record, as: purpose)",
+           "if !$M || purpose != .intent { try await write(record, as: purpose) }", ORDER),
+    mutant(51, DRIVER, "saving of the answer before it is read and settled",
+           "await save(raw, to: record, roundTrip: roundTrip)\n            return",
+           "if !$M { await save(raw, to: record, roundTrip: roundTrip) }\n            return",
+           ORDER),
+    mutant(52, EXCHANGE, "settling in the other slot", "guard let outcome = record.outcome(",
+           "guard !$M, let outcome = record.outcome(", ORDER),
+    mutant(53, DRIVER, "saving before publishing",
+           "case .saveResponse(let raw, let record, let roundTrip):",
+           "case .saveResponse(let raw, let record, let roundTrip):\n            if $M {\n"
+           "                let early = await runner.read(\n"
+           "                    raw, to: record, of: credential, roundTrip: roundTrip).0.access\n"
+           "                runner.onUnsaved(credential.name, Cause(.stateFails), early)\n"
            "                await world.pause(.milliseconds(50))\n            }", ORDER),
-    mutant(54, SLOTS, "tries to save an answer again", "await world.pause(.seconds(1))",
+    mutant(54, STORAGE, "tries to save an answer again", "await world.pause(.seconds(1))",
            "if $M { return }\n                await world.pause(.seconds(1))",
            "EngineTests/unsaved"),
-    without(55, SLOTS, "holding back of an unsaved token while the old one lives",
+    without(55, DRIVER, "holding back of an unsaved token while the old one lives",
             "lifetime - age <", "fault_injected:published_before_readers_have_none"),
-    mutant(56, SLOTS, "distrust of a slot whose write failed",
-           "await distrusted.distrust(index, of: name)",
-           "if !$M { await distrusted.distrust(index, of: name) }",
+    mutant(56, STORAGE, "distrust of a slot whose write failed",
+           "await distrusted.distrust(index, of: credential)",
+           "if !$M { await distrusted.distrust(index, of: credential) }",
            "fault_flushes:counts_as_damaged"),
-    mutant(57, PLANNING, "writing to the other slot", "$0.contents.record.sequence, $0.index.other",
-           "$0.contents.record.sequence, $M ? $0.index : $0.index.other",
-           "AttemptPlanningTests/seeds"),
+    mutant(57, STORAGE, "writing to the other slot", "let index = newest?.other ?? .a",
+           "let index = ($M ? newest : newest?.other) ?? .a", "AttemptStorageTests/alternate"),
     mutant(58, PLANNING, "a higher sequence for each attempt",
-           "sequence: sequence + 1, state: .intent, attemptID: attemptID, kind",
-           "sequence: sequence + ($M ? 0 : 1), state: .intent, attemptID: attemptID, kind",
+           "sequence: (latest?.sequence ?? 0) + 1, state",
+           "sequence: (latest?.sequence ?? 0) + ($M ? 0 : 1), state",
            "AttemptPlanningTests/seeds"),
     mutant(59, PLANNING, "ambiguity that outlives the process",
            "grant.fail(refusal, of: record, profile: profile)",
            "if !$M { grant.fail(refusal, of: record, profile: profile) }", "SlotTests/tornWrites"),
-    mutant(60, RUNNER, "reading of the disk before each attempt, not of memory",
-           "if pair.winner == nil { pair =", "if $M || pair.winner == nil { pair =",
+    mutant(60, STORAGE, "reading of the disk before each attempt, not of memory",
+           "if pair.winner == nil, let kept", "if $M || pair.winner == nil, let kept",
            "ForeignStateTests/behindMemory"),
-    mutant(61, RUNNER, "the pair in memory when slots vanish",
-           "pairFromMemory(fence, credential.name) ?? pair",
-           "($M ? nil : pairFromMemory(fence, credential.name)) ?? pair",
+    mutant(61, STORAGE, "the pair in memory when slots vanish",
+           "= memory.pair(at: world.clock.now())",
+           "= $M ? nil : memory.pair(at: world.clock.now())",
            "fault_real_state:removed_slots"),
     # A state that went back.
     mutant(62, ORIGIN, "the fence of what memory knows",
-           "if grant.generation < fence.grant.generation,",
-           "if !$M, grant.generation < fence.grant.generation,", "ForeignStateTests/behindMemory"),
+           "guard grant.generation < memory.grant.generation,",
+           "guard !$M, grant.generation < memory.grant.generation,",
+           "ForeignStateTests/behindMemory"),
     mutant(63, ORIGIN, "the fence of marks", "if let lost, grant.isEndangered",
            "if !$M, let lost, grant.isEndangered", "ForeignStateTests/wentBack"),
     mutant(64, ORIGIN, "the fence of copied slots",
@@ -71,14 +75,14 @@ MUTANTS = [
            "        !$M, case .foreign(let cause) = try await world.slots.origin",
            "test_rollback:second_daemon_on_a_copy"),
     mutant(65, ORIGIN, "the look at the origin before each request",
-           "var cause = try await storage { () throws(StorageFailure) in\n"
-           "            try await distrust(",
-           "var cause = try await storage { () throws(StorageFailure) in\n"
-           "            try await $M ? nil : distrust(", "ForeignStateTests/copy"),
+           "try await TokenEngine.distrust(grant, credential, world)",
+           "try await $M ? nil : TokenEngine.distrust(grant, credential, world)",
+           "ForeignStateTests/copy"),
     # One at a time.
-    mutant(66, RUNNER, "the claim to a refresh token before it is sent",
-           "try claimRefreshToken(attempt)", "if !$M { try claimRefreshToken(attempt) }",
-           "EngineTests/sameToken"),
+    mutant(66, EXCHANGE, "the claim to a refresh token before it is sent",
+           "return next(.claimingSent, .claim(token))",
+           "return $M ? next(.beginning, .write(record, as: .intent))\n"
+           "                : next(.claimingSent, .claim(token))", "EngineTests/sameToken"),
     mutant(67, GATES, "who holds a refresh token", "owner != credential {",
            "owner != credential, !$M {", "EngineTests/sameToken"),
     mutant(68, GATES, "who has spent a refresh token",
@@ -142,4 +146,25 @@ MUTANTS = [
     mutant(88, LIFE, "a successor's file left alone at its predecessor's end",
            "!published.isDead, !isReplacing", "!published.isDead, $M || !isReplacing",
            "LifecycleTests/endWhilePublishing"),
+    # The machine of one attempt.
+    mutant(548, EXCHANGE, "the notice before a candidate is sent",
+           "return next(.announcing, .write(notice, as: .notice))",
+           "return $M ? prepare() : next(.announcing, .write(notice, as: .notice))",
+           "AttemptMachineTests/candidate"),
+    mutant(549, EXCHANGE, "an intent that stays where no response came",
+           "return finish(record.end(for: refusal))",
+           "return $M ? next(.withdrawing(record.end(for: refusal)), "
+           ".write(record, as: .withdrawal))\n                : finish(record.end(for: refusal))",
+           "AttemptMachineTests/wireFailures"),
+    mutant(550, EXCHANGE, "an intent that is taken back where nothing left",
+           "record.state = .settled\n            record.grant.fail(",
+           "if !$M { record.state = .settled }\n            record.grant.fail(",
+           "AttemptMachineTests/wireFailures"),
+    mutant(551, FAILING, "an outcome that need not be written",
+           "storageCause = refusal.cause", "if !$M { storageCause = refusal.cause }",
+           "AttemptMachineTests/failingWrites"),
+    mutant(552, MACHINE, "the end of what has ended",
+           "case .idle, .ended: return unexpected()",
+           "case .idle, .ended: return $M ? start() : unexpected()",
+           "AttemptMachineTests/unexpectedEvents"),
 ]

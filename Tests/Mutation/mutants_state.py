@@ -3,7 +3,7 @@
 from mutants import mutant, without
 
 GATES = "TokenEngine/CredentialGates.swift"
-RUNNER = "TokenEngine/AttemptRunner.swift"
+DRIVER = "TokenEngine/AttemptDriver.swift"
 FORGET = "TokenEngine/AttemptRunner+Forget.swift"
 ENGINE = "TokenEngine/Engine+State.swift"
 CONTROL = "TokenEngine/Engine+Control.swift"
@@ -15,8 +15,9 @@ MUTANTS = [
     mutant(380, GATES, "what erased states have spent, for tokens that are brought",
            "?? book.traces.first {", "?? ($M ? [:] : book.traces).first {",
            "ForgetTests/noCandidate"),
-    mutant(381, RUNNER, "withholding of a spent initial token", "if withheld != nil {",
-           "if !$M, withheld != nil {", "ForgetTests/spentSeed"),
+    mutant(381, DRIVER, "withholding of a spent initial token",
+           "guard runner.owners.withholds(", "guard !$M, runner.owners.withholds(",
+           "ForgetTests/spentSeed"),
     mutant(382, FORGET, "traces on the disk before the slots go",
            "            try await world.slots.keep(survey.traces, of: name)\n",
            "            if !$M { try await world.slots.keep(survey.traces, of: name) }\n",

@@ -101,7 +101,7 @@ extension CandidateTokenTests {
                 order: .renew(isManual: false), slots: slots(grant),
                 seed: InitialToken(Secret("NEW")), profile: profile, attemptID: "a",
                 now: at(Int64(100 * number)))
-            guard case .send(let first, _) = found else {
+            guard case .send(let first) = found else {
                 Issue.record("nothing is sent")
                 return
             }

@@ -33,7 +33,7 @@ import Testing
             order: .renew(isManual: isManual), slots: slots(grant),
             seed: seed.map { InitialToken(Secret($0)) }, profile: profile, attemptID: "a",
             now: at(second))
-        if case .send(let record, _) = plan { return record }
+        if case .send(let record) = plan { return record }
         return nil
     }
 

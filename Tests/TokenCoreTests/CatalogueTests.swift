@@ -52,7 +52,7 @@ import Testing
             order: .renew(isManual: false), slots: SlotPair(a: .empty, b: .empty),
             seed: seed.map { InitialToken($0) }, profile: profile, attemptID: "a",
             now: CatalogueFixture.now)
-        guard case .send(var record, to: _) = plan else {
+        guard case .send(var record) = plan else {
             Issue.record("nothing is sent: \(plan)")
             return
         }
@@ -140,7 +140,7 @@ import Testing
         let plan = AttemptPlan.make(
             order: order, slots: SlotPair(a: .empty, b: .empty), seed: nil, profile: profile,
             attemptID: "a", now: CatalogueFixture.now)
-        guard case .send(let record, to: _) = plan else {
+        guard case .send(let record) = plan else {
             Issue.record("nothing is sent: \(plan)")
             return
         }

@@ -33,7 +33,7 @@ import Testing
             slots: SlotPair(a: .valid(SlotContents(record: record)), b: .empty),
             seed: seed.map { InitialToken(Secret($0)) }, place: place, profile: profile,
             attemptID: "a", now: at(second))
-        guard case .send(var sent, _) = plan else { return nil }
+        guard case .send(var sent) = plan else { return nil }
         sent.goes(to: place ?? home)
         return sent
     }

@@ -45,7 +45,7 @@ import Testing
             order: .renew(isManual: false), slots: SlotPair(a: .empty, b: .empty),
             seed: InitialToken(Secret("LONG1")), profile: profile, attemptID: "id",
             now: Examples.noon)
-        guard case .send(var record, to: _) = plan else {
+        guard case .send(var record) = plan else {
             Issue.record("\(plan)")
             return
         }
@@ -85,7 +85,7 @@ import Testing
         let plan = AttemptPlan.make(
             order: .adopt(tokens), slots: SlotPair(a: .empty, b: .empty), seed: nil,
             profile: profile, attemptID: "id", now: Examples.noon)
-        guard case .write(let record, to: _) = plan else {
+        guard case .write(let record) = plan else {
             Issue.record("\(plan)")
             return
         }

@@ -148,7 +148,7 @@ struct InitialTokenTests {
     @Test("it is the same one: what it became goes on, and nothing spent is sent", arguments: files)
     func known(file: String) throws {
         let (slots, seed) = try state(of: file) { grant, _ in grant.refreshToken = Secret("RT2") }
-        guard case .send(let record, _) = plan(slots, seed) else {
+        guard case .send(let record) = plan(slots, seed) else {
             Issue.record("nothing is sent")
             return
         }
@@ -160,7 +160,7 @@ struct InitialTokenTests {
     @Test("so it is where its file was tidied up before this version read it", arguments: files)
     func tidied(file: String) throws {
         let (slots, _) = try state(of: file) { grant, _ in grant.refreshToken = Secret("RT2") }
-        guard case .send(let record, _) = plan(slots, InitialToken(Secret("RT1"))) else {
+        guard case .send(let record) = plan(slots, InitialToken(Secret("RT1"))) else {
             Issue.record("nothing is sent")
             return
         }
@@ -175,7 +175,7 @@ struct InitialTokenTests {
             grant.refreshToken = former
             grant.attempts.ambiguousAttempts = 1
         }
-        guard case .send(let record, _) = plan(slots, seed) else {
+        guard case .send(let record) = plan(slots, seed) else {
             Issue.record("nothing is sent")
             return
         }
@@ -190,7 +190,7 @@ struct InitialTokenTests {
             grant.isRefreshTokenRefused = true
             grant.attempts.isLoginRequired = true
         }
-        guard case .send(let record, _) = plan(slots, seed) else {
+        guard case .send(let record) = plan(slots, seed) else {
             Issue.record("nothing is sent")
             return
         }
@@ -203,7 +203,7 @@ struct InitialTokenTests {
         let (slots, _) = try state(of: file) { grant, _ in grant.refreshToken = Secret("RT2") }
         let other = InitialToken(
             try SecretText(Array(file.replacing("RT1", with: "RT9").utf8), shape: .line))
-        guard case .send(let record, _) = plan(slots, other) else {
+        guard case .send(let record) = plan(slots, other) else {
             Issue.record("nothing is sent")
             return
         }

@@ -4,12 +4,14 @@ extension SimulatedWorld {
     var profile: ProviderProfile { configuration.credentials[0].profile }
 
     mutating func attempt(_ name: String, _ ticket: Ticket, _ order: AttemptOrder) {
+        let slots = pair(of: name)
+        let index = slots.oldest
         let plan = AttemptPlan.make(
-            order: order, slots: pair(of: name), seed: InitialToken(Secret("\(name)-0")),
+            order: order, slots: slots, seed: InitialToken(Secret("\(name)-0")),
             profile: profile,
             attemptID: "a\(random.next())", now: now)
         switch plan {
-        case .send(let record, let index):
+        case .send(let record):
             guard let bytes = SlotLayout.encode(record, credential: name, slotSize: 65_536) else {
                 return problems.append("\(name): the record does not fit")
             }
@@ -17,7 +19,7 @@ extension SimulatedWorld {
             send(name, Pending(ticket: ticket, record: record, index: index, sentAt: time))
         case .needsLogin(let grant):
             end(name, ticket, grant, .needsLogin)
-        case .write(let record, _): end(name, ticket, record.grant, .granted([]))
+        case .write(let record): end(name, ticket, record.grant, .granted([]))
         case .unreadable: end(name, ticket, nil, .unreadable)
         }
     }

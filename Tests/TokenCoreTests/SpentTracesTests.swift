@@ -99,7 +99,7 @@ import Testing
             slots: SlotPair(a: .empty, b: .empty), seed: nil,
             withheld: InitialToken(Secret("seed"), former: Secret("seed ")), profile: profile,
             attemptID: "a", now: Examples.noon)
-        guard case .write(let record, _) = plan else {
+        guard case .write(let record) = plan else {
             Issue.record("no record: \(plan)")
             return
         }

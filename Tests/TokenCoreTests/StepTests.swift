@@ -34,7 +34,7 @@ import Testing
             order: .renew(isManual: false), slots: pair, seed: InitialToken(Secret("RT1")),
             profile: profile,
             attemptID: "id", now: now)
-        guard case .send(let record, to: _) = plan else { throw Stop() }
+        guard case .send(let record) = plan else { throw Stop() }
         return record
     }
     private struct Stop: Error {}
@@ -157,7 +157,7 @@ import Testing
         let plan = AttemptPlan.make(
             order: order, slots: SlotPair(a: .empty, b: .empty), seed: nil, profile: profile,
             attemptID: "id", now: Examples.noon)
-        guard case .send(var record, to: _) = plan else { throw Stop() }
+        guard case .send(var record) = plan else { throw Stop() }
         #expect(record.kind == .authorizationCode && record.step == "oauth")
         record.grant.attempts.isLoginRequired = true
         apply(200, first, to: &record, profile)

@@ -63,14 +63,14 @@ import Testing
         let plan = AttemptPlan.make(
             order: .renew(isManual: false), slots: pair, seed: seed, profile: profile,
             attemptID: "next", now: Examples.noon.advanced(by: .seconds(60)))
-        guard case .send(let record, let target) = plan, let token = record.grant.refreshToken
+        guard case .send(let record) = plan, let token = record.grant.refreshToken
         else {
             Issue.record("\(plan) after a cut: \(promise)")
             return
         }
         #expect(promise.tokens.contains(token.reveal()))
         // The next write must not touch the slot that this came from.
-        #expect(pair.winner.map { $0.index != target } ?? true)
+        #expect(pair.winner.map { $0.index != pair.oldest } ?? true)
         if promise.isSent, token.reveal() == promise.tokens.min() {
             #expect(record.grant.attempts.ambiguousAttempts > 0, "spent, and not known as such")
         }
@@ -82,7 +82,8 @@ import Testing
             order: .renew(isManual: false), slots: disk.pair, seed: InitialToken(Secret("RT-0")),
             profile: profile, attemptID: "attempt-\(number)",
             now: Examples.noon.advanced(by: .seconds(60)))
-        guard case .send(let record, let index) = plan else { throw Stop() }
+        guard case .send(let record) = plan else { throw Stop() }
+        let index = disk.pair.oldest
         let old = try #require(record.grant.refreshToken).reveal()
         let new = "RT-\(number)" + String(repeating: "x", count: padding)
         try write(
@@ -125,7 +126,8 @@ import Testing
                 order: .renew(isManual: false), slots: disk.pair, seed: nil, profile: profile,
                 attemptID: "lost-\(attempt)",
                 now: Examples.noon.advanced(by: .seconds(Int64(60 * attempt))))
-            guard case .send(let record, let index) = plan else { throw Stop() }
+            guard case .send(let record) = plan else { throw Stop() }
+            let index = disk.pair.oldest
             #expect(record.grant.refreshToken == Secret("RT-1"))
             #expect(record.grant.attempts.ambiguousAttempts == attempt - 1)
             try write(

@@ -126,6 +126,9 @@ final class RecordingWorld: Sendable {
     }
     struct Waited: Error { var what: String, deeds: [Deed] }
 
+    /// The ports alone, for a part of the engine.
+    func ports() throws -> World { ports(loading: try Self.configuration()) }
+
     private func ports(loading configuration: Configuration) -> World {
         var world = World(
             clock: self, timer: self, slots: self, endpoint: self, secrets: self, outputs: self,

@@ -45,46 +45,47 @@ public struct ImportedTokens: Sendable, Equatable {
 /// What to do in one attempt, decided from the slots as they are on the disk now, never from
 /// memory (durability.md section 3, step 0).
 public enum AttemptPlan: Sendable, Equatable {
-    /// Write the record to the slot, then send its exchange.
-    case send(SlotRecord, to: SlotPair.Index)
+    /// Write the record, then send its exchange.
+    case send(SlotRecord)
     /// Write the record; nothing is sent.
-    case write(SlotRecord, to: SlotPair.Index)
+    case write(SlotRecord)
     /// There is nothing to send with; a person must sign in.
     case needsLogin(StoredGrant)
     /// No slot can be read.
     case unreadable
 
     /// - Parameters:
+    ///   - evidence: What the storage says.
     ///   - seed: The configured refresh token as it reads now, `nil` if none is configured.
     ///   - withheld: What the configuration names although it is spent (``SpentTraces``); `seed` is
     ///     `nil` then.
     ///   - place: Where a refresh token would be sent, for ``StoredGrant/asksForPlace(_:)``.
     ///   - attemptID: Random, unique.
     public static func make(
-        order: AttemptOrder, slots: SlotPair, seed: InitialToken?, withheld: InitialToken? = nil,
+        order: AttemptOrder, evidence: AttemptEvidence, seed: InitialToken?,
+        withheld: InitialToken? = nil,
         place: GrantPlace? = nil,
         profile: ProviderProfile, attemptID: String, now: Moment
     ) -> AttemptPlan {
-        let recovered = slots.winner.map {
-            ($0.contents.grant(profile: profile), $0.contents.record.sequence, $0.index.other)
-        }
-        if recovered == nil, slots.isUnreadable {
+        let latest = evidence.latest?.record
+        if latest == nil, evidence.isUnreadable {
             guard case .adopt = order else { return .unreadable }
         }
-        var (grant, sequence, target) = recovered ?? (StoredGrant(), 0, .a)
+        var grant = evidence.grant ?? StoredGrant()
         grant.adopt(seed: seed, for: place, at: now, profile: profile)
         if let withheld { grant.rememberSpent(withheld) }
         var record = SlotRecord(
-            sequence: sequence + 1, state: .intent, attemptID: attemptID, kind: .refresh,
+            sequence: (latest?.sequence ?? 0) + 1, state: .intent, attemptID: attemptID,
+            kind: .refresh,
             sentAt: now, grant: grant)
         switch order {
         case .adopt(let tokens):
             record.grant.adopt(tokens, at: now, profile: profile)
             record.state = .settled
-            return .write(record, to: target)
+            return .write(record)
         case .settle:
-            guard let winner = slots.winner else { return .needsLogin(grant) }
-            return .write(winner.contents.record.settled(grant), to: target)
+            guard let latest else { return .needsLogin(grant) }
+            return .write(latest.settled(grant))
         case .login: record.kind = .authorizationCode
         case .device: record.kind = .deviceCode
         case .renew(let isManual):
@@ -101,7 +102,7 @@ public enum AttemptPlan: Sendable, Equatable {
         let cached = exchanges.filter(\.isCached).map(\.id)
         record.grant.steps.removeAll { !cached.contains($0.id) || !$0.isFresh(at: now) }
         record.step = record.grant.nextStep(of: exchanges).id
-        return .send(record, to: target)
+        return .send(record)
     }
 }
 

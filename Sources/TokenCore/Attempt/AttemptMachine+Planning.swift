@@ -1,0 +1,80 @@
+// From the storage and the configuration to what is to be done. Nothing is written or sent here.
+extension AttemptMachine {
+    mutating func gather(_ event: Event, now: () -> Moment) -> Step {
+        switch (phase, event) {
+        case (.recovering, .recovered(let evidence)):
+            (self.evidence, grant) = (evidence, evidence.grant)
+            // With a token in the state the configured one has done its work; it may be gone.
+            let mayMiss = grant?.refreshToken != nil || !order.isRenewal
+            return next(.readingInitialToken, .readInitialToken(mayMiss: mayMiss))
+        case (.readingInitialToken, .initialToken(let token, let withheld)):
+            (initialToken, self.withheld) = (token, withheld)
+            guard order.isRenewal, grant != nil else { return plan(now: now) }
+            return next(.checkingOrigin, .checkOrigin)
+        case (.checkingOrigin, .origin(let cause)):
+            distrust = cause
+            // Of a state that cannot be trusted nothing is set aside.
+            guard cause == nil, grant?.asksForPlace(initialToken) == true else {
+                return plan(now: now)
+            }
+            return next(.findingPlace, .findPlace)
+        case (.findingPlace, .place(let place)):
+            self.place = place
+            return plan(now: now)
+        default: return unexpected()
+        }
+    }
+
+    private mutating func plan(now: () -> Moment) -> Step {
+        let moment = now()
+        let plan = AttemptPlan.make(
+            order: order, evidence: evidence, seed: initialToken, withheld: withheld?.token,
+            place: place, profile: profile, attemptID: attemptID, now: moment)
+        // In a state that cannot be trusted a new sign-in may prove itself, and nothing else.
+        if let distrust, !plan.sendsCandidate { return end(.foreign(distrust)) }
+        switch plan {
+        case .unreadable: return end(.unreadable)
+        case .needsLogin(var found):
+            if let withheld, found.refreshToken == nil {
+                found.noteWithheldSeed(isKnown: withheld.isKnown, at: moment)
+            }
+            grant = found
+            return end(.needsLogin)
+        case .write(let record):
+            self.record = record
+            return begin(isSent: false)
+        case .send(let record):
+            (self.record, isOfCandidate) = (record, record.sendsCandidate)
+            return begin(isSent: true)
+        }
+    }
+
+    private mutating func begin(isSent: Bool) -> Step {
+        // Where an operator brings new tokens the files may hold what they like: it is older.
+        guard order.replacesRefreshToken || order.isLogin else { return proceed(isSent: isSent) }
+        return next(.readingPublishedTokens(isSent: isSent), .readPublishedTokens)
+    }
+
+    mutating func proceed(isSent: Bool) -> Step {
+        guard let record else { return unexpected() }
+        if isSent {
+            guard isOfCandidate, let token = record.grant.candidate?.token else { return prepare() }
+            return next(.claimingCandidate, .claim(token))
+        }
+        if order.replacesRefreshToken, let token = record.grant.refreshToken {
+            return next(.claimingAdopted, .claim(token))
+        }
+        return next(.adopting, .write(record, as: .adoption))
+    }
+
+    mutating func prepare() -> Step {
+        guard let record else { return unexpected() }
+        return next(.preparing, .prepare(record, place: place))
+    }
+}
+
+extension AttemptPlan {
+    fileprivate var sendsCandidate: Bool {
+        if case .send(let record) = self { record.sendsCandidate } else { false }
+    }
+}

@@ -1,0 +1,200 @@
+internal import TokenCore
+
+/// Performs the steps of one ``AttemptMachine``, and tells it how each ended. It decides nothing of
+/// the order.
+struct AttemptDriver {
+    let runner: AttemptRunner
+    let order: AttemptOrder
+    let credential: CredentialConfiguration
+    let memory: LastKnown
+    private var storage: AttemptStorage?
+    private var prepared: AttemptRunner.PreparedRequest?
+    /// The state when the attempt began.
+    private var found: StoredGrant?
+    private var initialToken: InitialToken?
+
+    init(
+        _ runner: AttemptRunner, _ order: AttemptOrder, _ credential: CredentialConfiguration,
+        memory: LastKnown
+    ) {
+        (self.runner, self.order, self.credential) = (runner, order, credential)
+        self.memory = memory
+    }
+
+    private var world: World { runner.world }
+
+    mutating func run(attemptID: String) async -> AttemptReport {
+        var machine = AttemptMachine(
+            order: order, profile: credential.profile, attemptID: attemptID)
+        var step = machine.start()
+        while true {
+            if case .end(let report) = step {
+                storage?.release()
+                return report
+            }
+            let event: AttemptMachine.Event
+            do throws(AttemptAborted) { event = try await perform(step) } catch {
+                event = .failed(error.refusal)
+            }
+            step = machine.handle(event) { world.clock.now() }
+        }
+    }
+
+    private mutating func perform(
+        _ step: AttemptMachine.Step
+    ) async throws(AttemptAborted) -> AttemptMachine.Event {
+        switch step {
+        case .recover: return .recovered(try await recover())
+        case .readInitialToken(let mayMiss):
+            return try await readInitialToken(mayMiss: mayMiss)
+        case .checkOrigin:
+            return .origin(try await runner.distrust(of: found, credential, memory))
+        case .findPlace: return .place(try await runner.place(of: credential))
+        case .readPublishedTokens:
+            return .publishedTokens(
+                await world.outputs.published(in: credential.outputs, of: credential.name))
+        case .claim(let token):
+            return .claimed(
+                objection: runner.owners.objection(
+                    to: token, at: credential.profile, by: credential.name))
+        case .prepare(let record, let place):
+            return .prepared(try await prepare(record, place))
+        case .write(let record, let purpose):
+            try await write(record, as: purpose)
+            return .written
+        case .send: return try await send()
+        case .saveResponse(let raw, let record, let roundTrip):
+            await save(raw, to: record, roundTrip: roundTrip)
+            return .responseSaved
+        case .read(let raw, let record, let roundTrip):
+            let (grant, end) = await runner.read(
+                raw, to: record, of: credential, roundTrip: roundTrip,
+                filter: prepared?.filter ?? .closed, path: prepared.map(\.path))
+            return .read(grant, end)
+        case .accept:
+            try await stored { () throws(StorageFailure) in
+                try await world.slots.accept(credential.name)
+            }
+            return .accepted
+        case .forgetSteps:
+            await forgetSteps()
+            return .stepsForgotten
+        case .end: return .failed(Refusal(.transient, Cause(.attemptInterrupted)))
+        }
+    }
+
+    private func stored<Value>(
+        _ body: () async throws(StorageFailure) -> Value
+    ) async throws(AttemptAborted) -> Value {
+        do throws(StorageFailure) { return try await body() } catch {
+            throw AttemptAborted(.storage, error.cause)
+        }
+    }
+
+    // MARK: Steps
+
+    private mutating func recover() async throws(AttemptAborted) -> AttemptEvidence {
+        let pair: SlotPair
+        do throws(StorageFailure) {
+            var opened = try await AttemptStorage(
+                of: credential.name, world: world, distrusted: runner.distrusted)
+            storage = opened
+            pair = try await opened.recover(memory)
+            storage = opened
+        } catch { throw AttemptAborted(.storage, error.cause) }
+        let latest = pair.winner?.contents
+        if let latest { found = await world.grant(in: latest, of: credential) }
+        return AttemptEvidence(latest: latest, grant: found, isUnreadable: pair.isUnreadable)
+    }
+
+    private mutating func readInitialToken(
+        mayMiss: Bool
+    ) async throws(AttemptAborted) -> AttemptMachine.Event {
+        guard let token = try await runner.seed(of: credential, mayMiss: mayMiss) else {
+            return .initialToken(nil, withheld: nil)
+        }
+        guard runner.owners.withholds(token, at: credential.profile, by: credential.name) else {
+            return .initialToken(token, withheld: nil)
+        }
+        let isKnown = !runner.owners.traces(of: credential.name).isUnreadable
+        return .initialToken(nil, withheld: WithheldToken(token, isKnown: isKnown))
+    }
+
+    private mutating func prepare(
+        _ record: SlotRecord, _ place: GrantPlace?
+    ) async throws(AttemptAborted) -> AttemptMachine.PreparedPlace {
+        let request = try await runner.wireRequest(
+            record, of: credential, for: order, planned: place)
+        prepared = request
+        let url = request.wire.request.url
+        return AttemptMachine.PreparedPlace(
+            place: request.place, host: EndpointURL.host(of: url),
+            origin: EndpointURL.spelledOrigin(of: url))
+    }
+
+    private mutating func write(
+        _ record: SlotRecord, as purpose: AttemptMachine.RecordWrite
+    ) async throws(AttemptAborted) {
+        guard var storage else { throw AttemptAborted(.storage, Cause(.stateFails)) }
+        do throws(StorageFailure) {
+            try await storage.write(record, as: purpose)
+            self.storage = storage
+        } catch { throw AttemptAborted(.storage, error.cause) }
+    }
+
+    private func send() async throws(AttemptAborted) -> AttemptMachine.Event {
+        guard let prepared else { throw AttemptAborted(.transient, Cause(.attemptInterrupted)) }
+        let start = world.clock.now()
+        let result = await world.endpoint.send(prepared.wire)
+        let roundTrip = start.uptime.duration(to: world.clock.now().uptime)
+        switch result {
+        case .notSent(let fault): return .notSent(fault.cause(prepared.filter))
+        case .unanswered(let fault): return .unanswered(fault.cause(prepared.filter))
+        case .answered(let raw):
+            return .answered(raw.keepable(prepared.headersOfInterest), roundTrip: roundTrip)
+        }
+    }
+
+    private func save(_ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration) async {
+        var isPublished = false
+        await storage?.save(raw, to: record, roundTrip: roundTrip) { cause in
+            let token =
+                isPublished ? nil : await urgentToken(raw, to: record, roundTrip: roundTrip)
+            if token != nil { isPublished = true }
+            runner.onUnsaved(credential.name, cause, token)
+        }
+    }
+
+    /// Less of the published token's life than this is left when a response that no disk takes is
+    /// published all the same: the time for other programs to see the new file.
+    private static let shortestUrgency: Duration = .milliseconds(1200)
+    private static let longestUrgency: Duration = .seconds(3)
+
+    /// The token of a response that no disk holds, when the one before it ends within seconds: then
+    /// other programs are better off with it.
+    private func urgentToken(
+        _ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration
+    ) async -> GrantedAccess? {
+        guard credential.profile.isLast(record.step, of: record.kind) else { return nil }
+        if let old = record.grant.access {
+            let limit = { (lifetime: Duration) in
+                min(Self.longestUrgency, max(lifetime / 4, Self.shortestUrgency))
+            }
+            guard let lifetime = old.lifetime,
+                let age = world.clock.now().elapsed(since: old.sentAt),
+                lifetime - age < limit(lifetime)
+            else { return nil }
+        }
+        let (grant, end) = await runner.read(raw, to: record, of: credential, roundTrip: roundTrip)
+        guard case .granted = end else { return nil }
+        return grant.access
+    }
+
+    private mutating func forgetSteps() async {
+        guard var storage, let latest = try? await storage.reread() else { return }
+        var grant = await world.grant(in: latest, of: credential)
+        grant.steps = []
+        try? await storage.write(latest.record.settled(grant), as: .adoption)
+        self.storage = storage
+    }
+}

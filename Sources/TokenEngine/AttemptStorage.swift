@@ -1,0 +1,125 @@
+internal import TokenCore
+
+/// What one attempt keeps, in the words of the rotation protocol. Which slot a record goes to, and
+/// how it is laid out there, is known here alone.
+///
+/// Two records alternate: a new one overwrites the older, so that the newest that was written whole
+/// stays whatever happens to its successor.
+struct AttemptStorage {
+    let credential: String
+    let world: World
+    let distrusted: DistrustedSlots
+    private let slots: any OpenSlots
+    /// Where the newest record lies; `nil` while there is none.
+    private var newest: SlotPair.Index?
+
+    init(
+        of credential: String, world: World, distrusted: DistrustedSlots
+    ) async throws(StorageFailure) {
+        (self.credential, self.world, self.distrusted) = (credential, world, distrusted)
+        slots = try await world.slots.open(credential)
+    }
+
+    /// What the slots hold, but for one whose last write failed. Of memory where they hold nothing.
+    mutating func recover(_ memory: LastKnown) async throws(StorageFailure) -> SlotPair {
+        var pair = try await slots.read()
+        await distrusted.exclude(from: &pair, of: credential)
+        if pair.winner == nil, let kept = memory.pair(at: world.clock.now()) { pair = kept }
+        pair = pair.recalling(memory.grant.access)
+        newest = pair.winner?.index
+        return pair
+    }
+
+    /// The newest record as it is now, with the response to it.
+    mutating func reread() async throws(StorageFailure) -> SlotContents? {
+        let winner = try await slots.read().winner
+        newest = winner?.index
+        return winner?.contents
+    }
+
+    /// A record is on the disk when this returns.
+    mutating func write(
+        _ record: SlotRecord, as purpose: AttemptMachine.RecordWrite
+    ) async throws(StorageFailure) {
+        switch purpose {
+        case .intent, .notice, .adoption:
+            try await append(record, encoded: encodedWithRoom(record))
+        case .withdrawal:
+            try await write(encodedWithRoom(record), of: record, to: newest ?? .a)
+        case .outcome:
+            // The response beside the intent holds all that it says.
+            guard let bytes = encoded(record) else { return }
+            try await append(record, encoded: bytes)
+        }
+    }
+
+    private mutating func append(
+        _ record: SlotRecord, encoded bytes: [UInt8]?
+    ) async throws(StorageFailure) {
+        let index = newest?.other ?? .a
+        try await write(bytes, of: record, to: index)
+        newest = index
+    }
+
+    private func write(
+        _ bytes: [UInt8]?, of record: SlotRecord, to index: SlotPair.Index
+    ) async throws(StorageFailure) {
+        guard let bytes else { throw StorageFailure(Cause(.slotTooSmall)) }
+        do throws(StorageFailure) {
+            try await slots.write(bytes, at: 0, to: index, sequence: record.sequence)
+        } catch {
+            await distrusted.distrust(index, of: credential)
+            throw error
+        }
+        await distrusted.trust(credential)
+    }
+
+    private func encoded(_ record: SlotRecord) -> [UInt8]? {
+        SlotLayout.encode(record, credential: credential, slotSize: world.slots.slotSize)
+    }
+
+    /// What is kept beside the tokens goes first, then the access token, which can be had again,
+    /// and what is not in use. The refresh token in use cannot go.
+    private func encodedWithRoom(_ record: SlotRecord) -> [UInt8]? {
+        if let bytes = encoded(record) { return bytes }
+        var record = record
+        record.grant.access?.keep = []
+        if let bytes = encoded(record) { return bytes }
+        record.grant.leaveAccessOut()
+        record.grant.elsewhere = nil
+        return encoded(record)
+    }
+
+    /// The commit point (I3). A response that cannot be saved is held and tried again until the
+    /// disk takes it: asking the server again could only lose it (I6).
+    ///
+    /// - Parameter onFailure: Told of each failed try, before the pause after it.
+    func save(
+        _ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration,
+        onFailure: (Cause) async -> Void
+    ) async {
+        let size = world.slots.slotSize
+        let bytes = SlotLayout.encode(
+            raw, attemptID: record.attemptID, roundTrip: roundTrip, credential: credential,
+            slotSize: size)
+        let offset = SlotLayout.answerOffset(slotSize: size)
+        var reopened: (any OpenSlots)?
+        defer { reopened?.close() }
+        while true {
+            do throws(StorageFailure) {
+                return try await (reopened ?? slots).write(
+                    bytes, at: offset, to: newest ?? .a, sequence: nil)
+            } catch {
+                await onFailure(error.cause)
+                await world.pause(.seconds(1))
+                // The same pages are no proof after an error (I5): through a new descriptor.
+                if let fresh = try? await world.slots.open(credential) {
+                    reopened?.close()
+                    reopened = fresh
+                }
+            }
+        }
+    }
+
+    func release() { slots.close() }
+}
