@@ -32,7 +32,9 @@ public enum ControlRequest: Sendable {
 
 /// An answer: an HTTP status with a JSON body.
 public struct ControlReply: Sendable, Equatable {
+    /// The HTTP status (RFC 9110 section 15).
     public var status: Int
+    /// What the reply says; problem details (RFC 9457) where it is a failure.
     public var body: JSONNode
 
     /// Metrics instead of the body. Writing it as text takes a while at 10 000 credentials:
@@ -41,6 +43,7 @@ public struct ControlReply: Sendable, Equatable {
     /// The token that the body holds as JSON.
     public var token: PublishedToken?
 
+    /// A reply with this status and body, without a token or metrics of its own.
     public init(_ status: Int, _ body: JSONNode) { (self.status, self.body) = (status, body) }
 
     /// Adds a member to the body, which is an object.

@@ -23,10 +23,12 @@ public struct Engine: Sendable {
         case surveyed([CheckFinding], SurveyScope)
     }
 
+    /// Where adapters put what the loop handles, from any thread; it never blocks them.
     public let inbox: AsyncStream<Input>.Continuation
     private let inputs: AsyncStream<Input>
     let world: World
 
+    /// An engine over these ports, with an empty inbox; ``run(configuration:)`` starts it.
     public init(world: World) {
         self.world = world
         (inputs, inbox) = AsyncStream.makeStream()

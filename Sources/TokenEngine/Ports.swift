@@ -4,6 +4,7 @@ public import TokenCore
 
 /// Both clocks in one reading.
 public protocol MomentClock: Sendable {
+    /// One reading; the caller passes it on instead of reading again.
     func now() -> Moment
 }
 
@@ -15,10 +16,12 @@ public protocol WakeTimer: Sendable {
 
 /// Why the state could not be read or written.
 public struct StorageFailure: Error, Sendable, Equatable {
+    /// What happened, as a kind with its facts: decisions look at this.
     public var cause: Cause
     /// Another process holds what was to be opened.
     public var isHeldByAnother = false
 
+    /// A failure with this cause; no other process holds what was to be opened.
     public init(_ cause: Cause) { self.cause = cause }
 
     /// Of something that no system call said.
@@ -26,6 +29,7 @@ public struct StorageFailure: Error, Sendable, Equatable {
         self.init(Cause(.stateFails, CauseFacts(detail: problem)))
     }
 
+    /// The cause as a sentence for people.
     public var problem: String { cause.problem }
 }
 
@@ -38,9 +42,12 @@ public enum SlotOrigin: Sendable, Equatable {
 
 /// The durable slots of every credential (durability.md section 3).
 public protocol SlotStore: Sendable {
+    /// Bytes of one slot file: it bounds the response that can be kept.
     var slotSize: Int { get }
     /// Every credential that something is stored of, configured or not.
     func names() async throws(StorageFailure) -> [String]
+    /// Whether the slots of this credential were made here; ``SlotOrigin/own`` where there are
+    /// none.
     func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin
     /// From now on these slots are the right ones; where none can be read they are set aside.
     func accept(_ credential: String) async throws(StorageFailure)
@@ -63,20 +70,27 @@ public protocol SlotStore: Sendable {
 
 /// Two open slot files. Every write is on the disk when it returns (fdatasync).
 public protocol OpenSlots: Sendable {
+    /// Both slots and their marks, read from the disk anew.
     func read() async throws(StorageFailure) -> SlotPair
     /// - Parameter sequence: Of the record that is written, which becomes the slot's mark
     ///   (``SlotMarks``); `nil` for an answer. A mark that cannot be set is no failure.
     func write(_ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index, sequence: UInt64?)
         async throws(StorageFailure)
+    /// Closes both files. Call it once, whatever was written.
     func close()
 }
 
 /// A request ready for the wire.
 public struct WireRequest: Sendable {
+    /// What goes on the wire, transport aside.
     public var request: RenderedRequest
+    /// For the whole exchange, from the lookup of the name to the last byte of the response.
     public var timeout: Duration
+    /// For the connection alone, TLS included.
     public var connectTimeout: Duration
+    /// A PEM bundle that replaces the system's certificate authorities; `nil` keeps those.
     public var caFile: String?
+    /// The proxy's URL; `nil` goes straight to the host.
     public var proxy: String?
     /// Set where only the connection is wanted: told how it ended, by the stage that it came to.
     public var connectionEnded: (@Sendable (ConnectionOutcome.Stage) -> Void)?
@@ -102,6 +116,7 @@ public enum WireResult: Sendable, Equatable {
 
 /// One HTTP exchange: no redirect, no retry, a fresh connection, bounded time and size.
 public protocol TokenEndpoint: Sendable {
+    /// Sends the request once and reads the response. It returns when its time is up at the latest.
     func send(_ request: WireRequest) async -> WireResult
     /// Makes the connection that the request would go over, with TLS and all that is checked of a
     /// certificate; closes it without a byte of the request.
@@ -110,8 +125,10 @@ public protocol TokenEndpoint: Sendable {
 
 /// Why a secret could not be read. Never holds it.
 public struct SecretFailure: Error, Sendable, Equatable {
+    /// What happened, as a kind with its facts; it names the place, never the secret.
     public var cause: Cause
 
+    /// A failure that already has its cause.
     public init(_ cause: Cause) { self.cause = cause }
 
     /// - Parameters:
@@ -121,9 +138,11 @@ public struct SecretFailure: Error, Sendable, Equatable {
         self.init(Cause(kind, CauseFacts(file: file, detail: detail)))
     }
 
+    /// The cause as a sentence for people.
     public var problem: String { cause.problem }
 }
 
+/// Reads the secrets that a configuration names, anew at every use.
 public protocol SecretReader: Sendable {
     /// What the source says now. A file's path may be relative to the configuration's directory.
     ///
@@ -138,12 +157,15 @@ public protocol SecretReader: Sendable {
 }
 
 extension SecretReader {
+    /// Nothing to tell by: every look counts as a change.
     public func mark(of source: SecretSource) async -> SecretMark? { nil }
 }
 
 /// A file's identity and the times and size that a change of it changes (stat(2)).
 public struct SecretMark: Sendable, Equatable {
+    /// In the order in which they were given; two marks are equal if all of them are.
     public var numbers: [Int64]
+    /// A mark of these numbers: device, inode, size and times of stat(2).
     public init(_ numbers: [Int64]) { self.numbers = numbers }
 }
 
@@ -153,6 +175,8 @@ public protocol OutputPublisher: Sendable {
     func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification]
     ) async -> PublicationReport
+    /// Deletes these files, such as those of a credential that the configuration no longer has. A
+    /// file that cannot be deleted is left.
     func remove(_ outputs: [OutputSpecification], of credential: String) async
     /// Looks whether all that was published is still there as it was left. What cannot be looked at
     /// counts as unaltered.
@@ -179,13 +203,17 @@ public protocol ConfigurationSurvey: Sendable {
 
 /// Looks at nothing, for a program that is about to meet it anyway.
 public struct NoSurvey: ConfigurationSurvey {
+    /// A survey without findings.
     public init() {}
+    /// Nothing is looked at: no findings.
     public func findings(in configuration: Configuration) async -> [CheckFinding] { [] }
 }
 
 /// One line of the journal: a constant message, the facts in fields.
 public struct JournalEntry: Sendable, Equatable {
+    /// How severe the event is, as syslog(3) counts.
     public var level: LogLevel
+    /// A constant sentence; what varies is in ``fields``.
     public var message: String
     /// Without the `EVERTOKEN_` prefix, upper case.
     public var fields: [HeaderField]
@@ -200,18 +228,25 @@ public struct JournalEntry: Sendable, Equatable {
     }
 }
 
+/// Where events are written: the systemd journal, or standard error without it.
 public protocol Journal: Sendable {
+    /// Writes one entry. It never waits for the reader: what does not fit the queue is dropped.
     func write(_ entry: JournalEntry)
 }
 
 /// The service manager's side of sd_notify(3).
 public protocol Supervisor: Sendable {
+    /// Every credential is settled: `READY=1`, with the first status line.
     func ready(status: String)
+    /// The line that `systemctl status` shows (`STATUS=`).
     func status(_ text: String)
+    /// A reload begins; ``ready(status:)`` ends it (`RELOADING=1`).
     func reloading()
+    /// No new request is begun from now on (`STOPPING=1`).
     func stopping()
     /// The stop takes so long from now; never said to shorten it (`EXTEND_TIMEOUT_USEC=`).
     func extendTimeout(by duration: Duration)
+    /// The loop is alive (`WATCHDOG=1`); without a watchdog it does nothing.
     func watchdog()
 }
 
@@ -226,7 +261,9 @@ public protocol ResponseLanes: Sendable {
 
 /// Reads at once, for a program that has nothing else to do.
 public struct ReadingInPlace: ResponseLanes {
+    /// Lanes that run everything in the caller's task.
     public init() {}
+    /// Runs `body` at once.
     public func run<Value: Sendable>(
         provider: String, credential: String, _ body: @escaping @Sendable () -> Value
     ) async -> Value { body() }
@@ -240,36 +277,55 @@ public protocol StepMeter: Sendable {
     func durations() -> LoopStepDurations?
 }
 
+/// Measures nothing: for a program without a loop, and for simulations.
 public struct UnmeasuredSteps: StepMeter {
+    /// A meter that counts nothing.
     public init() {}
+    /// Nothing is noted.
     public func name(_ input: String) {}
+    /// Never any.
     public func durations() -> LoopStepDurations? { nil }
 }
 
 /// Unpredictable bytes, for attempt ids and nonces.
 public protocol RandomBytes: Sendable {
+    /// So many bytes, fit for keys (getrandom(2)).
     func bytes(_ count: Int) -> [UInt8]
 }
 
 /// All of it.
 public struct World: Sendable {
+    /// Where the loop's times come from.
     public var clock: any MomentClock
+    /// What wakes the loop at its next deadline.
     public var timer: any WakeTimer
+    /// The state directory.
     public var slots: any SlotStore
+    /// What sends requests to token endpoints.
     public var endpoint: any TokenEndpoint
+    /// What reads client secrets and configured refresh tokens.
     public var secrets: any SecretReader
+    /// What writes token files.
     public var outputs: any OutputPublisher
+    /// What runs the programs of `on_change`.
     public var hooks: any HookRunner
+    /// Where events go.
     public var journal: any Journal
+    /// The service manager.
     public var supervisor: any Supervisor
+    /// Where attempt ids come from.
     public var random: any RandomBytes
+    /// Reads the configuration anew at a reload, with every mistake in it.
     public var loadConfiguration: @Sendable () -> Result<Configuration, ConfigurationMistakes>
     /// Waits in real time; simulations have a time of their own.
     public var pause: @Sendable (Duration) async -> Void = {
         try? await Task.sleep(for: $0, clock: .continuous)
     }
+    /// Where responses are read.
     public var responses: any ResponseLanes = ReadingInPlace()
+    /// What measures the loop's steps.
     public var steps: any StepMeter = UnmeasuredSteps()
+    /// What looks at the files and programs that the configuration names.
     public var survey: any ConfigurationSurvey = NoSurvey()
     /// Told of every configuration that a reload puts in force; says what of it could not be.
     public var applied: @Sendable (Configuration) -> [String] = { _ in [] }

@@ -7,6 +7,7 @@ public struct WireFault: Sendable, Equatable {
     /// The common name of the certificate that is not trusted: whoever made it chose that.
     public var subject: PeerText?
 
+    /// A fault with this cause, and the common name of a certificate where that is at fault.
     public init(_ cause: Cause, subject: PeerText? = nil) {
         (self.cause, self.subject) = (cause, subject)
     }
