@@ -9,6 +9,7 @@ public import TokenEngine
 public struct SystemClock: MomentClock {
     private let bootID: String
 
+    /// Reads the boot's identity once (`/proc/sys/kernel/random/boot_id`).
     public init() {
         let file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
         let text = file >= 0 ? (try? readAll(file, limit: 64, what: "boot_id")) ?? [] : []
@@ -20,6 +21,7 @@ public struct SystemClock: MomentClock {
             : String(decoding: text.filter { $0 > 0x20 }, as: UTF8.self)
     }
 
+    /// Two calls of clock_gettime(2); neither sleeps.
     public func now() -> Moment {
         Moment(
             uptime: Uptime(Self.read(CLOCK_BOOTTIME)), wall: WallTime(Self.read(CLOCK_REALTIME)),
@@ -55,6 +57,7 @@ public final class DispatchWakeTimer: WakeTimer, Sendable {
         source.activate()
     }
 
+    /// Replaces the deadline. Short waits are rounded up, long ones end at the cap.
     public func arm(at deadline: Uptime?) {
         let wait = deadline.map { clock.now().uptime.duration(to: $0) } ?? cap
         let quantised = min(max(wait, Self.quantum), cap)
@@ -68,6 +71,7 @@ public final class DispatchWakeTimer: WakeTimer, Sendable {
 public final class ClockStepWatch: Sendable {
     private nonisolated(unsafe) let source: (any DispatchSourceRead)?
 
+    /// Watches until the process ends; `stepped` is called on a queue of the watch's own.
     public init(stepped: @escaping @Sendable () -> Void) {
         let descriptor = clinux_clock_step_descriptor()
         guard descriptor >= 0 else {
@@ -168,7 +172,9 @@ public enum ProcessHardening {
 public final class Relay<Value: Sendable, Answer>: Sendable {
     private let target = Mutex<(@Sendable (Value) -> Answer)?>(nil)
 
+    /// A relay without another end: ``pass(_:)`` returns `nil` until ``connect(_:)``.
     public init() {}
+    /// Sets the other end, or exchanges it.
     public func connect(_ target: @escaping @Sendable (Value) -> Answer) {
         self.target.withLock { $0 = target }
     }

@@ -3,10 +3,14 @@ public import TokenCore
 
 /// Finds and reads the configuration's files.
 public struct ConfigurationLoader: Sendable {
+    /// The main file; drop-ins lie in `conf.d` beside it.
     public let path: String
     /// Who reads: a person is told what to run, the daemon what its file lacks.
     private let isDaemon: Bool
 
+    /// Nothing is read yet.
+    ///
+    /// - Parameter isDaemon: Whether messages speak of the daemon's rights, or of the caller's.
     public init(path: String, isDaemon: Bool = false) {
         (self.path, self.isDaemon) = (path, isDaemon)
     }
@@ -121,11 +125,21 @@ public struct ConfigurationLoader: Sendable {
 /// Where everything lies: command line, then configuration, then systemd's variable, then beside
 /// the configuration, so that a person can try it without root (contract section 1).
 public struct Directories: Sendable, Equatable {
+    /// Where token files are written (`token_dir`).
     public var token: String
+    /// Where slots are kept (`state_dir`).
     public var state: String
+    /// Path of the control socket.
     public var controlSocket: String
+    /// Path of the socket that units name in `LoadCredential=`.
     public var credentialSocket: String
 
+    /// The directories in force.
+    ///
+    /// - Parameters:
+    ///     - base: Directory of the configuration, for relative paths.
+    ///     - tokenOverride: What the command line says instead, if it does.
+    ///     - stateOverride: Likewise.
     public init(
         configuration: Configuration, base: String, tokenOverride: String? = nil,
         stateOverride: String? = nil

@@ -6,12 +6,20 @@ public import TokenEngine
 
 /// The control socket's API (contract section 6): who may ask what, and how questions are spelled.
 public final class ControlServer: Sendable {
+    /// Path of the Unix socket.
     public let path: String
     private let server: HTTPServer
     private let access: ControlAccess
     /// Whose mode and group the socket has.
     private let placed: Mutex<ControlPolicy>
 
+    /// Opens the socket and answers from then on.
+    ///
+    /// - Parameter submit: Takes a request that its caller may make; the second argument is called
+    ///   once, with the reply.
+    ///
+    /// - Throws: ``StorageFailure`` where the socket cannot be made, such as where another daemon
+    ///   has it.
     public init(
         path: String, policy: ControlPolicy,
         submit:
@@ -62,6 +70,7 @@ public final class ControlServer: Sendable {
         placed.withLock { $0 = policy }
     }
 
+    /// Accepts no connection any more and removes the socket; those that are open go on.
     public func stop() { server.stop() }
 }
 
@@ -105,6 +114,7 @@ public final class MetricsServer: Sendable {
     /// Another spelling may mean the same place.
     public func listens(on address: String) -> Bool { Place(address) == place }
 
+    /// Accepts no connection any more; those that are open go on.
     public func stop() { server.stop() }
 }
 

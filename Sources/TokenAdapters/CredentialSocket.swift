@@ -10,6 +10,7 @@ public import TokenEngine
 /// the end, and starts the unit. It takes an empty answer for an empty credential: there is no way
 /// to say "none" (systemd issue 27373).
 public final class CredentialSocket: Sendable {
+    /// Takes a request to the loop; its second argument is called once, with the reply.
     public typealias Submit =
         @Sendable (ControlRequest, @escaping @Sendable (ControlReply) -> Void) -> Void
 
@@ -34,6 +35,7 @@ public final class CredentialSocket: Sendable {
     private let journal: any Journal
     private let submit: Submit
 
+    /// A socket that is not open yet.
     public init(journal: any Journal, submit: @escaping Submit) {
         (self.journal, self.submit) = (journal, submit)
     }
@@ -56,6 +58,7 @@ public final class CredentialSocket: Sendable {
         }
     }
 
+    /// Closes the socket and removes it.
     public func stop() { state.withLock { Self.close(&$0.listening) } }
 
     private static func close(_ listening: inout Listening?) {

@@ -4,6 +4,8 @@ public import TokenCore
 public import TokenEngine
 
 extension CurlEndpoint {
+    /// As ``TokenEndpoint`` says, by a transfer that libcurl ends after the connection
+    /// (`CURLOPT_CONNECT_ONLY`).
     public func connect(_ request: WireRequest) async -> ConnectionOutcome {
         // Names are resolved before there is a transfer that could tell.
         let stage = LastStage()

@@ -3,6 +3,7 @@ public import TokenCore
 
 /// The user that a daemon runs as, for root to look with its rights and no more.
 public struct DaemonUser: Sendable {
+    /// The account's name, or its number where it has none.
     public let name: String
     private let user: uid_t
     private let group: gid_t

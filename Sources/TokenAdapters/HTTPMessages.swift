@@ -2,29 +2,37 @@ public import TokenCore
 
 /// A request to one of our own little servers.
 public struct HTTPRequest: Sendable {
+    /// Such as `GET`, as it was sent (RFC 9110 section 9).
     public var method: String
     /// Without the query, percent-encoding left as it is: our paths need none.
     public var path: String
+    /// The fields of the query, as they were sent; of a name that stands twice the last one counts.
     public var query: [String: String]
     /// What stands behind the `?`, as it came.
     public var queryText = ""
     /// Names in lower case.
     public var headers: [String: String]
+    /// As many bytes as `Content-Length` said.
     public var body: [UInt8]
 }
 
+/// A response of one of our own little servers.
 public struct HTTPResponse: Sendable {
+    /// The status code (RFC 9110 section 15).
     public var status: Int
+    /// The value of `Content-Type`.
     public var contentType: String
     /// Makes the body; called once, by the connection, not by the handler.
     private let rendering: @Sendable () -> [UInt8]
     /// Further ones.
     public var headers: [HeaderField] = []
 
+    /// A response whose body is there already.
     public init(_ status: Int, contentType: String = "application/json", body: [UInt8]) {
         self.init(status, contentType: contentType, rendering: { body })
     }
 
+    /// A response whose body is made when the connection writes it, off the handler's thread.
     public init(
         _ status: Int, contentType: String, rendering: @escaping @Sendable () -> [UInt8]
     ) {

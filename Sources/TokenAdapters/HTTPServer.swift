@@ -7,14 +7,19 @@ public import TokenEngine
 
 /// Who is at the other end of a Unix socket (SO_PEERCRED).
 public struct Peer: Sendable, Equatable {
+    /// The process that connected; it may have ended since.
     public var pid: Int32
+    /// Its effective user at that time.
     public var uid: UInt32
+    /// Its effective group at that time.
     public var gid: UInt32
 }
 
 /// A small HTTP/1.1 server on a Unix or loopback socket: one request a connection, everything
 /// bounded, no thread for a client that waits. Answers may come later, from another thread.
 public final class HTTPServer: Sendable {
+    /// Answers one request; the last argument is called once, from any thread. The peer is `nil` on
+    /// the loopback.
     public typealias Handler =
         @Sendable (HTTPRequest, Peer?, @escaping @Sendable (HTTPResponse) -> Void) -> Void
 

@@ -10,8 +10,10 @@ public final class LoopExecutor: TaskExecutor {
     private let queue = DispatchQueue(label: "evertoken.tasks")
     private let meter: LoopMeter?
 
+    /// - Parameter meter: Measures each job, if there is one.
     public init(meter: LoopMeter? = nil) { self.meter = meter }
 
+    /// Runs the job after those before it, one at a time (`TaskExecutor`).
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         queue.async {

@@ -11,8 +11,11 @@ public final class LoopMeter: StepMeter {
 
     /// One step that was too long.
     public struct LongStep: Sendable {
+        /// What the step was about, as ``name(_:)`` said last.
         public var input: String
+        /// How long it took by the monotonic clock.
         public var wall: Duration
+        /// How much processor time the loop's thread used in it.
         public var cpu: Duration
     }
     private struct State {
@@ -23,6 +26,7 @@ public final class LoopMeter: StepMeter {
     private let state = Mutex(State())
     private let report = Relay<LongStep, Void>()
 
+    /// A meter that has counted nothing.
     public init() {}
 
     /// Who is told of steps that are too long.
@@ -30,8 +34,10 @@ public final class LoopMeter: StepMeter {
         self.report.connect(report)
     }
 
+    /// Names the step that runs now; it holds for all jobs until the next name.
     public func name(_ input: String) { state.withLock { $0.input = input } }
 
+    /// All steps since the start, as histograms.
     public func durations() -> LoopStepDurations? { state.withLock { $0.durations } }
 
     func measure(_ job: () -> Void) {
@@ -57,6 +63,7 @@ public final class LoopMeter: StepMeter {
 }
 
 extension LoopMeter.LongStep {
+    /// The warning that tells of it.
     public var entry: JournalEntry {
         JournalEntry(
             .warning, "The loop was held up; nothing else began meanwhile",

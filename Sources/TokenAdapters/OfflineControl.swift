@@ -77,6 +77,7 @@ public final class OfflineControl: Sendable {
 
 /// Why something on this machine cannot be used; says what to do.
 public struct LocalFailure: Error, Sendable, Equatable {
+    /// What is wrong and what to do, as a sentence for people.
     public var problem: String
     /// A running daemon holds it.
     public var isHeldByAnother: Bool

@@ -26,6 +26,7 @@ public final class PlaceSurvey: ConfigurationSurvey {
         (self.user, self.isInService) = (user, isInService)
     }
 
+    /// As ``ConfigurationSurvey`` says: settings without effect first, then places, in name order.
     public func findings(in configuration: Configuration) async -> [CheckFinding] {
         // At many credentials it takes a while to list them.
         let listed = await lanes.run(key: newKey, holder: "") { [self] in

@@ -7,6 +7,7 @@ public struct SystemRandom: RandomBytes {
     /// Fills a buffer; how many bytes it gave, or -1 with errno.
     private let source: @Sendable (UnsafeMutableRawBufferPointer) -> Int
 
+    /// The kernel's source (getrandom(2)).
     public init() { self.init { clinux_random($0.baseAddress, $0.count) } }
 
     /// - Parameter source: As getrandom(2): it may give fewer bytes than it was asked for, and a

@@ -17,6 +17,8 @@ public final class SystemdSupervisor: Supervisor, Sendable {
     private let queue = DispatchQueue(label: "evertoken.notify")
     private let waiting = WaitingCount()
 
+    /// Reads `NOTIFY_SOCKET` and the watchdog's period from the environment
+    /// (sd_watchdog_enabled(3)).
     public init() {
         var microseconds: UInt64 = 0
         watchdogPeriod =
@@ -24,9 +26,12 @@ public final class SystemdSupervisor: Supervisor, Sendable {
             ? .microseconds(Int64(clamping: microseconds / 2)) : nil
     }
 
+    /// Sent from a queue: the caller does not wait for the service manager.
     public func ready(status: String) { notify("READY=1\nSTATUS=\(status)") }
+    /// As ``ready(status:)``, without `READY=1`.
     public func status(_ text: String) { notify("STATUS=\(text)") }
 
+    /// With the monotonic time, which `Type=notify-reload` asks for (sd_notify(3)).
     public func reloading() {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
@@ -34,10 +39,12 @@ public final class SystemdSupervisor: Supervisor, Sendable {
         notify("RELOADING=1\nMONOTONIC_USEC=\(microseconds)")
     }
 
+    /// With a status line that says what is waited for.
     public func stopping() { notify("STOPPING=1\nSTATUS=Finishing requests in flight") }
     public func extendTimeout(by duration: Duration) {
         notify("EXTEND_TIMEOUT_USEC=\(duration.nanoseconds / 1000)")
     }
+    /// Only where the service manager set a period.
     public func watchdog() { if watchdogPeriod != nil { notify("WATCHDOG=1") } }
 
     private func notify(_ state: String) {
@@ -61,6 +68,7 @@ public final class JournalWriter: Journal, Sendable {
     private let queue = DispatchQueue(label: "evertoken.journal")
     private let waiting = WaitingCount()
 
+    /// - Parameter threshold: The least severe level that is written.
     public init(threshold: LogLevel) {
         self.threshold = Mutex(threshold)
         isNative = Self.isStandardErrorTheJournal
@@ -74,6 +82,8 @@ public final class JournalWriter: Journal, Sendable {
         return String(cString: stream) == "\(about.st_dev):\(about.st_ino)"
     }
 
+    /// As ``Journal`` says: from a queue of bounded length; what is less severe than the threshold,
+    /// or does not fit, is dropped.
     public func write(_ entry: JournalEntry) {
         guard entry.level <= threshold.withLock({ $0 }), waiting.enter(limit: Self.longestQueue)
         else { return }
