@@ -1,16 +1,24 @@
 /// One credential as `status` shows it (contract section 5, `status --json`).
 public struct CredentialStatus: Sendable, Equatable {
+    /// The key under `credentials` of the configuration.
     public var name: String
+    /// The profile's name.
     public var provider: String
+    /// In one word how it is; JSON: `state`.
     public var state: CredentialState
     /// A finer word beside it.
     public var condition: CredentialCondition
     /// When the request that granted the newest access token was sent.
     public var issuedAt: WallTime?
+    /// When the newest access token ends; `nil` without one, and where it never ends.
     public var expiresAt: WallTime?
+    /// When the next attempt is due; `nil` while one is under way, or a person is needed.
     public var nextRefreshAt: WallTime?
+    /// Where the provider says, or documents, how long a refresh token lives.
     public var refreshTokenExpiresAt: WallTime?
+    /// When the last successful request was sent.
     public var lastRefreshAt: WallTime?
+    /// The problem that stands; `nil` when all is well.
     public var lastError: StoredError?
     /// It stood before the last reload, which has it tried again.
     public var isErrorBeforeReload: Bool
@@ -18,8 +26,11 @@ public struct CredentialStatus: Sendable, Equatable {
     public var lastErrorUntil: WallTime?
     /// For its remedy.
     private var place: RemedyPlace
+    /// Failed attempts since the last success.
     public var consecutiveFailures: Int
+    /// Successes of all time, over restarts.
     public var refreshes: Int64
+    /// The paths of its token files, as they are configured.
     public var outputs: [String]
     /// What will need a person, though all is well today.
     public var warnings: [String]
@@ -31,6 +42,7 @@ public struct CredentialStatus: Sendable, Equatable {
     /// takes a restart.
     public var sourcesFixedAtStart: [String]
 
+    /// What `status` shows of this lifecycle now.
     public init(_ lifecycle: CredentialLifecycle, now: Moment) {
         name = lifecycle.name
         provider = lifecycle.configuration.profile.name
@@ -75,6 +87,8 @@ public struct CredentialStatus: Sendable, Equatable {
         return ["\(words): evertoken login \(lifecycle.name)"]
     }
 
+    /// A member of `credentials` in `/v1/status`: times in epoch seconds, `null` for what is not
+    /// known.
     public var json: JSONNode {
         .object([
             ("name", .string(name)), ("provider", .string(provider)),

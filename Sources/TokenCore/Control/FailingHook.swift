@@ -1,9 +1,12 @@
 /// A program of `on_change` that has not worked for the newest token, as `status` shows it.
 public struct FailingHook: Sendable, Equatable {
+    /// The program's path, without its arguments.
     public var program: String
+    /// What went wrong the last time: a status, a signal, a time-out.
     public var problem: String
     /// In a row.
     public var failures: Int
+    /// When the last run ended.
     public var at: WallTime
     /// `nil` while it runs, or waits for its turn.
     public var nextTryAt: WallTime?

@@ -18,13 +18,17 @@ public struct HealthReport: Sendable, Equatable {
         case output
     }
 
+    /// Whether every credential has been settled once since the start.
     public var isReady: Bool
+    /// Whether a stop has begun.
     public var isStopping: Bool
+    /// Names of credentials by what is wrong; a reason without any has no entry.
     public var unhealthy: [Reason: [String]] = [:]
     /// Still served by a token that lives, but a person will be needed; or a program of `on_change`
     /// has not worked for the newest token.
     public var attention: [String] = []
 
+    /// Whether `/healthz` is 200.
     public var isHealthy: Bool { isReady && !isStopping && unhealthy.isEmpty }
 
     /// `ok`, or the one word that explains most.
@@ -65,6 +69,7 @@ public struct HealthReport: Sendable, Equatable {
 }
 
 extension Fleet {
+    /// Looks at every credential once.
     public func healthReport(isReady: Bool, now: Moment) -> HealthReport {
         var report = HealthReport(isReady: isReady, isStopping: isStopping)
         forEach { report.note($0, now: now.uptime) }

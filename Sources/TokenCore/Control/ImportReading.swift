@@ -1,6 +1,7 @@
 /// What a person brings: a token answer as RFC 6749 section 5.1 spells it, or what other programs
 /// store of one: x/oauth2 and rclone, requests-oauthlib, google-auth, oidc-agent.
 public struct ImportReading: Sendable, Equatable {
+    /// What is adopted.
     public var tokens = ImportedTokens()
     /// What of it was passed over or put right, for the person. Quotes no value.
     public private(set) var notes: [String] = []

@@ -1,16 +1,21 @@
 /// All that a scrape shows, as values: quickly gathered in the loop, and written as text elsewhere.
 public struct MetricsReport: Sendable, Equatable {
+    /// When the daemon started.
     public var startedAt: WallTime
     /// The daemon's wall clock.
     public var now: WallTime
+    /// Whether every credential has been settled once, and no stop has begun.
     public var isReady: Bool
     /// Of the last reload, if it was refused.
     public var mistakes: Int
+    /// In no order; the rendering sorts them.
     public var credentials: [CredentialMetrics] = []
     /// By provider.
     public var durations: [String: DurationHistogram] = [:]
+    /// `nil` where the loop's steps are not measured.
     public var steps: LoopStepDurations?
 
+    /// A report without credentials.
     public init(startedAt: WallTime, now: WallTime, isReady: Bool, mistakes: Int) {
         (self.startedAt, self.now) = (startedAt, now)
         (self.isReady, self.mistakes) = (isReady, mistakes)
@@ -60,6 +65,9 @@ public struct CredentialMetrics: Sendable, Equatable {
 }
 
 extension Fleet {
+    /// Gathers what a scrape shows. It walks over all credentials once and renders nothing.
+    ///
+    /// - Parameter mistakes: How many the last reload was refused for; 0 when it was not.
     public func metricsReport(
         isReady: Bool, startedAt: WallTime, now: Moment, mistakes: Int, tally: MetricsTally
     ) -> MetricsReport {

@@ -12,8 +12,11 @@ public struct MetricsTally: Sendable, Equatable {
 
     /// The ended renewals of one credential.
     public struct Attempts: Sendable, Equatable {
+        /// The profile's name; another one begins a new count.
         public var provider: String
+        /// Ended renewals that brought a token.
         public var successes: Int64 = 0
+        /// Ended renewals that brought none, by what they failed with.
         public var failures: [FailureClass: Int64] = [:]
 
         init(provider: String) { self.provider = provider }
@@ -30,6 +33,7 @@ public struct MetricsTally: Sendable, Equatable {
     public private(set) var durations: [String: DurationHistogram] = [:]
     private var running: [String: Running] = [:]
 
+    /// A tally without credentials; ``configure(_:at:)`` names them.
     public init() {}
 
     /// Makes room for what is configured now and drops what is not. A credential that changed its
@@ -49,6 +53,7 @@ public struct MetricsTally: Sendable, Equatable {
         }
     }
 
+    /// A renewal has begun; one of this credential that had not ended is forgotten.
     public mutating func began(_ credential: String, _ ticket: Ticket, at now: Uptime) {
         guard attempts[credential] != nil else { return }
         running[credential] = Running(ticket: ticket, beganAt: now)
@@ -103,15 +108,18 @@ public struct DurationHistogram: Sendable, Equatable {
     public let bounds: [Double]
     /// How many lie in each bucket and in none below it; the last has no bound.
     public private(set) var counts: [Int64]
+    /// Of all durations observed.
     public private(set) var sum: Duration = .zero
     /// When it began to count.
     public let createdAt: WallTime
 
+    /// An empty histogram with one bucket more than there are bounds.
     public init(createdAt: WallTime, bounds: [Double] = refreshBounds) {
         (self.createdAt, self.bounds) = (createdAt, bounds)
         counts = Array(repeating: 0, count: bounds.count + 1)
     }
 
+    /// Counts one duration; a negative one counts as zero.
     public mutating func observe(_ duration: Duration) {
         let seconds = max(0, duration.secondsAsDouble)
         counts[bounds.firstIndex { seconds <= $0 } ?? bounds.count] += 1
@@ -126,6 +134,7 @@ public struct LoopStepDurations: Sendable, Equatable {
     /// Of the loop's own thread.
     public var cpu: DurationHistogram
 
+    /// Two empty histograms with ``DurationHistogram/stepBounds``.
     public init(createdAt: WallTime) {
         wall = DurationHistogram(createdAt: createdAt, bounds: DurationHistogram.stepBounds)
         cpu = wall

@@ -1,9 +1,13 @@
 /// What `status` shows, from the daemon's side (contract section 5, `status --json`).
 public struct StatusReport: Sendable {
+    /// In one word how the daemon is: `degraded` where a credential is not healthy.
     public enum DaemonState: String, Sendable { case ready, starting, degraded, stopping }
 
+    /// Of the whole daemon.
     public var state: DaemonState
+    /// When the process started.
     public var startedAt: WallTime
+    /// In name order.
     public var credentials: [CredentialStatus]
     /// Why the last reload was refused; empty when it was not.
     public var configurationMistakes: [String]
@@ -12,6 +16,7 @@ public struct StatusReport: Sendable {
     /// What of that configuration could not be put in force.
     public var reloadProblems: [String] = []
 
+    /// A report whose configuration is in force as it is.
     public init(
         state: DaemonState, startedAt: WallTime, credentials: [CredentialStatus],
         configurationMistakes: [String] = []
@@ -20,6 +25,7 @@ public struct StatusReport: Sendable {
         self.configurationMistakes = configurationMistakes
     }
 
+    /// The reply to `GET /v1/status`; of the lists only `credentials` is there when it is empty.
     public var json: JSONNode {
         .object([
             ("version", 1), ("state", .string(state.rawValue)),
@@ -149,5 +155,6 @@ extension Fleet {
         return parts.joined(separator: "; ")
     }
 
+    /// Whether start-up waits for none of them any longer.
     public var isSettled: Bool { glances.allSatisfy { $0?.state.isSettled ?? true } }
 }
