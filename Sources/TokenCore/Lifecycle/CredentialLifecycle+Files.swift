@@ -1,11 +1,13 @@
 /// A file that was published and is not any more as it was left.
 public struct AlteredOutput: Sendable, Equatable {
+    /// Whose output it is.
     public var credential: String
     /// As configured.
     public var path: String
     /// Nothing stands there; otherwise something else does.
     public var isMissing: Bool
 
+    /// - Parameter isMissing: The file is gone, rather than changed.
     public init(credential: String, path: String, isMissing: Bool) {
         (self.credential, self.path, self.isMissing) = (credential, path, isMissing)
     }

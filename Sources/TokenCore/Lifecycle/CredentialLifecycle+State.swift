@@ -1,4 +1,5 @@
 extension CredentialLifecycle {
+    /// Derived anew from what is known at each call; nothing stores it.
     public var state: CredentialState {
         if quarantine == nil, isErrorBeforeReload {
             // What is told of a mended configuration is that it is being tried.

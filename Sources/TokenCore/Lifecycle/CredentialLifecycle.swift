@@ -20,13 +20,17 @@ public struct CredentialLifecycle: Sendable {
         var isDead = false
     }
 
+    /// How a renewal ended, for callers that wait for one.
     public struct Renewal: Sendable, Equatable {
+        /// As the attempt reported it.
         public var end: AttemptReport.End
         /// The configured refresh token was sent, not the stored one.
         public var isOfCandidate: Bool
     }
 
+    /// The configuration in force for it.
     public internal(set) var configuration: CredentialConfiguration
+    /// What is stored of it, as the last attempt left it on the disk; empty before recovery.
     public internal(set) var grant = StoredGrant()
     var job = Job.none
     var published: Published?
@@ -83,6 +87,7 @@ public struct CredentialLifecycle: Sendable {
         lastTicket = firstTicket
     }
 
+    /// The key under `credentials` of the configuration.
     public var name: String { configuration.name }
 
     var rules: LifecycleRules { configuration.profile.lifecycle }
@@ -153,12 +158,15 @@ public struct CredentialLifecycle: Sendable {
         return !orders.isEmpty || settleDueAt == nil
     }
 
+    /// Whether an attempt is under way.
     public var isAttempting: Bool {
         if case .attempting = job { true } else { false }
     }
+    /// Whether its slots are being read.
     public var isRecovering: Bool {
         if case .recovering = job { true } else { false }
     }
+    /// Whether a job is under way: slots are read, an attempt is made, or files are written.
     public var isBusy: Bool { job != .none }
 
     /// - Parameter mayAttempt: Whether the fleet has room for one more request in flight.

@@ -36,12 +36,15 @@ public enum CredentialState: String, Sendable, CaseIterable {
 
 /// Which question an answer belongs to. An answer with another number is dropped.
 public struct Ticket: Sendable, Hashable {
+    /// Counted up by each lifecycle.
     public var number: UInt64
+    /// The ticket of this number.
     public init(_ number: UInt64) { self.number = number }
 }
 
 /// How an attempt ended, with the grant as it now stands on the disk.
 public struct AttemptReport: Sendable, Equatable {
+    /// How an attempt ended.
     public enum End: Sendable, Equatable {
         /// A new access token, or tokens adopted.
         case granted([AnswerNote])
@@ -66,6 +69,7 @@ public struct AttemptReport: Sendable, Equatable {
             }
         }
 
+        /// `nil` for an end that is no failure of a request.
         public var failureClass: FailureClass? {
             switch self {
             case .refused(let refusal), .signInFailed(let refusal): refusal.failureClass
@@ -75,6 +79,7 @@ public struct AttemptReport: Sendable, Equatable {
     }
     /// `nil` when the state could not be read or written.
     public var grant: StoredGrant?
+    /// How it ended.
     public var end: End
     /// Names the attempt in the journal.
     public var attemptID: String
@@ -83,6 +88,7 @@ public struct AttemptReport: Sendable, Equatable {
     /// The configured candidate was sent, not the stored refresh token.
     public var isOfCandidate = false
 
+    /// The report of an attempt that stored all there was to store.
     public init(grant: StoredGrant?, end: End, attemptID: String) {
         (self.grant, self.end, self.attemptID) = (grant, end, attemptID)
     }
@@ -130,10 +136,12 @@ public struct PublicationReport: Sendable, Equatable {
     /// Whether at least one file holds the token now.
     public var isAnyWritten: Bool
 
+    /// - Parameter cause: `nil` when every file was written.
     public init(_ cause: Cause?, isAnyWritten: Bool) {
         (self.cause, self.isAnyWritten) = (cause, isAnyWritten)
     }
 
+    /// Every file holds the token.
     public static let complete = PublicationReport(nil, isAnyWritten: true)
 }
 

@@ -6,8 +6,10 @@ public struct DeadlineHeap: Sendable {
     private var positions: [Int?] = []
     private var deadlines: [Uptime] = []
 
+    /// A heap without deadlines.
     public init() {}
 
+    /// The deadline that comes first, with its owner; `nil` without any.
     public var earliest: (id: Int, at: Uptime)? {
         order.first.map { ($0, deadlines[$0]) }
     }

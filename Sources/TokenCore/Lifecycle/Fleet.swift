@@ -2,7 +2,9 @@
 public struct Fleet: Sendable {
     /// A credential's action with its name.
     public struct Order: Sendable, Equatable {
+        /// Whose action it is.
         public var credential: String
+        /// What the engine carries out.
         public var action: LifecycleAction
     }
 
@@ -25,19 +27,24 @@ public struct Fleet: Sendable {
     private var recovering = 0
     private var windows: [String: RateWindow] = [:]
     private var random: RandomSource
+    /// Most attempts under way at once (`max_in_flight`).
     public private(set) var maxInFlight: Int
     /// No attempt starts any more.
     public private(set) var isStopping = false
 
+    /// - Parameter seed: Of all random choices: the same seed and events give the same orders.
     public init(maxInFlight: Int, seed: UInt64) {
         self.maxInFlight = maxInFlight
         random = RandomSource(seed: seed)
     }
 
+    /// Of all configured credentials, sorted.
     public var names: [String] { indices.keys.sorted() }
+    /// `nil` for a name that is not configured.
     public subscript(_ name: String) -> CredentialLifecycle? {
         indices[name].flatMap { lifecycles[$0] }
     }
+    /// In name order.
     public var all: [CredentialLifecycle] { names.compactMap { self[$0] } }
 
     /// In no order, which at 10 000 credentials is most of the cost of ``all``.
@@ -98,6 +105,9 @@ public struct Fleet: Sendable {
         return gone.configuration
     }
 
+    /// Passes an event on; a name that is not configured any more is no error.
+    ///
+    /// - Returns: What is to be done, also for others that waited for room.
     public mutating func handle(
         _ event: LifecycleEvent, for name: String, now: Moment
     ) -> [Order] {
@@ -126,12 +136,14 @@ public struct Fleet: Sendable {
         }
     }
 
+    /// The disk has not taken an answer yet, and the attempt goes on trying.
     public mutating func noteUnsaved(_ name: String, _ cause: Cause, now: Moment) {
         guard let index = indices[name] else { return }
         lifecycles[index]?.noteStorageProblem(cause, now: now)
         glance(at: index)
     }
 
+    /// The same, and its token is published meanwhile for its own end is near.
     public mutating func notePublishedUnsaved(
         _ name: String, _ access: GrantedAccess, now: Moment
     ) {
@@ -141,6 +153,7 @@ public struct Fleet: Sendable {
         heap.set(index, to: lifecycles[index]?.wakeAt)
     }
 
+    /// From now on no attempt starts; those under way go on to their end.
     public mutating func stop() { isStopping = true }
 
     private mutating func glance(at index: Int) {

@@ -1,6 +1,8 @@
 /// One run of an `on_change` program.
 public struct HookRun: Sendable, Equatable {
+    /// Comes back with the run's end.
     public var ticket: Ticket
+    /// What to run.
     public var hook: HookSpecification
     /// How many programs the credential has.
     public var hooksInAll: Int
@@ -8,11 +10,13 @@ public struct HookRun: Sendable, Equatable {
 
 /// A program that has not worked for the newest token.
 public struct HookFailure: Sendable, Equatable {
+    /// The program's path, without its arguments.
     public var program: String
     /// What went wrong the last time.
     public var problem: String
     /// Failures in a row, over all tokens.
     public var failures: Int
+    /// When the last run ended.
     public var at: WallTime
     /// `nil` while it runs, or waits for its turn.
     public var nextTryAt: Uptime?

@@ -1,9 +1,12 @@
 /// How long a token was asked to last, against what its provider grants.
 public struct MinimumLife: Sendable, Equatable {
+    /// What a caller wants the token to last from now on.
     public var asked: Duration
     /// The whole life of the present token; `nil` when it never ends.
     public var lifetime: Duration?
 
+    /// - Parameter lifetime: Of the present token, from its grant to its end; `nil` when it never
+    ///   ends.
     public init(asked: Duration, lifetime: Duration?) {
         (self.asked, self.lifetime) = (asked, lifetime)
     }

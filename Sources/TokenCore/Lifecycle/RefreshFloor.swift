@@ -1,15 +1,19 @@
 /// Why a refresh that is asked for now does not begin now.
 public struct RefreshFloor: Sendable, Equatable {
+    /// What the pause comes from; the word in JSON.
     public enum Cause: String, Sendable {
         case minimumInterval = "min_interval"
         /// The provider asked for a pause.
         case retryAfter = "retry_after"
     }
+    /// What is left of the pause.
     public var wait: Duration
+    /// What the pause comes from.
     public var cause: Cause
     /// The whole pause, from the last refresh or answer on.
     public var whole: Duration
 
+    /// Whole seconds, rounded up.
     public var json: JSONNode {
         .object([
             ("seconds", .integer(Self.roundedUp(wait))), ("because", .string(cause.rawValue)),

@@ -19,10 +19,13 @@ public struct RetryPolicy: Sendable {
 
     /// What is left of the token that is published, and how long it lived in all.
     public struct Remaining: Sendable, Equatable {
+        /// Until the published token ends.
         public var life: Duration
+        /// From its grant to its end.
         public var lifetime: Duration
     }
 
+    /// - Parameter rules: The provider's; where they narrow the policy, they win.
     public init(policy: RefreshPolicy, rules: LifecycleRules) {
         (self.policy, self.rules) = (policy, rules)
     }
