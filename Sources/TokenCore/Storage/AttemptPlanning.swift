@@ -23,11 +23,17 @@ extension AttemptOrder {
     }
 }
 
+/// A code that an authorization response brought, with what its exchange must repeat (RFC 6749
+/// section 4.1.3).
 public struct AuthorizationCode: Sendable, Equatable {
+    /// The code itself; the provider takes it once.
     public var code: Secret
+    /// The redirect URI of the authorization request, letter by letter; `nil` where it had none.
     public var redirectURI: String?
+    /// The verifier of the request's challenge (RFC 7636 section 4.5); `nil` without PKCE.
     public var codeVerifier: Secret?
 
+    /// - Parameter redirectURI: As the authorization request had it.
     public init(code: Secret, redirectURI: String? = nil, codeVerifier: Secret? = nil) {
         (self.code, self.redirectURI, self.codeVerifier) = (code, redirectURI, codeVerifier)
     }
@@ -35,10 +41,15 @@ public struct AuthorizationCode: Sendable, Equatable {
 
 /// Tokens a person brings. At least one of the two is there.
 public struct ImportedTokens: Sendable, Equatable {
+    /// A refresh token, which replaces the stored one.
     public var refreshToken: Secret?
+    /// An access token, which is published if it lasts.
     public var accessToken: Secret?
+    /// Of the access token (RFC 6749 section 7.1).
     public var tokenType: String?
+    /// As granted, if that is known.
     public var scope: String?
+    /// Of the access token, from now on; `nil` where nothing tells.
     public var lifetime: Duration?
 }
 

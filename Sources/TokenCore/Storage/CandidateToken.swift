@@ -1,6 +1,7 @@
 /// The refresh token that the configuration names now, beside the stored one that works: it takes
 /// its place when a grant has proved it, and not before.
 public struct CandidateToken: Sendable, Equatable {
+    /// What the provider has said of it; the word in JSON.
     public enum State: String, Sendable, CaseIterable {
         /// No answer has said whether it works.
         case untried
@@ -11,19 +12,24 @@ public struct CandidateToken: Sendable, Equatable {
         case maybeSpent = "maybe_spent"
     }
 
+    /// The refresh token, as the configuration's place reads now.
     public var token: Secret
+    /// What the provider has said of it.
     public var state = State.untried
     /// When the configuration was first seen to name it.
     public var since: Moment
+    /// When it was sent last; `nil` before the first time.
     public var triedAt: Moment?
     /// Attempts in a row that said nothing of it.
     public var failures = 0
+    /// Attempts with it whose answer never came: it may be spent.
     public var lostAnswers = 0
     /// It was refused, and is tried once more before a person is asked for.
     public var isLastResort = false
     /// Of the last attempt with it, as the status tells it.
     public var problem: String?
 
+    /// A candidate that has never been sent.
     public init(_ token: Secret, since: Moment) { (self.token, self.since) = (token, since) }
 
     /// How long after the last attempt it may be tried again; the stored one goes on meanwhile.

@@ -4,8 +4,10 @@ import Crypto
 /// the token URL's origin (RFC 6454 section 4) and the `client_id`: the token is good for both
 /// together (RFC 6749 section 6), and is kept from all others (section 10.4).
 public struct GrantPlace: Sendable, Equatable {
+    /// 16 hexadecimal digits of a SHA-256; tells nothing of the client.
     public let fingerprint: String
 
+    /// As a slot has it.
     public init(fingerprint: String) { self.fingerprint = fingerprint }
 
     init(origin: String, clientID: String) {
@@ -47,9 +49,13 @@ extension ProviderProfile {
 /// A refresh token that the configuration leads away from: it is kept, and sent only where it was
 /// given.
 public struct TokenElsewhere: Sendable, Equatable {
+    /// The refresh token that was set aside.
     public var token: Secret
+    /// Where it is good.
     public var place: GrantPlace
+    /// When it came, if that is known.
     public var since: Moment?
+    /// How long it lives from then on, if that is known.
     public var lifetime: Duration?
     /// How many successes there had been: once the token in use has been granted and refreshed,
     /// this one has done its work.

@@ -5,6 +5,7 @@ public struct HeadersOfInterest: Sendable {
     /// They only help to understand the answer: each is kept if there is room for it.
     public var others: Set<String>
 
+    /// - Parameter whole: Names of headers whose value is kept in full.
     public init(whole: Set<String>, others: Set<String>) {
         (self.whole, self.others) = (whole, others)
     }

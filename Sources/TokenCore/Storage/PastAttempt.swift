@@ -1,6 +1,7 @@
 /// One attempt that has ended, as `evertoken status NAME` tells it later. Kept beside the tokens,
 /// so that a restart does not forget how it came to this. No server's raw text, no secret.
 public struct PastAttempt: Sendable, Equatable {
+    /// What was attempted; the word in JSON and in a slot.
     public enum Kind: String, Sendable, CaseIterable {
         case refresh
         /// Started over without the refresh token.
@@ -23,17 +24,24 @@ public struct PastAttempt: Sendable, Equatable {
     public static let maximumCount = 20
     static let maximumProblem = 200
 
+    /// What was attempted.
     public var kind: Kind
+    /// When it was noted; a slot keeps whole seconds.
     public var at: WallTime
     /// From the request to the last byte of the answer; `nil` where there was none.
     public var took: Duration?
     /// `nil` after a success.
     public var failureClass: FailureClass?
+    /// The status code of the answer that failed it, if there was one.
     public var httpStatus: Int?
+    /// What went wrong, in one line of at most 200 characters; `nil` after a success.
     public var problem: String?
     /// What was odd about the answer of a success.
     public var note: String?
 
+    /// A success.
+    ///
+    /// - Parameter note: What was odd about the answer; cut at 200 characters.
     public init(_ kind: Kind, at: WallTime, took: Duration? = nil, note: String? = nil) {
         (self.kind, self.at, self.took) = (kind, at, took)
         self.note = note.map { String($0.prefix(Self.maximumProblem)) }
@@ -58,6 +66,7 @@ public struct PastAttempt: Sendable, Equatable {
         ])
     }
 
+    /// Reads what ``json`` wrote; `nil` for anything else.
     public init?(json node: JSONNode) {
         guard let kind = node["kind"]?.text.flatMap(Kind.init(rawValue:)),
             let at = node["at"]?.integer

@@ -5,9 +5,12 @@
 /// set after its record is on the disk, without a flush of its own: a power cut may take it back,
 /// so it may lag behind the content, and never leads it.
 public struct SlotMarks: Sendable, Equatable {
+    /// Of `slotA`.
     public var a: UInt64
+    /// Of `slotB`.
     public var b: UInt64
 
+    /// Marks of these sequences; 0 is none.
     public init(a: UInt64 = 0, b: UInt64 = 0) { (self.a, self.b) = (a, b) }
 }
 

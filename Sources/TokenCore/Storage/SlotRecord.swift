@@ -3,6 +3,7 @@ import Crypto
 /// One attempt as a slot keeps it: what was known before the request went out (durability.md §3,
 /// step 1), to which the answer is added later without touching this part.
 public struct SlotRecord: Sendable, Equatable {
+    /// Whether a request may be under way; the byte in the slot.
     public enum State: UInt8, Sendable {
         /// A request may have been sent; the answer, if any, stands beside it.
         case intent = 1
@@ -11,9 +12,11 @@ public struct SlotRecord: Sendable, Equatable {
     }
     /// Of two valid slots the higher one rules.
     public var sequence: UInt64
+    /// Whether a request may be under way.
     public var state: State
     /// 16 random bytes as base 16; ties an answer to its request.
     public var attemptID: String
+    /// Which exchange of the profile it is.
     public var kind: ExchangeKind
     /// The step's name; empty where the exchange is one request.
     public var step: String
@@ -25,7 +28,9 @@ public struct SlotRecord: Sendable, Equatable {
     public var place: GrantPlace?
     /// Scheme, host and port of it, for people; empty in records of former versions.
     public var origin = ""
+    /// When the request was sent: a token's life counts from here.
     public var sentAt: Moment
+    /// Everything known before the request, the refresh token that it spends among it.
     public var grant: StoredGrant
 
     public init(
@@ -170,16 +175,20 @@ public enum SlotLayout {
 
 /// An answer as it was found in a slot.
 public struct StoredAnswer: Sendable, Equatable {
+    /// The answer as it came from the wire.
     public var raw: RawAnswer
+    /// From the request's first byte to the answer's last one.
     public var roundTrip: Duration
 }
 
 /// What one slot file holds.
 public struct SlotContents: Sendable, Equatable {
+    /// What was known before the request.
     public var record: SlotRecord
     /// Only an answer to this record's own request.
     public var answer: StoredAnswer?
 
+    /// - Parameter answer: `nil` while none is saved.
     public init(record: SlotRecord, answer: StoredAnswer? = nil) {
         (self.record, self.answer) = (record, answer)
     }
@@ -247,11 +256,13 @@ extension ExchangeKind {
 
 /// Both slots of a credential.
 public struct SlotPair: Sendable, Equatable {
+    /// Which of the two files.
     public enum Index: Int, Sendable, CaseIterable {
         case a = 0
         case b = 1
     }
 
+    /// What a slot file holds.
     public enum State: Sendable, Equatable {
         /// Never written.
         case empty
@@ -260,10 +271,14 @@ public struct SlotPair: Sendable, Equatable {
         case damaged
     }
 
+    /// Of `slotA`.
     public var a: State
+    /// Of `slotB`.
     public var b: State
+    /// What the files remember outside their content.
     public var marks: SlotMarks
 
+    /// Both slots as they were read, with their marks.
     public init(a: State, b: State, marks: SlotMarks = SlotMarks()) {
         (self.a, self.b, self.marks) = (a, b, marks)
     }
@@ -291,6 +306,8 @@ public struct SlotPair: Sendable, Equatable {
 }
 
 extension SlotPair.Index {
+    /// The other one of the two.
     public var other: SlotPair.Index { self == .a ? .b : .a }
+    /// In the credential's folder of the state directory.
     public var fileName: String { self == .a ? "slotA" : "slotB" }
 }

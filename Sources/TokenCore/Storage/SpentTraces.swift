@@ -15,12 +15,15 @@ public struct SpentTraces: Sendable, Equatable {
     static let maximumTokens = 4 * StoredGrant.maximumSpent
     static let maximumSeeds = 4 * StoredGrant.maximumSeedFingerprints
 
+    /// No traces.
     public init() {}
 
     /// Of a state that is about to be erased.
     public init(_ grant: StoredGrant) { (tokens, seeds) = (grant.spent, grant.spentSeeds) }
 
+    /// Whether there is nothing to keep.
     public var isEmpty: Bool { tokens.isEmpty && seeds.isEmpty && !isUnreadable }
+    /// How many spent tokens are known, at least.
     public var count: Int { max(tokens.count, seeds.count) }
 
     /// Adds those of a later life of the same name.
@@ -43,6 +46,7 @@ public struct SpentTraces: Sendable, Equatable {
 
 // As the file beside the slots has it.
 extension SpentTraces {
+    /// The content of `.NAME.spent`; holds fingerprints only.
     public var json: JSONNode {
         .object([
             ("version", 1), ("spent", .array(tokens.map { .string($0) })),

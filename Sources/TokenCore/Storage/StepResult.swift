@@ -1,6 +1,7 @@
 /// What one step of an exchange left for the later ones: kept in the slots, for recovery must read
 /// a later answer as the daemon would have.
 public struct StepResult: Sendable, Equatable {
+    /// The step's name in the profile.
     public var id: String
     /// `access_token`, `token_type`, `scope` and the step's `keep`, as templates name them.
     public var values: [JSONMember]
@@ -8,6 +9,7 @@ public struct StepResult: Sendable, Equatable {
     public var pointed: [JSONMember]
     /// The host that answered.
     public var host: String
+    /// When the step's request was sent: its life counts from here.
     public var sentAt: Moment
     /// Of its token; `nil` when it does not expire.
     public var lifetime: Duration?

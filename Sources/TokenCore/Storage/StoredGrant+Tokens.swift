@@ -132,6 +132,7 @@ extension StoredGrant {
         (access, unstoredAccess) = (new, nil)
     }
 
+    /// Remembers an access token that another one replaces; the oldest of eight is forgotten.
     public mutating func noteFormer(_ token: Secret) {
         noteFormer(fingerprint: Self.fingerprint(ofAccess: token))
     }

@@ -20,6 +20,7 @@ public struct StoredGrant: Sendable, Equatable {
     public var elsewhere: TokenElsewhere?
     /// When the refresh token came, and how long it lives, if that is known.
     public var refreshTokenSince: Moment?
+    /// From ``refreshTokenSince`` to its end; `nil` where no answer and no profile says.
     public var refreshTokenLifetime: Duration?
     /// Whether refreshing left that end where it was, as far as answers showed; `nil` before two.
     public var isRefreshTokenEndFixed: Bool?
@@ -48,10 +49,12 @@ public struct StoredGrant: Sendable, Equatable {
     /// forgotten them.
     public var spentSeeds: [String] = []
 
+    /// How the attempts went, since the last success and in all.
     public var attempts = AttemptHistory()
     /// The last attempts, newest last.
     public var recent: [PastAttempt] = []
 
+    /// Of a credential that nothing is known of.
     public init() {}
 
     /// Whether an old copy of it would spend what has been spent: it holds a refresh token that
@@ -68,6 +71,7 @@ public struct StoredGrant: Sendable, Equatable {
     /// A candidate that no answer has decided.
     var hasOpenCandidate: Bool { candidate?.state == .untried }
 
+    /// As many seeds are remembered, so that a slot's size is bounded.
     public static let maximumSeedFingerprints = 16
     static let maximumSpent = 24
     static let maximumFormer = 8
@@ -75,8 +79,11 @@ public struct StoredGrant: Sendable, Equatable {
 
 /// An access token with all that `token.json` says of it.
 public struct GrantedAccess: Sendable, Equatable {
+    /// The access token, as outputs hold it.
     public var token: Secret
+    /// How it is presented, such as `Bearer` (RFC 6749 section 7.1).
     public var tokenType: String?
+    /// As granted, if the answer said (RFC 6749 section 5.1).
     public var scope: String?
     /// When the request that granted it was sent; its life counts from here.
     public var sentAt: Moment
@@ -84,6 +91,7 @@ public struct GrantedAccess: Sendable, Equatable {
     public var lifetime: Duration?
     /// How long the request took: the margin before expiry is never less than this and a second.
     public var roundTrip: Duration
+    /// Values of the answer that the profile names in `response.keep`.
     public var keep: [JSONMember] = []
     /// The server's clock when it answered (RFC 9110 section 6.6.1).
     public var serverDate: WallTime?
@@ -134,24 +142,32 @@ public struct AttemptHistory: Sendable, Equatable {
     public var failures = 0
     /// Answers since the last success that said a person must sign in, and the first of them.
     public var reauthAnswers = 0
+    /// When the first of those answers came.
     public var firstReauthAt: Moment?
     /// From the first of them until a person is asked for, if the others say so too.
     public var reauthSpan: Duration?
     /// Equal refusals of the request since the last success, and the first of them.
     public var equalRefusals = 0
+    /// When the first of those refusals came.
     public var firstEqualRefusalAt: Moment?
     /// Attempts with this refresh token that were sent and not completely answered.
     public var ambiguousAttempts = 0
+    /// When the last attempt began.
     public var lastAttemptAt: Moment?
+    /// When the request was sent that granted the newest token.
     public var lastSuccessAt: Moment?
+    /// Grants of all time.
     public var successes: Int64 = 0
+    /// The failure that stands; `nil` after a success.
     public var lastError: StoredError?
     /// The last answer was the published token again, with nothing left of its life.
     public var isCountedDown = false
+    /// Only a person can bring a token: nothing is sent by itself.
     public var isLoginRequired = false
     /// The same refusal came often enough: it is tried slowly now.
     public var isMisconfigured = false
 
+    /// No attempt yet.
     public init() {}
 
     /// When a person is asked for, if the same goes on: to sign in, or to correct what is sent.
@@ -172,13 +188,17 @@ public struct AttemptHistory: Sendable, Equatable {
 
 /// The last failure, as `status` shows it. No server's raw text, no secret.
 public struct StoredError: Sendable, Equatable {
+    /// What the failure means for the next attempt.
     public var failureClass: FailureClass
+    /// The answer's status code; `nil` where none came.
     public var httpStatus: Int?
     /// What happened, as a kind with its facts: decisions look at this.
     public var cause: Cause
     /// The cause in words, as they were when it came; for people, and for a former version.
     public var problem: String
+    /// When it was noticed last.
     public var at: WallTime
+    /// How long the provider asked to wait; at most an hour.
     public var retryAfter: Duration?
     /// A secret could not be read: nothing was asked, and it may be there any moment.
     public var awaitsSecret = false

@@ -3,6 +3,7 @@
 public struct UnstoredAccess: Sendable, Equatable {
     /// ``StoredGrant/fingerprint(ofAccess:)``.
     public var fingerprint: String
+    /// When the request that granted it was sent.
     public var sentAt: Moment
     /// `nil` when it never expires.
     public var lifetime: Duration?
