@@ -1,40 +1,55 @@
 /// The whole configuration, valid: nothing in it needs checking again.
 public struct Configuration: Sendable, Equatable {
+    /// Where token files are written (`token_dir`); `nil` leaves it to the command line or systemd.
     public var tokenDirectory: String?
+    /// Where slots are kept (`state_dir`); likewise.
     public var stateDirectory: String?
+    /// Path of the control socket; `nil` is `control.sock` in the runtime directory.
     public var controlSocket: String?
     /// Where service managers get tokens; it is there while some credential names a unit.
     public var credentialSocket: String?
+    /// Who may use the control socket.
     public var control = ControlPolicy()
     /// `HOST:PORT` of the loopback listener for `/metrics` and `/healthz`.
     public var metricsListen: String?
+    /// `READY=1` is sent after this time even if a credential is not settled.
     public var readyTimeout: Duration = .seconds(60)
+    /// Most attempts under way at once, 1 to 1024.
     public var maxInFlight = 64
     /// Bytes of one slot file.
     public var slotSize = 64 * 1024
+    /// Whether the state may lie on a file system that may lose a flush, such as NFS.
     public var allowUnsafeState = false
     /// PEM bundle that replaces the system's certificate store.
     public var caFile: String?
+    /// The proxy for all requests, and the hosts without one.
     public var proxy = ProxyRoute()
+    /// The least severe level that is written; `nil` leaves it to the command line.
     public var logLevel: LogLevel?
     /// In name order.
     public var credentials: [CredentialConfiguration] = []
     /// What was found wrong with providers that no credential uses.
     public var providerFindings: [CheckFinding] = []
 
+    /// A configuration without credentials, with every default.
     public init() {}
 }
 
 /// Who besides root and the daemon's own user may read tokens and change things.
 public struct ControlPolicy: Sendable, Equatable {
+    /// A user or a group, by name or number.
     public enum Peer: Sendable, Equatable {
         case user(String)
         case group(String)
     }
+    /// Callers that may read tokens and change things.
     public var allow: [Peer] = []
+    /// Permission bits of the socket.
     public var mode: UInt32 = 0o660
+    /// Group of the socket, whose members may read status and metrics; `nil` keeps the daemon's.
     public var group: String?
 
+    /// Root and the daemon's user alone.
     public init() {}
 }
 
@@ -46,9 +61,11 @@ public enum LogLevel: Int, Sendable, Comparable, CaseIterable {
     case info = 6
     case debug = 7
 
+    /// The more severe level is the lesser one.
     public static func < (left: LogLevel, right: LogLevel) -> Bool {
         left.rawValue < right.rawValue
     }
+    /// The word in the configuration.
     public var name: String {
         switch self {
         case .error: "error"
@@ -86,20 +103,31 @@ public enum VariableSource: Sendable, Equatable {
 
 /// One configured credential.
 public struct CredentialConfiguration: Sendable, Equatable {
+    /// The key under `credentials`.
     public var name: String
+    /// What it extends and overrides is merged in already.
     public var profile: ProviderProfile
+    /// `client_id`, as registered at the provider.
     public var clientID: SecretSource?
+    /// `client_secret`, likewise; `nil` for a public client.
     public var clientSecret: SecretSource?
     /// The seed: adopted once, never preferred to what the daemon obtained later.
     public var refreshToken: SecretSource?
+    /// The scope to ask for, as the provider writes it.
     public var scope: String?
+    /// Values of the profile's variables, by name.
     public var variables: [String: VariableSource]
+    /// When and how patiently to refresh.
     public var refresh: RefreshPolicy
+    /// The files to write.
     public var outputs: [OutputSpecification]
     /// Units that get the token with `LoadCredential=`.
     public var units: [UnitGrant]
+    /// Programs of `on_change`, in order.
     public var hooks: [HookSpecification]
+    /// PEM bundle that replaces the system's certificate store for its requests.
     public var caFile: String?
+    /// The proxy for its requests, and the hosts without one.
     public var proxy = ProxyRoute()
 }
 
@@ -113,39 +141,53 @@ public struct RefreshPolicy: Sendable, Equatable {
     public var jitter = 0.05
     /// For the whole exchange.
     public var timeout: Duration = .seconds(30)
+    /// For connecting, TLS included.
     public var connectTimeout: Duration = .seconds(5)
+    /// Upper bound of the first pause after a failure.
     public var retryInitial: Duration = .seconds(1)
+    /// Upper bound that the pauses double up to.
     public var retryMaximum: Duration = .seconds(300)
     /// Floor between two successful refreshes.
     public var minInterval: Duration = .seconds(10)
 
+    /// The defaults of evertoken.json(5), REFRESH.
     public init() {}
 }
 
 /// One file that other programs read.
 public struct OutputSpecification: Sendable, Equatable {
+    /// What a token file looks like; see evertoken.json(5), OUTPUTS.
     public enum Format: Sendable, Equatable {
         case raw, json, header, env, curl
         case template(Template)
     }
     /// Relative to the token directory unless it starts with `/`.
     public var path: String
+    /// What the file looks like.
     public var format: Format
+    /// The file's owner, by name or number; `nil` is the daemon's user.
     public var owner: String?
+    /// The file's group, likewise.
     public var group: String?
+    /// The file's permission bits.
     public var mode: UInt32 = 0o640
+    /// Whether the file is deleted when its token has ended.
     public var removeOnExpiry = false
     /// Written over in its place, instead of replaced by a new file: for a reader who has the file
     /// itself, such as a container into which it is mounted.
     public var isWrittenInPlace = false
 
+    /// An output with mode 0640 that stays when its token has ended.
     public init(path: String, format: Format) { (self.path, self.format) = (path, format) }
 
+    /// Whether ``path`` does not count from the token directory.
     public var isAbsolute: Bool { path.hasPrefix("/") }
 }
 
 /// A program to run after a new token is published.
 public struct HookSpecification: Sendable, Equatable {
+    /// The program's path and its arguments; no shell reads them.
     public var arguments: [String]
+    /// After this time the program and its process group are killed.
     public var timeout: Duration = .seconds(10)
 }

@@ -1,15 +1,21 @@
 /// One mistake in a configuration file: where, what, and what to write instead.
 public struct ConfigurationMistake: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Path of the file.
     public var file: String
     /// Both count from 1; the column counts bytes. 0 when the file could not be read at all.
     public var line: Int
+    /// See ``line``.
     public var column: Int
     /// `credentials.crm.refresh.at`; empty for the whole document.
     public var path: String
+    /// What is wrong, without a full stop; quotes no secret.
     public var problem: String
     /// An imperative sentence without its full stop.
     public var remedy: String
 
+    /// - Parameters:
+    ///     - line: From 1; 0 when the file could not be read at all.
+    ///     - path: Empty for the whole document.
     public init(
         file: String, line: Int = 0, column: Int = 0, path: String = "", problem: String,
         remedy: String
@@ -42,10 +48,12 @@ public struct ConfigurationMistake: Error, Sendable, Equatable, CustomStringConv
 
 /// Every mistake of a configuration, never empty.
 public struct ConfigurationMistakes: Error, Sendable {
+    /// In the order in which they were found.
     public var all: [ConfigurationMistake]
     /// A file could not be read for want of the right to.
     public var isForbidden = false
 
+    /// - Parameter all: Not empty.
     public init(_ all: [ConfigurationMistake]) { self.all = all }
 
     /// As a person reads them: file by file, from the top.

@@ -2,8 +2,10 @@
 public struct UnitCredential: Sendable, Hashable {
     /// The asking unit's whole name, such as `backup.service` or `report@july.service`.
     public var unit: String
+    /// What stands before the colon in its `LoadCredential=`.
     public var id: String
 
+    /// What this unit asks for under this id.
     public init(unit: String, id: String) { (self.unit, self.id) = (unit, id) }
 
     /// Reads the address that the service manager binds before it connects: a zero byte, a random
@@ -45,7 +47,9 @@ public struct UnitCredential: Sendable, Hashable {
 
 /// A unit's name, or every instance of a template: `report@*.service`.
 public struct UnitPattern: Sendable, Hashable {
+    /// As the configuration spells it.
     public let text: String
+    /// Whether it stands for every instance of a template.
     public let isAnyInstance: Bool
     private let prefix: String
     private let suffix: String
@@ -91,17 +95,21 @@ public struct UnitPattern: Sendable, Hashable {
 
 /// A unit that may have a credential's access token through the credential socket.
 public struct UnitGrant: Sendable, Equatable {
+    /// Which units are meant.
     public var unit: UnitPattern
     /// The name before the colon in the unit's `LoadCredential=`.
     public var id: String
+    /// What the unit finds in its credential.
     public var format: OutputSpecification.Format = .raw
     /// A token that would not last so long is renewed first.
     public var minimumLife: Duration = .seconds(60)
     /// For so long the unit's start waits for a token.
     public var timeout: Duration = .seconds(30)
 
+    /// The raw token, with the default times.
     public init(unit: UnitPattern, id: String) { (self.unit, self.id) = (unit, id) }
 
+    /// Whether this unit may have it under this id.
     public func allows(_ wanted: UnitCredential) -> Bool {
         id == wanted.id && unit.matches(wanted.unit)
     }
@@ -109,12 +117,17 @@ public struct UnitGrant: Sendable, Equatable {
 
 /// What every unit may have, by the configuration in force.
 public struct UnitPolicy: Sendable, Equatable {
+    /// One grant of one credential.
     public struct Entry: Sendable, Equatable {
+        /// Whose token it is.
         public var credential: String
+        /// Who may have it.
         public var grant: UnitGrant
     }
+    /// Of all credentials, in name order.
     public let entries: [Entry]
 
+    /// Without credentials: no unit gets anything.
     public init(_ credentials: [CredentialConfiguration] = []) {
         entries = credentials.flatMap { credential in
             credential.units.map { Entry(credential: credential.name, grant: $0) }

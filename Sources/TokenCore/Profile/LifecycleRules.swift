@@ -1,49 +1,68 @@
 /// What drives scheduling, not parsing (rule 9).
 public struct LifecycleRules: Sendable, Equatable {
+    /// Whether a refresh replaces the refresh token (RFC 6749 section 6).
     public enum RefreshTokenKind: String, Sendable, CaseIterable {
         case auto, rotating
         case fixed = "static"
         case none
         case accessToken = "access_token"
     }
+    /// What a refresh does to the refresh token's own end.
     public enum RefreshTokenExpiry: String, Sendable, CaseIterable {
         case fixed, sliding, inherited
     }
+    /// What the provider counts requests by.
     public enum RateLimitKey: String, Sendable, CaseIterable {
         case client
         case refreshToken = "refresh_token"
         case account
     }
+    /// Whether a refresh replaces the refresh token; `auto` watches the answers.
     public var refreshToken = RefreshTokenKind.auto
     /// How long the old refresh token still works after a rotation.
     public var reuseGrace: Duration?
+    /// A refused refresh also ends the refresh token.
     public var burnedOnFailure = false
+    /// A refresh ends the previous access token at once.
     public var revokesPreviousAccessToken = false
+    /// The previous access token works this long after a refresh.
     public var overlap: Duration?
     /// The provider issues a new token only this long before expiry.
     public var refreshWindow: Duration?
+    /// The same access token may come back: that is a success.
     public var sameTokenIsFine = false
+    /// Least time between two refreshes.
     public var minInterval: Duration?
+    /// Most time between two refreshes, however long a token lives.
     public var maxInterval: Duration?
+    /// A token must be this old before it can be refreshed.
     public var minAge: Duration?
     /// So many requests in so long a time.
     public var rateLimit: RateLimit?
+    /// What ``rateLimit`` counts by.
     public var rateLimitKey = RateLimitKey.refreshToken
+    /// The documented life of a refresh token; an answer that says another one wins.
     public var refreshTokenLifetime: Duration?
     /// It is documented not to expire.
     public var isRefreshTokenEndless = false
     /// The documented life of an access token, for people to read.
     public var accessTokenLifetime: Duration?
+    /// What a refresh does to that end; `nil` where the provider does not say.
     public var refreshTokenExpiry: RefreshTokenExpiry?
+    /// A token that has ended can never be refreshed.
     public var mustRefreshBeforeExpiry = false
     /// How the provider may be asked from here without anything being spent.
     public var probe: LiveProbe?
 
+    /// A provider that documents nothing.
     public init() {}
 }
 
+/// So many requests in so long a time.
 public struct RateLimit: Sendable, Equatable {
+    /// Most requests in any stretch of ``period``.
     public var count: Int
+    /// The length of the window that slides.
     public var period: Duration
 }
 

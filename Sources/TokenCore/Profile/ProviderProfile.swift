@@ -1,8 +1,10 @@
 /// One token endpoint's accent, as data (profiles.md section 2), ready to use.
 public struct ProviderProfile: Sendable, Equatable {
+    /// The key under `providers`, or the built-in file's name.
     public var name: String
     /// The provider's own page.
     public var docs: String?
+    /// What a credential sets under `variables`, by name.
     public var variables: [String: ProfileVariable] = [:]
     /// How a person signs in the first time.
     public var authorization: AuthorizationSpecification?
@@ -20,6 +22,7 @@ public struct ProviderProfile: Sendable, Equatable {
     public var exchangesCode = true
     /// The profile's own rules; ``ErrorRule/builtIn`` follow them.
     public var errors: [ErrorRule] = []
+    /// How the provider's tokens live.
     public var lifecycle = LifecycleRules()
     /// Whether ``refresh`` spends something that a person's sign-in began: a refresh token, or the
     /// access token itself. False for client credentials.
@@ -28,9 +31,13 @@ public struct ProviderProfile: Sendable, Equatable {
     var multilineNames: Set<String> = []
 }
 
+/// One variable that credentials set, as the profile declares it.
 public struct ProfileVariable: Sendable, Equatable {
+    /// A credential without it is a mistake of the configuration.
     public var isRequired = false
+    /// Its value is never shown.
     public var isSecret = false
+    /// The value of a credential that does not set it.
     public var defaultValue: JSONNode?
     /// A regular expression the whole value must match.
     public var pattern: String?
@@ -43,12 +50,14 @@ public struct ProfileVariable: Sendable, Equatable {
     /// A value of the right shape.
     public var example: JSONNode?
 
+    /// An optional variable of one line that is not secret.
     public init() {}
 }
 
 /// Where a person signs in, and what the authorization request must say to yield a refresh token
 /// (RFC 6749 section 4.1.1, RFC 8628 section 3.1).
 public struct AuthorizationSpecification: Sendable, Equatable {
+    /// The authorization endpoint (RFC 6749 section 3.1).
     public var url: Template?
     /// The device authorization endpoint.
     public var deviceURL: Template?
@@ -57,8 +66,11 @@ public struct AuthorizationSpecification: Sendable, Equatable {
     public var issuer: Template?
     /// The scope without which there is no refresh token.
     public var scope: String?
+    /// What stands between two scopes.
     public var scopeSeparator = " "
+    /// Further parameters of the authorization request.
     public var parameters: [NamedTemplate] = []
+    /// The provider's names for the standard parameters, by these.
     public var parameterNames: [String: String] = [:]
     /// Whether RFC 7636 is accepted.
     public var acceptsPKCE = true
@@ -68,7 +80,9 @@ public struct AuthorizationSpecification: Sendable, Equatable {
 public struct TokenExchange: Sendable, Equatable {
     /// The step's name; empty for the only exchange of a profile without steps.
     public var id = ""
+    /// What to send.
     public var request: RequestSpecification
+    /// How to read the answer.
     public var response: ResponseSpecification
     /// Its result is used again until it expires.
     public var isCached = false

@@ -1,12 +1,17 @@
 /// A request as it goes on the wire, transport aside.
 public struct RenderedRequest: Sendable, Equatable {
+    /// The HTTP method.
     public var method: String
+    /// With its query; the host is checked.
     public var url: String
+    /// All but those that the transport adds, such as `Host`.
     public var headers: [HeaderField]
+    /// `nil` for a request without one.
     public var body: [UInt8]?
     /// For TLS client authentication.
     public var certificate: ClientCertificate?
 
+    /// A request without a client certificate.
     public init(method: String, url: String, headers: [HeaderField], body: [UInt8]?) {
         (self.method, self.url, self.headers, self.body) = (method, url, headers, body)
     }
@@ -14,20 +19,28 @@ public struct RenderedRequest: Sendable, Equatable {
 
 /// A certificate and its private key, each a path or the PEM text itself.
 public struct ClientCertificate: Sendable, Equatable {
+    /// The certificate: a path, or the PEM text.
     public var certificate: Secret
+    /// Its key, likewise.
     public var privateKey: Secret
 }
 
+/// One header field (RFC 9110 section 5).
 public struct HeaderField: Sendable, Equatable {
+    /// Compared without regard to case.
     public var name: String
+    /// Without white space around it.
     public var value: String
 
+    /// A field of this name and value.
     public init(_ name: String, _ value: String) { (self.name, self.value) = (name, value) }
 }
 
 /// Why a request cannot be made. Names variables, never their values.
 public struct RequestError: Error, Equatable, Sendable {
+    /// What is wrong, without a full stop; quotes no value.
     public var problem: String
+    /// What to do, as an imperative sentence without its full stop.
     public var remedy: String
 
     /// Nothing was sent for it.
@@ -35,6 +48,7 @@ public struct RequestError: Error, Equatable, Sendable {
         Cause(.requestNotMade, CauseFacts(detail: problem, advice: remedy))
     }
 
+    /// Why the request cannot be made, and what to do.
     public init(problem: String, remedy: String) {
         (self.problem, self.remedy) = (problem, remedy)
     }

@@ -16,25 +16,36 @@ public enum ClientAuthentication: String, Sendable, CaseIterable {
     var isBasic: Bool { self == .basic || self == .basicRaw }
 }
 
+/// One request to a token endpoint, as a profile describes it.
 public struct RequestSpecification: Sendable, Equatable {
+    /// Where the parameters go.
     public enum Encoding: String, Sendable, CaseIterable { case form, json, query, none }
 
+    /// The HTTP method.
     public var method = "POST"
+    /// The endpoint; https, or http to this host's loopback.
     public var url: Template
+    /// How the client identifies itself.
     public var clientAuthentication = ClientAuthentication.post
     /// Over the base `none` a profile lists all that it sends, the client's id too.
     public var isListedInFull = false
+    /// Where ``parameters`` go.
     public var encoding = Encoding.form
     /// Wire names by RFC name.
     public var parameterNames: [String: String] = [:]
+    /// Under their RFC names, in order; the client's own are added when it is rendered.
     public var parameters: [NamedTemplate] = []
+    /// Fields of the URL's query, whatever the encoding.
     public var query: [NamedTemplate] = []
+    /// Header fields besides those that the encoding brings.
     public var headers: [NamedTemplate] = []
     /// The signed assertions it names, `client` among them where the client authenticates by one.
     public var assertions: [String: AssertionSpecification] = [:]
     /// The client's certificate and its key: a path, or the PEM text itself.
     public var certificate: Template?
+    /// The certificate's key, likewise.
     public var privateKey: Template?
+    /// PEM bundle that replaces the system's authorities for this endpoint.
     public var caFile: String?
     /// The provider's choice of a proxy.
     public var proxy: ProxyChoice?
@@ -42,7 +53,9 @@ public struct RequestSpecification: Sendable, Equatable {
 
 /// A parameter, query field or header.
 public struct NamedTemplate: Sendable, Equatable {
+    /// As it goes on the wire, unless ``RequestSpecification/parameterNames`` names it otherwise.
     public var name: String
+    /// Left out where a variable of it is not set.
     public var value: TemplatedValue
 }
 
@@ -92,7 +105,10 @@ public indirect enum TemplatedValue: Sendable, Equatable {
     }
 }
 
+/// One member of an object with templates inside.
 public struct TemplatedMember: Sendable, Equatable {
+    /// The member's name.
     public var key: String
+    /// Left out where a variable of it is not set.
     public var value: TemplatedValue
 }

@@ -1,12 +1,16 @@
 /// How to read an answer.
 public struct ResponseSpecification: Sendable, Equatable {
+    /// What a body is; `auto` looks at it.
     public enum Format: String, Sendable, CaseIterable { case auto, json, form, text }
+    /// What an end of zero means.
     public enum ZeroLifetime: String, Sendable, CaseIterable { case never, unknown, error }
+    /// How long a token lives whose answer does not say.
     public enum DefaultLifetime: Sendable, Equatable {
         case never
         case duration(Duration)
     }
 
+    /// What the body is.
     public var format = Format.auto
     /// All must hold. Without any: a 2xx status and no non-empty `/error`.
     public var success: [ResponseCondition] = []
@@ -14,12 +18,17 @@ public struct ResponseSpecification: Sendable, Equatable {
     public var root: JSONPointer?
     /// `nil` only for a step that gives none.
     public var accessToken: ResponseSelector?
+    /// The new refresh token; `nil` never looks for one.
     public var refreshToken: ResponseSelector?
+    /// How the token is presented (RFC 6749 section 7.1).
     public var tokenType: ResponseSelector?
+    /// The scope that was granted.
     public var scope: ResponseSelector?
     /// The earliest of them rules.
     public var expires: [ExpirySpecification] = []
+    /// Ends of the refresh token; the first that resolves counts.
     public var refreshExpires: [ExpirySpecification] = []
+    /// Assumed where the answer names no end; `nil` assumes five minutes.
     public var defaultLifetime: DefaultLifetime?
     /// What a lifetime of zero means; `nil`: the token has ended.
     public var zeroLifetime: ZeroLifetime?
@@ -29,8 +38,11 @@ public struct ResponseSpecification: Sendable, Equatable {
     public var keep: [NamedSelector] = []
 }
 
+/// A further value of an answer, with its name in `token.json`.
 public struct NamedSelector: Sendable, Equatable {
+    /// The name in `token.json`.
     public var name: String
+    /// Where the value stands.
     public var selector: ResponseSelector
 }
 
@@ -108,6 +120,7 @@ extension ResponseSpecification {
 
 /// When an answer says something expires.
 public struct ExpirySpecification: Sendable, Equatable {
+    /// How an end is written.
     public enum Encoding: Sendable, Equatable {
         case seconds, milliseconds, minutes, hours
         case epochSeconds, epochMilliseconds
@@ -115,25 +128,34 @@ public struct ExpirySpecification: Sendable, Equatable {
         /// By a pattern, in this zone (seconds east of UTC) where the text does not say.
         case dateTime(DateTimePattern, zone: Int)
     }
+    /// Where the end stands.
     public var from: ResponseSelector
+    /// How it is written.
     public var encoding = Encoding.seconds
 }
 
 /// One condition on an answer; every part given must hold.
 public struct ResponseCondition: Sendable, Equatable {
+    /// A status code, or a class of them (RFC 9110 section 15).
     public enum Status: Sendable, Equatable {
         case exactly(Int)
         /// `5xx` is 5.
         case hundred(Int)
     }
+    /// The answer's status is one of these.
     public var status: [Status]?
+    /// The value that the other parts look at.
     public var path: ResponseSelector?
     /// Canonical texts.
     public var isIn: [String]?
+    /// The value is none of these, compared as canonical texts.
     public var notIn: [String]?
+    /// The value matches somewhere.
     public var matches: Pattern?
+    /// The value is there, or is not.
     public var exists: Bool?
 
+    /// A condition that always holds.
     public init() {}
 }
 
@@ -156,9 +178,13 @@ public enum FailureClass: String, Sendable, CaseIterable, Equatable {
     case output
 }
 
+/// What an answer that fulfils its conditions means; the first rule that does wins.
 public struct ErrorRule: Sendable, Equatable {
+    /// All must hold.
     public var conditions: [ResponseCondition]
+    /// What the answer means for the credential.
     public var failureClass: FailureClass
+    /// Where the answer says when to try again.
     public var retryAfter: ExpirySpecification?
 
     /// What it looks at in earlier steps' answers.

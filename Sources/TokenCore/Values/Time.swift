@@ -3,11 +3,16 @@
 /// Every deadline held in memory is one. It means nothing after a reboot: what is stored carries
 /// the boot's identity beside it (``Moment``). Source: clock_gettime(2), `CLOCK_BOOTTIME`.
 public struct Uptime: InstantProtocol, Hashable, Sendable {
+    /// Time since the machine started, suspends included.
     public var sinceBoot: Duration
 
+    /// The instant so long after the start of the machine.
     public init(_ sinceBoot: Duration) { self.sinceBoot = sinceBoot }
+    /// So much later, or earlier for a negative duration.
     public func advanced(by duration: Duration) -> Uptime { Uptime(sinceBoot + duration) }
+    /// Negative where `other` is earlier.
     public func duration(to other: Uptime) -> Duration { other.sinceBoot - sinceBoot }
+    /// Earlier comes first; both must be of one boot.
     public static func < (left: Uptime, right: Uptime) -> Bool { left.sinceBoot < right.sinceBoot }
 }
 
@@ -16,10 +21,15 @@ public struct WallTime: InstantProtocol, Hashable, Sendable {
     /// Since 1970-01-01T00:00:00Z, leap seconds not counted (POSIX).
     public var sinceEpoch: Duration
 
+    /// The instant so long after the epoch.
     public init(_ sinceEpoch: Duration) { self.sinceEpoch = sinceEpoch }
+    /// The instant of a POSIX time.
     public init(epochSeconds: Int64) { sinceEpoch = .seconds(epochSeconds) }
+    /// So much later, or earlier for a negative duration.
     public func advanced(by duration: Duration) -> WallTime { WallTime(sinceEpoch + duration) }
+    /// Negative where `other` is earlier.
     public func duration(to other: WallTime) -> Duration { other.sinceEpoch - sinceEpoch }
+    /// Earlier comes first.
     public static func < (left: WallTime, right: WallTime) -> Bool {
         left.sinceEpoch < right.sinceEpoch
     }
@@ -32,15 +42,19 @@ public struct WallTime: InstantProtocol, Hashable, Sendable {
 
 /// Both clocks and the identity of the boot, read together.
 public struct Moment: Hashable, Sendable {
+    /// The boot clock.
     public var uptime: Uptime
+    /// The wall clock, at the same time.
     public var wall: WallTime
     /// `/proc/sys/kernel/random/boot_id`; uptimes of different boots cannot be compared.
     public var bootID: String
 
+    /// Both readings, which the caller took together.
     public init(uptime: Uptime, wall: WallTime, bootID: String) {
         (self.uptime, self.wall, self.bootID) = (uptime, wall, bootID)
     }
 
+    /// So much later on both clocks, in the same boot.
     public func advanced(by duration: Duration) -> Moment {
         Moment(
             uptime: uptime.advanced(by: duration), wall: wall.advanced(by: duration),
@@ -72,6 +86,7 @@ public struct Moment: Hashable, Sendable {
 }
 
 extension Duration {
+    /// In seconds, with the precision of a `Double`.
     public var secondsAsDouble: Double {
         let parts = components
         return Double(parts.seconds) + Double(parts.attoseconds) * 1e-18
@@ -84,6 +99,7 @@ extension Duration {
         let (sum, overflowed) = whole.addingReportingOverflow(parts.attoseconds / 1_000_000_000)
         return overflowed ? .max : sum
     }
+    /// So many times 24 hours.
     public static func days(_ days: Int64) -> Duration { .seconds(days * 86_400) }
 }
 
