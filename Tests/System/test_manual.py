@@ -16,7 +16,7 @@ from harness import BIN, ROOT, require_binaries, temporary_directory  # noqa: E4
 
 PAGES = {name: (ROOT / "systemd" / "man" / name).read_text(encoding="utf-8")
          for name in ("evertoken.1", "evertoken.json.5", "evertoken-profiles.7",
-                      "evertokend.8")}
+                      "evertoken-units.7", "evertokend.8")}
 
 
 def help_of(program, *arguments):
@@ -104,6 +104,14 @@ class Looks(unittest.TestCase):
                 env={"PATH": "/usr/bin:/bin", "MANWIDTH": "80", "LC_ALL": "C.UTF-8"})
             self.assertEqual(done.stderr, "", name)
             self.assertGreater(len(done.stdout.splitlines()), 100)
+
+    def test_no_page_is_left_out(self):
+        self.assertEqual(set(PAGES), {path.name for path in (ROOT / "systemd/man").iterdir()})
+
+    def test_every_page_refers_to_all_others(self):
+        for name in PAGES:
+            told = re.findall(r"(?m)^\.Xr (evertoken\S*) (\d)", section(name, "SEE ALSO"))
+            self.assertEqual({f"{page}.{number}" for page, number in told}, set(PAGES) - {name})
 
     def test_mandoc_finds_nothing_to_complain_of(self):
         for name in PAGES:
@@ -280,6 +288,26 @@ class TheJournal(unittest.TestCase):
         self.assertGreater(len(ids), 5)
         told = re.findall(r"(?m)^\.It Li ([0-9a-f]{32}) ", PAGES["evertokend.8"])
         self.assertEqual(sorted(told), sorted(ids))
+
+    def test_every_alert_is_in_the_daemons_page_and_no_other(self):
+        rules = (ROOT / "config/evertoken.alerts.yml").read_text()
+        alerts = set(re.findall(r"(?m)^ *- alert: (\w+)$", rules))
+        self.assertGreater(len(alerts), 10)
+        page = section("evertokend.8", "SYSTEMD").partition("\n.Ss Alerts\n")[2]
+        lines = re.findall(r"(?m)^\.It Li (Evertoken.*)$", page)
+        told = {alert for line in lines for alert in line.split(" , ")}
+        self.assertEqual(told, alerts)
+
+    def test_every_route_of_the_control_socket_is_in_the_daemons_page(self):
+        names = json.loads((ROOT / "Tests/Fixtures/released-names.json").read_text())
+        page = section("evertokend.8", "SYSTEMD").partition("\n.Ss Control socket\n")[2]
+        told = [line.replace(" , ", " ") for line in re.findall(r"(?m)^\.It Li (.*/.*)$", page)]
+        for route in names["routes"]:
+            method, _, path = route.rpartition(" ")
+            self.assertTrue(
+                [line for line in told if re.search(rf"(^| ){re.escape(path)}( |\?|$)", line)
+                 and (method in line or method == "GET")] if method else
+                [line for line in told if f"{route}=" in line], route)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""The README's commands, run as they stand there: the set-up in a real systemd of its own, with one
-change: the hosts that nobody has, id.acme.example and api.acme.example, become servers on
-loopback."""
+"""The commands of the README and of the manual pages, run as they stand there: the set-up in a real
+systemd of its own, with one change: the hosts that do not exist, id.acme.example and
+api.acme.example, become servers on loopback. And what the documents say of this repository: paths,
+counts, tests."""
 
 import http.server
 import json
@@ -19,14 +20,28 @@ from login_world import come_back, query  # noqa: E402
 from sandbox import ROOT_INSIDE, in_systemd  # noqa: E402
 
 README = ROOT / "README.md"
+MANUAL = ROOT / "systemd" / "man"
+#: How a manual page writes characters that would mean something to its formatter.
+ESCAPES = {r"\e": "\\", r"\(aq": "'", r"\(dq": '"', r"\(Fo": "«", r"\(Fc": "»", r"\&": ""}
+
+
+def documents():
+    """What is written in Markdown for readers of the repository."""
+    return [README, *(ROOT / "Tests").rglob("README.md"), *(ROOT / ".github").glob("*.md")]
 
 
 def block(name):
-    """The shell block that follows `<!-- run: NAME -->`, without its indentation."""
-    text = README.read_text(encoding="utf-8")
-    found = re.search(rf"( *)<!-- run: {name} -->\n *```sh\n(.*?)\n *```", text, re.DOTALL)
-    assert found, f"the README has no block {name}"
-    return "\n".join(line.removeprefix(found[1]) for line in found[2].split("\n"))
+    """The block that is marked `run: NAME`, as a reader sees it: one in the README, or a literal
+    display in a manual page."""
+    found = re.findall(rf"<!-- run: {name} -->\n```sh\n(.*?)\n```",
+                       README.read_text(encoding="utf-8"), re.DOTALL)
+    for page in MANUAL.iterdir():
+        found += [re.sub(r"\\(e|&|\(..)", lambda escape: ESCAPES[escape[0]], shown)
+                  for shown in re.findall(
+                      rf'\n\.\\" run: {name}\n\.Bd -literal[^\n]*\n(.*?)\n\.Ed\n',
+                      page.read_text(encoding="utf-8"), re.DOTALL)]
+    assert len(found) == 1, f"{len(found)} blocks are marked {name}"
+    return found[0]
 
 
 def programs_and_package():
@@ -119,7 +134,7 @@ class ReadmeTest(InstalledCase):
         self.assertEqual(self.shell(token), "first")
 
     def sign_in(self, command):
-        """Runs the command, and is the person and the browser."""
+        """Runs the command, and signs in as a person with a browser would."""
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               text=True) as login:
             asked = ""
@@ -143,36 +158,79 @@ class ReadmeTest(InstalledCase):
 
 
 class TextTest(unittest.TestCase):
-    def test_every_path_it_names_is_there(self):
-        text = README.read_text(encoding="utf-8")
-        names = re.findall(r"(?<![/\w])((?:Tests|Sources|config|systemd)/[\w./+@-]*\w)`?", text)
-        self.assertGreater(len(names), 10)
-        for name in names:
-            self.assertTrue((ROOT / name).exists(), f"the README names {name}")
+    def test_the_readme_has_at_most_two_hundred_lines(self):
+        self.assertLessEqual(len(README.read_text(encoding="utf-8").splitlines()), 200)
+
+    def test_every_path_that_a_document_names_is_there(self):
+        for document in documents():
+            text = document.read_text(encoding="utf-8")
+            names = re.findall(
+                r"(?<![/\w])((?:Tests|Sources|config|systemd|\.github)/[\w./+@-]*\w)", text)
+            self.assertTrue(names, document)
+            for name in names:
+                self.assertTrue((ROOT / name).exists(), f"{document} names {name}")
+
+    def test_every_page_that_the_readme_sends_its_reader_to_is_there(self):
+        pages = {page.stem for page in MANUAL.iterdir()}
+        named = set(re.findall(r"`man ([\w.-]+)`", README.read_text(encoding="utf-8")))
+        self.assertEqual(named, pages)
+
+    def test_what_runs_on_every_change_is_the_test_command_of_the_readme(self):
+        blocks = re.findall(r"```sh\n(.*?)\n```", README.read_text(encoding="utf-8"), re.DOTALL)
+        said = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+        [command] = [line for line in said if line and not line.startswith("#")]
+        beside = 'exec "$(dirname "$0")/../'
+        self.assertTrue(command.startswith(beside), command)
+        self.assertEqual(command.removeprefix(beside).replace('"', ""), blocks[1])
+        workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+        self.assertIn("run: .ci/run\n", workflow)
+
+    def test_every_promise_names_tests_that_are_there(self):
+        text = (ROOT / "Tests" / "README.md").read_text(encoding="utf-8")
+        table = text.partition("| promise | tests |\n")[2].partition("\n\n")[0].splitlines()[1:]
+        self.assertGreater(len(table), 15)
+        files = {path.name for path in (ROOT / "Tests").rglob("*")}
+        for row in table:
+            tests = re.findall(r"`([^`]+)`", row.split("|")[2])
+            self.assertTrue(tests, row)
+            for test in tests:
+                self.assertTrue(
+                    {f"test_{test}.py", f"{test}.swift", test.removeprefix("Tests/")} & files, test)
+
+    def test_editors_are_told_what_the_formatter_enforces(self):
+        style = json.loads((ROOT / ".swift-format").read_text())
+        told = (ROOT / ".editorconfig").read_text().partition("[*]\n")[2].partition("\n\n")[0]
+        self.assertIn("indent_size = %d\n" % style["indentation"]["spaces"], told + "\n")
+        self.assertIn("max_line_length = %d\n" % style["lineLength"], told + "\n")
 
     def test_xee_is_printed_as_it_is_built_in(self):
         shipped = json.loads((ROOT / "Sources/TokenCore/Profiles/xee.json").read_text())
-        printed = re.search(r"Xee, whole:\n\n```json\n(.*?)\n```", README.read_text(), re.DOTALL)
         expected = {key: shipped[key] for key in shipped if key not in ("name", "docs")}
         for rule in expected["errors"]:
             rule.pop("note", None)
-        self.assertEqual(json.loads(printed[1]), expected)
+        self.assertEqual(json.loads(block("xee")), expected)
 
-    def test_it_counts_the_built_in_profiles_right(self):
+    def test_the_built_in_profiles_are_counted_right(self):
         count = len(list((ROOT / "Sources/TokenCore/Profiles").glob("*.json")))
-        text = README.read_text(encoding="utf-8")
-        self.assertEqual(set(re.findall(r"([0-9]+) (?:built-in )?providers", text)), {str(count)})
+        for document in (README, ROOT / "Tests/README.md", MANUAL / "evertoken-profiles.7"):
+            text = document.read_text(encoding="utf-8")
+            self.assertEqual(
+                set(re.findall(r"([0-9]+) (?:built-in )?providers", text)), {str(count)}, document)
+
+    def test_the_mutants_are_counted_right(self):
+        text = (ROOT / "Tests/README.md").read_text(encoding="utf-8")
+        listed = subprocess.run([ROOT / "Tests/mutate", "--list"], text=True, timeout=60,
+                                capture_output=True, check=True).stdout.splitlines()
+        self.assertEqual(re.findall(r"\(([0-9]+) mutants\)", text), [str(len(listed))])
 
     def test_the_profile_of_the_walk_through_passes_and_sends_what_is_printed(self):
-        text = README.read_text(encoding="utf-8")
-        found = re.search(r"<!-- run: profile -->\n```json\n(.*?)\n```\n\n```sh\n(.*?)\n```\n\n"
-                          r"```text\n(.*?)\n```", text, re.DOTALL)
-        self.assertIsNotNone(found)
         folder = temporary_directory(self)
-        (folder / "evertoken.json").write_text(found[1], encoding="utf-8")
-        commands = found[2].split("\n")
+        (folder / "evertoken.json").write_text(block("profile"), encoding="utf-8")
+        commands = block("profile-commands").split("\n")
         self.assertEqual(len(commands), 2)
-        for command, expected in zip(commands, ["evertoken.json: ok, 1 credential", found[3]]):
+        # A line that is broken in the page begins with blanks.
+        shown = block("profile-output").replace("\n  ", "")
+        for command, expected in zip(commands, ["evertoken.json: ok, 1 credential", shown]):
             words = command.split()
             done = subprocess.run([BIN / words[0], *words[1:]], cwd=folder, text=True,
                                   capture_output=True, timeout=30, check=False)
