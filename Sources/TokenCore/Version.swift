@@ -1,2 +1,2 @@
 /// The version of both programs.
-public let evertokenVersion = "0.1.0"
+public let evertokenVersion = "0.2.0"
