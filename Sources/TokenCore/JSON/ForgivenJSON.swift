@@ -1,17 +1,18 @@
-/// A value that was read forgivingly, and what had to be forgiven. Only responses are read so,
-/// where a token would be lost otherwise: never configuration, state or the claims of a JWT.
+/// A value that was read leniently, and which syntax errors were tolerated. Only responses are read
+/// this way, where a token would be lost otherwise: never configuration, state or the claims of a
+/// JWT.
 struct ForgivenJSON {
     var node = JSONNode(.null)
-    /// Whether one begins there at all.
+    /// Whether a JSON value begins at this offset at all.
     var isValue = false
     var start = 0
-    /// The first byte behind it, or how far it could be read.
+    /// Offset of the first byte after the value, or of the byte where reading stopped.
     var end = 0
-    /// The document ends inside it; what was not whole is left out.
+    /// The document ends inside the value; incomplete parts are left out.
     var isCut = false
-    /// Comments, commas before an end, words without quotes, other quotes, deep nesting, control
-    /// characters or bytes that are no UTF-8 in its texts.
+    /// Comments, trailing commas, words without quotes, other quotes, deep nesting, control
+    /// characters, or strings with invalid UTF-8 were accepted.
     var isLoose = false
-    /// Members whose key stands again later in the same object: the later one rules.
+    /// Members whose key occurs again later in the same object: the later member wins.
     var replaced: [JSONMember] = []
 }

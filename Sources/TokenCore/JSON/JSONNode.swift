@@ -1,6 +1,6 @@
 /// A JSON value (RFC 8259) that remembers where in its document it began.
 public struct JSONNode: Sendable {
-    /// What the value is. Numbers keep their text: nothing is rounded that nobody asked to round.
+    /// What the value is. Numbers keep their text, so reading never rounds them.
     public enum Kind: Sendable {
         case null
         case bool(Bool)
@@ -29,14 +29,14 @@ public struct JSONMember: Sendable {
 }
 
 extension JSONMember: Equatable {
-    /// Equal members are equal wherever they stood.
+    /// Members compare equal wherever they are in the document.
     public static func == (left: JSONMember, right: JSONMember) -> Bool {
         left.key.hasSameBytes(as: right.key) && left.value == right.value
     }
 }
 
 extension JSONNode: Equatable {
-    /// Equal values are equal wherever they stood.
+    /// Values compare equal wherever they are in the document.
     public static func == (left: JSONNode, right: JSONNode) -> Bool { left.kind == right.kind }
 }
 
@@ -71,7 +71,7 @@ extension JSONNode {
     public var flag: Bool? {
         if case .bool(let flag) = kind { flag } else { nil }
     }
-    /// The number as a whole one, if it is one and fits.
+    /// The number as an integer; `nil` for a fraction or when it does not fit.
     public var integer: Int64? {
         guard case .number(let literal) = kind else { return nil }
         return Int64(literal)
@@ -111,7 +111,7 @@ private func canonicalNumber(_ literal: String) -> String {
     return literal
 }
 
-// Values made by the program.
+// Literals in source code.
 extension JSONNode: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral,
     ExpressibleByNilLiteral

@@ -23,7 +23,7 @@ public struct JSONPointer: Sendable, Equatable {
         self.tokens = tokens
     }
 
-    /// As RFC 6901 writes it.
+    /// The pointer in the notation of RFC 6901.
     public var text: String {
         tokens.map { "/" + $0.replacing("~", with: "~0").replacing("/", with: "~1") }.joined()
     }

@@ -1,7 +1,7 @@
-// What strict reading (RFC 8259) refuses and a response may still hold its tokens in.
+// Syntax that strict reading (RFC 8259) refuses although the response still contains its tokens.
 extension JSONReader {
-    /// The object or array that begins at an offset, read as forgivingly as ``ForgivenJSON`` says.
-    /// Of a document that ends too early it is what was whole until then.
+    /// Reads the object or array that begins at `start`, as leniently as ``ForgivenJSON`` says.
+    /// From a truncated document it keeps what was complete.
     static func readForgivingly(_ bytes: [UInt8], from start: Int) -> ForgivenJSON {
         var reader = JSONReader(bytes: bytes)
         (reader.at, reader.forgiven) = (start, ForgivenJSON())
@@ -14,15 +14,15 @@ extension JSONReader {
         return found
     }
 
-    /// Whether the mistake at this place is that the document ends, and that is forgiven: the
-    /// value under way is left out.
+    /// Whether the syntax error here is the end of a truncated document, and lenient reading is on:
+    /// the incomplete value is left out.
     mutating func mayEndHere() -> Bool {
         guard forgiven != nil, at >= bytes.count else { return false }
         forgiven?.isCut = true
         return true
     }
 
-    /// Steps over the end of an array or object behind a comma, where that is forgiven.
+    /// Skips a closing bracket after a trailing comma, where lenient reading is on.
     mutating func mayEndWithComma() -> Bool {
         guard forgiven != nil else { return false }
         forgiven?.isLoose = true
@@ -30,8 +30,8 @@ extension JSONReader {
         return true
     }
 
-    /// A value that is no JSON, such as `NaN`, `+3600` or nothing at all: a number where it spells
-    /// one, otherwise as if it were not there. It is never a text: `undefined` is no token.
+    /// A value that is not JSON, such as `NaN`, `+3600` or nothing at all: a number when it spells
+    /// one, otherwise an absent value. Never a string: `undefined` is not a token.
     mutating func looseWord() throws(JSONSyntaxError) -> JSONNode {
         let start = at
         let word = bareWord()
@@ -44,7 +44,8 @@ extension JSONReader {
         return JSONNode(.string(word), offset: start)
     }
 
-    /// Letters, digits and what numbers and names hold; `nil` for none.
+    /// An unquoted word of letters, digits and the other characters of numbers and names; `nil` if
+    /// there is none.
     mutating func bareWord() -> String? {
         let start = at
         while let byte,
@@ -58,13 +59,13 @@ extension JSONReader {
         return String(decoding: bytes[start..<at], as: UTF8.self)
     }
 
-    /// Whether a word may end here.
+    /// Whether an unquoted word may end at the present position.
     func endsWord() -> Bool {
         guard let byte else { return false }
         return byte <= 0x20 || ",:]}/".utf8.contains(byte)
     }
 
-    /// Over an array or object that is nested deeper than any response, without recursion.
+    /// Skips an array or object that is nested deeper than any known response, without recursion.
     mutating func stepOverNested() throws(JSONSyntaxError) {
         var depth = 0
         forgiven?.isLoose = true

@@ -2,25 +2,25 @@
 public struct JSONSyntaxError: Error, Equatable, Sendable {
     /// Byte offset of the mistake.
     public var offset: Int
-    /// What is wrong there. Quotes nothing of the document: it may hold a secret.
+    /// What is wrong there. Never quotes the document: it may contain a secret.
     public var problem: String
 }
 
 /// A strict JSON reader (RFC 8259): UTF-8 only, no duplicate keys, no trailing bytes, bounded
 /// depth.
 ///
-/// Config, profiles, stored state and token answers all go through it. Foundation's readers give
-/// no position, and accept duplicate keys silently.
+/// Configuration, profiles, stored state and token responses all use it. Foundation's readers give
+/// no position and silently accept duplicate keys.
 public struct JSONReader {
     /// Arrays and objects nested deeper than this are refused.
     public static let maximumDepth = 32
 
     let bytes: [UInt8]
     var at = 0
-    /// What was forgiven; `nil` forgives nothing.
+    /// What lenient reading has tolerated; `nil` for strict reading.
     var forgiven: ForgivenJSON?
 
-    /// - Throws: ``JSONSyntaxError`` at the first byte that does not belong.
+    /// - Throws: ``JSONSyntaxError`` at the first byte that violates the grammar.
     public static func read(_ bytes: [UInt8]) throws(JSONSyntaxError) -> JSONNode {
         var reader = JSONReader(bytes: bytes)
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) {
@@ -43,7 +43,7 @@ public struct JSONReader {
             problem: at >= bytes.count ? "the document ends too early" : custom ?? problem)
     }
 
-    /// What people write who know JSON's relatives.
+    /// Names the usual extension of JSON (comments, single quotes, trailing commas) found here.
     private var custom: String? {
         let next = at + 1 < bytes.count ? bytes[at + 1] : 0
         switch byte {
@@ -168,7 +168,7 @@ public struct JSONReader {
     /// A key, its colon and its value.
     ///
     /// - Parameter seen: The keys of the members before it.
-    /// - Returns: Also the place of the member before it that has the same key.
+    /// - Returns: Also the index of an earlier member that has the same key.
     private mutating func member(
         _ depth: Int, after members: [JSONMember], _ seen: inout KeyPlaces
     ) throws(JSONSyntaxError) -> (JSONMember, Int?) {
@@ -210,7 +210,7 @@ public struct JSONReader {
             if byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") { at += 1 }
             try digits()
         }
-        // Of a number at the end of a document that was cut the last digits may be missing.
+        // The last digits of a number at the end of a truncated document may be missing.
         if forgiven != nil, at >= bytes.count { throw error("") }
         return String(decoding: bytes[start..<at], as: UTF8.self)
     }

@@ -1,9 +1,9 @@
-/// Where the keys of an object stand among its members. Few keys are compared one by one, which
-/// costs less than to hash them; of many there is a table, for a body may hold as many as it likes.
+/// The index of each key among an object's members. A few keys are compared one by one, which costs
+/// less than hashing; for many there is a table, because a response may have any number of them.
 struct KeyPlaces {
     private static let few = 24
     private var table: [ByteText: Int] = [:]
-    /// How many members the table knows.
+    /// How many members are already in the table.
     private var known = 0
 
     mutating func place(of key: String, in members: [JSONMember]) -> Int? {
