@@ -8,7 +8,7 @@ public func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
     return String(decoding: text, as: UTF8.self)
 }
 
-/// Bytes of a base 16 text of either case; `nil` if it is none.
+/// Bytes of a base 16 text of either case; `nil` if it is not base 16.
 public func bytes(hexadecimal text: String) -> [UInt8]? {
     let digits = text.utf8.map(hexadecimalValue)
     guard digits.count.isMultiple(of: 2) else { return nil }
@@ -99,7 +99,7 @@ public func formDecoded(_ text: Substring) -> String? {
     return String(validating: out, as: UTF8.self)
 }
 
-/// Bytes of an unpadded base64url text (RFC 4648 section 5); `nil` if it is none.
+/// Bytes of an unpadded base64url text (RFC 4648 section 5); `nil` if it is not one.
 public func bytes(base64URL text: some StringProtocol) -> [UInt8]? {
     var bytes: [UInt8] = []
     var word: UInt32 = 0

@@ -4,12 +4,12 @@
 public struct DateTimePattern: Sendable, Equatable {
     enum Field: Sendable, Equatable {
         case literal(String)
-        /// The letter, and how often it stands there.
+        /// The letter and its repeat count.
         case letters(Character, Int)
     }
     let fields: [Field]
 
-    /// `nil` for a letter that is not known or a quote that is not closed.
+    /// `nil` for an unknown letter or an unclosed quote.
     public init?(_ pattern: String) {
         var fields: [Field] = []
         var rest = Substring(pattern)
@@ -17,7 +17,7 @@ public struct DateTimePattern: Sendable, Equatable {
             if character == "'" {
                 rest.removeFirst()
                 guard let end = rest.firstIndex(of: "'") else { return nil }
-                // '' is one quote.
+                // Two quotes in a row stand for one quote character.
                 fields.append(.literal(end == rest.startIndex ? "'" : String(rest[..<end])))
                 rest = rest[rest.index(after: end)...]
             } else if character.isASCII, character.isLetter {
@@ -46,7 +46,7 @@ public struct DateTimePattern: Sendable, Equatable {
         }
     }
 
-    /// Whether a text of this pattern tells the day.
+    /// Whether the pattern contains year, month and day.
     var hasDate: Bool {
         ["y", "M", "d"].allSatisfy { (wanted: Character) in
             fields.contains { field in
@@ -109,7 +109,7 @@ public struct DateTimePattern: Sendable, Equatable {
 
     /// Seconds since the epoch; `nil` when the text does not fit. Fractions are dropped.
     ///
-    /// - Parameter offset: Seconds east of UTC, for a text that does not say.
+    /// - Parameter offset: Seconds east of UTC, for a text without a zone.
     public func epochSeconds(of text: String, offset: Int = 0) -> Int64? {
         var reading = DateTimeText(rest: Array(text.utf8)[...], offset: offset)
         for field in fields {

@@ -27,7 +27,7 @@ enum DurationText {
     ]
     private static let timeUnits: [Character: Double] = ["H": 3600, "M": 60, "S": 1]
 
-    /// `2h`, `1 day`, `90 minutes`, `1h 30m`. A number without a unit says nothing.
+    /// `2h`, `1 day`, `90 minutes`, `1h 30m`; `nil` for a number without a unit.
     static func words(_ text: String) -> Duration? {
         guard text.utf8.count <= 64, text.isPrintableASCII else { return nil }
         var rest = Substring(text.asciiLowercased)

@@ -1,12 +1,12 @@
-// Texts that others wrote: servers, peers of a socket, files of other users.
+// Text from outside: servers, socket peers, files of other users.
 //
 // Swift compares and hashes a String by canonical equivalence (Unicode Standard Annex 15): it sorts
-// the combining marks of both, in quadratic time where they stand out of order. One response of
-// 47 KB took four seconds so. RFC 8259 section 8.3 compares names by their code units anyway: what
-// others wrote is compared, hashed and searched by its UTF-8 bytes, here and nowhere else
-// (a house rule forbids the String operators in the files that meet such texts).
+// the combining marks of both strings, in quadratic time when they are out of order. One response
+// of 47 KB took four seconds. RFC 8259 section 8.3 compares names by their code units anyway, so
+// text from outside is compared, hashed and searched by its UTF-8 bytes, only through this file (a
+// house rule forbids the String operators in the files that handle such text).
 
-/// A text as the key of a set or a dictionary: equal if the UTF-8 bytes are.
+/// A text as the key of a set or a dictionary: equal when the UTF-8 bytes are equal.
 public struct ByteText: Hashable, Sendable {
     public let text: String
 
@@ -31,7 +31,7 @@ extension StringProtocol {
     /// Whether both texts are the same bytes.
     public func hasSameBytes(as other: some StringProtocol) -> Bool {
         guard utf8.count == other.utf8.count else { return false }
-        // As buffers, where they are some: an iterator over UTF-8 costs ten times as much.
+        // Contiguous buffers where possible: an iterator over UTF-8 costs ten times as much.
         let areSame = utf8.withContiguousStorageIfAvailable { left in
             other.utf8.withContiguousStorageIfAvailable { right in left.elementsEqual(right) }
         }
@@ -51,7 +51,7 @@ extension StringProtocol {
     /// Whether every byte is printable ASCII (RFC 20): blanks are, line ends are not.
     public var isPrintableASCII: Bool { utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F } }
 
-    /// Whether these bytes stand somewhere in the text.
+    /// Whether these bytes occur in the text.
     ///
     /// In time proportional to both lengths (Knuth, Morris, Pratt 1977): a server chooses both.
     public func containsBytes(of needle: some StringProtocol) -> Bool {
@@ -92,7 +92,7 @@ extension Sequence where Element: StringProtocol {
 }
 
 extension RawRepresentable where Self: CaseIterable, RawValue == String {
-    /// The case that these bytes spell; `init(rawValue:)` compares as String does.
+    /// The case whose raw value has these bytes; `init(rawValue:)` would compare as String does.
     public init?(spelled text: some StringProtocol) {
         guard let found = Self.allCases.first(where: { $0.rawValue.hasSameBytes(as: text) }) else {
             return nil

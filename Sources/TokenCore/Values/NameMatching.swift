@@ -1,10 +1,10 @@
-/// Which names a command line means: names as they are, and globs, where `*` stands for any
-/// characters and `?` for one.
+/// Selects names by the arguments of a command line: exact names, and globs, where `*` matches any
+/// characters and `?` one.
 public enum NameMatching {
-    /// The names that the patterns mean, each once: in the order of the patterns, and for one glob
+    /// The names that match the patterns, each once: in the order of the patterns, and for a glob
     /// in the order of `names`.
     ///
-    /// - Throws: ``UnmatchedName`` for the first pattern that means none.
+    /// - Throws: ``UnmatchedName`` for the first pattern without a match.
     public static func select(
         _ patterns: [String], among names: [String]
     ) throws(UnmatchedName) -> [String] {
@@ -17,16 +17,16 @@ public enum NameMatching {
         return selected
     }
 
-    /// Whether a pattern may mean several names.
+    /// Whether a pattern can match several names.
     public static func isGlob(_ pattern: String) -> Bool {
         pattern.utf8.contains { $0 == star || $0 == question }
     }
 
-    /// The name that a slip of the pen probably meant; `nil` where none is near.
+    /// The name that a typing error probably meant; `nil` when none is close.
     public static func nearest(to name: String, among names: [String]) -> String? {
         let lowered = name.asciiLowercased
         if let same = names.first(where: { $0.hasSameBytes(as: lowered) }) { return same }
-        // A distance is as long as both together: no name is.
+        // Bounds the work of the edit distance; a configured name has at most 64 characters.
         guard lowered.utf8.count <= 128 else { return nil }
         return TokenCore.nearest(lowered, among: names)
     }
@@ -56,15 +56,15 @@ public enum NameMatching {
     }
 }
 
-/// A name or glob that means no credential.
+/// A name or glob that matches no credential.
 public struct UnmatchedName: Error, Sendable, Equatable {
     public var pattern: String
-    /// What there is.
+    /// The names to choose from.
     public var names: [String]
 
     public init(pattern: String, names: [String]) { (self.pattern, self.names) = (pattern, names) }
 
-    /// How many names are told; the rest is counted.
+    /// How many names the message lists; it counts the rest.
     private static let mostTold = 12
 
     /// `no credential "crn"; did you mean crm? configured: crm, mail`, for people.

@@ -26,7 +26,7 @@ struct NetworkAddress: Sendable, Equatable {
     private static func version4(_ text: some StringProtocol) -> [UInt8]? {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         let octets = parts.compactMap { part -> UInt8? in
-            // A leading zero is octal to some.
+            // Some parsers read a leading zero as octal.
             guard part.utf8.allSatisfy(isDigit), part.utf8.count == 1 || part.utf8.first != 0x30
             else { return nil }
             return UInt8(part)
@@ -46,7 +46,7 @@ struct NetworkAddress: Sendable, Equatable {
         return first + [UInt8](repeating: 0, count: 16 - first.count - last.count) + last
     }
 
-    /// The last group may be four octets.
+    /// The last group may be a dotted IPv4 address.
     private static func groups(_ text: some StringProtocol) -> [UInt8]? {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         var bytes: [UInt8] = []

@@ -20,7 +20,7 @@ public struct Pattern: Sendable, Equatable {
         program.firstMatch(in: subject, isWhole: true) != nil
     }
 
-    /// Whether it describes a text from end to end: `^…$` without a choice outside of groups.
+    /// Whether the pattern matches only whole texts: `^…$` without a choice outside of groups.
     var isAnchored: Bool {
         guard text.hasPrefix("^"), text.hasSuffix("$"), !text.hasSuffix("\\$") else { return false }
         var depth = 0

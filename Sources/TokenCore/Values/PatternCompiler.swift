@@ -1,4 +1,4 @@
-/// Reads a pattern: `(?i)` at its start, `.`, `[a-z]`, `[^…]`, `\d \w \s` and their opposites,
+/// Compiles a pattern: `(?i)` at its start, `.`, `[a-z]`, `[^…]`, `\d \w \s` and their negations,
 /// `( )`, `(?: )`, `|`, `* + ? {2} {2,} {2,5}` (each also lazy), `^`, `$`.
 struct PatternCompiler {
     private indirect enum Node {
@@ -92,7 +92,7 @@ struct PatternCompiler {
         default: break
         }
         let node = Node.count(atom, low, high, isLazy: take("?"))
-        // Nothing is counted twice.
+        // A quantifier cannot follow a quantifier.
         return ["*", "+", "?", "{"].contains(rest.first) ? nil : node
     }
 
@@ -123,7 +123,8 @@ struct PatternCompiler {
         case "r": return single("\r")
         case "t": return single("\t")
         default:
-            // Only punctuation stands for itself: other letters mean something elsewhere.
+            // Only punctuation can be escaped: escaped letters have other meanings in other
+            // dialects.
             let isOther = scalar.value < 0x80 && !PatternSet(ranges: Self.words).holds(scalar)
             return isOther || scalar == "_" ? single(scalar) : nil
         }

@@ -1,12 +1,12 @@
-/// A regular expression as a little machine that runs in time proportional to the text: no pattern
-/// of a profile, and no text of a server, can hold anything up (Thompson's construction; Russ Cox,
+/// A regular expression as a virtual machine that runs in time proportional to the text: neither a
+/// pattern of a profile nor a text of a server can stall it (Thompson's construction; Russ Cox,
 /// "Regular Expression Matching: the Virtual Machine Approach", 2009).
 struct PatternProgram: Sendable {
     enum Instruction: Sendable {
         case one(PatternSet)
         case split(Int, Int)
         case jump(Int)
-        /// Remembers the position: 0 and 1 of the whole match, 2 and 3 of the first group.
+        /// Saves the position: slots 0 and 1 bound the whole match, 2 and 3 the first group.
         case save(Int)
         case start
         case end
@@ -15,11 +15,11 @@ struct PatternProgram: Sendable {
     let instructions: [Instruction]
 
     static let maximumSize = 1000
-    /// Scalars of the longest text that is looked at; nothing longer matches.
+    /// Scalars of the longest text that is searched; a longer text never matches.
     static let maximumText = 16 * 1024
 
-    /// `nil` for what is no pattern, what this machine does not know (look-around, references to
-    /// groups), and what grows too large by its counts.
+    /// `nil` for an invalid pattern, for features that this machine lacks (look-around, back
+    /// references), and for a program that grows too large through its repeat counts.
     init?(_ text: String) {
         var compiler = PatternCompiler(text)
         guard let instructions = compiler.compile() else { return nil }
@@ -28,7 +28,7 @@ struct PatternProgram: Sendable {
 
     /// The first match, by the usual priorities: its first group if there is one, else all of it.
     ///
-    /// - Parameter isWhole: Only a match from end to end counts.
+    /// - Parameter isWhole: Accept only a match of the whole text.
     func firstMatch(in subject: String, isWhole: Bool = false) -> String? {
         let text = Array(subject.unicodeScalars)
         guard text.count <= Self.maximumText else { return nil }
@@ -43,7 +43,7 @@ struct PatternProgram: Sendable {
     }
 }
 
-/// What one position may hold.
+/// The scalars that one position may match.
 struct PatternSet: Sendable {
     var ranges: [ClosedRange<UInt32>] = []
     var isNegated = false
@@ -59,9 +59,10 @@ struct PatternSet: Sendable {
     }
 }
 
-/// One run over a text: all ways to match at once, best first.
+/// One run over a text: all threads of the match at once, best first.
 private struct PatternRun {
-    /// Positions that a way has passed; no array, for there are as many ways as a text has places.
+    /// Positions that a thread has saved. Not an array: there are as many threads as positions in
+    /// the text.
     struct Saved {
         var start = -1
         var end = -1
@@ -84,7 +85,7 @@ private struct PatternRun {
     private let instructions: [PatternProgram.Instruction]
     private let text: [Unicode.Scalar]
     private let isWhole: Bool
-    /// The last position at which an instruction was reached.
+    /// The last position at which each instruction was reached.
     private var reached: [Int]
 
     init(_ instructions: [PatternProgram.Instruction], text: [Unicode.Scalar], isWhole: Bool) {
@@ -108,7 +109,7 @@ private struct PatternRun {
                     follow(Way(at: way.at + 1, saved: way.saved), position + 1, into: &next)
                 case .match where !isWhole || position == text.count:
                     best = way.saved
-                    // Those behind it are worse.
+                    // The threads after this one have lower priority.
                     break stepping
                 default: continue
                 }
@@ -118,8 +119,8 @@ private struct PatternRun {
         return best
     }
 
-    /// Takes every step that needs no character. What was reached at a position before was reached
-    /// by a better way.
+    /// Follows every step that needs no character. An instruction that was reached at this position
+    /// before was reached by a thread of higher priority.
     private mutating func follow(_ way: Way, _ position: Int, into ways: inout [Way]) {
         guard reached[way.at] != position else { return }
         reached[way.at] = position

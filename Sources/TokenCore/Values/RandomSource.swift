@@ -1,4 +1,5 @@
-/// SplitMix64: small, fast, and a value, so that a whole fleet's decisions replay from one seed.
+/// SplitMix64: small, fast, and a value, so that all decisions of a simulation replay from one
+/// seed.
 ///
 /// For jitter only, never for secrets. Source: Steele, Lea, Flood, "Fast splittable pseudorandom
 /// number generators", OOPSLA 2014.

@@ -1,6 +1,6 @@
-/// A text that must never be printed: prints as `«secret»` however it is shown.
+/// A text that must never be printed: every way to print it shows `«secret»`.
 ///
-/// ``reveal()`` is the only way out, and easy to search for.
+/// ``reveal()`` is the only access to the text, and easy to search for.
 public struct Secret: Sendable {
     private let text: String
 
@@ -12,7 +12,7 @@ public struct Secret: Sendable {
     public var isEmpty: Bool { text.isEmpty }
 }
 
-/// By the bytes: a server chose them.
+/// Compared by bytes: a server chose them.
 extension Secret: Hashable {
     public static func == (left: Secret, right: Secret) -> Bool {
         left.text.hasSameBytes(as: right.text)

@@ -1,9 +1,9 @@
-/// A secret as the text at its place says it: a file, a systemd credential, an environment variable
-/// or what a program prints.
+/// A secret as its source gives it: a file, a systemd credential, an environment variable or the
+/// output of a program.
 ///
-/// Editors, shells and other systems put there what is no part of a secret: a byte order mark,
-/// line ends, blanks. That is dropped at both ends. What stands inside and can be in no secret is
-/// refused, before anything is sent.
+/// Editors, shells and other systems add bytes that do not belong to a secret: a byte order mark,
+/// line ends, blanks. These are removed at both ends. Characters inside that no secret can contain
+/// are refused before anything is sent.
 public struct SecretText: Sendable, Equatable {
     /// How many lines a secret may have.
     public enum Shape: Sendable, Equatable {
@@ -12,23 +12,24 @@ public struct SecretText: Sendable, Equatable {
         case lines
     }
 
-    /// Why a text is no secret, to follow the name of its place; never holds any of it.
+    /// Why a text is not a secret, phrased to follow the name of its source; never contains any of
+    /// it.
     public struct Mistake: Error, Sendable, Equatable {
         public var problem: String
     }
 
     public var secret: Secret
-    /// As versions before 0.2 read the same text: one newline at its end dropped and nothing else.
-    /// `nil` where that is no other text.
+    /// What versions before 0.2 read from the same text: only one newline at its end removed. `nil`
+    /// when that gives the same text.
     public var former: Secret?
-    /// What was dropped besides a newline at the end, in words; `nil` if nothing.
+    /// What was removed besides a newline at the end, in words; `nil` if nothing.
     public var trimming: String?
 
-    /// A secret that is spelled out where it is used: nothing is dropped.
+    /// A secret written in the configuration itself: nothing is removed.
     public init(_ secret: Secret) { self.secret = secret }
 
     /// - Parameter isExact: The text is the secret, byte by byte (`"trim": false`).
-    /// - Throws: ``Mistake`` for what is no UTF-8, is empty, or holds what no secret can.
+    /// - Throws: ``Mistake`` for text that is not UTF-8, is empty, or contains what no secret can.
     public init(_ bytes: [UInt8], shape: Shape, isExact: Bool = false) throws(Mistake) {
         let isUTF16 = bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
         guard !isUTF16 else {
@@ -51,7 +52,7 @@ public struct SecretText: Sendable, Equatable {
         if !isExact { trimming = Self.trimming(bytes, around: inside) }
     }
 
-    /// How versions before 0.2 read it; `nil` where they refused it.
+    /// What versions before 0.2 read; `nil` where they refused the text.
     private static func former(_ bytes: [UInt8]) -> Secret? {
         let kept = bytes.last == 0x0A ? bytes.dropLast() : bytes[...]
         guard !kept.isEmpty else { return nil }
@@ -94,7 +95,7 @@ public struct SecretText: Sendable, Equatable {
         return parts.isEmpty ? nil : parts.joined(separator: " and ")
     }
 
-    /// Unicode's control characters (category Cc); what else there is may be in a secret.
+    /// Refuses Unicode's control characters (category Cc); any other character may be in a secret.
     private static func mistake(in text: String, shape: Shape) -> Mistake? {
         var hasLines = false
         var hasTab = false

@@ -1,7 +1,7 @@
 /// An instant on the boot clock, which keeps counting while the machine is suspended.
 ///
-/// Every deadline held in memory is one. It means nothing after a reboot: what is stored carries
-/// the boot's identity beside it (``Moment``). Source: clock_gettime(2), `CLOCK_BOOTTIME`.
+/// Deadlines in memory have this type. It has no meaning after a reboot: stored times carry the
+/// boot's identity beside it (``Moment``). Source: clock_gettime(2), `CLOCK_BOOTTIME`.
 public struct Uptime: InstantProtocol, Hashable, Sendable {
     /// Time since the machine started, suspends included.
     public var sinceBoot: Duration
@@ -63,8 +63,8 @@ public struct Moment: Hashable, Sendable {
 
     /// How long ago `earlier` was: exact within one boot, by the wall clock across boots.
     ///
-    /// `nil` when the clock says it lies in the future: then the clock is not to be believed (no
-    /// battery, not yet synchronised, another time namespace); the caller must assume the worst.
+    /// `nil` when the wall clock puts it in the future: that clock is then unreliable (no battery,
+    /// not yet synchronised, another time namespace), and the caller must assume the worst.
     public func elapsed(since earlier: Moment) -> Duration? {
         let isSameBoot = bootID == earlier.bootID
         let elapsed =
@@ -73,13 +73,13 @@ public struct Moment: Hashable, Sendable {
         return elapsed < .zero ? nil : elapsed
     }
 
-    /// A wall clock that moves less against the boot clock was not stepped.
+    /// A smaller movement of the wall clock against the boot clock does not count as a step.
     public static let smallestStep: Duration = .milliseconds(1500)
 
-    /// When this boot began, by the wall clock: it changes only when that is stepped.
+    /// When this boot began, by the wall clock: it changes only when the wall clock is stepped.
     public var wallAtBoot: WallTime { wall.advanced(by: .zero - uptime.sinceBoot) }
 
-    /// The wall clock's name for an uptime of this boot.
+    /// The wall clock's time for an uptime of this boot.
     public func wall(at other: Uptime) -> WallTime {
         wall.advanced(by: uptime.duration(to: other))
     }
@@ -91,7 +91,7 @@ extension Duration {
         let parts = components
         return Double(parts.seconds) + Double(parts.attoseconds) * 1e-18
     }
-    /// Whole nanoseconds, saturating.
+    /// Whole nanoseconds; saturates instead of overflowing.
     public var nanoseconds: Int64 {
         let parts = components
         let (whole, overflow) = parts.seconds.multipliedReportingOverflow(by: 1_000_000_000)
@@ -124,7 +124,7 @@ public func parseDuration(_ text: String) -> Duration? {
     return nil
 }
 
-/// Why a text is no duration, for people: `"5" has no unit; write 5s or 5m`.
+/// Why a text is not a duration, for people: `"5" has no unit; write 5s or 5m`.
 public func durationMistake(_ text: String) -> String {
     isPlainNumber(text)
         ? "\"\(text)\" has no unit; write \(text)s or \(text)m"
@@ -138,12 +138,12 @@ func isPlainNumber(_ text: String) -> Bool {
         && parts.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy(isDigit) }
 }
 
-/// A duration for people, to the nearest of the units that it shows: `"12 min"`, `"1 h 5 min"`,
-/// `"2 d 4 h"`, `"60 d"`. Below a minute whole seconds, rounded down.
+/// A duration for people, rounded to the smallest unit shown: `"12 min"`, `"1 h 5 min"`, `"2 d 4
+/// h"`, `"60 d"`. Below a minute whole seconds, rounded down.
 public func describe(_ duration: Duration) -> String {
     let seconds = max(0, duration.components.seconds)
     if seconds < 60 { return "\(seconds) s" }
-    // What was an hour a moment ago still is one: 59 min 59 s are not 59 min.
+    // Rounded, so that a duration of one hour does not show as 59 min a moment later.
     let minutes = (seconds + 30) / 60
     if minutes < 60 { return "\(minutes) min" }
     if minutes < 24 * 60 { return two(minutes / 60, "h", minutes % 60, "min") }

@@ -1,4 +1,5 @@
-/// The candidate that differs least from `word`, if it differs by little enough to be a slip.
+/// The candidate that differs least from `word`, if the difference is small enough for a typing
+/// error.
 func nearest(_ word: String, among candidates: [String]) -> String? {
     let limit = max(1, word.count / 3)
     return candidates.map { ($0, slips(word, $0)) }
@@ -6,8 +7,8 @@ func nearest(_ word: String, among candidates: [String]) -> String? {
         .min { $0.1 < $1.1 }?.0
 }
 
-/// The three candidates that differ least from `word`, the nearest first; those that begin alike go
-/// before others of the same distance.
+/// The three candidates that differ least from `word`, the nearest first; at equal distance those
+/// with the longer common prefix come first.
 func nearestThree(_ word: String, among candidates: [String]) -> [String] {
     let ranked = candidates.map { name in
         (name: name, distance: slips(word, name), common: name.commonPrefix(with: word))
@@ -20,13 +21,13 @@ func nearestThree(_ word: String, among candidates: [String]) -> [String] {
 }
 
 extension String {
-    /// In bytes.
+    /// Length in bytes.
     fileprivate func commonPrefix(with other: String) -> Int {
         zip(utf8, other.utf8).prefix { $0 == $1 }.count
     }
 }
 
-/// How many letters were added, left out, changed, or took each other's place (optimal string
+/// How many letters were added, left out, changed or swapped with their neighbour (optimal string
 /// alignment distance).
 private func slips(_ left: String, _ right: String) -> Int {
     let (left, right) = (Array(left), Array(right))
