@@ -1,4 +1,4 @@
-/// The whole configuration, valid: nothing in it needs checking again.
+/// The whole configuration, validated: nothing in it needs checking again.
 public struct Configuration: Sendable, Equatable {
     /// Where token files are written (`token_dir`); `nil` leaves it to the command line or systemd.
     public var tokenDirectory: String?
@@ -6,7 +6,7 @@ public struct Configuration: Sendable, Equatable {
     public var stateDirectory: String?
     /// Path of the control socket; `nil` is `control.sock` in the runtime directory.
     public var controlSocket: String?
-    /// Where service managers get tokens; it is there while some credential names a unit.
+    /// Where service managers fetch tokens; the socket exists while some credential names a unit.
     public var credentialSocket: String?
     /// Who may use the control socket.
     public var control = ControlPolicy()
@@ -26,9 +26,9 @@ public struct Configuration: Sendable, Equatable {
     public var proxy = ProxyRoute()
     /// The least severe level that is written; `nil` leaves it to the command line.
     public var logLevel: LogLevel?
-    /// In name order.
+    /// Sorted by name.
     public var credentials: [CredentialConfiguration] = []
-    /// What was found wrong with providers that no credential uses.
+    /// Problems of providers that no credential uses.
     public var providerFindings: [CheckFinding] = []
 
     /// A configuration without credentials, with every default.
@@ -77,7 +77,7 @@ public enum LogLevel: Int, Sendable, Comparable, CaseIterable {
     }
 }
 
-/// Where a secret comes from. It is read again at every use.
+/// Where a secret comes from. The source is read again at every use.
 public indirect enum SecretSource: Sendable, Hashable {
     case inline(Secret)
     case file(String)
@@ -86,10 +86,10 @@ public indirect enum SecretSource: Sendable, Hashable {
     case environment(String)
     /// Standard output of a program, run without a shell.
     case command([String])
-    /// All that another place says, white space too (`"trim": false`).
+    /// The whole text of another source, white space included (`"trim": false`).
     case exact(SecretSource)
 
-    /// The place, however its text is read.
+    /// The source without the wish to keep white space.
     public var place: SecretSource {
         if case .exact(let source) = self { source.place } else { self }
     }
@@ -111,7 +111,8 @@ public struct CredentialConfiguration: Sendable, Equatable {
     public var clientID: SecretSource?
     /// `client_secret`, likewise; `nil` for a public client.
     public var clientSecret: SecretSource?
-    /// The seed: adopted once, never preferred to what the daemon obtained later.
+    /// The initial refresh token: adopted once, never preferred to a token that the daemon
+    /// obtained.
     public var refreshToken: SecretSource?
     /// The scope to ask for, as the provider writes it.
     public var scope: String?
@@ -133,13 +134,13 @@ public struct CredentialConfiguration: Sendable, Equatable {
 
 /// When and how patiently to refresh (contract section 2, `refresh`).
 public struct RefreshPolicy: Sendable, Equatable {
-    /// Fraction of the lifetime after which to refresh.
+    /// Fraction of the lifetime after which the token is refreshed.
     public var at = 0.67
-    /// Never less than this before expiry while the lifetime allows it.
+    /// At least this long before expiry, while the lifetime allows it.
     public var margin: Duration = .seconds(60)
-    /// Up to this fraction of the lifetime earlier.
+    /// Random part: up to this fraction of the lifetime earlier.
     public var jitter = 0.05
-    /// For the whole exchange.
+    /// Limit for the whole exchange.
     public var timeout: Duration = .seconds(30)
     /// For connecting, TLS included.
     public var connectTimeout: Duration = .seconds(5)
@@ -147,7 +148,7 @@ public struct RefreshPolicy: Sendable, Equatable {
     public var retryInitial: Duration = .seconds(1)
     /// Upper bound that the pauses double up to.
     public var retryMaximum: Duration = .seconds(300)
-    /// Floor between two successful refreshes.
+    /// Minimum interval between two successful refreshes.
     public var minInterval: Duration = .seconds(10)
 
     /// The defaults of evertoken.json(5), REFRESH.
@@ -173,8 +174,8 @@ public struct OutputSpecification: Sendable, Equatable {
     public var mode: UInt32 = 0o640
     /// Whether the file is deleted when its token has ended.
     public var removeOnExpiry = false
-    /// Written over in its place, instead of replaced by a new file: for a reader who has the file
-    /// itself, such as a container into which it is mounted.
+    /// Overwritten in place instead of replaced by a new file: for a reader that holds the file
+    /// itself, such as a container with a bind mount of it.
     public var isWrittenInPlace = false
 
     /// An output with mode 0640 that stays when its token has ended.

@@ -1,17 +1,17 @@
-/// What a reload changes, for whoever asked for it.
+/// What a reload changes, for the client that requested it.
 public struct ConfigurationChanges: Sendable, Equatable {
-    /// Names of credentials.
+    /// Credential names.
     public var added: [String] = []
     public var removed: [String] = []
-    /// Names with the keys that differ.
+    /// Credential names with the keys that differ.
     public var changed: [(name: String, keys: [String])] = []
-    /// Keys of the whole that differ and are in force.
+    /// Global keys that differ and now apply.
     public var settings: [String] = []
-    /// Keys that differ and take effect when the service starts again: where things lie.
+    /// Global keys that differ and take effect at the next start: the directories.
     public var needingRestart: [String] = []
-    /// What could not be put in force: sockets that cannot be opened.
+    /// Settings that could not be applied: sockets that cannot be opened.
     public var problems: [String] = []
-    /// What is in force and cannot work, or has no effect.
+    /// Settings that apply and cannot work, or have no effect.
     public var warnings: [String] = []
 
     public init() {}
@@ -38,7 +38,7 @@ public struct ConfigurationChanges: Sendable, Equatable {
         needingRestart = Self.placesDiffering(old, new)
     }
 
-    /// Where things lie is settled when the daemon starts: its unit names the same places.
+    /// Directories cannot change at a reload: the daemon's unit names the same ones.
     public static func placesDiffering(_ old: Configuration, _ new: Configuration) -> [String] {
         [
             ("token_dir", old.tokenDirectory == new.tokenDirectory),
@@ -50,7 +50,7 @@ public struct ConfigurationChanges: Sendable, Equatable {
 
     public static func == (left: Self, right: Self) -> Bool { left.json == right.json }
 
-    /// The answer to `POST /v1/reload`.
+    /// The response to `POST /v1/reload`.
     public var json: JSONNode {
         let list = { (names: [String]) in JSONNode.array(names.map { .string($0) }) }
         return .object([
@@ -72,7 +72,8 @@ public struct ConfigurationChanges: Sendable, Equatable {
 }
 
 extension CredentialConfiguration {
-    /// As the configuration spells them; defaults count for the credentials they apply to.
+    /// Keys as the configuration spells them; a default counts for each credential that it applies
+    /// to.
     func keys(differingFrom old: CredentialConfiguration) -> [String] {
         [
             ("provider", profile == old.profile), ("client_id", clientID == old.clientID),

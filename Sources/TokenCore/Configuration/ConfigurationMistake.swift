@@ -37,7 +37,7 @@ public struct ConfigurationMistake: Error, Sendable, Equatable, CustomStringConv
 
     private var text: String { "\(path.isEmpty ? "" : path + ": ")\(problem); \(remedy)" }
 
-    /// As the answer to a refused reload has it.
+    /// The form of a refused reload's response.
     public var json: JSONNode {
         .object([
             ("file", .string(file)), ("line", .integer(Int64(line))),
@@ -50,13 +50,13 @@ public struct ConfigurationMistake: Error, Sendable, Equatable, CustomStringConv
 public struct ConfigurationMistakes: Error, Sendable {
     /// In the order in which they were found.
     public var all: [ConfigurationMistake]
-    /// A file could not be read for want of the right to.
+    /// A file could not be read because access was denied.
     public var isForbidden = false
 
     /// - Parameter all: Not empty.
     public init(_ all: [ConfigurationMistake]) { self.all = all }
 
-    /// As a person reads them: file by file, from the top.
+    /// Ordered for a reader: file by file, from the top.
     public var sorted: [ConfigurationMistake] {
         all.enumerated().sorted { left, right in
             let (one, other) = (left.element, right.element)
@@ -73,7 +73,8 @@ final class ConfigurationDocument {
     /// Permission bits of the file.
     let mode: UInt32
     private(set) var mistakes: [ConfigurationMistake] = []
-    /// What the version before accepted: a start warns of it, everything else refuses it.
+    /// Mistakes that the previous version accepted: a start warns of them, every other command
+    /// refuses them.
     private(set) var tightened: [ConfigurationMistake] = []
 
     init(file: String, bytes: [UInt8], mode: UInt32 = 0o600) {

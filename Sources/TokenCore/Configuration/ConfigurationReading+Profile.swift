@@ -1,7 +1,8 @@
 extension Configuration {
-    /// A profile that a new credential of these files could name, built in or their own.
+    /// A profile that a new credential in these files could name: built in, or defined in the
+    /// files.
     ///
-    /// - Throws: The mistakes in it; for an unknown name one that says which was meant.
+    /// - Throws: The mistakes in it; for an unknown name a mistake that suggests the nearest one.
     public static func profile(
         named name: String, files: [ConfigurationFile]
     ) throws(ConfigurationMistakes) -> ProviderProfile {

@@ -1,4 +1,4 @@
-/// One configuration file as it was read.
+/// One configuration file with its contents.
 public struct ConfigurationFile: Sendable {
     public var path: String
     public var bytes: [UInt8]
@@ -25,8 +25,8 @@ extension Configuration {
         return configuration
     }
 
-    /// The same for a start that worked with the version before: what that one accepted comes as
-    /// warnings, for one release.
+    /// Reads a configuration that the previous version may have accepted: what that version
+    /// tolerated is returned as warnings, for one release.
     public static func readTolerantly(
         main: ConfigurationFile, dropIns: [ConfigurationFile] = []
     ) throws(ConfigurationMistakes) -> (Configuration, warnings: [ConfigurationMistake]) {
@@ -37,12 +37,12 @@ extension Configuration {
         let configuration = reading.finish()
         let tightened = onceEach(reading.documents.flatMap(\.tightened))
         let mistakes = onceEach(reading.documents.flatMap(\.mistakes))
-        // All in one run, where there are others too.
+        // Report everything in one run when the configuration is refused anyway.
         if !mistakes.isEmpty { throw ConfigurationMistakes(mistakes + tightened) }
         return (configuration, tightened)
     }
 
-    /// A provider that several credentials use is read more than once.
+    /// Drops duplicates: a provider that several credentials use is read more than once.
     private static func onceEach(_ found: [ConfigurationMistake]) -> [ConfigurationMistake] {
         found.reduce(into: []) { kept, mistake in
             if !kept.contains(where: { $0.isSamePlace(as: mistake) }) { kept.append(mistake) }
@@ -51,7 +51,7 @@ extension Configuration {
 }
 
 /// The work of ``Configuration/read(main:dropIns:)``: collects providers and credentials from all
-/// files first, because either may name the other whichever file it stands in.
+/// files first, because either may refer to the other across files.
 final class ConfigurationReading {
     private(set) var documents: [ConfigurationDocument] = []
     fileprivate var configuration = Configuration()
@@ -207,7 +207,7 @@ final class ConfigurationReading {
 }
 
 extension ConfigurationReading {
-    /// One name for a file, whether it is written relative to the token directory or absolute.
+    /// One name per file, whether it is written relative to the token directory or absolute.
     private func placeOf(_ output: OutputSpecification) -> String {
         guard let root = configuration.tokenDirectory, output.path.hasPrefix(root + "/") else {
             return output.path

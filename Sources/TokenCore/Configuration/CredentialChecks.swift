@@ -1,4 +1,4 @@
-/// What one credential must satisfy beyond the shape of its parts: every value its profile needs.
+/// Checks one credential beyond the shape of its parts: every value that its profile needs.
 struct CredentialChecks {
     let credential: CredentialConfiguration
     let field: FieldReader
@@ -18,7 +18,7 @@ struct CredentialChecks {
                 "provider \"\(credential.profile.name)\" needs the variable \"\(name)\"",
                 "add \"variables\": {\"\(name)\": …}")
         }
-        // A key, or a certificate, has no other place to come from.
+        // A key or a certificate can only come from a variable.
         let requests = credential.profile.renewals.map(\.request)
         let keyTemplates =
             requests.flatMap(\.assertions.values).map(\.key)
@@ -36,7 +36,7 @@ struct CredentialChecks {
         }
     }
 
-    /// `scope` and the client's names have keys of their own.
+    /// `scope` and the client's names are keys of the credential, not variables.
     private func isSet(_ name: String) -> Bool {
         credential.variables[name] != nil || (name == "scope" && credential.scope != nil)
     }
@@ -72,7 +72,7 @@ struct CredentialChecks {
         }
     }
 
-    /// What forms a URL cannot be left out of it.
+    /// A URL cannot be formed when one of its variables is unset.
     private func requireURLVariables() {
         for request in credential.profile.renewals.map(\.request) {
             for name in request.url.variables.sorted()
@@ -109,7 +109,7 @@ struct CredentialChecks {
 }
 
 extension ProviderProfile {
-    /// What is wrong with the URLs of its requests, each once.
+    /// The problems of the profile's URLs, each URL once.
     func urlProblems(with variables: [String: VariableSource]) -> [RequestError] {
         var seen: [Template] = []
         return allExchanges.compactMap { exchange in
@@ -119,7 +119,7 @@ extension ProviderProfile {
         }
     }
 
-    /// The URL can be judged now when no part of it is a secret read later.
+    /// A URL can be checked now only when no part of it is a secret that is read later.
     private func urlProblem(
         of request: RequestSpecification, with given: [String: VariableSource]
     ) -> RequestError? {

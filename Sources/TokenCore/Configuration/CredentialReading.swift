@@ -1,4 +1,4 @@
-/// What `defaults` gives to every credential.
+/// The settings that `defaults` gives every credential.
 struct CredentialDefaults {
     var refresh = RefreshPolicy()
     var mode: UInt32 = 0o640
@@ -176,7 +176,7 @@ struct CredentialReading {
 }
 
 extension FieldReader {
-    /// An output that names what no token has could never be written.
+    /// An output with a variable that no token has could never be written.
     func requireKnown(_ template: Template, of profile: ProviderProfile) {
         let own: [ContextVariable] = [.accessToken, .tokenType, .expiresAt, .scope]
         let kept = profile.renewals.flatMap { $0.response.keep.map { "keep." + $0.name } }
@@ -190,7 +190,7 @@ extension FieldReader {
         }
     }
 
-    /// For a template that must say something.
+    /// A template that must not be empty.
     func nonEmptyTemplate(_ example: String) -> Template? {
         nonEmptyString(example).flatMap { _ in template() }
     }

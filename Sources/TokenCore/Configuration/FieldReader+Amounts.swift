@@ -1,5 +1,5 @@
-// Durations and percentages. A number without its unit or sign is the common mistake: what it may
-// have meant is told with the value.
+// Durations and percentages. A number without its unit or sign is the common mistake: the message
+// suggests what it may have meant.
 extension FieldReader {
     func duration() -> Duration? {
         if let number = plainNumber {
@@ -27,7 +27,7 @@ extension FieldReader {
         return percent / 100
     }
 
-    /// The text of a value that is nothing but a number, in quotes or not.
+    /// The text of a value that is only a number, quoted or not.
     private var plainNumber: String? {
         switch node.kind {
         case .number(let text), .string(let text): isPlainNumber(text) ? text : nil

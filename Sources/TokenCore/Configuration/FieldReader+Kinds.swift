@@ -1,4 +1,4 @@
-// Kinds of values that several places of the configuration share.
+// Kinds of values that several parts of the configuration share.
 extension FieldReader {
     /// A path without `..`, NUL or an empty name; relative or absolute.
     func path(_ example: String) -> String? {
@@ -10,8 +10,8 @@ extension FieldReader {
         return text
     }
 
-    /// A secret: a string, or exactly one of `file`, `credential`, `env`, `command`, with
-    /// `"trim": false` where white space around it counts.
+    /// A secret: a string, or exactly one of `file`, `credential`, `env`, `command`, with `"trim":
+    /// false` where surrounding white space belongs to the secret.
     func secret() -> SecretSource? {
         if let text = node.text {
             guard !text.isEmpty else {
@@ -53,7 +53,7 @@ extension FieldReader {
         return name
     }
 
-    /// A program with its arguments; at least the program.
+    /// A program with its arguments; the program is required.
     func arguments() -> [String]? {
         guard let elements = nonEmptyArray() else { return nil }
         let words = elements.compactMap { $0.string("\"/usr/bin/pass\"") }
@@ -78,7 +78,7 @@ extension FieldReader {
         return text
     }
 
-    /// A Unix socket's path: the kernel takes 107 bytes (unix(7)).
+    /// Path of a Unix socket: the kernel takes 107 bytes (unix(7)).
     func socketPath(_ example: String) -> String? {
         guard let text = path(example) else { return nil }
         guard text.utf8.count <= 107 else {

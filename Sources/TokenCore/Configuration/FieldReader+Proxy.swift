@@ -1,5 +1,5 @@
 extension FieldReader {
-    /// The URL of a proxy, or `"none"` where the one of the whole is not wanted.
+    /// The URL of a proxy, or `"none"` to override the global proxy.
     func proxyChoice() -> ProxyChoice? {
         if node.text == "none" { return ProxyChoice.none }
         guard node.text.map(Self.isProxyURL) == true else {
@@ -23,7 +23,7 @@ extension FieldReader {
             && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
     }
 
-    /// Hosts that no proxy is for.
+    /// Hosts that are reached without a proxy.
     func proxyExceptions() -> [ProxyException]? {
         array()?.compactMap { element in
             guard let text = element.string("\"id.example\"") else { return nil }

@@ -1,11 +1,11 @@
-/// One value of a configuration file with its path, able to complain about itself.
+/// One value of a configuration file with its path; records mistakes at its own place.
 ///
 /// A reader returns `nil` after recording a mistake, so that reading goes on and every mistake of
 /// the file is reported in one run.
 struct FieldReader {
     let node: JSONNode
     let path: String
-    /// Where to point when the value itself stands in no file (it came from a base profile).
+    /// Where to point when the value itself is in no file (it came from a base profile).
     let fallbackOffset: Int
     let document: ConfigurationDocument
 
@@ -14,7 +14,7 @@ struct FieldReader {
         self.fallbackOffset = node.offset >= 0 ? node.offset : fallbackOffset
     }
 
-    /// An inherited value is its own profile's mistake, and is recorded where that one is read.
+    /// Inherited values are skipped: their mistake is recorded where their own profile is read.
     func mistake(_ problem: String, _ remedy: String) {
         if node.offset < 0 { return }
         document.record(at: fallbackOffset, path: path, problem, remedy)
@@ -62,7 +62,7 @@ struct FieldReader {
         return number
     }
 
-    /// `"0640"` as 0o640. A JSON number is refused: 640 in decimal is a mode nobody wants.
+    /// `"0640"` as 0o640. A JSON number is refused: decimal 640 would be mode 01200.
     func fileMode() -> UInt32? {
         guard let text = node.text, text.utf8.count == 4, text.hasPrefix("0"),
             let mode = UInt32(text, radix: 8)
@@ -104,7 +104,7 @@ struct FieldReader {
     }
 }
 
-/// An object whose keys are taken one by one; ``finish()`` complains about those nobody took.
+/// An object whose keys are taken one by one; ``finish()`` reports the keys that remain.
 final class ObjectReader {
     let field: FieldReader
     private let members: [JSONMember]
@@ -143,7 +143,8 @@ final class ObjectReader {
         return nil
     }
 
-    /// - Parameter isSecret: A key that nobody knows may be the secret itself: it is not repeated.
+    /// - Parameter isSecret: An unknown key may be the secret itself, so the message does not quote
+    ///   it.
     func finish(isSecret: Bool = false) {
         for member in members where !taken.contains(member.key) {
             let near = nearest(member.key, among: known)

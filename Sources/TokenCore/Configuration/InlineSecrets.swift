@@ -1,4 +1,4 @@
-/// Secrets that stand in the configuration itself: in a file that others can read they are none.
+/// Refuses secrets in the configuration itself when other users can read the file.
 struct InlineSecrets {
     private let document: ConfigurationDocument
 
@@ -7,7 +7,7 @@ struct InlineSecrets {
     private static let problem = "is a secret in a file that others can read"
     private var remedy: String { "run: chmod 0640 \(document.file)" }
 
-    /// What can be seen without knowing any profile.
+    /// Checks what needs no profile.
     func refuse(in root: JSONNode) {
         guard document.mode & 0o007 != 0 else { return }
         for member in root["credentials"]?.members ?? [] {
@@ -47,7 +47,7 @@ struct InlineSecrets {
         }
     }
 
-    /// What a provider of the configuration declares secret and gives itself.
+    /// A variable that a configured provider declares secret and gives a default.
     private func refuseDefaults(in root: JSONNode) {
         for provider in root["providers"]?.members ?? [] {
             for variable in provider.value["variables"]?.members ?? [] {
@@ -60,7 +60,7 @@ struct InlineSecrets {
         }
     }
 
-    /// A private key anywhere: in a variable, a profile's assertion, its client certificate.
+    /// A private key anywhere: in a variable, an assertion of a profile, a client certificate.
     private func refuseKeys(in node: JSONNode, path: String) {
         switch node.kind {
         case .string(let text):
@@ -114,8 +114,8 @@ struct InlineSecrets {
 }
 
 extension ProviderProfile {
-    /// Whether a variable's own text is a key that requests are signed with, in whatever form; not
-    /// the path of its file.
+    /// Whether a variable's own text is a signing key of any form, rather than the path of its
+    /// file.
     fileprivate func isKey(_ name: String, _ value: JSONNode) -> Bool {
         guard let text = value.text, !text.hasPrefix("/"), !text.hasPrefix("./") else {
             return false

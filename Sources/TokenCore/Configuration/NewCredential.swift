@@ -1,30 +1,30 @@
-/// A credential that is put together from answers, for `evertoken add`: what is asked, and the
-/// file and the secrets that come of it.
+/// A credential that `evertoken add` builds from answers: the questions to ask, and the resulting
+/// file and secrets.
 public struct NewCredential: Sendable {
     /// One value that the profile knows.
     public struct Question: Sendable, Equatable {
         /// `client_id`, `client_secret`, `refresh_token`, `scope`, or the name of a variable.
         public var name: String
         public var isRequired: Bool
-        /// Goes to a file of its own, and is never shown.
+        /// Goes to a file of its own and is never shown.
         public var isSecret = false
-        /// Has several lines, such as a private key: its file exists already.
+        /// Has several lines, such as a private key; its file exists already.
         public var isMultiline = false
-        /// What it is and what it must look like, for the person who is asked.
+        /// What the value is and what form it must have, for the user.
         public var notes: [String] = []
-        /// Of the credential's `variables`.
+        /// Belongs to the credential's `variables`.
         public var isVariable = false
     }
 
     public let name: String
     public let profile: ProviderProfile
-    /// In the order in which they are asked.
+    /// In the order of asking.
     public let questions: [Question]
-    /// Where the secrets will lie; empty: beside the main file of a relative path.
+    /// Directory of the secrets; empty means relative paths beside the main file.
     private let directory: String
     private var values: [String: JSONNode] = [:]
 
-    /// - Parameter directory: Of the main configuration file.
+    /// - Parameter directory: Directory of the main configuration file.
     public init(name: String, profile: ProviderProfile, directory: String) {
         (self.name, self.profile) = (name, profile)
         self.directory = directory.hasPrefix("/") ? (directory == "/" ? "" : directory) : "."
@@ -54,15 +54,15 @@ public struct NewCredential: Sendable {
         return keys + variables
     }
 
-    /// Those without which the credential cannot work.
+    /// Unanswered questions that the credential cannot work without.
     public var missing: [Question] {
         questions.filter { $0.isRequired && values[$0.name] == nil }
     }
 
     public func isAnswered(_ name: String) -> Bool { values[name] != nil }
 
-    /// - Parameter value: A text; for a secret also a place, such as `{"file": PATH}`.
-    /// - Throws: ``RequestError``; quotes no value.
+    /// - Parameter value: A text; a secret can also be a source, such as `{"file": PATH}`.
+    /// - Throws: ``RequestError``; it quotes no value.
     public mutating func answer(_ name: String, _ value: JSONNode) throws(RequestError) {
         guard let question = questions.first(where: { $0.name == name }) else {
             let names = questions.map(\.name).joined(separator: ", ")
@@ -88,7 +88,7 @@ public struct NewCredential: Sendable {
             problem: "\(question.name) does not match \(pattern)", remedy: "correct it")
     }
 
-    /// The drop-in file, as a person would have written it.
+    /// The drop-in file, in the order and style of a hand-written one.
     public var document: JSONNode {
         var members: [(String, JSONNode?)] = [("provider", .string(profile.name))]
         members += questions.filter { !$0.isVariable }.map { ($0.name, written($0)) }
@@ -109,7 +109,7 @@ public struct NewCredential: Sendable {
 
     private func fileName(_ key: String) -> String { "\(name).\(key)" }
 
-    /// The secrets with the names of their files, in the main file's directory.
+    /// The secrets with the names of their files in the main file's directory.
     public var secrets: [(file: String, text: Secret)] {
         questions.filter(\.isSecret).compactMap { question in
             values[question.name]?.text.map { (fileName(question.name), Secret($0)) }
@@ -117,11 +117,11 @@ public struct NewCredential: Sendable {
     }
 }
 
-/// Answers that were written down: a JSON object, or lines `name=value`.
+/// Answers from a file: a JSON object, or lines `name=value`.
 public struct WrittenAnswers: Sendable {
     public var members: [(name: String, value: JSONNode)] = []
 
-    /// - Throws: ``RequestError``; quotes no value.
+    /// - Throws: ``RequestError``; it quotes no value.
     public init(_ bytes: [UInt8]) throws(RequestError) {
         guard String(validating: bytes, as: UTF8.self) != nil else {
             throw RequestError(problem: "it is not UTF-8", remedy: "write it as UTF-8")
@@ -135,7 +135,7 @@ public struct WrittenAnswers: Sendable {
             members = (node.members ?? []).map { ($0.key, $0.value) }
             return
         }
-        // By bytes: CR LF is one character of a text.
+        // Split by bytes: Swift treats CR LF as one Character.
         for var line in bytes.split(separator: UInt8(ascii: "\n")) {
             if line.last == UInt8(ascii: "\r") { line.removeLast() }
             guard line.contains(where: { !isJSONSpace($0) }) else { continue }

@@ -1,15 +1,15 @@
-/// The names that the daemon itself gives to files beside outputs.
+/// File names that the daemon itself uses beside outputs.
 public enum OwnNames {
-    /// Of its lock and of a file that is being written. No output may be called so.
+    /// Prefix of the lock and of a file that is being written. No output may begin with it.
     public static let prefix = ".evertoken-"
-    /// Bytes of an output's name, so that its temporary one (`.evertoken-NAME.new`) fits into the
-    /// 255 that file systems take.
+    /// Maximum bytes of an output's name, so that its temporary name (`.evertoken-NAME.new`) fits
+    /// into the 255 bytes that file systems allow.
     public static let longestOutput = 240
 }
 
 extension FieldReader {
-    /// An output's path: no `..`, no empty name, and none that the daemon uses for itself. Hidden
-    /// files (`.netrc`, `.npmrc`) are files like others.
+    /// An output's path: no `..`, no empty name, and no name that the daemon uses itself. Hidden
+    /// files (`.netrc`, `.npmrc`) are allowed.
     func outputPath() -> String? {
         guard let text = path("crm/token") else { return nil }
         let names = text.split(separator: "/", omittingEmptySubsequences: false)
@@ -34,8 +34,8 @@ extension FieldReader {
 }
 
 extension FieldReader {
-    /// What is written over in its place is there for ever: to remove the file would leave its
-    /// readers with one that has no name any more.
+    /// A file that is written in place must never be removed: its readers would keep a file without
+    /// a name.
     func requireKept(_ output: OutputSpecification) {
         guard output.isWrittenInPlace else { return }
         if output.removeOnExpiry {

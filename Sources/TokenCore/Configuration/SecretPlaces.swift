@@ -1,4 +1,4 @@
-/// One value of a credential that is read from elsewhere.
+/// One value of a credential that is read from a source.
 public struct SecretPlace: Sendable, Equatable {
     /// As the configuration spells it, such as `variables.private_key`.
     public var key: String
@@ -7,7 +7,7 @@ public struct SecretPlace: Sendable, Equatable {
 }
 
 extension CredentialConfiguration {
-    /// All of its values that are secrets or read from a place, in the order people write them.
+    /// All values of the credential that are secrets or are read from a source, in the usual order.
     public var secrets: [SecretPlace] {
         var places = [
             ("client_id", clientID), ("client_secret", clientSecret),
@@ -34,7 +34,7 @@ extension CredentialConfiguration {
 }
 
 extension SecretSource {
-    /// The place in words; nothing of what is there.
+    /// The source in words; nothing of its contents.
     public var placeName: String {
         switch self {
         case .inline: "the configuration"

@@ -1,6 +1,6 @@
-/// What a systemd unit asks for with `LoadCredential=ID:SOCKET`.
+/// A systemd unit's request by `LoadCredential=ID:SOCKET`.
 public struct UnitCredential: Sendable, Hashable {
-    /// The asking unit's whole name, such as `backup.service` or `report@july.service`.
+    /// The requesting unit's whole name, such as `backup.service` or `report@july.service`.
     public var unit: String
     /// What stands before the colon in its `LoadCredential=`.
     public var id: String
@@ -11,8 +11,8 @@ public struct UnitCredential: Sendable, Hashable {
     /// Reads the address that the service manager binds before it connects: a zero byte, a random
     /// number in hexadecimal, `/unit/UNIT/ID` (systemd.exec(5), `LoadCredential=`).
     ///
-    /// - Parameter address: `sun_path` as long as getpeername(2) says it is.
-    /// - Returns: `nil` for every other address, whoever sends it.
+    /// - Parameter address: `sun_path`, with the length that getpeername(2) returns.
+    /// - Returns: `nil` for every other address: any process may connect.
     public init?(address: [UInt8]) {
         guard address.count <= Self.maximumAddress, address.first == 0,
             address.allSatisfy({ $0 < 0x80 })
@@ -30,11 +30,12 @@ public struct UnitCredential: Sendable, Hashable {
 
     /// Bytes of `sun_path` (unix(7)).
     static let maximumAddress = 108
-    /// What the longest address leaves for a unit's name and an id: the rest is the zero byte,
-    /// sixteen digits, `/unit/` and a slash.
+    /// Bytes that the longest address leaves for a unit's name and an id: the others are the zero
+    /// byte, sixteen digits, `/unit/` and a slash.
     static let maximumNames = maximumAddress - 1 - 16 - 6 - 1
 
-    /// A credential's name as systemd takes it: a file name of printable ASCII without a colon.
+    /// Whether systemd accepts the text as a credential name: a file name of printable ASCII
+    /// without a colon.
     static func isID(_ text: String) -> Bool {
         guard (1...maximumNames).contains(text.utf8.count), text != ".", text != ".." else {
             return false
@@ -45,7 +46,7 @@ public struct UnitCredential: Sendable, Hashable {
     }
 }
 
-/// A unit's name, or every instance of a template: `report@*.service`.
+/// A unit's name, or all instances of a template: `report@*.service`.
 public struct UnitPattern: Sendable, Hashable {
     /// As the configuration spells it.
     public let text: String
@@ -54,11 +55,11 @@ public struct UnitPattern: Sendable, Hashable {
     private let prefix: String
     private let suffix: String
 
-    /// Unit types that run programs, and so can have credentials.
+    /// Unit types that run programs and so can have credentials.
     static let types = ["service", "socket", "mount", "swap"]
 
-    /// - Returns: `nil` for what can be the name of no unit (systemd.unit(5)), and for the bare
-    ///   name of a template, which is never started.
+    /// - Returns: `nil` for a name that no unit can have (systemd.unit(5)), and for the bare name
+    ///   of a template, which is never started.
     public init?(_ text: String) {
         let bytes = Array(text.utf8)
         guard bytes.count <= 255, let dot = bytes.lastIndex(of: 0x2E),
@@ -80,14 +81,14 @@ public struct UnitPattern: Sendable, Hashable {
         isDigit(byte) || (0x61...0x7A).contains(byte | 0x20) || ":-_.\\@".utf8.contains(byte)
     }
 
-    /// - Parameter unit: A whole name, already valid.
+    /// - Parameter unit: A whole, valid name.
     public func matches(_ unit: String) -> Bool {
         guard isAnyInstance else { return unit == text }
         return unit.hasPrefix(prefix) && unit.hasSuffix(suffix)
             && unit.utf8.count > prefix.utf8.count + suffix.utf8.count
     }
 
-    /// Whether some unit is meant by both.
+    /// Whether a unit exists that both patterns match.
     func overlaps(_ other: UnitPattern) -> Bool {
         text == other.text || matches(other.text) || other.matches(text)
     }
@@ -101,9 +102,9 @@ public struct UnitGrant: Sendable, Equatable {
     public var id: String
     /// What the unit finds in its credential.
     public var format: OutputSpecification.Format = .raw
-    /// A token that would not last so long is renewed first.
+    /// A token with less remaining life is renewed first.
     public var minimumLife: Duration = .seconds(60)
-    /// For so long the unit's start waits for a token.
+    /// How long the unit's start waits for a token.
     public var timeout: Duration = .seconds(30)
 
     /// The raw token, with the default times.
@@ -115,7 +116,7 @@ public struct UnitGrant: Sendable, Equatable {
     }
 }
 
-/// What every unit may have, by the configuration in force.
+/// What each unit may fetch, by the configuration in force.
 public struct UnitPolicy: Sendable, Equatable {
     /// One grant of one credential.
     public struct Entry: Sendable, Equatable {
@@ -134,7 +135,7 @@ public struct UnitPolicy: Sendable, Equatable {
         }
     }
 
-    /// The one entry that answers, if there is one: the configuration has no two.
+    /// The entry for this request; the configuration check guarantees at most one.
     public func entry(for wanted: UnitCredential) -> Entry? {
         entries.first { $0.grant.allows(wanted) }
     }

@@ -1,8 +1,8 @@
-/// Who may ask for what: no two credentials may answer to one unit and id.
+/// Which units may fetch which credentials: a unit and id must lead to one credential.
 final class UnitClaims {
     private var claims: [(grant: UnitGrant, credential: String)] = []
 
-    /// Complains where somebody else has it already.
+    /// Records a mistake when another credential claims the same unit and id.
     func add(_ grant: UnitGrant, of credential: String, at field: FieldReader) {
         if let other = claims.first(where: {
             $0.grant.id == grant.id && $0.grant.unit.overlaps(grant.unit)
@@ -28,7 +28,7 @@ extension CredentialReading {
         }
     }
 
-    /// A unit's name alone, or an object that says more.
+    /// A unit's name alone, or an object with more settings.
     private func readUnit(_ field: FieldReader) -> UnitGrant? {
         if field.node.text != nil {
             return field.unitPattern().flatMap { checked(UnitGrant(unit: $0, id: name), field) }
@@ -52,7 +52,7 @@ extension CredentialReading {
         return grant.flatMap { checked($0, field) }
     }
 
-    /// systemd puts both names into one socket address, and fails where they do not fit.
+    /// systemd puts both names into one socket address and fails when they do not fit.
     private func checked(_ grant: UnitGrant, _ field: FieldReader) -> UnitGrant? {
         let length = grant.unit.text.utf8.count + grant.id.utf8.count
         guard length > UnitCredential.maximumNames else { return grant }
@@ -81,7 +81,7 @@ extension FieldReader {
         return "\"backup.service\", or \"report@*.service\" for all instances of a template"
     }
 
-    /// A start that hangs for longer helps nobody.
+    /// Bounds the wait, so that a missing token does not block a unit's start for long.
     fileprivate func unitTimeout() -> Duration? {
         guard let time = duration() else { return nil }
         guard time <= .seconds(300) else {
