@@ -14,7 +14,7 @@ enum AuthorizationReading {
             read.parameterNames[name] = value.nonEmptyString("\"appid\"")
         }
         read.acceptsPKCE = object.take("pkce")?.bool() ?? true
-        // Merge patches over the code's exchange: read with it.
+        // Merge patches over the exchange of the code; they are read together with it.
         _ = object.take("request")?.object()
         _ = object.take("response")?.object()
         object.finish()
@@ -29,7 +29,7 @@ enum AuthorizationReading {
 }
 
 extension FieldReader {
-    /// A URL whose scheme is spelled out, or comes from a variable.
+    /// A URL whose scheme is a literal or comes from a variable.
     fileprivate func endpointTemplate() -> Template? {
         let example = "\"https://id.example/authorize\""
         guard let text = nonEmptyString(example) else { return nil }

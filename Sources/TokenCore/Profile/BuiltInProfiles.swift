@@ -1,39 +1,39 @@
-/// The profiles compiled into both programs: a binary run from its build folder finds them.
+/// The profiles compiled into both programs, so that a binary in its build folder has them too.
 public enum BuiltInProfiles {
     /// Bases a profile can extend (profiles.md section 2, rule 1).
     static let baseNames = ["refresh_token", "client_credentials", "none"]
 
-    /// Shipped profiles, in name order. The files stand in `Profiles/`.
+    /// Shipped profiles, sorted by name. Their files are in `Profiles/`.
     public static let shippedNames = shipped.map(\.name)
 
     private static let shipped = ShippedProfiles.files
 
-    /// The name that a slip of the pen probably meant.
+    /// The name that a typing error probably meant.
     public static func nearestName(to name: String) -> String? {
         let name = name.lowercased()
         if shippedNames.contains(name) { return name }
         return name.isEmpty ? nil : nearest(name, among: shippedNames)
     }
 
-    /// Parsed when first named: most programs use a few.
+    /// Parsed at first use: a process uses few of them.
     static func json(named name: String) -> JSONNode? {
         shipped.first { $0.name == name }.flatMap { try? JSONReader.read($0.bytes) }
     }
 
-    /// A shipped profile, read by itself.
+    /// A shipped profile without a configuration.
     public static func profile(named name: String) -> ProviderProfile? {
         let (profile, mistakes) = reading(of: name)
         return mistakes.isEmpty ? profile : nil
     }
 
-    /// A shipped profile with what is wrong with it; a test demands that nothing is.
+    /// A shipped profile with its mistakes; a test requires that there are none.
     static func reading(of name: String) -> (ProviderProfile?, [ConfigurationMistake]) {
         guard let file = shipped.first(where: { $0.name == name }),
             let node = json(named: name)
         else { return (nil, []) }
         let document = ConfigurationDocument(file: "\(name).json", bytes: file.bytes)
         let field = FieldReader(node, path: "", fallbackOffset: 0, document: document)
-        // As if the configuration held it: then its own places are known.
+        // Read as if the configuration held it, so that mistakes have their places.
         let catalogue = ProfileCatalogue(
             configured: [name: ProviderSource(node: node, field: field)])
         return (catalogue.profile(named: name, usedBy: field), document.mistakes)
@@ -61,8 +61,8 @@ public enum BuiltInProfiles {
         }
     }
 
-    /// The parameters of the bases by name, of `authorization_code` (RFC 6749 section 4.1.3) and of
-    /// `device_code` (RFC 8628 section 3.4).
+    /// The parameters of the bases by name, and those of `authorization_code` (RFC 6749 section
+    /// 4.1.3) and `device_code` (RFC 8628 section 3.4).
     static func parameters(ofBase name: String) -> JSONNode? {
         if name == "authorization_code" {
             return [

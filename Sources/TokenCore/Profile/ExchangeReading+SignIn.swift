@@ -1,8 +1,8 @@
-// What a sign-in's exchange takes of a profile's own, and what exchanges name.
+// How a sign-in's exchange derives from the profile's own, and which variables exchanges name.
 
 extension ExchangeReading {
-    /// The patch over a code's exchange as it holds for a device code: not what it says of the
-    /// code's own parameters.
+    /// The patch over the exchange of a code, as it applies to a device code: without the
+    /// parameters that belong to the authorization code.
     static func ofDevice(_ signIn: FieldReader) -> FieldReader {
         guard var members = signIn.node.members,
             let index = members.firstIndex(where: { $0.key == "request" }),
@@ -23,7 +23,7 @@ private let codeParameters: Set<String> = [
 ]
 
 extension ResponseSpecification {
-    /// What later steps can name of it.
+    /// The names by which later steps refer to its results.
     var names: [String] {
         let standard = [
             ("access_token", accessToken), ("refresh_token", refreshToken),
@@ -34,7 +34,7 @@ extension ResponseSpecification {
 }
 
 extension JSONNode {
-    /// Whether a template somewhere in it names a refresh or access token.
+    /// Whether a template in it names a refresh or access token.
     var mentionsGrant: Bool {
         switch kind {
         case .string(let text):
@@ -48,7 +48,7 @@ extension JSONNode {
 }
 
 extension RequestSpecification {
-    /// What the request names itself, its assertions aside.
+    /// The variables that the request names itself, without those of its assertions.
     var ownVariables: Set<String> {
         let templates = [url] + [certificate, privateKey].compactMap { $0 }
         let names: Set<String> = templates.reduce(into: []) { $0.formUnion($1.variables) }
@@ -57,7 +57,7 @@ extension RequestSpecification {
         }
     }
 
-    /// Every variable that must be known to make it.
+    /// Every variable that must be known to make the request.
     var variables: Set<String> {
         assertions.values.reduce(into: ownVariables) { $0.formUnion($1.variables) }
     }

@@ -1,5 +1,5 @@
-/// Reads the exchanges of a profile: its own request and response or its steps, and from them what
-/// `acquire` and an authorization code need.
+/// Reads the exchanges of a profile: its own request and response or its steps, and the exchanges
+/// of `acquire` and of the authorization code, which derive from them.
 struct ExchangeReading {
     let profile: FieldReader
     let base: (_ name: String, _ place: FieldReader) -> JSONNode?
@@ -16,7 +16,7 @@ struct ExchangeReading {
         var acquire: [TokenExchange]?
         var code: [TokenExchange]
         var device: [TokenExchange]
-        /// Whether something says how a code is exchanged.
+        /// Whether the profile says how a code is exchanged.
         var exchangesCode: Bool
     }
 
@@ -26,7 +26,7 @@ struct ExchangeReading {
         var request: FieldReader?
         var response: FieldReader?
         var isCached = false
-        /// Whether its access token becomes the credential's.
+        /// Whether its access token becomes the credential's token.
         var isLast = true
         /// Whether the built-in base below it is `none`.
         var isListedInFull = false
@@ -56,7 +56,7 @@ struct ExchangeReading {
             self.assertions, profile: profile, methods: methods)
         let refresh = sources.compactMap { exchange($0, assertions) }
         guard refresh.count == sources.count else { return nil }
-        // The step that a sign-in or a new grant replaces.
+        // The step that a sign-in or an acquired grant replaces.
         let start = refresh.firstIndex(where: \.spendsGrant) ?? 0
         func replaced(_ base: String, patch: FieldReader?) -> [TokenExchange]? {
             guard let new = derived(base, patch: patch, from: sources[start]),
@@ -123,7 +123,8 @@ struct ExchangeReading {
                 id: id, request: part("request"), response: part("response"), isCached: isCached,
                 isLast: isLast, isListedInFull: rootOf(parent) == "none")
         }
-        // What is missing has been said; later steps would only seem wrong for it.
+        // The missing part is already reported; checks of later steps would only report
+        // consequences.
         return sources.count == elements.count ? sources : nil
     }
 
@@ -161,7 +162,7 @@ struct ExchangeReading {
         return exchange
     }
 
-    /// What later steps read of earlier ones' answers, known to the earlier ones.
+    /// Tells earlier exchanges which parts of their responses later steps read.
     private func linked(_ exchanges: [TokenExchange]) -> [TokenExchange] {
         let wanted = exchanges.flatMap(\.response.stepPointers) + errors.flatMap(\.stepPointers)
         return exchanges.map { exchange in
@@ -185,7 +186,7 @@ struct ExchangeReading {
         return base ?? "client_credentials"
     }
 
-    /// A merge patch over the profile's own exchange whose parameters start from another base.
+    /// A merge patch over the profile's own exchange, with the parameters of another base.
     private func derived(_ base: String, patch: FieldReader?, from own: Source) -> Source? {
         guard let request = own.request, let response = own.response,
             let parameters = BuiltInProfiles.parameters(ofBase: base)
@@ -195,7 +196,7 @@ struct ExchangeReading {
         members.removeAll { $0.key == "params" }
         var all = parameters.members ?? []
         if base == "authorization_code" || base == "device_code" {
-            // The profile's own go along, but for the grant's and what is made of it.
+            // Keeps the profile's own parameters, except those of the grant and those made from it.
             all += ownParameters.filter { own in
                 !grantParameters.contains(own.key) && !own.value.mentionsGrant
                     && !all.contains { $0.key == own.key }
@@ -203,10 +204,10 @@ struct ExchangeReading {
         }
         members.append(JSONMember("params", JSONNode(.object(all)), keyOffset: -1))
         let empty = JSONNode(.object([]), offset: -1)
-        // The profile's own mistakes were recorded when its own exchange was read: a second reading
-        // only speaks of what the patch adds.
+        // The profile's own mistakes were recorded when its own exchange was read; this reading
+        // reports only those of the patch.
         let place = patch ?? profile
-        // Nor is the patch over a code's exchange read twice for the device's.
+        // The patch over a code's exchange is also read only once, not again for the device code.
         let isSilent = patch == nil || base == "device_code"
         let document =
             isSilent ? ConfigurationDocument(file: "", bytes: []) : place.document
@@ -222,7 +223,8 @@ struct ExchangeReading {
         return source
     }
 
-    /// Templates and selectors may name what earlier steps and the profile's assertions give.
+    /// Checks that templates and selectors only name results of earlier steps and the profile's
+    /// assertions.
     private func checkNames(
         _ exchanges: [TokenExchange], sources: [Source],
         assertions: Assertions
@@ -255,7 +257,7 @@ struct ExchangeReading {
         }
     }
 
-    /// Where the part stands, or at the profile for one that it inherited.
+    /// Records the mistake at the part, or at the profile for an inherited part.
     private func complain(at place: FieldReader?, _ problem: String, _ remedy: String) {
         if let place, place.node.offset >= 0 { return place.mistake(problem, remedy) }
         profile.document.record(

@@ -1,10 +1,10 @@
-/// A time that a template was given in epoch seconds, as text.
+/// A time that a template received in epoch seconds, formatted as text.
 struct GivenTime {
     let time: WallTime
-    /// Year 9999: what lies behind it has no text of four digits (RFC 3339 section 1).
+    /// End of the year 9999: later times have no four-digit year (RFC 3339 section 1).
     private static let latest: Int64 = 253_402_300_799
 
-    /// `nil` for what is no such number.
+    /// `nil` for a text that is not such a number.
     init?(_ text: String) {
         guard let seconds = Int64(text), 0...Self.latest ~= seconds else { return nil }
         time = WallTime(epochSeconds: seconds)
@@ -15,10 +15,10 @@ struct GivenTime {
         formatted(["yyyy-MM-dd'T'HH:mm:ssXXX"] + zone)
     }
 
-    /// By a ``DateTimePattern``, in a zone (`UTC` unless said).
+    /// Formatted by a ``DateTimePattern``, in a zone (default `UTC`).
     func formatted(_ arguments: [String]) -> JSONNode? { formatTime(time, arguments) }
 
-    /// What to write instead of a literal that can never do.
+    /// A suggestion for a literal argument that can never be valid.
     static func mistake(in literals: [String?], hasPattern: Bool) -> String? {
         let (pattern, zone) = (hasPattern ? literals[1] : nil, hasPattern ? 2 : 1)
         if let pattern, DateTimePattern(pattern) == nil {

@@ -19,7 +19,7 @@ public struct LifecycleRules: Sendable, Equatable {
     }
     /// Whether a refresh replaces the refresh token; `auto` watches the answers.
     public var refreshToken = RefreshTokenKind.auto
-    /// How long the old refresh token still works after a rotation.
+    /// How long the old refresh token remains usable after a rotation.
     public var reuseGrace: Duration?
     /// A refused refresh also ends the refresh token.
     public var burnedOnFailure = false
@@ -37,21 +37,21 @@ public struct LifecycleRules: Sendable, Equatable {
     public var maxInterval: Duration?
     /// A token must be this old before it can be refreshed.
     public var minAge: Duration?
-    /// So many requests in so long a time.
+    /// At most this many requests per period.
     public var rateLimit: RateLimit?
     /// What ``rateLimit`` counts by.
     public var rateLimitKey = RateLimitKey.refreshToken
     /// The documented life of a refresh token; an answer that says another one wins.
     public var refreshTokenLifetime: Duration?
-    /// It is documented not to expire.
+    /// The provider documents that the refresh token does not expire.
     public var isRefreshTokenEndless = false
-    /// The documented life of an access token, for people to read.
+    /// The documented lifetime of an access token, for display.
     public var accessTokenLifetime: Duration?
     /// What a refresh does to that end; `nil` where the provider does not say.
     public var refreshTokenExpiry: RefreshTokenExpiry?
     /// A token that has ended can never be refreshed.
     public var mustRefreshBeforeExpiry = false
-    /// How the provider may be asked from here without anything being spent.
+    /// A request that tests the connection to the provider without spending anything.
     public var probe: LiveProbe?
 
     /// A provider that documents nothing.

@@ -1,10 +1,11 @@
-/// A provider of the configuration, as written.
+/// A provider as the configuration defines it.
 struct ProviderSource {
     var node: JSONNode
     var field: FieldReader
 }
 
-/// All profiles a configuration can name: the built-in bases, the shipped ones and its own.
+/// All profiles that a configuration can name: the built-in bases, the shipped profiles and its
+/// own.
 ///
 /// A profile is an RFC 7396 merge patch over its base; merging happens on the JSON, reading after,
 /// so that a profile in the configuration behaves exactly like a shipped one.
@@ -16,7 +17,7 @@ final class ProfileCatalogue {
     init(configured: [String: ProviderSource]) { self.configured = configured }
 
     /// - Parameter root: A built-in base that replaces the profile's own (`grant_type`).
-    /// - Returns: `nil` after recording what is wrong where it is wrong.
+    /// - Returns: `nil` after recording each mistake at its place.
     func profile(named name: String, root: String? = nil, usedBy field: FieldReader)
         -> ProviderProfile?
     {
@@ -47,7 +48,8 @@ final class ProfileCatalogue {
         return profile
     }
 
-    /// A profile as it is written, here or in the catalogue, which is parsed once a name.
+    /// A profile as its author wrote it, in the configuration or shipped; shipped ones are parsed
+    /// once.
     private func source(named name: String) -> JSONNode? {
         configured[name]?.node ?? shippedNode(name)
     }
@@ -57,12 +59,12 @@ final class ProfileCatalogue {
         return shipped[name]
     }
 
-    /// The built-in base at the bottom of a chain; circles are found when it is merged.
+    /// The built-in base at the end of an `extends` chain; merging detects cycles.
     private func root(of name: String) -> String {
         var name = name
         for _ in 0..<64 where !BuiltInProfiles.baseNames.contains(name) {
             let parent = source(named: name)?["extends"]?.text ?? "refresh_token"
-            // Over the shipped one of the same name.
+            // It extends the shipped profile of the same name.
             name = parent == name ? shippedNode(name)?["extends"]?.text ?? "refresh_token" : parent
         }
         return name
@@ -72,9 +74,10 @@ final class ProfileCatalogue {
         Set(BuiltInProfiles.shippedNames).union(configured.keys).sorted()
     }
 
-    /// The profile's JSON over all its bases.
+    /// The profile's JSON, merged over all its bases.
     ///
-    /// - Parameter isShipped: It is the shipped one, which one of the same name extends.
+    /// - Parameter isShipped: Take the shipped profile, which a configured one of the same name
+    ///   extends.
     private func merged(
         _ name: String, root: String?, seen: [String], at place: FieldReader,
         isShipped: Bool = false
@@ -104,16 +107,16 @@ final class ProfileCatalogue {
                 isBase ? root ?? parent : parent, root: root, seen: chain, at: place,
                 isShipped: parent == name && !isShipped && shippedNode(name) != nil)
         else { return nil }
-        // Positions of another document would mislead: only this profile's own are kept.
+        // Positions in another document would mislead, so only this profile's own are kept.
         let own = configured[name]?.field.document === place.document && seen.isEmpty
         let over = own ? patch : patch.withoutPositions
-        // A name is not inherited.
+        // The `name` member is not inherited.
         let inherited = mergePatch(below, ["name": nil])
         return keepingPatches(of: inherited.withoutPositions, and: over)
     }
 
-    /// A profile holds patches of its own, which apply later to its request and response: of those
-    /// the nulls must stay.
+    /// A profile contains patches (such as `acquire`) that later apply to its request and response:
+    /// their nulls must survive the merge.
     private func keepingPatches(of below: JSONNode, and over: JSONNode) -> JSONNode {
         var merged = mergePatch(below, over)
         for path in [
@@ -130,7 +133,7 @@ final class ProfileCatalogue {
     }
 }
 
-/// Two patches as one: what the second says last holds, `null` included.
+/// Combines two patches into one: the second wins, `null` included.
 private func composed(_ first: JSONNode?, with second: JSONNode) -> JSONNode {
     guard let changes = second.members else { return second }
     var members = first?.members ?? []
@@ -167,7 +170,7 @@ func mergePatch(_ target: JSONNode, _ patch: JSONNode) -> JSONNode {
 }
 
 extension JSONNode {
-    /// Puts a value where the keys lead, if there is something there.
+    /// Replaces the value at a path of keys, if it exists.
     fileprivate mutating func replace(_ path: ArraySlice<String>, by node: JSONNode) {
         guard let key = path.first else {
             self = node
@@ -180,7 +183,7 @@ extension JSONNode {
         kind = .object(members)
     }
 
-    /// For values whose place is in another document, or in none.
+    /// The value without offsets, for values from another document or from none.
     var withoutPositions: JSONNode {
         switch kind {
         case .array(let elements):

@@ -1,9 +1,9 @@
-/// What a person needs to know to use a profile: for `evertoken providers NAME`.
+/// What a user needs to know to use a profile: for `evertoken providers NAME`.
 public struct ProfileDescription: Sendable {
     public struct Variable: Sendable, Equatable {
         public var name: String
         public var isRequired: Bool
-        /// Default, pattern, what it is.
+        /// Its default, its pattern and its description.
         public var notes: [String]
     }
 
@@ -11,7 +11,7 @@ public struct ProfileDescription: Sendable {
 
     public init(_ profile: ProviderProfile) { self.profile = profile }
 
-    /// Keys of the credential itself, in the order people write them.
+    /// Required keys of the credential itself, in the usual order.
     public var keys: [String] {
         let names = profile.renewalVariables
         let methods = profile.renewals.map(\.request.clientAuthentication)
@@ -26,15 +26,15 @@ public struct ProfileDescription: Sendable {
         return keys
     }
 
-    /// Keys that may be set too.
+    /// Optional keys of the credential.
     public var optionalKeys: [String] {
         profile.renewalVariables.contains("scope") && !keys.contains("scope") ? ["scope"] : []
     }
 
-    /// What the profile says of a key, such as where to find it.
+    /// The profile's description of a key, such as where to find it.
     public func note(on key: String) -> String? { profile.variables[key]?.description }
 
-    /// Those a credential may set, required ones first.
+    /// Variables that a credential may set, required ones first.
     public var variables: [Variable] {
         declared.sorted { left, right in
             let (first, second) = (isNeeded(left.value), isNeeded(right.value))
@@ -54,7 +54,7 @@ public struct ProfileDescription: Sendable {
     }
 
     private var declared: [String: ProfileVariable] {
-        // The daemon's own names have keys of their own.
+        // The daemon's own variables are keys of the credential.
         var variables = profile.variables.filter { name, _ in
             ContextVariable(rawValue: name) == nil
                 || name == ContextVariable.redirectURI.rawValue
@@ -81,7 +81,7 @@ public struct ProfileDescription: Sendable {
         }
     }
 
-    /// How long a refresh token lives, in words; `nil` where there is none.
+    /// How long a refresh token lives, in words; `nil` when the profile uses none.
     public var refreshTokenLife: String? {
         guard profile.usesRefreshToken else { return nil }
         let rules = profile.lifecycle
@@ -108,7 +108,7 @@ public struct ProfileDescription: Sendable {
         return life.map { "\($0); \(kind)" } ?? kind
     }
 
-    /// Anything else that decides how tokens behave.
+    /// Other rules that decide how tokens behave.
     public var remarks: [String] {
         let rules = profile.lifecycle
         var remarks: [String] = []
@@ -129,18 +129,18 @@ public struct ProfileDescription: Sendable {
         return remarks
     }
 
-    /// Where a person signs in, variables as `${…}` unless they have a default.
+    /// The sign-in URL, with variables as `${…}` unless they have a default.
     public var signIn: String? {
         rendered(profile.authorization?.url ?? profile.authorization?.deviceURL)
     }
 
-    /// Where a device asks for its code (RFC 8628).
+    /// The device authorization endpoint (RFC 8628).
     public var deviceSignIn: String? { rendered(profile.authorization?.deviceURL) }
 
-    /// Who signs people in (RFC 8414).
+    /// The authorization server's issuer identifier (RFC 8414).
     public var issuer: String? { rendered(profile.authorization?.issuer) }
 
-    /// Why `evertoken login` does not work; `nil` if it does.
+    /// Why `evertoken login` does not work with it; `nil` if it does.
     public var signInObstacle: String? {
         guard let obstacle = profile.signInObstacle, profile.authorization != nil else {
             return nil
@@ -168,7 +168,7 @@ public struct ProfileDescription: Sendable {
         return [authorization.scope.map { ("scope", $0) }].compactMap { $0 } + fixed
     }
 
-    /// A credential ready to paste: secrets come from files, required variables hold examples.
+    /// A credential ready to paste: secrets come from files, required variables have examples.
     public func credential(named name: String) -> JSONNode {
         let file = { (what: String) -> JSONNode in
             ["file": .string("/etc/evertoken/\(name).\(what)")]
@@ -196,7 +196,7 @@ public struct ProfileDescription: Sendable {
 }
 
 extension Duration {
-    /// `90s`, `5m`, `12h`, `60d`: as the configuration writes it.
+    /// `90s`, `5m`, `12h`, `60d`: the notation of the configuration.
     public var shortText: String {
         let seconds = components.seconds
         if self != .seconds(seconds) { return "\(nanoseconds / 1_000_000)ms" }

@@ -2,11 +2,11 @@
 struct ProfileReading {
     let name: String
     let field: FieldReader
-    /// The merged JSON of a base or profile, for steps that extend one.
+    /// Returns the merged JSON of a base or profile, for steps that extend one.
     let base: (_ name: String, _ place: FieldReader) -> JSONNode?
-    /// The built-in base at the bottom of a profile's chain.
+    /// Returns the built-in base at the end of a profile's `extends` chain.
     let rootOf: (_ name: String) -> String
-    /// Of this one; a credential's `grant_type` may have chosen it.
+    /// The built-in base of this profile; a credential's `grant_type` may have chosen it.
     let root: String
 
     func read() -> ProviderProfile? {
@@ -79,7 +79,7 @@ struct ProfileReading {
         return variables
     }
 
-    /// What the profile itself proposes must be what it allows.
+    /// Default and example of a variable must match its own pattern.
     private func checkPattern(of variable: ProfileVariable, in field: FieldReader) {
         guard let pattern = variable.pattern.flatMap(Pattern.init) else { return }
         for key in ["default", "example"] {

@@ -1,5 +1,5 @@
 extension ProfileDescription {
-    /// What a token of this provider takes and where it comes from, in one line of a list.
+    /// The inputs and the host of this provider, in one line of a list.
     public var summary: String {
         let way: String
         if !profile.usesRefreshToken {
@@ -17,13 +17,13 @@ extension ProfileDescription {
             ? authorization?.url ?? authorization?.deviceURL ?? tokenURL : tokenURL
         let host = knownHost(address)
         let whole = host.isEmpty ? way : "\(way), at \(host)"
-        // 80 columns with the longest name before it.
+        // The list has 80 columns, with the longest name before this text.
         return whole.utf8.count <= 55 ? whole : way
     }
 
     private var tokenURL: Template? { profile.refresh.last?.request.url }
 
-    /// Empty where each credential has a host of its own.
+    /// Empty when each credential has its own host.
     private func knownHost(_ url: Template?) -> String {
         let isSame = url?.variables.allSatisfy { profile.variables[$0]?.defaultValue != nil }
         guard isSame == true, let text = rendered(url) else { return "" }

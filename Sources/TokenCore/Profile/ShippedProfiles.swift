@@ -1,6 +1,6 @@
-/// The files of `Profiles/`, compiled in. A test holds the list to the folder.
+/// The files of `Profiles/`, compiled in. A test compares the list with the folder.
 enum ShippedProfiles {
-    /// In name order.
+    /// Sorted by name.
     static let files: [(name: String, bytes: [UInt8])] = [
         ("adobe-ims", PackageResources.adobe_ims_json),
         ("airtable", PackageResources.airtable_json),

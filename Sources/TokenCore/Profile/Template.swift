@@ -62,12 +62,12 @@ public struct Template: Sendable, Equatable {
         return result
     }
 
-    /// What stands outside of `${…}`.
+    /// The literal text outside of `${…}`.
     var literalText: String {
         segments.map { if case .text(let text) = $0 { text } else { "" } }.joined()
     }
 
-    /// The text, if nothing is interpolated.
+    /// The text, if it contains no `${…}`.
     var constant: String? {
         switch segments.first {
         case nil: ""
@@ -76,8 +76,8 @@ public struct Template: Sendable, Equatable {
         }
     }
 
-    /// The function that cannot take what its arguments are now: unlike an unset variable that is
-    /// no reason to leave the value out.
+    /// The function call that fails for the present values. Unlike an unset variable, a failed call
+    /// must not just omit the value.
     func failure(in context: TemplateContext) -> FailedCall? {
         for case .expression(let expression) in segments {
             if let failed = expression.failure(in: context) { return failed }
@@ -85,8 +85,8 @@ public struct Template: Sendable, Equatable {
         return nil
     }
 
-    /// The text up to where `isPast` says that it has all it needs, `nil` when a variable of it is
-    /// unset, and the variables that form it.
+    /// The rendered text up to the point where `isPast` returns true, `nil` when one of its
+    /// variables is unset; and the variables of that part.
     func start(
         in context: TemplateContext, until isPast: (_ soFar: String) -> Bool
     ) -> (text: String?, variables: Set<String>) {
@@ -114,8 +114,8 @@ public struct Template: Sendable, Equatable {
 }
 
 extension Template {
-    /// The provider's own texts that stand in it as they are: a shell that reads the file would run
-    /// what is in them.
+    /// The provider's values that the template inserts unquoted: a shell that reads the file would
+    /// execute commands in them.
     public var unquotedTexts: [String] {
         let names = segments.reduce(into: Set<String>()) { names, segment in
             if case .expression(let expression) = segment { names.formUnion(expression.untamed) }
@@ -126,7 +126,7 @@ extension Template {
     }
 }
 
-/// A function, and the values that it cannot take.
+/// A function call whose arguments it cannot accept.
 struct FailedCall {
     var function: TemplateFunction
     var arguments: [String]
@@ -158,7 +158,7 @@ indirect enum TemplateExpression: Sendable, Equatable {
         }
     }
 
-    /// The function that cannot take what its arguments are now, if there is one.
+    /// The function call in it that fails for the present values, if any.
     func failure(in context: TemplateContext) -> FailedCall? {
         guard case .call(let function, let arguments) = self else { return nil }
         for argument in arguments {
@@ -169,7 +169,7 @@ indirect enum TemplateExpression: Sendable, Equatable {
         return FailedCall(function: function, arguments: values)
     }
 
-    /// Variables whose text is in the result as it is.
+    /// Variables that the result contains unquoted.
     fileprivate var untamed: Set<String> {
         switch self {
         case .variable(let name): [name]
@@ -188,7 +188,7 @@ indirect enum TemplateExpression: Sendable, Equatable {
     }
 }
 
-/// Recursive descent over what stands between `${` and `}`.
+/// Recursive descent parser for the text between `${` and `}`.
 private struct TemplateParser {
     private(set) var rest: Substring
 
@@ -253,7 +253,7 @@ private struct TemplateParser {
         return .call(function, arguments)
     }
 
-    /// `'it''s'` is `it's`.
+    /// Reads `'it''s'` as `it's`.
     private mutating func quoted() throws(TemplateError) -> String {
         var text = ""
         rest.removeFirst()

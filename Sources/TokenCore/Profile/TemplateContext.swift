@@ -1,5 +1,5 @@
-/// What changes from one request to the next: read once, so that a signature and the header it
-/// signs see the same value.
+/// Values that differ for each request: read once, so that a signature and the header that it
+/// covers have the same value.
 public struct RequestNonce: Sendable, Equatable {
     /// RFC 9562 version 4, lower case.
     public var uuid: String
@@ -13,7 +13,7 @@ public struct RequestNonce: Sendable, Equatable {
 }
 
 extension RequestNonce {
-    /// - Parameter random: So many unpredictable bytes; asked once.
+    /// - Parameter random: Returns `count` unpredictable bytes; called once.
     public init(random: (_ count: Int) -> [UInt8], now: WallTime) {
         let bytes = random(16 + 64)
         // RFC 9562 section 5.4.
@@ -22,8 +22,8 @@ extension RequestNonce {
         id[8] = id[8] & 0x3F | 0x80
         let text = Array(hexadecimal(id))
         let groups = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(text[$0]) }
-        // The alphabet has 62 characters, a byte 256 values: some are a little likelier, which is
-        // good enough for a nonce.
+        // 62 characters for 256 byte values: some are slightly likelier, which is acceptable in a
+        // nonce.
         let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
         let letters = bytes.dropFirst(16).map { alphabet[Int($0) % alphabet.count] }
         self.init(uuid: groups.joined(separator: "-"), random: String(letters), now: now)
@@ -34,9 +34,9 @@ extension RequestNonce {
 public struct TemplateContext: Sendable {
     public var values: [String: JSONNode]
     public var nonce: RequestNonce
-    /// Set for a request that is only shown.
+    /// Set when the request is only displayed.
     var mask: RequestMask?
-    /// By name: what a value that came from an answer must satisfy before it may be a URL's host.
+    /// By variable name: the condition under which a value from a response may form a URL's host.
     var hostRules: [String: HostRule] = [:]
 
     public init(values: [String: JSONNode] = [:], nonce: RequestNonce) {
@@ -47,14 +47,14 @@ public struct TemplateContext: Sendable {
         values[variable.rawValue] = text.map { .string($0) }
     }
 
-    /// Makes the results of earlier steps known as `steps.ID.NAME`.
+    /// Adds the results of earlier steps as `steps.ID.NAME`.
     public mutating func set(_ steps: [StepResult], of exchanges: [TokenExchange]) {
         for step in steps {
             let kept = exchanges.first { $0.id == step.id }?.response.keep ?? []
             for value in step.values {
                 let name = "steps.\(step.id).\(value.key)"
                 values[name] = value.value
-                // By the pattern as it is now: the value may be older than that.
+                // Checked with the present pattern: the value may be older than the profile.
                 let isChecked = kept.contains { part in
                     part.name == value.key && part.selector.isAnchored
                         && part.selector.lets(value.value.canonicalText ?? "")
@@ -68,13 +68,13 @@ public struct TemplateContext: Sendable {
 /// Where a host from an answer may lie: otherwise a forged answer would be sent the client's
 /// secret (profiles.md section 2, rule 4).
 enum HostRule: Sendable, Equatable {
-    /// The profile's own anchored pattern let it pass.
+    /// It matched the profile's own anchored pattern.
     case checked
-    /// Under the same registrable domain as the host that answered.
+    /// It has the same registrable domain as the host that sent the response.
     case sameSite(as: String)
 }
 
-/// The variables that the daemon itself sets. RFC 6749 and RFC 8414 names.
+/// The variables that the daemon sets itself, by their names in RFC 6749 and RFC 8414.
 public enum ContextVariable: String, Sendable, CaseIterable {
     case clientID = "client_id"
     case clientSecret = "client_secret"

@@ -1,6 +1,6 @@
 import Crypto
 
-/// The functions of the template language. Pure: time and randomness come with the nonce.
+/// The functions of the template language. They are pure: time and randomness come from the nonce.
 enum TemplateFunction: String, CaseIterable, Sendable {
     case concat, upper, lower, substr, int, urlencode, base64, base64url
     case hash
@@ -11,9 +11,9 @@ enum TemplateFunction: String, CaseIterable, Sendable {
     case signBase64url = "sign_base64url"
     case signHex = "sign_hex"
     case uuid, random, now
-    // A time that was given in epoch seconds, such as expires_at.
+    // Format a time given in epoch seconds, such as expires_at.
     case rfc3339, time
-    // As one word of a file that another program reads (TextQuoting).
+    // Quote a text as one word of a file that another program reads (TextQuoting).
     case shell, json, ini, netrc, curl
 
     var argumentCounts: ClosedRange<Int> {
@@ -51,7 +51,8 @@ enum TemplateFunction: String, CaseIterable, Sendable {
 
     static let hashes = ["md5", "sha1", "sha256", "sha384", "sha512"]
 
-    /// What to write instead, where a literal argument (`nil` for others) can never do.
+    /// A suggestion for a literal argument that can never be valid; `literals` has `nil` for
+    /// others.
     func mistake(in literals: [String?]) -> String? {
         switch self {
         case .hash, .hashBase64, .hmac, .hmacBase64:
@@ -83,7 +84,7 @@ enum TemplateFunction: String, CaseIterable, Sendable {
         return nil
     }
 
-    /// `nil` when an argument makes no sense.
+    /// `nil` when an argument is invalid.
     func apply(_ arguments: [String], _ nonce: RequestNonce) -> JSONNode? {
         switch self {
         case .concat: return .string(arguments.joined())
@@ -113,7 +114,7 @@ enum TemplateFunction: String, CaseIterable, Sendable {
         }
     }
 
-    /// Whether its result is harmless wherever it stands, whatever it was given.
+    /// Whether its result is safe to insert anywhere, for any arguments.
     var tames: Bool {
         switch self {
         case .shell, .json, .ini, .netrc, .curl: true
@@ -159,7 +160,7 @@ enum TemplateFunction: String, CaseIterable, Sendable {
     }
 }
 
-/// Letters a-z only: the result must not depend on a locale.
+/// Only the letters a-z: the result must not depend on a locale.
 private func asciiUppercased(_ text: String) -> String {
     String(decoding: text.utf8.map { 0x61...0x7A ~= $0 ? $0 - 32 : $0 }, as: UTF8.self)
 }

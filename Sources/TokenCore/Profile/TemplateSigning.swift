@@ -1,9 +1,9 @@
-// sign('RS256', key, text): the signature of a text, for endpoints that want their parameters
-// signed. The algorithms are those of assertions (RFC 7518, RFC 8037); RS256 is what others call
-// RSA2 or SHA256withRSA. RS, HS and EdDSA signatures of one text are the same every time; PS and ES
-// are made with randomness and differ, so one belongs in one place of a request.
+// sign('RS256', key, text): the signature of a text, for endpoints that require signed parameters.
+// The algorithms are those of assertions (RFC 7518, RFC 8037); other names of RS256 are RSA2 and
+// SHA256withRSA. RS, HS and EdDSA signatures of a text are always the same; PS and ES signatures
+// are randomised and differ, so a request should contain such a call only once.
 extension TemplateFunction {
-    /// Whether it signs, with the key that is its second argument.
+    /// Whether it signs; its second argument is then the key.
     var signs: Bool { self == .sign || self == .signBase64url || self == .signHex }
 
     /// - Parameter arguments: The algorithm, the key and the text.
@@ -16,7 +16,7 @@ extension TemplateFunction {
         }
     }
 
-    /// Why there is no signature; nothing of the key is in it.
+    /// Why no signature can be made; contains nothing of the key.
     func signingMistake(_ arguments: [String]) -> RequestError? {
         guard signs, case .failure(let failure) = Self.signature(arguments) else { return nil }
         return RequestError(
@@ -40,8 +40,8 @@ extension TemplateFunction {
 }
 
 extension SigningKey {
-    /// A key as ``init(_:encoding:)`` takes it, or the base 64 of its DER alone, as some consoles
-    /// hand it out.
+    /// A key in the forms of ``init(_:encoding:)``, or only the base 64 of its DER, which some
+    /// consoles issue.
     fileprivate init(
         _ text: String, for algorithm: AssertionSpecification.Algorithm
     ) throws(Failure) {
@@ -80,7 +80,7 @@ extension SigningKey {
 }
 
 extension Template {
-    /// Names of the keys that it signs with; an HMAC's is any text.
+    /// Names of the keys that it signs with; the key of an HMAC is any text.
     var signingKeys: Set<String> {
         segments.reduce(into: []) { names, segment in
             if case .expression(let expression) = segment {
