@@ -1,16 +1,16 @@
-/// A profile's assertions.
+/// The assertions of a profile.
 struct Assertions {
     var named: [String: AssertionSpecification] = [:]
-    /// The one named `client`, by the authentication that it is for.
+    /// The assertion named `client`, for each authentication method that uses it.
     var clients: [ClientAuthentication: AssertionSpecification] = [:]
-    /// All that were given, the broken ones too.
+    /// All names that the profile gives, including assertions with mistakes.
     var names: Set<String> = []
 }
 
 /// Reads a profile's `assertions`.
 struct AssertionReading {
-    /// The assertion by which a client authenticates; a profile's own of this name is a merge patch
-    /// over these defaults (RFC 7523 section 3).
+    /// Name of the assertion by which a client authenticates; a profile's own assertion of this
+    /// name is a merge patch over these defaults (RFC 7523 section 3).
     static let client = "client"
 
     static func clientDefaults(_ method: ClientAuthentication) -> JSONNode {
@@ -27,7 +27,7 @@ struct AssertionReading {
         return ["key": "${private_key}", "header": ["kid": "${key_id}"], "claims": claims]
     }
 
-    /// - Parameter methods: The client authentications of the profile's exchanges.
+    /// - Parameter methods: The client authentication methods of the profile's exchanges.
     static func read(
         _ field: FieldReader?, profile: FieldReader, methods: [ClientAuthentication]
     ) -> Assertions {

@@ -16,25 +16,26 @@ public struct AssertionSpecification: Sendable, Equatable {
         case hs512 = "HS512"
         case edDSA = "EdDSA"
     }
-    /// How the key is written. `nil` tells by its looks: PEM, a JWK, else the text itself.
+    /// The format of the key. `nil` detects it: PEM, a JWK, else the text itself.
     public enum KeyEncoding: String, Sendable, CaseIterable { case pem, jwk, utf8, hex, base64 }
 
-    /// `nil`: what fits the key.
+    /// `nil` chooses the algorithm that fits the key.
     public var algorithm: Algorithm?
     public var key: Template
     public var keyEncoding: KeyEncoding?
     public var header: [NamedTemplate] = []
     public var claims: [NamedTemplate] = []
     public var lifetime: Duration = .seconds(300)
-    /// Whether only a private key will do.
+    /// Whether the key must be a private key.
     public var isPrivateOnly = false
 
-    /// Every variable it names.
+    /// Every variable that it names.
     var variables: Set<String> {
         (header + claims).reduce(into: key.variables) { $0.formUnion($1.value.variables) }
     }
 
-    /// Seconds that `iat` lies in the past: a host whose clock is a little ahead is not refused.
+    /// How many seconds `iat` is in the past, so that a host with a slightly fast clock is
+    /// accepted.
     var issuedAgo: Int64 { min(30, lifetime.components.seconds / 2) }
 
     /// The header and claims as JSON. Parts whose variable is unset are left out; `iat` and `exp`
@@ -60,7 +61,7 @@ public struct AssertionSpecification: Sendable, Equatable {
 
     /// The compact serialization (RFC 7515 section 7.1).
     ///
-    /// - Throws: ``RequestError`` when the key is missing or is none for the algorithm.
+    /// - Throws: ``RequestError`` when the key is missing or does not fit the algorithm.
     func signed(in context: TemplateContext, name: String) throws(RequestError) -> String {
         guard let text = key.text(in: context) else {
             let missing = key.variables.filter { context.values[$0] == nil }.sorted()

@@ -1,9 +1,9 @@
-/// What a credential gives to templates, its secrets read.
+/// The values that a credential provides to templates, with its secrets read.
 public struct CredentialValues: Sendable {
     public var clientID: String?
     public var clientSecret: String?
     public var scope: String?
-    /// The credential's own; the profile's defaults stand behind them.
+    /// The credential's own variables; the profile's defaults apply where they are unset.
     public var variables: [String: JSONNode]
 
     public init(
@@ -16,7 +16,7 @@ public struct CredentialValues: Sendable {
 }
 
 extension TemplateContext {
-    /// Everything that the request of a record may name.
+    /// All values that the request for a record may name.
     public init(
         _ values: CredentialValues, profile: ProviderProfile, record: SlotRecord,
         nonce: RequestNonce

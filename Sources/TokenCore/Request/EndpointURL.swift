@@ -1,14 +1,14 @@
-/// Where a token request may go: https, or http on this host's loopback.
+/// Which URLs a token request may use: https, or http on this host's loopback.
 public enum EndpointURL {
     /// What is wrong with a rendered URL, or `nil`.
     ///
-    /// - Parameter isOurs: It stands in the configuration, so that its host may be quoted.
+    /// - Parameter isOurs: The URL comes from the configuration, so its host may be quoted.
     static func problem(of url: String, isOurs: Bool = false) -> RequestError? {
         let isSecure = url.hasBytePrefix("https://")
         guard isSecure || url.hasBytePrefix("http://") else {
             return RequestError(problem: "has no https scheme", remedy: "start it with https://")
         }
-        // From here on it is ASCII: metadata and answers give URLs too.
+        // From here on the URL is ASCII; metadata and responses contain URLs too.
         guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             if let problem = foreignHost(authority(of: url), isOurs: isOurs) { return problem }
             return RequestError(
@@ -41,7 +41,7 @@ public enum EndpointURL {
         return nil
     }
 
-    /// A host that is not ASCII: the DNS has another spelling of it.
+    /// A host that is not ASCII must be written in its DNS form.
     private static func foreignHost(_ authority: Substring, isOurs: Bool) -> RequestError? {
         guard !authority.utf8.allSatisfy({ $0 < 0x80 }), !authority.contains("@") else {
             return nil
@@ -60,13 +60,13 @@ public enum EndpointURL {
         return url[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" && $0 != "#" }
     }
 
-    /// Scheme, host and port as they stand in the URL.
+    /// Scheme, host and port as the URL spells them.
     public static func spelledOrigin(of url: String) -> String {
         let scheme = url.hasBytePrefix("http://") ? "http://" : "https://"
         return scheme + authority(of: url)
     }
 
-    /// What follows the host, with the query.
+    /// Path and query.
     public static func path(of url: String) -> String {
         guard let scheme = url.firstRange(of: "://") else { return url }
         return String(url[scheme.upperBound...].drop { !"/?#".contains($0) })
@@ -81,12 +81,12 @@ public enum EndpointURL {
         return String(authority.prefix { $0 != ":" })
     }
 
-    /// Scheme, host and port (RFC 6454 section 4): the same for every way to spell them.
+    /// Scheme, host and port (RFC 6454 section 4), normalised.
     static func origin(of url: String) -> String {
         let isSecure = url.hasBytePrefix("https:")
         let authority = authority(of: url).asciiLowercased
-        // Behind the last colon, unless that stands in an address's brackets; it may be empty
-        // (RFC 3986 section 3.2.3).
+        // The text after the last colon, unless the colon is inside the brackets of an IPv6
+        // address; the port may be empty (RFC 3986 section 3.2.3).
         let behind = authority.utf8.reversed().prefix { $0 != 0x3A }
         let hasPort = behind.count < authority.utf8.count && !behind.contains(0x5D)
         let host = hasPort ? String(authority.dropLast(behind.count + 1)) : authority
@@ -95,9 +95,9 @@ public enum EndpointURL {
         return "\(isSecure ? "https" : "http")://\(host):\(port)"
     }
 
-    /// Whether two hosts belong to the same owner, as far as names can tell without the public
-    /// suffix list: the last two labels are the same, three where the last two look like a
-    /// registry's (`co.uk`, `com.cn`). Addresses must be equal.
+    /// Whether two hosts probably belong to the same owner, judged without the public suffix list:
+    /// the last two labels are equal, or three where the last two look like a registry's (`co.uk`,
+    /// `com.cn`). IP addresses must be equal.
     static func isSameSite(_ left: String, _ right: String) -> Bool {
         if left == right { return true }
         let (leftLabels, rightLabels) = (labels(left), labels(right))
@@ -114,7 +114,7 @@ public enum EndpointURL {
         host.split(separator: ".", omittingEmptySubsequences: false)
     }
 
-    /// Whether it leads to this host's loopback: such a request goes through no proxy.
+    /// Whether the URL's host is this host's loopback: such a request uses no proxy.
     public static func isLoopback(_ url: String) -> Bool {
         isLoopback(authority(of: url).asciiLowercased[...])
     }
@@ -140,7 +140,7 @@ extension RequestSpecification {
         }
     }
 
-    /// The URL as far as it says where it leads, and the variables in that.
+    /// The URL up to the end of its authority, and the variables of that part.
     func leadingURL(in context: TemplateContext) -> (text: String?, variables: Set<String>) {
         url.start(in: context, until: hasAuthority)
     }
@@ -150,7 +150,7 @@ extension RequestSpecification {
         return soFar[scheme.upperBound...].contains { "/?".contains($0) }
     }
 
-    /// The URL to send to, judged.
+    /// The request's URL, checked.
     func checkedURL(in context: TemplateContext) throws(RequestError) -> String {
         guard let target = renderURL(in: context) else {
             let missing = url.variables.filter { context.values[$0] == nil }.sorted()
@@ -158,7 +158,7 @@ extension RequestSpecification {
                 problem: "the URL needs \(missing.joined(separator: ", "))",
                 remedy: "set it under \"variables\"")
         }
-        // Only shown, with a host that an answer will tell.
+        // Only displayed, with a host that comes from a response.
         if let mask = context.mask, mask.isIn(target) { return target }
         if let problem = EndpointURL.problem(of: target) {
             throw RequestError(

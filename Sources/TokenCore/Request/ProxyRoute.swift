@@ -1,4 +1,4 @@
-/// What a provider or a credential says of proxies.
+/// The proxy setting of a provider or a credential.
 public enum ProxyChoice: Sendable, Equatable {
     case none
     case url(String)
@@ -6,20 +6,20 @@ public enum ProxyChoice: Sendable, Equatable {
 
 /// Which proxy the requests of a credential go through.
 public struct ProxyRoute: Sendable, Equatable {
-    /// The credential's own choice; it goes before the provider's.
+    /// The credential's own setting; it wins over the provider's.
     public var own: ProxyChoice?
-    /// The one for all requests; last.
+    /// The global proxy, used when neither sets one.
     public var standard: String?
-    /// Where the requests of any of them go straight to.
+    /// Hosts that are reached directly, whichever proxy applies.
     public var exceptions: [ProxyException] = []
 
     public init() {}
 
-    /// The proxy for one request; `nil` where it goes straight to its host.
+    /// The proxy for one request; `nil` when it goes directly to its host.
     ///
     /// - Parameters:
-    ///   - url: The request's.
-    ///   - provider: What its profile says.
+    ///   - url: The URL of the request.
+    ///   - provider: The setting of the credential's profile.
     public func proxy(to url: String, provider: ProxyChoice?) -> String? {
         guard case .url(let proxy)? = own ?? provider ?? standard.map(ProxyChoice.url),
             !EndpointURL.isLoopback(url), !exceptions.contains(where: { $0.matches(url) })
@@ -28,13 +28,13 @@ public struct ProxyRoute: Sendable, Equatable {
     }
 }
 
-/// One entry of `no_proxy`. Names are compared as they are written in the URL: nothing is resolved.
+/// One entry of `no_proxy`. Names are compared as the URL spells them; nothing is resolved.
 public struct ProxyException: Sendable, Equatable {
     private enum Hosts: Sendable, Equatable {
         case all
-        /// A name; and what is below it.
+        /// A name and its subdomains.
         case name(String)
-        /// What is below a name.
+        /// Only the subdomains of a name.
         case below(String)
         case network(NetworkAddress, bits: Int)
     }
@@ -63,7 +63,7 @@ public struct ProxyException: Sendable, Equatable {
         }
     }
 
-    /// Whether a URL's host and port are meant.
+    /// Whether the exception applies to the host and port of a URL.
     public func matches(_ url: String) -> Bool {
         guard let scheme = url.firstRange(of: "://"),
             let (host, port) = Self.place(
@@ -97,7 +97,7 @@ public struct ProxyException: Sendable, Equatable {
         return (address, bits)
     }
 
-    /// A host and its port; an IPv6 address may stand in brackets (RFC 3986 section 3.2.2).
+    /// Splits a host from its port; an IPv6 address may have brackets (RFC 3986 section 3.2.2).
     private static func place(_ text: some StringProtocol) -> (host: String, port: UInt16?)? {
         if NetworkAddress(text) != nil { return (String(text), nil) }
         var host = text[...]
@@ -116,7 +116,7 @@ public struct ProxyException: Sendable, Equatable {
         return (String(host), port)
     }
 
-    /// A DNS name in lower case without the dot of the root; `nil` if it is none.
+    /// A DNS name in lower case without the dot of the root; `nil` if it is not one.
     private static func name(_ text: some StringProtocol) -> String? {
         let lowered = text.asciiLowercased
         let name = lowered.hasSuffix(".") ? String(lowered.dropLast()) : lowered

@@ -1,6 +1,6 @@
-/// Host names outside ASCII as the DNS has them (RFC 3492, RFC 5890).
+/// Host names outside ASCII in their DNS form (RFC 3492, RFC 5890).
 enum Punycode {
-    /// A host with each of its labels in ASCII; `nil` where a label becomes too long for the DNS.
+    /// A host with each of its labels in ASCII; `nil` when a label becomes too long for the DNS.
     static func host(_ host: some StringProtocol) -> String? {
         let labels = host.lowercased().split(separator: ".", omittingEmptySubsequences: false)
             .map { label in
@@ -10,7 +10,7 @@ enum Punycode {
         return labels.joined(separator: ".")
     }
 
-    // The names and numbers of RFC 3492 section 5.
+    // Names and numbers of RFC 3492 section 5.
     private static let (base, tMin, tMax, skew, damp) = (36, 1, 26, 38, 700)
 
     /// RFC 3492 section 6.3.

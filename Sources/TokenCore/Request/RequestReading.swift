@@ -34,7 +34,7 @@ struct RequestReading {
             privateKey: tls.privateKey, caFile: tls.caFile, proxy: proxy)
     }
 
-    /// Only JSON can nest; elsewhere an array is a parameter that is given more than once.
+    /// Only JSON can nest; in a form an array is a repeated parameter.
     private func checkNesting(
         _ parameters: JSONNode?, _ encoding: RequestSpecification.Encoding?
     ) {
@@ -76,7 +76,7 @@ struct RequestReading {
         }
     }
 
-    /// Parameters of a query cannot nest, whatever the body can.
+    /// Query parameters cannot nest, whatever the body's encoding.
     private func readQuery(_ field: FieldReader?) -> [NamedTemplate] {
         (field?.object()?.takeAll() ?? []).compactMap { name, _, value in
             if let nested = value.nested ?? (value.node.isNull ? value : nil) {
@@ -105,7 +105,7 @@ struct RequestReading {
 }
 
 extension FieldReader {
-    /// What no form or query can say of this value: an object, or what nests in an array.
+    /// The part that a form or query cannot express: an object, or a nested value in an array.
     fileprivate var nested: FieldReader? {
         if node.members != nil { return self }
         for (index, element) in (node.elements ?? []).enumerated()
@@ -115,7 +115,7 @@ extension FieldReader {
         return nil
     }
 
-    /// An object of templated values by name.
+    /// An object with a template for each name.
     func namedTemplates() -> [NamedTemplate] {
         (object()?.takeAll() ?? []).compactMap { name, _, value in
             value.templatedValue().map { NamedTemplate(name: name, value: $0) }

@@ -1,4 +1,4 @@
-/// A request as it goes on the wire, transport aside.
+/// A request ready to send, without its transport settings.
 public struct RenderedRequest: Sendable, Equatable {
     /// The HTTP method.
     public var method: String
@@ -43,7 +43,7 @@ public struct RequestError: Error, Equatable, Sendable {
     /// What to do, as an imperative sentence without its full stop.
     public var remedy: String
 
-    /// Nothing was sent for it.
+    /// The request was not sent.
     public var cause: Cause {
         Cause(.requestNotMade, CauseFacts(detail: problem, advice: remedy))
     }
@@ -100,7 +100,7 @@ extension RequestSpecification {
         return request
     }
 
-    /// Unless the profile names its own.
+    /// Adds the header unless the profile sets its own.
     private func addContentType(_ type: String, to headers: inout [HeaderField]) {
         if headers.contains(where: { $0.name.lowercased() == "content-type" }) { return }
         headers.append(HeaderField("Content-Type", type))
@@ -115,7 +115,7 @@ extension RequestSpecification {
         return fields
     }
 
-    /// The grant's parameters and the client's, under their wire names.
+    /// The parameters of the grant and of the client, under their names on the wire.
     private func parameters(
         in context: TemplateContext
     ) throws(RequestError) -> [(String, JSONNode)] {
@@ -159,7 +159,7 @@ extension RequestSpecification {
     ) throws(RequestError) -> [(String, String)] {
         var pairs: [(String, String)] = []
         for (name, value) in values {
-            // A parameter may be given more than once (RFC 8707 section 2).
+            // A parameter may be repeated (RFC 8707 section 2).
             for part in value.elements ?? [value] where !part.isNull {
                 guard let text = part.canonicalText else {
                     throw RequestError(
@@ -207,7 +207,7 @@ extension RequestSpecification {
         }
     }
 
-    /// Makes the assertions known as `assertions.NAME`.
+    /// Adds each assertion, signed, as `assertions.NAME`.
     private func sign(in context: inout TemplateContext) throws(RequestError) {
         for (name, assertion) in assertions.sorted(by: { $0.key < $1.key }) {
             if let mask = context.mask {

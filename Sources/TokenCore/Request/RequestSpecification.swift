@@ -27,11 +27,11 @@ public struct RequestSpecification: Sendable, Equatable {
     public var url: Template
     /// How the client identifies itself.
     public var clientAuthentication = ClientAuthentication.post
-    /// Over the base `none` a profile lists all that it sends, the client's id too.
+    /// Over the base `none` a profile lists every parameter that it sends, `client_id` included.
     public var isListedInFull = false
     /// Where ``parameters`` go.
     public var encoding = Encoding.form
-    /// Wire names by RFC name.
+    /// Names on the wire by RFC name.
     public var parameterNames: [String: String] = [:]
     /// Under their RFC names, in order; the client's own are added when it is rendered.
     public var parameters: [NamedTemplate] = []
@@ -39,7 +39,8 @@ public struct RequestSpecification: Sendable, Equatable {
     public var query: [NamedTemplate] = []
     /// Header fields besides those that the encoding brings.
     public var headers: [NamedTemplate] = []
-    /// The signed assertions it names, `client` among them where the client authenticates by one.
+    /// The signed assertions that it names; `client` among them when the client authenticates by
+    /// one.
     public var assertions: [String: AssertionSpecification] = [:]
     /// The client's certificate and its key: a path, or the PEM text itself.
     public var certificate: Template?
@@ -47,7 +48,7 @@ public struct RequestSpecification: Sendable, Equatable {
     public var privateKey: Template?
     /// PEM bundle that replaces the system's authorities for this endpoint.
     public var caFile: String?
-    /// The provider's choice of a proxy.
+    /// The provider's proxy setting.
     public var proxy: ProxyChoice?
 }
 
@@ -59,14 +60,14 @@ public struct NamedTemplate: Sendable, Equatable {
     public var value: TemplatedValue
 }
 
-/// A JSON value with templates for strings.
+/// A JSON value whose strings are templates.
 public indirect enum TemplatedValue: Sendable, Equatable {
     case literal(JSONNode)
     case template(Template)
     case array([TemplatedValue])
     case object([TemplatedMember])
 
-    /// `nil` when a template's variable is unset; inside arrays and objects the part is left out.
+    /// `nil` when a variable is unset; in arrays and objects only that part is omitted.
     public func value(in context: TemplateContext) -> JSONNode? {
         switch self {
         case .literal(let node): node
@@ -77,7 +78,7 @@ public indirect enum TemplatedValue: Sendable, Equatable {
         }
     }
 
-    /// The text, where it is one that never changes.
+    /// The text, if it never changes.
     var constant: String? {
         switch self {
         case .literal(let node): node.text

@@ -1,5 +1,5 @@
-/// Stands for what must not or cannot be shown in a request that is only shown. It survives every
-/// encoding, and a function of it is a secret.
+/// Replaces values that must not or cannot be shown when a request is only displayed. The mask
+/// survives every encoding, and a function of a masked value is masked too.
 struct RequestMask: Sendable {
     private static let opening = "EVTK~"
     private static let closing = "~KTVE"
@@ -8,27 +8,27 @@ struct RequestMask: Sendable {
     func name(_ name: String) -> String { Self.opening + name + Self.closing }
     func isIn(_ text: String) -> Bool { text.contains(Self.opening) }
 
-    /// What a function makes of these: a secret if one of them holds a secret, a value that is not
-    /// known if one is not known, `nil` if all are known.
+    /// The mask for a function's result: a secret if one argument contains a secret, unknown if one
+    /// is unknown, `nil` if all are known.
     func result(of values: [String]) -> String? {
         if values.contains(where: { $0.contains(secret) }) { return secret }
         return values.first(where: isIn)
     }
 
-    /// `«secret»` where the mask stood.
+    /// Shows `«secret»` in place of the mask.
     func shown(_ text: String) -> String {
         text.replacing(Self.opening, with: "«").replacing(Self.closing, with: "»")
     }
 }
 
-/// The exact requests a credential would send, secrets as `«secret»`, for `evertoken check NAME
-/// --show-request`. Reads no secret and sends nothing.
+/// The exact requests that a credential would send, secrets as `«secret»`, for `evertoken check
+/// NAME --show-request`. Reads no secret and sends nothing.
 public struct ShownRequests: Sendable {
     /// One request under its heading.
     public struct Part: Sendable, Equatable {
         public var heading: String
         public var text: String
-        /// What is left out because its variable is not set.
+        /// Parts that are omitted because a variable is unset.
         public var notes: [String]
         /// Why the request cannot be made.
         public var problem: String?
@@ -87,7 +87,7 @@ public struct ShownRequests: Sendable {
             switch source {
             case _ where variable.isSecret: values.variables[name] = .string(mask.secret)
             case .literal(let node) where !variable.isFromFile: values.variables[name] = node
-            // No secret, but not known without looking there.
+            // Not secret, but unknown without reading the source.
             case .literal, .secret: values.variables[name] = .string(mask.name(name))
             }
         }
@@ -120,7 +120,7 @@ public struct ShownRequests: Sendable {
         return context
     }
 
-    /// Names that the daemon itself sets are left out on purpose, such as a scope.
+    /// Variables of the daemon itself, such as a scope, are omitted on purpose and not noted.
     private static func omissions(
         in request: RequestSpecification, _ context: TemplateContext
     ) -> [String] {

@@ -2,8 +2,8 @@ import Crypto
 import CryptoExtras
 import FoundationEssentials
 
-/// A key that can sign a JWT. ECDSA and RSASSA-PSS draw randomness of their own (BoringSSL's); all
-/// else here is a pure function.
+/// A key that can sign a JWT. ECDSA and RSASSA-PSS use BoringSSL's randomness; everything else here
+/// is a pure function.
 enum SigningKey {
     case rsa(_RSA.Signing.PrivateKey)
     case p256(P256.Signing.PrivateKey)
@@ -14,7 +14,7 @@ enum SigningKey {
 
     typealias Algorithm = AssertionSpecification.Algorithm
 
-    /// Never holds any of the key.
+    /// Never contains any of the key.
     struct Failure: Error {
         var problem: String
         var remedy: String
@@ -23,7 +23,7 @@ enum SigningKey {
     init(
         _ text: String, encoding: AssertionSpecification.KeyEncoding?
     ) throws(Failure) {
-        // Keys out of JSON files and environment variables come with their line breaks spelled.
+        // Keys from JSON files and environment variables may have escaped line breaks.
         let text =
             text.contains("-----BEGIN") ? text.replacing("\\n", with: "\n") : text
         let start = text.drop(while: \.isWhitespace)
@@ -49,7 +49,7 @@ enum SigningKey {
 
     private static let plainPEM = "write it as plain PEM: openssl pkey -in KEY -out PLAIN"
 
-    /// PKCS#8, PKCS#1 (RSA) or SEC 1 (EC); other blocks of the text are passed over.
+    /// Reads PKCS#8, PKCS#1 (RSA) or SEC 1 (EC); skips other blocks of the text.
     private static func pem(_ text: String) throws(Failure) -> SigningKey {
         guard !text.contains("ENCRYPTED") else {
             throw Failure(problem: "is encrypted", remedy: plainPEM)
@@ -72,7 +72,7 @@ enum SigningKey {
             remedy: plainPEM)
     }
 
-    /// RFC 8410 section 7: always these 16 bytes, then the key's 32.
+    /// RFC 8410 section 7: a fixed prefix of 16 bytes, then the 32 bytes of the key.
     private static func ed25519(pkcs8 block: String) -> Curve25519.Signing.PrivateKey? {
         let body = block.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("-----") }
             .joined().prefix { $0 != "=" }
@@ -113,10 +113,10 @@ enum SigningKey {
         throw Failure(problem: "is no private JWK of a known type", remedy: remedy)
     }
 
-    /// The algorithm asked for, if it fits, or the one that this kind of key signs with.
+    /// The requested algorithm, if it fits the key, or the default for this kind of key.
     ///
-    /// - Parameter isPrivateOnly: For private_key_jwt: what is no private key would silently become
-    ///   an HMAC key.
+    /// - Parameter isPrivateOnly: For private_key_jwt: any other text would silently become an HMAC
+    ///   key.
     func algorithm(
         asked: Algorithm?, isPrivateOnly: Bool = false
     ) throws(Failure) -> Algorithm {
