@@ -1,4 +1,4 @@
-/// The body of an answer, as far as it can be understood.
+/// The body of a response, as far as it can be parsed.
 enum AnswerBody {
     case parsed(JSONNode)
     case empty
@@ -34,8 +34,8 @@ enum AnswerBody {
         if case .parsed(let node) = self { node } else { nil }
     }
 
-    /// A byte order mark and bytes that are no UTF-8 in some field nobody needs are forgiven: what
-    /// was granted must not be lost for them. A token with such a byte is refused where it is used.
+    /// Tolerates a byte order mark and invalid UTF-8 in fields that are not read: a granted token
+    /// must not be lost because of them. A token with such a byte is refused where it is used.
     static func json(_ bytes: [UInt8]) -> JSONNode? {
         let isMarked = bytes.starts(with: [0xEF, 0xBB, 0xBF])
         let plain = isMarked ? Array(bytes.dropFirst(3)) : bytes
@@ -44,7 +44,7 @@ enum AnswerBody {
         return repaired == plain ? nil : try? JSONReader.read(repaired)
     }
 
-    /// `a=b&c=d` as an object of strings; `nil` if a pair has no `=` or a key stands twice.
+    /// `a=b&c=d` as an object of strings; `nil` if a pair has no `=` or a key occurs twice.
     private static func form(_ bytes: [UInt8]) -> JSONNode? {
         guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
         var members: [JSONMember] = []

@@ -1,14 +1,14 @@
-/// Something odd about an answer that a person may want to know. Never holds a token.
+/// Something unusual in a response that the operator may want to know. Never contains a token.
 public enum AnswerNote: Sendable, Equatable {
-    /// The ends that the answer gives differ by this much; the earliest one rules.
+    /// The expiry times in the response differ by this much; the earliest one is used.
     case expiryDisagrees(by: Duration)
     /// The expiry was missing or unusable; the default was taken.
     case expiryAssumed(Duration)
-    /// An end that cannot be meant, such as a JWT's that lies before its issue, was left out.
+    /// An implausible expiry was ignored, such as that of a JWT that expires before its issue.
     case expiryIgnored
-    /// The answer was cut, and its refresh token was found in what there is.
+    /// The response was truncated, and its refresh token was found in the part that arrived.
     case refreshTokenSalvaged
-    /// The answer breaks a rule, and its tokens were read all the same.
+    /// The response violates a rule, and its tokens were used anyway.
     case forgiven(Forgiveness)
 
     /// For the journal and the history.

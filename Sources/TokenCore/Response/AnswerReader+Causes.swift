@@ -1,12 +1,12 @@
-// What a refusal really is, for people. The class says what the daemon does; the cause may be
-// another matter: a page of a captive portal is no wrong client_id.
+// The real cause of a refused request, for operators. The failure class decides what the daemon
+// does; the cause may differ: the page of a captive portal is not a wrong client_id.
 extension AnswerReader {
-    /// Where a URL of the profile stands.
+    /// The configuration key of the URL.
     private static let urlKey = "the provider's request.url"
-    /// Numbers below this are shorter than any part of a secret that must not be told.
+    /// Numbers below this have fewer digits than any part of a secret that must stay hidden.
     private static let smallNumber = 10_000_000
 
-    /// - Parameter isOwn: A rule of the profile knows the answer.
+    /// - Parameter isOwn: A rule of the profile matches the response.
     func cause(of answer: ReadableAnswer, as failureClass: FailureClass, isOwn: Bool) -> Cause {
         var facts = facts(of: answer)
         facts.errorCode = errorCode(answer)
@@ -15,14 +15,14 @@ extension AnswerReader {
             (facts.target, facts.isSamePath) = redirect(of: answer)
             return Cause(.answerRedirects, facts)
         }
-        // A server that knows no such path says so in HTML too.
+        // A server without this path may also respond with HTML.
         if status / 100 != 5, ![404, 405, 410, 429].contains(status), isPage(answer) {
             return Cause(.answerIsPage, facts)
         }
         return Cause(kind(failureClass, facts), facts)
     }
 
-    /// What every cause of an answer may name.
+    /// The facts that any cause of a response may name.
     func facts(of answer: ReadableAnswer) -> CauseFacts {
         var facts = CauseFacts(
             status: answer.raw.status,
@@ -32,7 +32,7 @@ extension AnswerReader {
         return facts
     }
 
-    /// Whether a page stands where JSON should be.
+    /// Whether the body is an HTML page instead of JSON.
     func isPage(_ answer: ReadableAnswer) -> Bool {
         guard answer.body.node == nil else { return false }
         let isCalledSo =
@@ -59,7 +59,7 @@ extension AnswerReader {
         "interaction_required", "login_required", "consent_required", "account_selection_required",
     ]
 
-    /// By the codes of RFC 6749 section 5.2, RFC 8628 section 3.5, RFC 8707 and RFC 9449.
+    /// Error codes of RFC 6749 section 5.2, RFC 8628 section 3.5, RFC 8707 and RFC 9449.
     private static let kinds: [ByteText: CauseKind] = [
         "invalid_client": .clientRefused, "unauthorized_client": .clientMayNot,
         "unsupported_grant_type": .grantTypeUnsupported, "invalid_scope": .scopeRefused,
@@ -77,8 +77,8 @@ extension AnswerReader {
         }
     }
 
-    /// Where a redirect leads (RFC 9110 section 10.2.2): the host only, and whether the path is the
-    /// same; a path may hold anything.
+    /// The target of a redirect (RFC 9110 section 10.2.2): only its host, and whether the path is
+    /// unchanged; a path may contain anything.
     private func redirect(of answer: ReadableAnswer) -> (String?, Bool?) {
         guard let location = answer.raw.header("Location") else { return (nil, nil) }
         let isWhole = location.hasBytePrefix("https://") || location.hasBytePrefix("http://")

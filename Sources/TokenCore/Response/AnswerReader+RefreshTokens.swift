@@ -1,4 +1,4 @@
-// Where a refresh token stands in an answer that is no plain success.
+// Finds the refresh token in a response that is not a plain success.
 extension AnswerReader {
     /// The refresh tokens of a body in which no value could be believed as a whole, by the
     /// profile's own selector; the last one is the newest (durability.md section 3).
@@ -17,9 +17,9 @@ extension AnswerReader {
         }
     }
 
-    /// A server may have rotated before something behind it failed: the new token comes with the
-    /// refusal. What servers write there instead of a token (words, a mask, the sent one) is none;
-    /// the caller knows which ones are spent.
+    /// A server may have rotated the token before a later step failed: the new token then comes
+    /// with the error. Some servers put words, a mask or the sent token in that field; these do not
+    /// count, and the caller removes tokens that are spent.
     private static let wordsInPlaceOfTokens = [
         "expired", "invalid", "revoked", "unknown", "used", "missing", "required", "redacted",
         "masked", "hidden", "string", "none", "null", "undefined", "true", "false", "error",
@@ -41,7 +41,7 @@ extension AnswerReader {
         return token
     }
 
-    /// Refresh tokens that stood before the one that counts, under the same name.
+    /// Refresh tokens that occurred earlier than the used one under the same key.
     func replacedRefreshTokens(
         _ answer: ReadableAnswer, by token: Secret?
     ) -> [Secret] {

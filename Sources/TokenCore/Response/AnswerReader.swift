@@ -1,35 +1,35 @@
-/// Reads answers by a profile.
+/// Reads token responses by a profile.
 public struct AnswerReader: Sendable {
     /// Longest token that is kept, in bytes.
     public static let maximumTokenLength = 16 * 1024
-    /// Taken when nothing says how long a token lives: short, so that a wrong guess costs little.
+    /// Used when the response gives no lifetime: short, so that a wrong guess costs little.
     static let shortDefaultLifetime: Duration = .seconds(300)
-    /// Longest lifetime believed.
+    /// Longer lifetimes are not believed.
     static let maximumLifetime: Duration = .days(3660)
 
     let exchange: TokenExchange
     let rules: [ErrorRule]
-    /// How many of the rules are the profile's own.
+    /// How many of the rules belong to the profile itself.
     let ownRules: Int
-    /// What earlier steps of the same exchange gave.
+    /// Results of earlier steps of the same exchange.
     let steps: [StepResult]
-    /// The access token is its own refresh token, so that both may be one text.
+    /// The access token is its own refresh token, so both may be the same text.
     let isOwnRefreshToken: Bool
-    /// Whether a code is exchanged, so that a refusal says nothing of a refresh token.
+    /// Whether a code was exchanged: an error then says nothing about a refresh token.
     let isOfSignIn: Bool
-    /// For what a refusal says in free words.
+    /// Filters free text of an error response.
     var filter = PeerFilter.closed
-    /// Scheme, host and port that were asked, for people; empty where they are not known.
+    /// Scheme, host and port of the request, for display; empty when unknown.
     var origin = ""
-    /// The path that was asked; `nil` where it is not known any more.
+    /// The path of the request; `nil` when unknown.
     var requestPath: String?
 
-    /// Whether a refusal may mean that the refresh token is dead.
+    /// Whether an error may mean that the refresh token has become invalid.
     var spendsGrant: Bool { exchange.spendsGrant }
 
     /// - Parameters:
-    ///   - step: Which of the profile's steps was answered.
-    ///   - steps: What the steps before it gave.
+    ///   - step: The profile's step that this response belongs to.
+    ///   - steps: Results of the earlier steps.
     public init(
         profile: ProviderProfile, kind: ExchangeKind, step: String = "", steps: [StepResult] = []
     ) {
@@ -46,7 +46,7 @@ public struct AnswerReader: Sendable {
     public func read(_ raw: RawAnswer, sentAt: WallTime) -> AnswerReading {
         let answer = ReadableAnswer(raw, response: exchange.response, steps: steps)
         guard isSuccess(answer) else {
-            // A refusal that was cut says nothing for sure, least of all that a token is dead.
+            // A truncated error proves nothing, least of all that a token is invalid.
             if raw.isTruncated {
                 return withoutToken(answer, isEmpty: true, refreshToken: nil)
             }
@@ -61,7 +61,7 @@ public struct AnswerReader: Sendable {
         }
         let token =
             response.accessToken.flatMap { answer.select($0, root: response.root)?.text } ?? ""
-        // A step may give something else than a token.
+        // A step may return something other than a token.
         let isTokenless = response.accessToken == nil && answer.body.node != nil
         guard isUsable(token, of: answer) || isTokenless else {
             return withoutToken(answer, isEmpty: token.isEmpty, refreshToken: refreshToken)
@@ -106,8 +106,8 @@ public struct AnswerReader: Sendable {
         return node.isNull || node.text?.isEmpty == true
     }
 
-    /// A token of a response that keeps the rules is any that a header can carry; one that was
-    /// found in a text that breaks them must look like a token (RFC 6750 section 2.1).
+    /// A well-formed response may contain any token that a header can carry; a token found in a
+    /// malformed response must have the syntax of RFC 6750 section 2.1.
     private func isUsable(_ token: String, of answer: ReadableAnswer) -> Bool {
         isUsableToken(token)
             && (!answer.forgiven.contains(where: \.isGuess) || token.isBase64Token)
@@ -124,18 +124,19 @@ public struct AnswerReader: Sendable {
             .flatMap { $0.isPrintableASCII ? $0 : nil }
     }
 
-    /// The profile's conditions, and a 2xx status unless they speak of the status themselves.
+    /// Checks the profile's conditions, and for a 2xx status unless a condition checks the status
+    /// itself.
     private func isSuccess(_ answer: ReadableAnswer) -> Bool {
         let conditions = exchange.response.success
         let saysStatus = conditions.contains { $0.status != nil }
         guard saysStatus || 200...299 ~= answer.raw.status else { return false }
-        // An unreadable body at a success status may have granted something: see `withoutToken`.
+        // An unreadable body with a success status may have granted a token: see `withoutToken`.
         guard case .parsed(let body) = answer.body else { return answer.raw.status / 100 == 2 }
         if !conditions.isEmpty { return conditions.allSatisfy(answer.holds) }
         return Self.saysNoError(body["error"]) && !hasOwnRule(for: answer, byBody: true)
     }
 
-    /// Some servers name an error in every response, and say there that there is none.
+    /// Some servers send an error member in every response, with a value that means "no error".
     private static func saysNoError(_ error: JSONNode?) -> Bool {
         guard let error else { return true }
         switch error.kind {
@@ -155,7 +156,7 @@ public struct AnswerReader: Sendable {
         _ answer: ReadableAnswer, isEmpty: Bool, refreshToken: Secret?
     ) -> AnswerReading {
         let status = answer.raw.status
-        // The profile's own rules know errors that look like success.
+        // The profile's own rules recognise errors that look like success.
         if refreshToken == nil, !answer.raw.isTruncated, hasOwnRule(for: answer) {
             return AnswerReading(result: .failure(refusal(answer)), refreshToken: nil, notes: [])
         }
@@ -175,7 +176,7 @@ public struct AnswerReader: Sendable {
             reading.otherRefreshTokens = found.dropLast().filter { $0 != last }
             return reading
         }
-        // With a new refresh token in hand nothing is in doubt; without one the old may be spent.
+        // With a new refresh token nothing is in doubt; without one the sent token may be spent.
         let isAmbiguous = refreshToken == nil && spendsGrant
         return AnswerReading(
             result: .failure(
@@ -185,7 +186,7 @@ public struct AnswerReader: Sendable {
             refreshToken: refreshToken, notes: [])
     }
 
-    /// Why there is no token in an answer that should hold one.
+    /// Why a response that should contain a token has none.
     private func tokenless(_ answer: ReadableAnswer, isEmpty: Bool) -> Cause {
         var facts = facts(of: answer)
         if answer.raw.isTruncated { return Cause(.answerCut, facts) }
@@ -216,7 +217,7 @@ public struct AnswerReader: Sendable {
 }
 
 extension TokenLifetime {
-    /// `nil` for a token that has ended.
+    /// `nil` for a token that has already expired.
     fileprivate init?(_ end: TokenEnds.End) {
         switch end {
         case .never: self = .never
@@ -233,7 +234,7 @@ func isUsableToken(_ token: String) -> Bool {
 
 /// A refresh token worth keeping: any text, however odd its bytes (I19).
 func keepableToken(_ node: JSONNode?) -> Secret? {
-    // Too long for its slot is no reason to forget it: the next attempt says so before it sends.
+    // A token that is too long for its slot is kept: the next attempt reports it before it sends.
     guard let text = node?.text, 1...SlotLayout.maximumBody ~= text.utf8.count,
         !text.unicodeScalars.contains("\u{FFFD}")
     else { return nil }
@@ -241,7 +242,7 @@ func keepableToken(_ node: JSONNode?) -> Secret? {
 }
 
 extension JSONNode {
-    /// Texts with control characters could end a line of an output that a template makes of them.
+    /// A control character could end a line of an output that a template builds from the text.
     fileprivate var isPrintable: Bool {
         text?.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F } ?? true
     }

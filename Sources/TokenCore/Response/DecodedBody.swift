@@ -1,21 +1,21 @@
 internal import CInflate
 
-/// A body with its codings undone: the one of its content (RFC 9110 section 8.4) and that of its
-/// characters. libcurl leaves both alone, so that what is stored is what came.
+/// A body after decoding its content coding (RFC 9110 section 8.4) and its character encoding.
+/// libcurl decodes neither, so the stored bytes are those that were received.
 struct DecodedBody {
-    /// Longest text that is uncompressed, in bytes: a small body can hold a very large one.
+    /// Maximum bytes after decompression: a small body can expand to a very large one.
     static let maximumLength = 256 * 1024
 
     private(set) var bytes: [UInt8]
     private(set) var forgiven: [Forgiveness] = []
     private(set) var problem: BodyProblem?
-    /// The end is missing.
+    /// The end of the body is missing.
     private(set) var isCut = false
 
     init(_ raw: RawAnswer) {
         bytes = raw.body
         let named = raw.header("Content-Encoding")?.asciiLowercased ?? ""
-        // A proxy may compress what a server had compressed before.
+        // A proxy may compress a response that the server has compressed already.
         for _ in 0..<2 where problem == nil { uncompress(named: named) }
         if problem == nil { decodeCharacters() }
     }
@@ -36,7 +36,7 @@ struct DecodedBody {
         if isZstd || (namesOther && !isText) { problem = .unreadCoding }
     }
 
-    /// - Parameter isSure: Whether it can be nothing else, so that a failure is damage.
+    /// - Parameter isSure: Whether the body must be compressed, so that a failure means damage.
     private mutating func inflate(isRaw: Bool, isSure: Bool) {
         var written = 0
         var result = EVERTOKEN_INFLATED_NOT
@@ -51,7 +51,7 @@ struct DecodedBody {
         case EVERTOKEN_INFLATED_CUT where isSure: isCut = true
         case EVERTOKEN_INFLATED_FULL where isSure: (isCut, problem) = (true, .tooLong)
         default:
-            // The beginning may be whole although the end is damaged.
+            // The beginning may be intact although the end is damaged.
             guard isSure else { return }
             (isCut, problem) = (true, .damagedCoding)
         }
@@ -59,7 +59,7 @@ struct DecodedBody {
         if !forgiven.contains(.compressed) { forgiven.append(.compressed) }
     }
 
-    /// Whether it looks like text that is not compressed.
+    /// Whether the body looks like uncompressed text.
     private var isText: Bool { !bytes.contains { $0 < 0x20 && ![0x09, 0x0A, 0x0D].contains($0) } }
 
     private mutating func decodeCharacters() {

@@ -34,9 +34,9 @@ extension ErrorRule {
 extension AnswerReader {
     static let maximumRetryAfter: Duration = .seconds(3600)
 
-    /// Whether one of the profile's own rules knows this answer.
+    /// Whether one of the profile's own rules matches this response.
     ///
-    /// - Parameter byBody: Only one that looks into it, not at its status alone.
+    /// - Parameter byBody: Count only rules that check the body, not just the status.
     func hasOwnRule(for answer: ReadableAnswer, byBody: Bool = false) -> Bool {
         rules.prefix(ownRules).contains { rule in
             rule.conditions.allSatisfy(answer.holds)
@@ -44,7 +44,7 @@ extension AnswerReader {
         }
     }
 
-    /// The class of an answer that is no success. First matching rule wins.
+    /// The class of an error response. The first matching rule decides.
     func refusal(_ answer: ReadableAnswer) -> Refusal {
         let status = answer.raw.status
         let index = rules.firstIndex { $0.conditions.allSatisfy(answer.holds) }
@@ -52,7 +52,7 @@ extension AnswerReader {
         let isOwn = index.map { $0 < ownRules } ?? false
         var failureClass =
             rule?.failureClass ?? ([3, 4].contains(status / 100) ? .config : .transient)
-        // Nothing that a redirect says about tokens is worth believing.
+        // What a redirect says about tokens is not believed.
         if !isOwn, status / 100 == 3 { failureClass = .config }
         // A dead refresh token is all that an empty 400 can tell (contract section 3).
         if !isOwn, spendsGrant, [400, 401, 403].contains(status), answer.body.node == nil {
@@ -70,9 +70,9 @@ extension AnswerReader {
             })
     }
 
-    /// Some servers answer a dead refresh token with `invalid_request` (RFC 6749 section 5.2 has
-    /// `invalid_grant` for it) and say so in words. A request that lacks something is another
-    /// matter.
+    /// Some servers respond to an invalid refresh token with `invalid_request` (RFC 6749 section
+    /// 5.2 specifies `invalid_grant`) and explain it in words. A missing parameter is a different
+    /// error.
     private func blamesRefreshToken(_ answer: ReadableAnswer) -> Bool {
         guard let body = answer.body.node, answer.raw.status / 100 != 5,
             answer.raw.status != 429,
@@ -94,7 +94,7 @@ extension AnswerReader {
         switch ExpiryReading(answer: answer, root: nil).read(specification) {
         case .relative(let duration)?: return min(max(.zero, duration), Self.maximumRetryAfter)
         case .absolute(let time)?:
-            // Without the server's own clock an absolute time means nothing here.
+            // An absolute time is only usable relative to the server's own clock.
             guard let date, date < time else { return nil }
             return min(date.duration(to: time), Self.maximumRetryAfter)
         case .zero?: return .zero
@@ -103,8 +103,8 @@ extension AnswerReader {
     }
 }
 
-/// RFC 6749 section 5.2, RFC 8628 section 3.5, RFC 9449 section 5, OpenID Connect Core 3.1.2.6,
-/// and the names the shipped profiles use.
+/// Codes of RFC 6749 section 5.2, RFC 8628 section 3.5, RFC 9449 section 5, OpenID Connect Core
+/// 3.1.2.6, and those of the shipped profiles.
 let knownErrorCodes: Set<ByteText> = [
     "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
     "unsupported_grant_type", "invalid_scope", "access_denied", "server_error",

@@ -1,22 +1,22 @@
-/// Reads one field that says when something ends, in every encoding the profiles know.
+/// Reads one expiry field, in every encoding that profiles can declare.
 struct ExpiryReading {
     let answer: ReadableAnswer
     let root: JSONPointer?
 
-    /// What a field says.
+    /// The value of an expiry field.
     enum Said: Equatable {
-        /// From when the response was made; not above zero for what has ended.
+        /// Measured from when the response was made; zero or negative when already expired.
         case relative(Duration)
-        /// By the server's clock.
+        /// A time of the server's clock.
         case absolute(WallTime)
-        /// The time zero, which some servers write for "never" and some for "I do not know".
+        /// Zero, which some servers write for "never" and some for "unknown".
         case zero
-        /// The field is there, and no time can be read from it.
+        /// The field exists but contains no readable time.
         case unusable
     }
 
-    /// - Returns: `nil` where the field is missing or `null`. Whatever else stands there is read
-    ///   without a crash or a loop (I23).
+    /// - Returns: `nil` when the field is missing or `null`. Any other value is read without a
+    ///   crash or an endless loop (I23).
     func read(_ specification: ExpirySpecification) -> Said? {
         guard let node = answer.select(specification.from, root: root), !node.isNull else {
             return nil
@@ -47,7 +47,7 @@ struct ExpiryReading {
         }
     }
 
-    /// A JSON number, or a string that spells one, with blanks around it.
+    /// A JSON number, or a string that spells one, possibly with surrounding blanks.
     private func number(_ node: JSONNode) -> Double? {
         switch node.kind {
         case .number(let literal): return Double(literal).flatMap { $0.isFinite ? $0 : nil }
@@ -67,7 +67,7 @@ struct ExpiryReading {
         return duration(.milliseconds(Int64(max(-1e9, seconds) * 1000)))
     }
 
-    /// Less than a second is no life that a program could use.
+    /// No program could use a lifetime of less than a second.
     private func duration(_ duration: Duration?) -> Said {
         guard let duration else { return .unusable }
         return duration >= .zero && duration < .seconds(1) ? .zero : .relative(duration)

@@ -1,5 +1,5 @@
-/// Something about a response that is wrong and yet does not hide its tokens. It is told in the
-/// journal and in the history; the tokens are used.
+/// A violation in a response that does not hide its tokens. The journal and the history report it;
+/// the tokens are used.
 public enum Forgiveness: String, Sendable, CaseIterable {
     case compressed = "it was compressed although that was not asked for"
     case utf16 = "it was UTF-16; JSON is UTF-8 (RFC 8259 section 8.1)"
@@ -10,8 +10,8 @@ public enum Forgiveness: String, Sendable, CaseIterable {
     case insideString = "its JSON stood inside a string"
     case unlabelledForm = "it was a form under another Content-Type"
 
-    /// Whether what is read so may be another text by chance: a token in it must look like one
-    /// (RFC 6750 section 2.1). Undoing a coding leaves no such doubt.
+    /// Whether this kind of reading may find a token by chance: the token must then have the syntax
+    /// of RFC 6750 section 2.1. Undoing a coding leaves no such doubt.
     var isGuess: Bool {
         switch self {
         case .compressed, .utf16: false
@@ -22,7 +22,7 @@ public enum Forgiveness: String, Sendable, CaseIterable {
     }
 }
 
-/// Why no tokens could be found in a response, as people are told. Quotes nothing of it.
+/// Why no tokens were found in a response, for operators. Quotes nothing of it.
 enum BodyProblem: String {
     case html = "is an HTML page"
     case twoCandidates = "holds two JSON values with an access token; neither is believed"

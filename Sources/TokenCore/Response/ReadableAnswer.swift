@@ -1,12 +1,12 @@
-/// An answer with its body understood: what selectors and conditions look at.
+/// A response with its body parsed: the input of selectors and conditions.
 struct ReadableAnswer {
     let raw: RawAnswer
     private(set) var body: AnswerBody
-    /// What could be read of a body that breaks the rules; `nil` for one that keeps them.
+    /// The lenient reading of a malformed body; `nil` for a well-formed one.
     private(set) var tolerant: TolerantBody?
-    /// What a `jwt_claim` is of when it does not say.
+    /// The token whose claims a `jwt_claim` reads when it names none.
     let accessToken: ResponseSelector?
-    /// What earlier steps gave.
+    /// Results of earlier steps.
     let steps: [StepResult]
 
     init(_ raw: RawAnswer, response: ResponseSpecification, steps: [StepResult]) {
@@ -18,7 +18,7 @@ struct ReadableAnswer {
         }
         switch body {
         case .empty: return
-        // What the strict reader accepts is read as it says.
+        // What the strict reader accepts needs no lenient reading.
         case .parsed(let node) where node.text == nil && isJSON(raw.body): return
         case .parsed(let node) where hasToken(node): return
         case .parsed, .unreadable: break
@@ -32,7 +32,7 @@ struct ReadableAnswer {
         AnswerBody.json(bytes).map { $0.text == nil } ?? false
     }
 
-    /// The same response with another value as its body.
+    /// The same response with another body.
     func on(_ node: JSONNode) -> ReadableAnswer {
         var other = self
         other.body = .parsed(node)
@@ -42,7 +42,7 @@ struct ReadableAnswer {
     /// The server's clock.
     var date: WallTime? { raw.date }
 
-    /// What had to be forgiven for its tokens.
+    /// Which violations were tolerated to find its tokens.
     var forgiven: [Forgiveness] { tolerant?.node == nil ? [] : tolerant?.forgiven ?? [] }
 
     /// - Parameter root: Where pointers start; error rules look at the whole body.
@@ -57,8 +57,8 @@ struct ReadableAnswer {
             }
             return nil
         case .header(let name, let pattern):
-            // A name may stand in several fields, such as Set-Cookie (RFC 6265 section 3): the
-            // first one in which the pattern finds something counts.
+            // A header may occur several times, such as Set-Cookie (RFC 6265 section 3): the first
+            // one that matches the pattern is used.
             for value in raw.headers(name) {
                 guard let pattern else { return .string(value) }
                 if let found = pattern.firstMatch(in: value) { return .string(found) }
@@ -77,7 +77,7 @@ struct ReadableAnswer {
             return steps.first { $0.id == id }?.pointed
                 .first { $0.key.hasSameBytes(as: pointer.text) }?.value
         case .jwtClaim(let claim, let of):
-            // A claim of a claim would need a token inside a token: nothing does that.
+            // A claim inside a claim would need a token inside a token, which does not occur.
             guard let token = of ?? accessToken, token.parts.allSatisfy({ !$0.isJWTClaim }),
                 let text = select(token, root: root)?.text
             else { return nil }
@@ -132,7 +132,7 @@ func jwtClaims(of token: String) -> JSONNode? {
 }
 
 extension RequestNonce {
-    /// For looking at a request that is never sent.
+    /// For inspecting a request that is never sent.
     static let placeholder = RequestNonce(
         uuid: "00000000-0000-4000-8000-000000000000",
         random: String(repeating: "0", count: 64), now: WallTime(epochSeconds: 0))

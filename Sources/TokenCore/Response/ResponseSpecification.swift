@@ -1,4 +1,4 @@
-/// How to read an answer.
+/// How to read a response.
 public struct ResponseSpecification: Sendable, Equatable {
     /// What a body is; `auto` looks at it.
     public enum Format: String, Sendable, CaseIterable { case auto, json, form, text }
@@ -12,11 +12,11 @@ public struct ResponseSpecification: Sendable, Equatable {
 
     /// What the body is.
     public var format = Format.auto
-    /// All must hold. Without any: a 2xx status and no non-empty `/error`.
+    /// All conditions must hold. Without conditions: a 2xx status and no non-empty `/error`.
     public var success: [ResponseCondition] = []
-    /// Where the fields below start.
+    /// The pointer that the fields below are relative to.
     public var root: JSONPointer?
-    /// `nil` only for a step that gives none.
+    /// `nil` only for a step that returns no token.
     public var accessToken: ResponseSelector?
     /// The new refresh token; `nil` never looks for one.
     public var refreshToken: ResponseSelector?
@@ -24,17 +24,17 @@ public struct ResponseSpecification: Sendable, Equatable {
     public var tokenType: ResponseSelector?
     /// The scope that was granted.
     public var scope: ResponseSelector?
-    /// The earliest of them rules.
+    /// The earliest of them is used.
     public var expires: [ExpirySpecification] = []
     /// Ends of the refresh token; the first that resolves counts.
     public var refreshExpires: [ExpirySpecification] = []
     /// Assumed where the answer names no end; `nil` assumes five minutes.
     public var defaultLifetime: DefaultLifetime?
-    /// What a lifetime of zero means; `nil`: the token has ended.
+    /// The meaning of a lifetime of zero; `nil`: the token has expired.
     public var zeroLifetime: ZeroLifetime?
     /// Whether the claim `exp` of an access token that is a JWT counts.
     public var readsJWTExpiry = true
-    /// Other values worth publishing.
+    /// Other values to publish.
     public var keep: [NamedSelector] = []
 }
 
@@ -46,23 +46,23 @@ public struct NamedSelector: Sendable, Equatable {
     public var selector: ResponseSelector
 }
 
-/// Where in an answer a value stands.
+/// Where in a response a value is.
 public indirect enum ResponseSelector: Sendable, Equatable {
     case pointer(JSONPointer)
     case firstOf([ResponseSelector])
     case header(name: String, pattern: Pattern?)
     case matching(JSONPointer, Pattern)
-    /// A constant, or what earlier steps gave.
+    /// A constant, or a result of earlier steps.
     case value(Template)
-    /// In the answer of an earlier step.
+    /// A value in the response of an earlier step.
     case step(String, JSONPointer)
-    /// A claim of a JWT, by its name or by a JSON Pointer; of the access token if nothing is said.
-    /// The signature is not checked: what it says schedules, and grants nothing.
+    /// A claim of a JWT, by its name or by a JSON Pointer; by default of the access token. The
+    /// signature is not checked: the claim only schedules, it authorizes nothing.
     case jwtClaim(JSONPointer, of: ResponseSelector?)
 }
 
 extension ResponseSelector {
-    /// Whether it lets only texts pass that its pattern describes from end to end.
+    /// Whether its pattern matches only whole texts.
     var isAnchored: Bool {
         switch self {
         case .matching(_, let pattern), .header(_, let pattern?):
@@ -71,7 +71,7 @@ extension ResponseSelector {
         }
     }
 
-    /// Whether its pattern, if it has one, describes a text.
+    /// Whether its pattern, if any, matches a text.
     func lets(_ text: String) -> Bool {
         switch self {
         case .matching(_, let pattern), .header(_, let pattern?): pattern.matches(text)
@@ -88,7 +88,7 @@ extension ResponseSelector {
         if case .step(let id, let pointer) = self { (id, pointer) } else { nil }
     }
 
-    /// Itself and the selectors inside it.
+    /// This selector and those inside it.
     public var parts: [ResponseSelector] {
         switch self {
         case .firstOf(let parts): [self] + parts.flatMap(\.parts)
@@ -99,14 +99,14 @@ extension ResponseSelector {
 }
 
 extension ResponseSpecification {
-    /// All of them, those inside others too.
+    /// All selectors, including nested ones.
     public var selectors: [ResponseSelector] {
         let single = [accessToken, refreshToken, tokenType, scope] + success.map(\.path)
         let all = single.compactMap { $0 } + (expires + refreshExpires).map(\.from)
         return (all + keep.map(\.selector)).flatMap(\.parts)
     }
 
-    /// What it reads of earlier steps' answers.
+    /// The parts of earlier responses that it reads.
     var stepPointers: [(step: String, pointer: JSONPointer)] {
         selectors.compactMap(\.stepPointer)
     }
@@ -118,14 +118,14 @@ extension ResponseSpecification {
     }
 }
 
-/// When an answer says something expires.
+/// Where a response gives an expiry.
 public struct ExpirySpecification: Sendable, Equatable {
     /// How an end is written.
     public enum Encoding: Sendable, Equatable {
         case seconds, milliseconds, minutes, hours
         case epochSeconds, epochMilliseconds
         case rfc3339, iso8601Duration, textDuration, daysHoursMinutes, auto
-        /// By a pattern, in this zone (seconds east of UTC) where the text does not say.
+        /// By a pattern; the zone (seconds east of UTC) applies when the text has none.
         case dateTime(DateTimePattern, zone: Int)
     }
     /// Where the end stands.
@@ -134,19 +134,19 @@ public struct ExpirySpecification: Sendable, Equatable {
     public var encoding = Encoding.seconds
 }
 
-/// One condition on an answer; every part given must hold.
+/// One condition on a response; every given part must hold.
 public struct ResponseCondition: Sendable, Equatable {
     /// A status code, or a class of them (RFC 9110 section 15).
     public enum Status: Sendable, Equatable {
         case exactly(Int)
-        /// `5xx` is 5.
+        /// A status class: `5xx` is 5.
         case hundred(Int)
     }
     /// The answer's status is one of these.
     public var status: [Status]?
     /// The value that the other parts look at.
     public var path: ResponseSelector?
-    /// Canonical texts.
+    /// In canonical form (``JSONNode/canonicalText``).
     public var isIn: [String]?
     /// The value is none of these, compared as canonical texts.
     public var notIn: [String]?
@@ -161,18 +161,18 @@ public struct ResponseCondition: Sendable, Equatable {
 
 /// What an answer that is no success means for the credential (contract section 3).
 public enum FailureClass: String, Sendable, CaseIterable, Equatable {
-    /// A person must sign in.
+    /// A user must sign in.
     case reauth
-    /// The refresh token is refused, and kept; acquire a new one.
+    /// The refresh token was refused and is kept; acquire a new one.
     case reacquire
     /// The request itself is wrong.
     case config
     case tooEarly = "too_early"
     case rateLimited = "rate_limited"
     case transient
-    /// Sent, and not answered completely: the refresh token may be spent.
+    /// The request was sent and the response is incomplete: the refresh token may be spent.
     case ambiguous
-    /// The state could not be written, so nothing was sent; or an answer could not be saved.
+    /// The state could not be written, so nothing was sent; or a response could not be saved.
     case storage
     /// A token file could not be written.
     case output
@@ -187,7 +187,7 @@ public struct ErrorRule: Sendable, Equatable {
     /// Where the answer says when to try again.
     public var retryAfter: ExpirySpecification?
 
-    /// What it looks at in earlier steps' answers.
+    /// The parts of earlier responses that it reads.
     var stepPointers: [(step: String, pointer: JSONPointer)] {
         (conditions.compactMap(\.path) + [retryAfter?.from].compactMap { $0 }).flatMap(\.parts)
             .compactMap(\.stepPointer)

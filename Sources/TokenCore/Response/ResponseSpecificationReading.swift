@@ -1,7 +1,7 @@
 /// Reads a profile's `response`.
 struct ResponseSpecificationReading {
     let object: ObjectReader
-    /// Whether its access token becomes the credential's own.
+    /// Whether its access token becomes the credential's token.
     let isLast: Bool
 
     init(_ object: ObjectReader, isLast: Bool) { (self.object, self.isLast) = (object, isLast) }
@@ -44,8 +44,8 @@ struct ResponseSpecificationReading {
             zeroLifetime: zero, readsJWTExpiry: jwtExpiry ?? true, keep: keep)
     }
 
-    /// `keep` stands beside these in `token.json`. There `issued_at` is always the daemon's own; a
-    /// provider's can be kept for templates.
+    /// Names that `keep` cannot use, because `token.json` has them. `issued_at` there is always the
+    /// daemon's; a provider's value can be kept for templates.
     private let reservedNames: Set<String> = [
         "access_token", "token_type", "scope", "expires_at", "credential", "provider",
         "refresh_token",
@@ -53,12 +53,12 @@ struct ResponseSpecificationReading {
 }
 
 extension JSONNode {
-    /// What conditions compare: `null` has a name there.
+    /// The text that conditions compare; `null` is spelled out.
     var conditionText: String? { isNull ? "null" : canonicalText }
 }
 
 extension FieldReader {
-    /// Templates name it, so it must look like a name to them.
+    /// Templates refer to it, so it must be an identifier.
     func requireIdentifier(_ name: String) {
         let isLetter = { (byte: UInt8) in
             byte == 0x5F || (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A)
@@ -111,7 +111,7 @@ extension FieldReader {
         }
     }
 
-    /// `exp`, or `/a/b` for a claim inside another.
+    /// Reads `exp`, or `/a/b` for a nested claim.
     private func jwtClaim(_ object: ObjectReader) -> ResponseSelector? {
         let claim = object.take("jwt_claim")
         let text = claim?.nonEmptyString("\"exp\"")

@@ -1,4 +1,4 @@
-/// An answer as it came from the wire, and as it is kept until it has been read.
+/// A response as received, and as stored until it has been read.
 public struct RawAnswer: Sendable, Equatable {
     /// The status code (RFC 9110 section 15).
     public var status: Int
@@ -6,7 +6,7 @@ public struct RawAnswer: Sendable, Equatable {
     public var headers: [HeaderField]
     /// At most as many bytes as a slot can hold.
     public var body: [UInt8]
-    /// The connection ended early, or the body was larger than is kept.
+    /// The connection ended early, or the body was larger than the limit.
     public var isTruncated: Bool
 
     /// An answer that came whole, if nothing else is said.
@@ -16,7 +16,7 @@ public struct RawAnswer: Sendable, Equatable {
         self.isTruncated = isTruncated
     }
 
-    /// The server's clock, if it told.
+    /// The server's clock, if the response has a `Date`.
     public var date: WallTime? {
         header("Date").flatMap(CivilTime.epochSeconds(httpDate:))
             .map { WallTime(epochSeconds: $0) }
@@ -27,7 +27,7 @@ public struct RawAnswer: Sendable, Equatable {
         headers(name).first
     }
 
-    /// The values of every field of a name, in their order.
+    /// The values of every field with this name, in order.
     public func headers(_ name: String) -> [String] {
         let wanted = name.asciiLowercased
         return headers.filter { $0.name.asciiLowercased.hasSameBytes(as: wanted) }
@@ -35,8 +35,8 @@ public struct RawAnswer: Sendable, Equatable {
     }
 }
 
-/// How long a new access token lives, counted from when the request was sent: the token may be
-/// younger than that, never older.
+/// Lifetime of a new access token, counted from when the request was sent: the token may be
+/// younger, never older.
 public enum TokenLifetime: Sendable, Equatable {
     case never
     case limited(Duration)
@@ -47,11 +47,11 @@ public enum TokenLifetime: Sendable, Equatable {
     }
 }
 
-/// What a successful answer granted.
+/// What a successful response granted.
 public struct TokenAnswer: Sendable, Equatable {
-    /// The server's clock, if it told.
+    /// The server's clock, if the response has a `Date`.
     public var date: WallTime?
-    /// Empty only in the answer to a step that gives none.
+    /// Empty only for a step that returns no token.
     public var accessToken: Secret
     /// How the token is presented (RFC 6749 section 7.1).
     public var tokenType: String?
@@ -59,27 +59,27 @@ public struct TokenAnswer: Sendable, Equatable {
     public var scope: String?
     /// The earliest end that the answer gives, or what is assumed.
     public var lifetime: TokenLifetime
-    /// Of the refresh token, when the answer says.
+    /// Lifetime of the refresh token, if the response gives it.
     public var refreshLifetime: Duration?
     /// In the profile's order.
     public var keep: [JSONMember]
-    /// What later steps read of this answer, by JSON Pointer.
+    /// The values that later steps read from this response, by JSON Pointer.
     public var pointed: [JSONMember] = []
 }
 
-/// Why there is no token, for code and for people.
+/// Why there is no token, for code and for operators.
 public struct Refusal: Error, Sendable, Equatable {
     /// What it means for the next attempt.
     public var failureClass: FailureClass
-    /// What happened, as a kind with its facts.
+    /// The kind of failure with its facts.
     public var cause: Cause
     /// The answer's status code; `nil` where none came.
     public var httpStatus: Int?
     /// How long the provider asks to wait; at most an hour.
     public var retryAfter: Duration?
-    /// A 4xx whose body says nothing.
+    /// A 4xx response whose body gives no error.
     public var isBare: Bool
-    /// The answer's `error`, if it is one of the registered names.
+    /// The response's `error`, if it is a registered name.
     public var errorCode: String?
 
     public init(
@@ -90,29 +90,29 @@ public struct Refusal: Error, Sendable, Equatable {
         (self.retryAfter, self.isBare, self.errorCode) = (retryAfter, isBare, errorCode)
     }
 
-    /// What happened, in words. Never a server's raw text.
+    /// The failure in words. Never a server's raw text.
     public var problem: String { cause.problem }
-    /// Nothing was sent, for a secret cannot be read.
+    /// Nothing was sent because a secret cannot be read.
     public var awaitsSecret: Bool { cause.kind.awaitsSecret }
 }
 
-/// All that can be learnt from one answer. A pure function of the answer and the profile, so that
-/// recovery reads a stored answer exactly as the daemon did when it came.
+/// Everything that one response tells. A pure function of the response and the profile, so that
+/// recovery reads a stored response exactly as the daemon did when it arrived.
 public struct AnswerReading: Sendable, Equatable {
     /// The grant, or why there is none.
     public var result: Result<TokenAnswer, Refusal>
     /// A refresh token to keep from now on, even where the rest of the answer is unusable;
     /// `nil` means: keep the one there is (I9).
     public var refreshToken: Secret?
-    /// Whether an answer without a refresh token says that the one that was sent goes on: one that
-    /// ends too early, or has something unreadable in its place, does not.
+    /// Whether a response without a refresh token means that the sent one remains valid: not when
+    /// the response is truncated, or has something unreadable in that field.
     public var tellsRotation = true
-    /// Refresh tokens that the same answer replaced by a later one: none of them is ever sent.
+    /// Refresh tokens that the same response replaced by a later one: they are never sent.
     public var otherRefreshTokens: [Secret] = []
-    /// A refresh token in an answer that refuses the one that was sent.
+    /// A refresh token in an error response to the one that was sent.
     public var offeredRefreshToken: Secret?
-    /// The access token of an answer that says it has ended already. It is never published; a
-    /// server that hands out one cached token may have handed it out before.
+    /// The access token of a response that says it has already expired. It is never published; a
+    /// server that returns one cached token may have returned it before.
     public var endedToken: Secret?
     /// What was odd about the answer and was forgiven.
     public var notes: [AnswerNote]

@@ -1,5 +1,6 @@
-/// When the tokens of a response end. All that it says is read, and the earliest end holds: a token
-/// that is renewed too early costs a request, one that is believed too long costs its users.
+/// When the tokens of a response expire. Every expiry in the response is read, and the earliest is
+/// used: a token that is renewed too early costs a request, one that is used too long fails its
+/// users.
 struct TokenEnds {
     let answer: ReadableAnswer
     let response: ResponseSpecification
@@ -11,19 +12,19 @@ struct TokenEnds {
 
     enum End: Equatable {
         case never
-        /// It was over before the response came.
+        /// It had expired before the response arrived.
         case ended
         case after(Duration)
     }
 
-    /// Ends that differ by less are the time that the response took.
+    /// Expiry times that differ by less differ only by the duration of the response.
     private static let noise: Duration = .seconds(5)
-    /// An absolute end that lies longer ago, beside a relative one that does not, is a constant.
+    /// An absolute expiry that is further in the past, beside a valid relative one, is a constant.
     private static let constantAge: Duration = .days(365)
 
     /// - Parameters:
-    ///   - token: The access token; of a JWT the claim `exp` counts (RFC 9068 section 2.2).
-    /// - Returns: `nil` where the profile says that a lifetime of zero is an error.
+    ///   - token: The access token; if it is a JWT, its claim `exp` counts (RFC 9068 section 2.2).
+    /// - Returns: `nil` when the profile says that a lifetime of zero is an error.
     func accessToken(_ token: String, notes: inout [AnswerNote]) -> End? {
         var found = Found()
         for specification in response.expires {
@@ -47,8 +48,8 @@ struct TokenEnds {
         return earliest(found, notes: &notes) ?? assumed(found, notes: &notes)
     }
 
-    /// How long the refresh token lives. Zero is said where no end is known, as Keycloak does for
-    /// offline tokens; a time that has passed beside a new token is no time.
+    /// Lifetime of the refresh token. Zero means unknown, as Keycloak sends for offline tokens; a
+    /// past time beside a new token is ignored.
     func refreshToken() -> Duration? {
         var relative: [Duration] = []
         var absolute: [WallTime] = []
@@ -64,7 +65,7 @@ struct TokenEnds {
         return lives.filter { $0 > .zero }.min()
     }
 
-    /// The ends that were found, by what they are measured from.
+    /// The expiry times that were found, by what they are relative to.
     private struct Found {
         var relative: [Duration] = []
         var absolute: [WallTime] = []
@@ -87,7 +88,7 @@ struct TokenEnds {
             lives = byClock(sentAt)
             compared = lives
         } else {
-            // The clock of this host may be wrong: it tells a difference, and decides nothing.
+            // The clock of this host may be wrong: it is only used to note a difference.
             compared = lives + byClock(sentAt)
         }
         guard let shortest = lives.min() else { return nil }
@@ -98,7 +99,7 @@ struct TokenEnds {
         return .after(min(shortest, AnswerReader.maximumLifetime))
     }
 
-    /// Nothing usable was said. Short, so that a wrong guess costs little.
+    /// The default when nothing usable was found: short, so that a wrong guess costs little.
     private func assumed(_ found: Found, notes: inout [AnswerNote]) -> End {
         switch response.defaultLifetime {
         case .never?:
@@ -112,8 +113,8 @@ struct TokenEnds {
         }
     }
 
-    /// RFC 7519 sections 4.1.4 and 4.1.6. The signature is not checked: a claim schedules, and
-    /// grants nothing.
+    /// RFC 7519 sections 4.1.4 and 4.1.6. The signature is not checked: a claim schedules and
+    /// authorizes nothing.
     private func readJWT(_ claims: JSONNode, into found: inout Found, notes: inout [AnswerNote]) {
         guard claims["exp"] != nil else { return }
         let issue = Self.numericDate(claims["iat"])
@@ -127,10 +128,10 @@ struct TokenEnds {
         found.absolute.append(end)
     }
 
-    /// The year 2001: JWTs are younger.
+    /// The year 2001: JWTs are newer.
     private static let earliestDate = WallTime(epochSeconds: 978_307_200)
 
-    /// Seconds, perhaps with a fraction (RFC 7519 section 2); from 10^11 on milliseconds.
+    /// Seconds, possibly with a fraction (RFC 7519 section 2); from 10^11 on milliseconds.
     private static func numericDate(_ node: JSONNode?) -> WallTime? {
         guard case .number(let literal)? = node?.kind, let value = Double(literal), value > 0,
             value < 1e15

@@ -1,20 +1,20 @@
-/// What can still be read of a body that breaks the rules (RFC 6749 section 5.1, RFC 8259): the
-/// server has rotated, and the refresh token that was sent is spent, whatever is wrong with the
-/// response. Only for responses; nothing else is read so.
+/// Lenient reading of a body that violates RFC 6749 section 5.1 or RFC 8259: the server has rotated
+/// and the sent refresh token is spent, whatever is wrong with the response. Used only for
+/// responses.
 struct TolerantBody {
-    /// What selectors look at; `nil` where no value can be told from the others.
+    /// The value that selectors read; `nil` when it cannot be told from other candidates.
     private(set) var node: JSONNode?
     private(set) var forgiven: [Forgiveness] = []
     private(set) var problem: BodyProblem?
-    /// Every JSON value of the body, in its order, those that were cut too: a refresh token is
-    /// looked for in all of them where none can be believed whole.
+    /// Every JSON value of the body, in order, truncated ones included: the refresh token is
+    /// searched in all of them when none is trustworthy as a whole.
     private(set) var values: [ForgivenJSON] = []
 
-    /// Values that stand beside each other; more are no response.
+    /// Maximum number of separate values in one body.
     private static let maximumValues = 64
 
     /// - Parameters:
-    ///   - hasToken: Whether an access token is found in a value, by the profile's selectors.
+    ///   - hasToken: Whether the profile's selectors find an access token in a value.
     init(_ raw: RawAnswer, format: ResponseSpecification.Format, hasToken: (JSONNode) -> Bool) {
         let decoded = DecodedBody(raw)
         (forgiven, problem) = (decoded.forgiven, decoded.problem)
@@ -52,7 +52,7 @@ struct TolerantBody {
         if candidates.count == 1 {
             chosen = candidates[0]
         } else if candidates.isEmpty, wholes.count == 1, values.count == 1 {
-            // No token, but perhaps an error that the rules know.
+            // No token, but possibly an error that the rules match.
             chosen = wholes[0]
         } else {
             if values.count > 1 { problem = candidates.isEmpty ? .twoTexts : .twoCandidates }
@@ -72,9 +72,9 @@ struct TolerantBody {
         if chosen.isCut { forgiven.append(.endsEarly) }
     }
 
-    /// A form whose Content-Type says something else, if all of it is in that alphabet
-    /// (application/x-www-form-urlencoded, WHATWG URL section 5). Of one that was cut the last
-    /// pair may not be whole.
+    /// A form with another Content-Type, if all of it is in that alphabet
+    /// (application/x-www-form-urlencoded, WHATWG URL section 5). In a truncated form the last pair
+    /// may be incomplete.
     private mutating func readForm(
         _ bytes: [UInt8], isWhole: Bool, hasToken: (JSONNode) -> Bool
     ) {
@@ -111,7 +111,7 @@ struct TolerantBody {
         return values.contains { $0.isCut } ? .endsEarly : .noTokenText
     }
 
-    /// The bytes inside, if the whole body is a JSON string with an object in it.
+    /// The inner bytes, if the whole body is a JSON string that contains an object.
     private static func unwrapped(_ bytes: [UInt8]) -> [UInt8]? {
         guard let first = bytes.first(where: { !isJSONSpace($0) }), first == UInt8(ascii: "\""),
             let text = (try? JSONReader.read(bytes))?.text,
@@ -123,7 +123,7 @@ struct TolerantBody {
     private static func values(in bytes: [UInt8]) -> [ForgivenJSON] {
         var found: [ForgivenJSON] = []
         var at = 0
-        // Each byte is looked at a few times, however many brackets a server writes.
+        // Bounds the work to a few looks at each byte, however many brackets the body has.
         var work = 4 * bytes.count + 4096
         while at < bytes.count, found.count < maximumValues, work > 0 {
             guard bytes[at] == UInt8(ascii: "{") || bytes[at] == UInt8(ascii: "[") else {
@@ -142,7 +142,7 @@ struct TolerantBody {
         return found
     }
 
-    /// Whether a text begins a page: what stands in a page's scripts grants nothing.
+    /// Whether a text begins an HTML page: values in a page's scripts grant nothing.
     private static func isPage(_ bytes: ArraySlice<UInt8>) -> Bool {
         guard bytes.contains(UInt8(ascii: "<")) else { return false }
         let text = String(decoding: bytes, as: UTF8.self).asciiLowercased
