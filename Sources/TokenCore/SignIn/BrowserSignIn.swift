@@ -1,15 +1,15 @@
-/// What the browser of a person who signs in is sent to, but for what is drawn afresh each time
-/// (RFC 6749 section 4.1.1). No secret in it: the daemon tells it to the command line.
+/// The authorization request of a browser sign-in (RFC 6749 section 4.1.1), without the values that
+/// are generated for each try. It holds no secret: the daemon sends it to the command line.
 public struct BrowserSignIn: Sendable, Equatable {
-    /// The authorization endpoint with every parameter that is known beforehand.
+    /// The authorization endpoint with every parameter that is fixed.
     public var address: String
-    /// The provider's names of the others, by RFC name.
+    /// The provider's names of the generated parameters, by RFC name.
     public var parameterNames: [String: String] = [:]
-    /// The one that the client is registered with, if the configuration says.
+    /// The redirect URI that the client is registered with, if configured.
     public var redirectURI: String?
-    /// Whose answer to expect (RFC 9207).
+    /// The issuer that must send the authorization response (RFC 9207).
     public var issuer: String?
-    /// The server always says who answers.
+    /// The server always names itself in the response.
     public var namesIssuer = false
     /// Whether to send a code challenge (RFC 7636).
     public var usesPKCE = true
@@ -32,7 +32,7 @@ public struct BrowserSignIn: Sendable, Equatable {
 }
 
 extension BrowserSignIn {
-    /// As the control socket tells it.
+    /// The form on the control socket.
     public var json: JSONNode {
         .object([
             ("address", .string(address)),

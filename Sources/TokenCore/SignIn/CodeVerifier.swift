@@ -1,6 +1,6 @@
 internal import Crypto
 
-/// A code verifier with its challenge (RFC 7636): who intercepts the code cannot use it.
+/// A code verifier with its challenge (RFC 7636): an intercepted code is useless without it.
 public struct CodeVerifier: Sendable, Equatable {
     public static let method = "S256"
     public let verifier: Secret
@@ -14,7 +14,7 @@ public struct CodeVerifier: Sendable, Equatable {
     }
 }
 
-/// Compares without telling by its time where two texts differ.
+/// Compares two texts in constant time.
 public func isSameSecret(_ left: String, _ right: String) -> Bool {
     let (first, second) = (Array(left.utf8), Array(right.utf8))
     guard first.count == second.count else { return false }

@@ -1,17 +1,17 @@
-/// A device authorization under way (RFC 8628 section 3.2): a person approves it in any browser.
+/// A pending device authorization (RFC 8628 section 3.2): the user approves it in any browser.
 public struct DeviceAuthorization: Sendable, Equatable {
     public var deviceCode: Secret
-    /// What the person types in.
+    /// The code that the user enters.
     public var userCode: String
-    /// Where.
+    /// The page where the user enters it.
     public var verificationURI: String
-    /// The same with the code in it.
+    /// The same URL with the code included.
     public var completeURI: String?
     public var lifetime: Duration
-    /// Between two polls.
+    /// Time between two polls.
     public var interval: Duration
 
-    /// - Throws: ``RequestError``; quotes nothing but a registered error code.
+    /// - Throws: ``RequestError``; it quotes nothing except a registered error code.
     public static func read(_ answer: RawAnswer) throws(RequestError) -> DeviceAuthorization {
         let body = answer.isTruncated ? nil : try? JSONReader.read(answer.body)
         let error = body?["error"]?.text
@@ -24,7 +24,7 @@ public struct DeviceAuthorization: Sendable, Equatable {
                     ? "allow the device flow for this client at the provider"
                     : "check client_id, client_secret and scope")
         }
-        // Google's name is older than the RFC.
+        // Google's member name is older than the RFC.
         let uri = body?["verification_uri"]?.text ?? body?["verification_url"]?.text
         guard let device = keepableToken(body?["device_code"]), let user = body?["user_code"]?.text,
             let uri, isShowable(user), user.utf8.count <= 100, isWebAddress(uri)
@@ -46,7 +46,7 @@ public struct DeviceAuthorization: Sendable, Equatable {
             interval: seconds("interval", 1...300) ?? .seconds(5))
     }
 
-    /// It is printed on a terminal.
+    /// The code is printed on a terminal.
     private static func isShowable(_ text: String) -> Bool {
         !text.isEmpty && text.isPrintableASCII
     }

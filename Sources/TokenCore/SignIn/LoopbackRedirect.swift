@@ -1,11 +1,11 @@
-/// A redirect URI that leads to this machine's loopback (RFC 8252 section 7.3). Any other one leads
-/// to a page that somebody else serves.
+/// A redirect URI on this machine's loopback (RFC 8252 section 7.3). Any other redirect URI belongs
+/// to another web server.
 public struct LoopbackRedirect: Sendable, Equatable {
     /// `127.0.0.1`, `localhost` or `[::1]`.
     public var host: String
-    /// `nil` where any port will do.
+    /// `nil` when any port is allowed.
     public var port: UInt16?
-    /// As the provider knows it: may be empty.
+    /// As registered with the provider; may be empty.
     public var path: String
 
     /// - Returns: `nil` for a URI that is not http on the loopback, or that has a query.
@@ -27,12 +27,12 @@ public struct LoopbackRedirect: Sendable, Equatable {
         port = number
     }
 
-    /// What a provider is told when nothing says otherwise.
+    /// The redirect URI when the configuration has none.
     public static let standard = "http://127.0.0.1/callback"
 
     public var isIPv6: Bool { host == "[::1]" }
 
-    /// The path of the request that a browser makes of it.
+    /// The path in the browser's HTTP request.
     public var requestPath: String { path.isEmpty ? "/" : path }
 
     public func uri(port: UInt16) -> String { "http://\(host):\(port)\(path)" }

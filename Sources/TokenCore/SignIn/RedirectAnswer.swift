@@ -1,20 +1,20 @@
-/// What the authorization endpoint sent back by the browser (RFC 6749 section 4.1.2, RFC 9207).
+/// The authorization response in the browser's redirect (RFC 6749 section 4.1.2, RFC 9207).
 public struct RedirectAnswer: Sendable, Equatable {
     public enum Outcome: Sendable, Equatable {
         case code(Secret)
-        /// Its code is one of the registered ones, or `nil`: what else stands there is anybody's.
+        /// The registered error code; `nil` for any other, because its text is attacker-controlled.
         case refused(String?)
     }
     public var outcome: Outcome
     public var state: Secret?
-    /// Who says to have answered (RFC 9207 section 2).
+    /// The issuer that the response names (RFC 9207 section 2).
     public var issuer: String?
 
     private init(_ outcome: Outcome) { self.outcome = outcome }
 
-    /// - Parameter query: The part behind `?`, still encoded.
-    /// - Returns: `nil` where a parameter comes twice (RFC 6749 section 3.1) or cannot be decoded,
-    ///   or there is neither a code nor an error.
+    /// - Parameter query: The part after `?`, still encoded.
+    /// - Returns: `nil` when a parameter occurs twice (RFC 6749 section 3.1) or cannot be decoded,
+    ///   or when there is neither a code nor an error.
     public init?(query: some StringProtocol) {
         var values: [ByteText: String] = [:]
         for pair in Substring(query).utf8.split(separator: UInt8(ascii: "&")) {
@@ -38,12 +38,12 @@ public struct RedirectAnswer: Sendable, Equatable {
         issuer = values["iss"]
     }
 
-    /// What a person pasted: the address the browser ended at, or the code alone.
+    /// Reads what a user pasted: the address that the browser ended at, or only the code.
     ///
-    /// - Returns: `nil` for an address without an answer in it, or nothing at all.
+    /// - Returns: `nil` for an address without an authorization response, or empty text.
     public init?(pasted text: String) {
         let text = Self.trimmed(text)
-        // RFC 6749 appendix A.11: a code may hold a space.
+        // RFC 6749 appendix A.11: a code may contain a space.
         guard !text.isEmpty, text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { return nil }
         guard Self.isAddress(text) else {
             self.init(.code(Secret(text)))
@@ -53,7 +53,7 @@ public struct RedirectAnswer: Sendable, Equatable {
         self.init(query: text[text.index(after: mark)...].prefix { $0 != "#" })
     }
 
-    /// The redirect URI that a pasted address was sent to; `nil` for a code alone.
+    /// The redirect URI of a pasted address; `nil` for a bare code.
     public static func redirectURI(ofPasted text: String) -> String? {
         let text = trimmed(text)
         return isAddress(text) ? String(text.prefix { $0 != "?" && $0 != "#" }) : nil
@@ -78,14 +78,14 @@ public struct RedirectAnswer: Sendable, Equatable {
         "request_uri_not_supported", "registration_not_supported",
     ]
 
-    /// Whether it answers the request of this state; in constant time.
+    /// Whether the response belongs to the request with this state; compares in constant time.
     public func answers(state: Secret) -> Bool {
         self.state.map { isSameSecret($0.reveal(), state.reveal()) } ?? false
     }
 
-    /// What is wrong with who answered (RFC 9207 section 2.4), or `nil`.
+    /// What is wrong with the response's issuer (RFC 9207 section 2.4), or `nil`.
     ///
-    /// - Parameter isRequired: The server says of itself that it always tells.
+    /// - Parameter isRequired: The server's metadata say that it always sends its issuer.
     public func issuerProblem(expected: String?, isRequired: Bool) -> String? {
         guard let expected else { return nil }
         guard let issuer else {

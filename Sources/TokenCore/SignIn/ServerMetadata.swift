@@ -1,17 +1,18 @@
-/// What an authorization server says of itself (RFC 8414 section 2), as far as a sign-in needs it.
+/// An authorization server's metadata (RFC 8414 section 2), as far as a sign-in needs them.
 public struct ServerMetadata: Sendable, Equatable {
     public var issuer: String
     public var authorizationEndpoint: String?
     public var deviceEndpoint: String?
-    /// `nil` when it does not say: then it may accept them all the same.
+    /// `nil` when the metadata do not list them: the server may still accept them all.
     public var challengeMethods: [String]?
-    /// Every authorization answer says who gives it (RFC 9207 section 3).
+    /// Every authorization response names its issuer (RFC 9207 section 3).
     public var namesIssuer = false
 
-    /// Where to ask, in this order: RFC 8414 section 3.1, then OpenID Connect Discovery section 4.
+    /// The metadata URLs to try, in this order: RFC 8414 section 3.1, then OpenID Connect Discovery
+    /// section 4.
     ///
-    /// - Throws: ``RequestError`` for an issuer that is no https URL (http on the loopback), or
-    ///   that has a query.
+    /// - Throws: ``RequestError`` for an issuer that is not an https URL (http on the loopback is
+    ///   allowed), or that has a query.
     public static func locations(of issuer: String) throws(RequestError) -> [String] {
         if let problem = EndpointURL.problem(of: issuer) {
             throw RequestError(problem: "the issuer \(problem.problem)", remedy: problem.remedy)
@@ -30,7 +31,7 @@ public struct ServerMetadata: Sendable, Equatable {
         ]
     }
 
-    /// - Returns: `nil` for an answer that is no metadata document: another place may have it.
+    /// - Returns: `nil` for a response that is not a metadata document: another URL may have it.
     /// - Throws: ``RequestError`` for a document that must not be used.
     public static func read(
         _ answer: RawAnswer, issuer: String
@@ -42,7 +43,7 @@ public struct ServerMetadata: Sendable, Equatable {
                 remedy: "name \"url\" and \"device_url\" in the provider's \"authorization\"")
         }
         guard let body = try? JSONReader.read(answer.body), body.members != nil else { return nil }
-        // Section 3.3: identical, or somebody else's.
+        // Section 3.3: the issuers must be identical.
         guard let named = body["issuer"]?.text, named.hasSameBytes(as: issuer) else {
             throw RequestError(
                 problem: "the metadata found for \(issuer) names another issuer",

@@ -1,4 +1,4 @@
-/// How somebody wants to sign in.
+/// The choices of a sign-in request.
 public struct SignInWish: Sendable, Equatable {
     public enum Method: String, Sendable, Equatable, CaseIterable {
         /// RFC 6749 section 4.1.
@@ -6,9 +6,9 @@ public struct SignInWish: Sendable, Equatable {
         /// RFC 8628.
         case device
     }
-    /// `nil`: whatever the provider has, the browser first.
+    /// `nil`: any method that the provider supports, the browser first.
     public var method: Method?
-    /// Besides the profile's and the credential's.
+    /// Added to the scope of the profile and of the credential.
     public var scope: String?
 
     public init(method: Method? = nil, scope: String? = nil) {
@@ -16,17 +16,17 @@ public struct SignInWish: Sendable, Equatable {
     }
 }
 
-/// Makes what a sign-in sends, from a credential's profile and values.
+/// Builds the requests of a sign-in from a credential's profile and values.
 public struct SignIn: Sendable {
     let profile: ProviderProfile
     let authorization: AuthorizationSpecification
     let wish: SignInWish
-    /// The credential's variables, its client's id and secret, its scope.
+    /// The credential's variables, its client's id and secret, and its scope.
     var context: TemplateContext
-    /// Once it is known; asked for where the profile does not name the endpoint itself.
+    /// Set once it is read; needed when the profile does not name the endpoint itself.
     public var metadata: ServerMetadata?
 
-    /// - Throws: ``RequestError`` where nobody can sign in with this profile.
+    /// - Throws: ``RequestError`` when this profile does not support a sign-in.
     public init(
         _ profile: ProviderProfile, wish: SignInWish, context: TemplateContext
     ) throws(RequestError) {
@@ -50,7 +50,7 @@ public struct SignIn: Sendable {
                 + "credential's refresh_token, or give it to evertoken import")
     }
 
-    /// Every variable that the templates of a browser's sign-in name.
+    /// Every variable that the templates of a browser sign-in name.
     public static func browserVariables(_ profile: ProviderProfile) -> Set<String> {
         guard let authorization = profile.authorization else { return [] }
         let templates = [authorization.url, authorization.issuer].compactMap { $0 }
@@ -60,7 +60,7 @@ public struct SignIn: Sendable {
         }
     }
 
-    /// The way that is gone: the one wished for, or what there is.
+    /// The method to use: the requested one, or one that the provider has.
     public var method: SignInWish.Method {
         if let method = wish.method { return method }
         if authorization.url != nil || metadata?.authorizationEndpoint != nil { return .browser }
@@ -68,7 +68,7 @@ public struct SignIn: Sendable {
             ? .device : .browser
     }
 
-    /// Whether the server's metadata must be read first.
+    /// Whether the server's metadata must be fetched first.
     public var needsMetadata: Bool {
         guard authorization.issuer != nil, metadata == nil else { return false }
         switch wish.method {
@@ -85,7 +85,7 @@ public struct SignIn: Sendable {
         }
     }
 
-    /// - Throws: ``RequestError`` where the provider has no such endpoint, or a value is missing.
+    /// - Throws: ``RequestError`` when the provider has no such endpoint, or a value is missing.
     public func browser() throws(RequestError) -> BrowserSignIn {
         let endpoint = try self.endpoint(
             authorization.url, metadata?.authorizationEndpoint, "authorization endpoint")
@@ -102,7 +102,7 @@ public struct SignIn: Sendable {
             .compactMap { name, value in
                 named.contains(name) ? nil : value.map { Self.parameter(name, $0) }
             }
-        // What is drawn afresh, and must be ours, no profile can set.
+        // A profile cannot set the generated parameters.
         request.parameters += authorization.parameters.filter { !Self.fresh.contains($0.name) }
         request.parameterNames = authorization.parameterNames
         var signIn = BrowserSignIn(address: try request.render(in: filled(endpoint)).url)
@@ -110,7 +110,7 @@ public struct SignIn: Sendable {
         signIn.redirectURI = context.values["redirect_uri"]?.canonicalText
         signIn.issuer = try issuer()
         signIn.namesIssuer = metadata?.namesIssuer ?? false
-        // A challenge whose verifier is never sent would spoil the exchange.
+        // A challenge whose verifier is never sent would break the exchange.
         let sendsVerifier = profile.authorizationCode.contains {
             $0.request.variables.contains("code_verifier")
         }
@@ -130,7 +130,7 @@ public struct SignIn: Sendable {
         return try request.render(in: filled(endpoint))
     }
 
-    /// Client authentication, headers and TLS of the token request; nothing else of it.
+    /// The client authentication, headers and TLS settings of the token request, and nothing else.
     private func plainRequest(to endpoint: String) -> RequestSpecification {
         let exchanges = profile.deviceCode
         var request = (exchanges.first(where: \.spendsGrant) ?? exchanges[0]).request
@@ -146,7 +146,7 @@ public struct SignIn: Sendable {
     private static let endpointTemplate = Template(variable: endpointName)
 
     private static func parameter(_ name: String, _ text: String) -> NamedTemplate {
-        // A scope is data, whatever it looks like.
+        // A scope is literal text, even if it looks like a template.
         let value: TemplatedValue =
             text == "${client_id}"
             ? .template(Template(variable: "client_id")) : .literal(.string(text))
@@ -186,7 +186,7 @@ public struct SignIn: Sendable {
         return url
     }
 
-    /// The profile's, the credential's and the caller's, each once.
+    /// The scopes of the profile, the credential and the caller, without duplicates.
     private var scope: String? {
         let separator = authorization.scopeSeparator
         var scopes: [String] = []
@@ -202,7 +202,7 @@ public struct SignIn: Sendable {
 }
 
 extension ProviderProfile {
-    /// Why nobody signs in with it, even with a code in hand; `nil` if that may work.
+    /// Why no sign-in with this profile can work, even with a code; `nil` if one may work.
     public var signInObstacle: RequestError? {
         guard usesRefreshToken else {
             return RequestError(

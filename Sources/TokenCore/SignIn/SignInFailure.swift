@@ -1,17 +1,17 @@
-/// How a sign-in ended without tokens: one sentence and one remedy, the same on the terminal and on
-/// the page in the browser, which may belong to another machine.
+/// A sign-in that ended without tokens: one problem and one remedy, the same on the terminal and on
+/// the page in the browser, which may run on another machine.
 public struct SignInFailure: Error, Sendable, Equatable {
-    /// What a person is to do about it: they choose, wait, or call the administrator.
+    /// What the user can do about it: choose again, wait, or call the administrator.
     public enum Kind: String, Sendable, Equatable, CaseIterable {
-        /// The person, or the provider, said no.
+        /// The user or the provider denied the request.
         case denied
         /// The same sign-in may succeed later.
         case tryAgain = "try_again"
-        /// The provider refuses what the configuration says of the client.
+        /// The provider rejects the configured client settings.
         case wrongSettings = "wrong_settings"
-        /// An answer that holds no tokens, or that must not be believed.
+        /// A response without tokens, or one that must not be trusted.
         case unusableAnswer = "unusable_answer"
-        /// The tokens could not be kept on this machine.
+        /// The tokens could not be saved on this machine.
         case notSaved = "not_saved"
     }
     public var kind: Kind
@@ -24,8 +24,8 @@ public struct SignInFailure: Error, Sendable, Equatable {
         (self.kind, self.problem, self.remedy) = (kind, problem, remedy)
     }
 
-    /// - Parameter code: What the authorization endpoint sent back instead of a code, if it is a
-    ///   registered one (RFC 6749 section 4.1.2.1).
+    /// - Parameter code: The error of the authorization response, if it is a registered one (RFC
+    ///   6749 section 4.1.2.1).
     public init(redirectError code: String?, credential: String) {
         let again = Self.again(credential)
         switch code {
@@ -53,7 +53,7 @@ public struct SignInFailure: Error, Sendable, Equatable {
         }
     }
 
-    /// - Parameter refusal: Why a code, or a device code, did not become tokens.
+    /// - Parameter refusal: Why the exchange of a code or a device code gave no tokens.
     public init(_ refusal: Refusal, credential: String) {
         let again = Self.again(credential)
         let error = refusal.errorCode.map { " \($0)" } ?? ""
@@ -69,7 +69,7 @@ public struct SignInFailure: Error, Sendable, Equatable {
                 .notSaved, problem: refusal.problem,
                 remedy: "Nothing was changed. Make room or repair the file system of the state "
                     + "directory, then run the same again")
-        // Nothing was sent: tokens that were brought are refused so as well.
+        // Nothing was sent; imported tokens are refused this way too.
         case nil where refusal.failureClass == .config:
             self.init(
                 .wrongSettings, problem: refusal.problem,
@@ -124,8 +124,8 @@ public struct SignInFailure: Error, Sendable, Equatable {
 }
 
 extension Refusal {
-    /// Whether it can be about nothing else than what the configuration says of the client. Some
-    /// servers answer a code that has ended with a 400 or 403 that names no registered error.
+    /// Whether only the client's configuration can be the reason. Some servers respond to an
+    /// expired code with a 400 or 403 without a registered error.
     fileprivate var blamesClient: Bool {
         if httpStatus == 401 { return true }
         if errorCode == "expired_token" { return false }

@@ -1,22 +1,22 @@
 internal import Crypto
 
-/// The page that a person sees in the browser after signing in. One file without scripts or
-/// anything from elsewhere; light and dark as the browser wishes.
+/// The page in the browser after a sign-in. One file without scripts or external resources; light
+/// or dark by the browser's preference.
 public struct SignInPage: Sendable, Equatable {
     public enum Outcome: Sendable, Equatable {
-        /// The tokens are safe.
+        /// The tokens are saved.
         case signedIn
-        /// No tokens came: what the terminal says too.
+        /// No tokens; the terminal shows the same failure.
         case failed(SignInFailure)
-        /// A request without the state of the sign-in that is waited for.
+        /// A request without the state of the pending sign-in.
         case unexpected
     }
     public var outcome: Outcome
     public var subject: Subject
 
-    /// Whose sign-in it is. With three tabs open, nothing else tells.
+    /// The sign-in that the page belongs to: a user may have several tabs open.
     public struct Subject: Sendable, Equatable {
-        /// Empty for a request that answers no sign-in: it learns no name.
+        /// Empty for a request that matches no sign-in, so that it learns no credential's name.
         public var credential = ""
         public var provider: String?
         /// The machine where `evertoken login` runs.
@@ -40,8 +40,8 @@ public struct SignInPage: Sendable, Equatable {
         (self.outcome, self.subject) = (outcome, subject)
     }
 
-    /// What goes along with the page: nothing of it may be kept, framed, run or loaded, and its
-    /// address is told to no other server.
+    /// Headers of the page: it must not be cached, framed, scripted or used as a base for requests,
+    /// and its URL is not sent as a referrer.
     public static let headers: [HeaderField] = {
         let style = base64(Array(SHA256.hash(data: Array(Self.style.utf8))))
         return [
@@ -59,7 +59,8 @@ public struct SignInPage: Sendable, Equatable {
     public var isSuccess: Bool { outcome == .signedIn }
 
     private struct Words {
-        /// Of the style, besides the heading: no meaning is told by a colour alone.
+        /// Name of the style. The heading and a mark repeat its meaning, because colour alone is
+        /// not accessible.
         var look: String
         var mark: String
         var heading: String
@@ -106,7 +107,7 @@ public struct SignInPage: Sendable, Equatable {
         }
     }
 
-    /// The commands in a remedy, so that they can be told from the words around them.
+    /// Marks the commands in a remedy, so that they stand out from the text.
     private func marked(_ text: String) -> String {
         let name = escapedHTML(subject.credential)
         return ["evertoken login \(name)", "evertoken check \(name) --show-request"].reduce(text) {
@@ -114,7 +115,7 @@ public struct SignInPage: Sendable, Equatable {
         }
     }
 
-    /// Breaks between its words alone: `--show-request` is one.
+    /// Allows line breaks only between words: `--show-request` must not be split.
     private static func command(_ text: String) -> String {
         let words = text.utf8.split(separator: UInt8(ascii: " ")).map {
             "<span>\(Substring($0))</span>"
@@ -148,7 +149,7 @@ public struct SignInPage: Sendable, Equatable {
             """
     }
 
-    /// Narrow screens have the card at the top, where a telephone is looked at.
+    /// On narrow screens the card is at the top.
     private static let style = """
         :root { color-scheme: light dark; --page: #f3f4f6; --card: #ffffff; --text: #1b1f24;
           --line: #d3d7dd; --soft: #eceef1; --good: #116329; --bad: #b42318; --later: #8a4b00;
@@ -179,7 +180,7 @@ public struct SignInPage: Sendable, Equatable {
         """
 }
 
-/// Text as it may stand in an element or in a quoted attribute of a page.
+/// Escapes text for an HTML element or a quoted attribute.
 public func escapedHTML(_ text: String) -> String {
     var result = ""
     for character in text {
