@@ -1,16 +1,16 @@
-/// What stands before a token in an Authorization header (RFC 9110 section 11.4).
+/// The scheme before a token in an Authorization header (RFC 9110 section 11.4).
 public enum AuthorizationScheme {
     private static let bearer = "Bearer"
-    /// Longer than any that is registered, and no header line grows beyond what servers take.
+    /// Longer than any registered scheme, and short enough for servers' header limits.
     private static let longest = 32
 
-    /// The `token_type` of an answer, which says how the token is to be used (RFC 6749 section
-    /// 7.1), as a scheme.
+    /// The `token_type` of a response, which says how to use the token (RFC 6749 section 7.1), as a
+    /// scheme.
     ///
-    /// Its letters' case does not matter (RFC 6749 section 5.1), but servers of APIs compare
-    /// `Bearer` as it is written in RFC 6750. It is `Bearer` too where there is no type, where none
-    /// is meant (`N_A`, RFC 8693 section 2.2.1; `BearerToken`, as Apigee answers), and where the
-    /// type cannot stand in a header: a blank or a line's end would be read as something else.
+    /// Its case does not matter (RFC 6749 section 5.1), but API servers compare `Bearer` as RFC
+    /// 6750 writes it. The result is also `Bearer` without a type, for placeholders (`N_A`, RFC
+    /// 8693 section 2.2.1; `BearerToken`, as Apigee sends), and for a type that a header cannot
+    /// carry: a blank or a line end would be read as something else.
     static func of(tokenType: String?) -> String {
         guard let type = tokenType?.trimmedOfSpace, 1...longest ~= type.utf8.count,
             type.utf8.allSatisfy(isTokenByte)
@@ -32,7 +32,7 @@ public enum AuthorizationScheme {
 }
 
 extension PublishedToken {
-    /// The whole header without its line's end.
+    /// The whole header without its line end.
     public var authorizationHeader: String {
         AuthorizationScheme.header(access.token.reveal(), tokenType: access.tokenType)
     }

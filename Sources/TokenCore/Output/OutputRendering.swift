@@ -1,4 +1,4 @@
-/// What outputs say of a token.
+/// The values that outputs show of a token.
 public struct PublishedToken: Sendable, Equatable {
     public var credential: String
     public var provider: String
@@ -8,7 +8,7 @@ public struct PublishedToken: Sendable, Equatable {
         (self.credential, self.provider, self.access) = (credential, provider, access)
     }
 
-    /// The bytes of one output file; `nil` when a template names a value that is not there.
+    /// The bytes of one output file; `nil` when a template names a value that does not exist.
     public func bytes(as format: OutputSpecification.Format) -> [UInt8]? {
         let token = access.token.reveal()
         switch format {
@@ -42,7 +42,7 @@ public struct PublishedToken: Sendable, Equatable {
 
     private var environmentName: String { Self.environmentName(of: credential) }
 
-    /// How variables of the environment that are a credential's begin.
+    /// The common prefix of a credential's environment variables.
     static func environmentName(of credential: String) -> String {
         let bytes = credential.utf8.map { byte -> UInt8 in
             switch byte {
@@ -71,8 +71,8 @@ public struct PublishedToken: Sendable, Equatable {
     }
 }
 
-/// As it is when every byte is harmless to systemd's `EnvironmentFile=` and to a shell; otherwise
-/// in double quotes with the escapes that both undo.
+/// Unchanged when every byte is safe for systemd's `EnvironmentFile=` and for a shell; otherwise in
+/// double quotes with the escapes that both undo.
 private func shellQuoted(_ text: String) -> String {
     if TextQuoting.isHarmless(text) { return text }
     let escaped = text.utf8.flatMap { byte -> [UInt8] in

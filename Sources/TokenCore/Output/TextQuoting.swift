@@ -1,20 +1,20 @@
-/// How a text becomes one word of a file that another program reads: what a provider wrote must not
-/// end the word, nor begin a command.
+/// Quotes a text as one word of a file that another program reads: text from a provider must not
+/// end the word or begin a command.
 ///
-/// Each result is the whole literal, with its quotes where it needs them.
+/// Each result is a complete literal, quoted where necessary.
 enum TextQuoting: String, CaseIterable, Sendable {
-    /// POSIX shell (XCU section 2.2.2), and systemd's EnvironmentFile=.
+    /// A word of the POSIX shell (XCU section 2.2.2) and of systemd's EnvironmentFile=.
     case shell
     /// A string of RFC 8259.
     case json
-    /// A value of git-config(1), systemd.syntax(7) and their like.
+    /// A value of git-config(1), systemd.syntax(7) and similar formats.
     case ini
     /// A token of netrc(5) as curl and Python read it.
     case netrc
     /// A parameter in a file of curl --config (curl(1)).
     case curl
 
-    /// `nil` for a text with a character that cannot be written there.
+    /// `nil` for a text with a character that the format cannot express.
     func quote(_ text: String) -> String? {
         switch self {
         case .shell: Self.shell(text)
@@ -29,7 +29,7 @@ enum TextQuoting: String, CaseIterable, Sendable {
         }
     }
 
-    /// Nothing is special to any reader in it.
+    /// Whether no reader treats any of its characters specially.
     static func isHarmless(_ text: String) -> Bool {
         !text.isEmpty
             && text.utf8.allSatisfy {
@@ -38,7 +38,7 @@ enum TextQuoting: String, CaseIterable, Sendable {
             }
     }
 
-    /// Inside single quotes nothing is special but the quote itself.
+    /// Inside single quotes only the quote itself is special.
     private static func shell(_ text: String) -> String? {
         guard !text.utf8.contains(0) else { return nil }
         if isHarmless(text) { return text }
@@ -53,7 +53,8 @@ enum TextQuoting: String, CaseIterable, Sendable {
         return String(decoding: bytes + [UInt8(ascii: "'")], as: UTF8.self)
     }
 
-    /// - Parameter escapes: The letter behind a backslash for each control character that has one.
+    /// - Parameter escapes: For each control character with an escape, the letter after the
+    ///   backslash.
     private static func inDoubleQuotes(_ text: String, escapes: [UInt8: String]) -> String? {
         var bytes = [UInt8(ascii: "\"")]
         for byte in text.utf8 {
