@@ -1,20 +1,20 @@
 /// Why an attempt is made.
 public enum AttemptOrder: Sendable, Equatable {
-    /// Renew, or acquire where there is nothing to renew with. Where a person must sign in only a
-    /// manual order sends anything.
+    /// Refresh, or acquire when there is no refresh token to use. While a sign-in is required, only
+    /// a manual request sends anything.
     case renew(isManual: Bool)
     /// Exchange an authorization code (RFC 6749 section 4.1.3).
     case login(AuthorizationCode)
     /// Exchange a device code, which may not be approved yet (RFC 8628 section 3.4).
     case device(code: Secret)
-    /// Adopt tokens obtained elsewhere.
+    /// Adopt tokens that were obtained elsewhere.
     case adopt(ImportedTokens)
-    /// Write again what the disk did not take beside the answer.
+    /// Write the record again whose write failed after the response was saved.
     case settle
 }
 
 extension AttemptOrder {
-    /// Whether it asks the provider.
+    /// Whether the attempt sends a request to the provider.
     var sends: Bool {
         switch self {
         case .renew, .login, .device: true
@@ -39,7 +39,7 @@ public struct AuthorizationCode: Sendable, Equatable {
     }
 }
 
-/// Tokens a person brings. At least one of the two is there.
+/// Tokens of an import. At least one of the two is set.
 public struct ImportedTokens: Sendable, Equatable {
     /// A refresh token, which replaces the stored one.
     public var refreshToken: Secret?
@@ -60,17 +60,18 @@ public enum AttemptPlan: Sendable, Equatable {
     case send(SlotRecord)
     /// Write the record; nothing is sent.
     case write(SlotRecord)
-    /// There is nothing to send with; a person must sign in.
+    /// There is nothing to send; a user must sign in.
     case needsLogin(StoredGrant)
     /// No slot can be read.
     case unreadable
 
     /// - Parameters:
     ///   - evidence: What the storage says.
-    ///   - seed: The configured refresh token as it reads now, `nil` if none is configured.
-    ///   - withheld: What the configuration names although it is spent (``SpentTraces``); `seed` is
-    ///     `nil` then.
-    ///   - place: Where a refresh token would be sent, for ``StoredGrant/asksForPlace(_:)``.
+    ///   - seed: The configured refresh token as its source reads now, `nil` if none is configured.
+    ///   - withheld: The configured refresh token if it is known to be spent (``SpentTraces``);
+    ///     `seed` is then `nil`.
+    ///   - place: The server and client that a refresh token would be sent to, for
+    ///     ``StoredGrant/asksForPlace(_:)``.
     ///   - attemptID: Random, unique.
     public static func make(
         order: AttemptOrder, evidence: AttemptEvidence, seed: InitialToken?,
@@ -108,7 +109,7 @@ public enum AttemptPlan: Sendable, Equatable {
             record.kind = record.sendsCandidate ? .refresh : kind
         }
         record.grant.attempts.lastAttemptAt = now
-        // What an interrupted exchange left is not gone on with: only cached steps are.
+        // An interrupted multi-step exchange restarts at step one; only cached results are reused.
         let exchanges = profile.exchanges(record.kind)
         let cached = exchanges.filter(\.isCached).map(\.id)
         record.grant.steps.removeAll { !cached.contains($0.id) || !$0.isFresh(at: now) }
@@ -118,7 +119,7 @@ public enum AttemptPlan: Sendable, Equatable {
 }
 
 extension StoredGrant {
-    /// The first step whose result is not there.
+    /// The first step without a stored result.
     func nextStep(of exchanges: [TokenExchange]) -> TokenExchange {
         exchanges.dropLast().first { exchange in !steps.contains { $0.id == exchange.id } }
             ?? exchanges[exchanges.count - 1]
@@ -126,30 +127,33 @@ extension StoredGrant {
 }
 
 extension ProviderProfile {
-    /// Whether a step's token is the credential's own.
+    /// Whether a step's token becomes the credential's token.
     public func isLast(_ step: String, of kind: ExchangeKind) -> Bool {
         exchange(kind, step: step).id == exchanges(kind).last?.id
     }
 }
 
 extension SlotRecord {
-    /// The record after this one that says what came of it; nothing is under way any more.
+    /// The following record, with the outcome of the attempt; no request is pending after it.
     public func settled(_ grant: StoredGrant) -> SlotRecord {
         var record = self
         (record.sequence, record.state, record.grant) = (sequence + 1, .settled, grant)
         return record
     }
 
-    /// The record of the step after this one, whose answer has been applied to `grant`; `nil` after
-    /// the last. It goes to the other slot: until it is there, this one with its answer stays.
+    /// The record of the next step, after this one's response has been applied to `grant`; `nil`
+    /// after the last step. It goes to the other slot, so this record and its response stay until
+    /// it is written.
     public func next(grant: StoredGrant, profile: ProviderProfile, now: Moment) -> SlotRecord? {
         guard !profile.isLast(step, of: kind) else { return nil }
         let following = grant.nextStep(of: profile.exchanges(kind)).id
-        // Once a code or another grant has become tokens, the rest is as in any refresh.
+        // After the code or other grant has become tokens, the remaining steps are those of a
+        // refresh.
         let hasGrant = profile.exchange(kind, step: step).spendsGrant || kind == .acquire
         var next = SlotRecord(
             sequence: sequence + 1, state: .intent,
-            // An answer is told by its attempt: that of an earlier step may still lie in the slot.
+            // A response is matched by attempt ID: that of an earlier step may still be in the
+            // slot.
             attemptID: String(attemptID.prefix { $0 != "." }) + "." + following,
             kind: hasGrant ? .refresh : kind, step: following, sentAt: now, grant: grant)
         next.sendsCandidate = sendsCandidate && !hasGrant
@@ -163,8 +167,8 @@ extension SlotRecord {
 }
 
 extension SlotContents {
-    /// The grant as it stands after this slot's attempt, whose answer is read again if there is
-    /// one. An intent without an answer is an attempt that may have been sent: durable ambiguity.
+    /// The grant after this slot's attempt, whose stored response is read again if there is one. An
+    /// intent without a response means that the request may have been sent: durable ambiguity.
     public func grant(profile: ProviderProfile) -> StoredGrant {
         var grant = record.grant
         guard record.state == .intent else { return grant }
@@ -180,12 +184,12 @@ extension SlotContents {
 }
 
 extension SlotRecord {
-    /// What the answer to this record's request says: the live reading and the one of a later
-    /// recovery are the same.
+    /// Reads the response to this record's request. The live reading and a later recovery give the
+    /// same result.
     ///
     /// - Parameters:
-    ///   - filter: For what the answer says in free words; only the live reading knows all secrets.
-    ///   - path: That was asked; known to the live reading only.
+    ///   - filter: For free text in the response; only the live reading knows all secrets.
+    ///   - path: The path of the request; only the live reading knows it.
     public func reading(
         of raw: RawAnswer, profile: ProviderProfile, filter: PeerFilter = .closed,
         path: String? = nil
@@ -193,7 +197,7 @@ extension SlotRecord {
         var reader = AnswerReader(profile: profile, kind: kind, step: step, steps: grant.steps)
         (reader.filter, reader.origin, reader.requestPath) = (filter, origin, path)
         var reading = reader.read(raw, sentAt: sentAt.wall)
-        // Whoever reads a token file must not be able to refresh (I27).
+        // A program that reads a token file must not be able to refresh (I27).
         if profile.lifecycle.refreshToken != .accessToken,
             let token = try? reading.result.get().accessToken, !token.isEmpty,
             [grant.refreshToken, grant.candidate?.token, reading.refreshToken].contains(token)

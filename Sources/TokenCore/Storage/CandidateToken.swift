@@ -1,14 +1,14 @@
-/// The refresh token that the configuration names now, beside the stored one that works: it takes
-/// its place when a grant has proved it, and not before.
+/// The refresh token that the configuration names, while another, stored one works: it replaces the
+/// stored one only after a successful grant.
 public struct CandidateToken: Sendable, Equatable {
     /// What the provider has said of it; the word in JSON.
     public enum State: String, Sendable, CaseIterable {
-        /// No answer has said whether it works.
+        /// No response has shown whether it works.
         case untried
         /// The provider refused it. It is not sent again until the configuration names another one,
         /// or the stored one is refused as well.
         case refused
-        /// Two answers to it were lost: it may have worked, and be spent.
+        /// The responses to two requests with it were lost: it may have worked and be spent.
         case maybeSpent = "maybe_spent"
     }
 
@@ -16,30 +16,30 @@ public struct CandidateToken: Sendable, Equatable {
     public var token: Secret
     /// What the provider has said of it.
     public var state = State.untried
-    /// When the configuration was first seen to name it.
+    /// When it was first seen in the configuration.
     public var since: Moment
     /// When it was sent last; `nil` before the first time.
     public var triedAt: Moment?
-    /// Attempts in a row that said nothing of it.
+    /// Consecutive attempts that decided nothing about it.
     public var failures = 0
     /// Attempts with it whose answer never came: it may be spent.
     public var lostAnswers = 0
-    /// It was refused, and is tried once more before a person is asked for.
+    /// It was refused, and is tried once more before a sign-in is requested.
     public var isLastResort = false
-    /// Of the last attempt with it, as the status tells it.
+    /// Problem of the last attempt with it, for the status.
     public var problem: String?
 
     /// A candidate that has never been sent.
     public init(_ token: Secret, since: Moment) { (self.token, self.since) = (token, since) }
 
-    /// How long after the last attempt it may be tried again; the stored one goes on meanwhile.
+    /// Minimum time after the last attempt before the next one; meanwhile the stored token is used.
     var wait: Duration {
         lostAnswers > 0
             ? .seconds(1)
             : failures == 0 ? .zero : .seconds(min(Int64(1) << min(failures, 12), 3600))
     }
 
-    /// Whether the next refresh sends it.
+    /// Whether the next refresh sends the candidate.
     func isDue(at now: Moment) -> Bool {
         guard state == .untried else { return false }
         guard let triedAt, let elapsed = now.elapsed(since: triedAt) else { return true }
@@ -75,8 +75,8 @@ extension CandidateToken {
 extension StoredGrant {
     /// Whether the next refresh sends the candidate instead of the stored token.
     ///
-    /// - Parameter isManual: A person asked for it; where a person must sign in, both are worth a
-    ///   try.
+    /// - Parameter isManual: The operator asked for the refresh; while a sign-in is required, both
+    ///   tokens are worth a try.
     func sendsCandidate(isManual: Bool, at now: Moment) -> Bool {
         guard let candidate else { return false }
         if candidate.isDue(at: now) { return true }
@@ -84,8 +84,8 @@ extension StoredGrant {
             && candidate.triedAt != attempts.lastAttemptAt
     }
 
-    /// The candidate was granted: it is the stored one now. The one before it is kept until this
-    /// one has been refreshed once; it is not spent, for it was not sent.
+    /// The candidate was granted and becomes the stored token. The former one is kept until the new
+    /// one has been refreshed once; it is not spent, because it was not sent.
     mutating func promoteCandidate(by record: SlotRecord, profile: ProviderProfile) {
         guard let candidate else { return }
         let (old, left) = (refreshToken, setAside)
@@ -93,14 +93,14 @@ extension StoredGrant {
         replaceRefreshToken(candidate.token, at: record.sentAt, profile: profile)
         remember(Self.fingerprint(of: candidate.token))
         if isElsewhere { elsewhere = left } else if old != candidate.token { displaced = old }
-        // Of the exchange under way, whose last step may come yet, and of a refresh.
+        // Two successes: of the present exchange, whose last step may be pending, and of a refresh.
         displacedUntil = attempts.successes + 2
     }
 
-    /// An attempt with the candidate brought nothing. The stored token is in no doubt, and keeps
-    /// its schedule.
+    /// An attempt with the candidate failed. The stored token is not affected and keeps its
+    /// schedule.
     ///
-    /// - Parameter effective: What the answer means for a refresh token that was sent.
+    /// - Parameter effective: The failure class for a refresh token that was sent.
     mutating func failCandidate(
         _ refusal: Refusal, as effective: FailureClass, of record: SlotRecord, took: Duration?
     ) {
@@ -131,16 +131,16 @@ extension StoredGrant {
         note(PastAttempt(.refresh, failedWith: error, took: took))
     }
 
-    /// The same without asking the provider.
+    /// Refuses the candidate without a request to the provider.
     public mutating func refuseCandidate(_ cause: Cause, of record: SlotRecord) {
         failCandidate(Refusal(.config, cause), as: .reauth, of: record, took: nil)
     }
 
-    /// Why the candidate is not used; empty where nothing is known.
+    /// Why the candidate is not used; empty when unknown.
     public var candidateProblem: String { candidate?.problem ?? "" }
 
-    /// A refusal of the stored token brought a new one: that is sent first, and the old one only if
-    /// the new one is refused too.
+    /// The error response to the stored token contained a new one: the new one is sent first, and
+    /// the old one only if the new one is refused too.
     mutating func take(offered token: Secret, at moment: Moment, profile: ProviderProfile) {
         let fingerprint = Self.fingerprint(ofRefresh: token, at: profile)
         guard let old = refreshToken, old != token, !spent.containsText(fingerprint) else { return }
@@ -153,13 +153,13 @@ extension StoredGrant {
         attempts.forgetRefusals()
     }
 
-    /// The stored token is refused: another one may work still.
+    /// The stored token was refused: falls back to another known token.
     ///
-    /// - Returns: Whether there is one, so that no person need be asked yet.
+    /// - Returns: Whether there is one, so that no sign-in is needed yet.
     mutating func turnToAnotherToken() -> Bool {
         guard attempts.ambiguousAttempts == 0 else { return false }
-        // One refusal may be a slip: the one that is refused is kept in turn, and comes back for
-        // the last tries where the other one is refused for good.
+        // One refusal may be an error of the provider: the refused token is kept in turn, and is
+        // tried again when the other one is refused too.
         if let displaced, let old = refreshToken, !isDisplacedRefused || attempts.isLoginRequired {
             (refreshToken, self.displaced) = (displaced, isDisplacedRefused ? nil : old)
             isDisplacedRefused = !isDisplacedRefused
@@ -180,7 +180,7 @@ extension StoredGrant {
 }
 
 extension AttemptHistory {
-    /// Another refresh token is sent from now on.
+    /// Resets the refusals, because another refresh token is sent from now on.
     fileprivate mutating func forgetRefusals() {
         (reauthAnswers, firstReauthAt, reauthSpan) = (0, nil, nil)
         (ambiguousAttempts, isLoginRequired) = (0, false)

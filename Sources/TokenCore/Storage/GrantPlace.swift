@@ -1,8 +1,8 @@
 import Crypto
 
-/// The server and the client that a refresh token was given by and to, as a short fingerprint of
-/// the token URL's origin (RFC 6454 section 4) and the `client_id`: the token is good for both
-/// together (RFC 6749 section 6), and is kept from all others (section 10.4).
+/// The server that issued a refresh token and the client it was issued to, as a short fingerprint
+/// of the token URL's origin (RFC 6454 section 4) and the `client_id`. The token is valid only for
+/// both together (RFC 6749 section 6) and must not be sent to any other server (section 10.4).
 public struct GrantPlace: Sendable, Equatable {
     /// 16 hexadecimal digits of a SHA-256; tells nothing of the client.
     public let fingerprint: String
@@ -17,15 +17,15 @@ public struct GrantPlace: Sendable, Equatable {
 }
 
 extension ProviderProfile {
-    /// Where these values would have a refresh token sent.
+    /// The server and client that these values would send a refresh token to.
     ///
-    /// - Returns: `nil` where there is no refresh token, or a variable of the URL is not set. Where
-    ///   an answer names the host it is the place of the request that this answer comes to: that is
-    ///   what the configuration says.
+    /// - Returns: `nil` when there is no refresh token, or a variable of the URL is unset. When a
+    ///   response names the host, the place of the request that yields that response: the
+    ///   configuration determines only that one.
     public func place(in context: TemplateContext) -> GrantPlace? {
         for request in placing {
             let start = request.leadingURL(in: context)
-            // A host that an answer names.
+            // The host comes from a response.
             if start.variables.contains(where: { $0.hasBytePrefix("steps.") }) { continue }
             guard let url = start.text, EndpointURL.problem(of: url) == nil else { return nil }
             return GrantPlace(
@@ -35,7 +35,7 @@ extension ProviderProfile {
         return nil
     }
 
-    /// The variables that this takes, beside `client_id`.
+    /// The variables that determine the place, beside `client_id`.
     public var placeVariables: Set<String> {
         placing.reduce(into: []) { $0.formUnion($1.url.variables) }
     }
@@ -46,8 +46,8 @@ extension ProviderProfile {
     }
 }
 
-/// A refresh token that the configuration leads away from: it is kept, and sent only where it was
-/// given.
+/// A refresh token of another place than the configured one: it is kept, and sent only where it was
+/// issued.
 public struct TokenElsewhere: Sendable, Equatable {
     /// The refresh token that was set aside.
     public var token: Secret
@@ -57,18 +57,18 @@ public struct TokenElsewhere: Sendable, Equatable {
     public var since: Moment?
     /// How long it lives from then on, if that is known.
     public var lifetime: Duration?
-    /// How many successes there had been: once the token in use has been granted and refreshed,
-    /// this one has done its work.
+    /// Number of successes when it was set aside: once the token in use has been granted and
+    /// refreshed, this one is no longer needed.
     public var successes: Int64
 }
 
 extension StoredGrant {
-    /// Whether an attempt must know where it would send the stored refresh token.
+    /// Whether an attempt must determine where it would send the stored refresh token.
     public func asksForPlace(_ seed: InitialToken?) -> Bool {
         candidate != nil || elsewhere != nil || (seed.map(isNew) ?? false)
     }
 
-    /// The configuration leads back to where the token that was set aside is good.
+    /// The configuration names the place of the token that was set aside again.
     mutating func returnTo(_ place: GrantPlace, at now: Moment, profile: ProviderProfile) {
         guard let kept = elsewhere, kept.place == place, boundTo != place else { return }
         let left = setAside
@@ -77,20 +77,20 @@ extension StoredGrant {
         (boundTo, elsewhere, steps) = (place, left == kept ? nil : left, [])
     }
 
-    /// The configuration names another server or client, and a refresh token for it: the stored one
-    /// is never sent there.
+    /// The configuration names another server or client and a refresh token for it: the stored
+    /// token is never sent there.
     mutating func turnToCandidate(for place: GrantPlace, at now: Moment, profile: ProviderProfile) {
         guard let candidate, let boundTo, boundTo != place else { return }
         let left = setAside
         remember(Self.fingerprint(of: candidate.token))
         replaceRefreshToken(candidate.token, at: now, profile: profile)
-        // It may have been sent from here before.
+        // The candidate may have been sent before, with its response lost.
         attempts.ambiguousAttempts = candidate.lostAnswers
         (self.boundTo, elsewhere, steps) = (place, left, [])
     }
 
-    /// The stored token, as it is kept while another one is in use. One that never was granted
-    /// anything does not take the place of one that was.
+    /// The stored token to keep while another one is in use. A token that was never granted
+    /// anything does not replace one that was.
     var setAside: TokenElsewhere? {
         if let elsewhere, elsewhere.successes == attempts.successes { return elsewhere }
         guard let refreshToken, let boundTo else { return elsewhere }
@@ -101,7 +101,7 @@ extension StoredGrant {
 }
 
 extension SlotRecord {
-    /// Says where its request goes. What was never granted anything is for the place that it is
+    /// Records where the request goes. A token without any success belongs to the place that it is
     /// sent to: the configuration names both.
     public mutating func goes(to place: GrantPlace?) {
         self.place = place

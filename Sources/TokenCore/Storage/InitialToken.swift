@@ -1,9 +1,9 @@
-/// The refresh token that the configuration names, as its place reads now.
+/// The refresh token that the configuration names, as its source reads now.
 public struct InitialToken: Sendable, Equatable {
     /// The refresh token, without what editors leave around it.
     public var token: Secret
-    /// The same text as versions before 0.2 read it, which a state of theirs knows it by; `nil`
-    /// where that is no other text.
+    /// The text that versions before 0.2 read, which their state knows it by; `nil` when it is the
+    /// same text.
     public var former: Secret?
 
     /// - Parameter former: How versions before 0.2 read the same place; `nil` where they read the
@@ -15,9 +15,8 @@ public struct InitialToken: Sendable, Equatable {
     /// As ``SecretText`` read it.
     public init(_ text: SecretText) { self.init(text.secret, former: text.former) }
 
-    /// Whether it is known by one of the texts that may stand for it. Its file may have been tidied
-    /// up after a version before 0.2 took from it what people leave around a token: that is the
-    /// same token.
+    /// Whether the token is known under either of its texts. White space around it may have been
+    /// removed from its file after a version before 0.2 adopted it: that is the same token.
     func isKnown(by isKnown: (Secret) -> Bool) -> Bool {
         if isKnown(token) || (former.map(isKnown) ?? false) { return true }
         let text = token.reveal()

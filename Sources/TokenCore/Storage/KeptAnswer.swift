@@ -1,8 +1,8 @@
-/// Which headers of an answer are kept beside its body, by their names in lower case.
+/// Which headers of a response are stored beside its body, by lower-case name.
 public struct HeadersOfInterest: Sendable {
-    /// A token may stand in them: they are kept whole, and the body makes room.
+    /// Headers that may contain a token: stored completely, at the expense of the body.
     public var whole: Set<String>
-    /// They only help to understand the answer: each is kept if there is room for it.
+    /// Headers that only help to interpret the response: each is stored if it fits.
     public var others: Set<String>
 
     /// - Parameter whole: Names of headers whose value is kept in full.
@@ -12,10 +12,10 @@ public struct HeadersOfInterest: Sendable {
 }
 
 extension RawAnswer {
-    /// Bytes for headers that only help.
+    /// Bytes for the helpful headers.
     private static let roomForOthers = 600
 
-    /// As a slot can hold it, so that the live reading and a later one see the same.
+    /// The response as a slot can store it, so that the live reading and a later one see the same.
     public func keepable(_ interest: HeadersOfInterest) -> RawAnswer {
         var kept = self
         var (room, taken) = (Self.roomForOthers, 0)
@@ -40,7 +40,7 @@ extension RawAnswer {
 }
 
 extension HeaderField {
-    /// At most so many bytes in the JSON line before the body: each byte may be escaped.
+    /// Upper bound of its bytes in the JSON line before the body: each byte may be escaped.
     fileprivate var spelledSize: Int {
         8 + name.utf8.count
             + value.utf8.reduce(0) { sum, byte in

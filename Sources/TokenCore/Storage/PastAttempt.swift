@@ -1,14 +1,14 @@
-/// One attempt that has ended, as `evertoken status NAME` tells it later. Kept beside the tokens,
-/// so that a restart does not forget how it came to this. No server's raw text, no secret.
+/// One completed attempt, for `evertoken status NAME`. Stored beside the tokens, so that the
+/// history survives a restart. No server's raw text, no secret.
 public struct PastAttempt: Sendable, Equatable {
     /// What was attempted; the word in JSON and in a slot.
     public enum Kind: String, Sendable, CaseIterable {
         case refresh
-        /// Started over without the refresh token.
+        /// A new grant without the refresh token.
         case acquire
-        /// A person signed in.
+        /// A user signed in.
         case signIn = "sign_in"
-        /// A person brought tokens.
+        /// An operator imported tokens.
         case imported = "import"
 
         init(_ kind: ExchangeKind) {
@@ -20,7 +20,7 @@ public struct PastAttempt: Sendable, Equatable {
         }
     }
 
-    /// How many are kept of each credential.
+    /// How many are kept for each credential.
     public static let maximumCount = 20
     static let maximumProblem = 200
 
@@ -28,7 +28,7 @@ public struct PastAttempt: Sendable, Equatable {
     public var kind: Kind
     /// When it was noted; a slot keeps whole seconds.
     public var at: WallTime
-    /// From the request to the last byte of the answer; `nil` where there was none.
+    /// From the request to the last byte of the response; `nil` without a response.
     public var took: Duration?
     /// `nil` after a success.
     public var failureClass: FailureClass?
@@ -36,7 +36,7 @@ public struct PastAttempt: Sendable, Equatable {
     public var httpStatus: Int?
     /// What went wrong, in one line of at most 200 characters; `nil` after a success.
     public var problem: String?
-    /// What was odd about the answer of a success.
+    /// Anything unusual in the response of a success.
     public var note: String?
 
     /// A success.
@@ -54,7 +54,7 @@ public struct PastAttempt: Sendable, Equatable {
             error.problem.prefix(Self.maximumProblem).map { $0.isNewline ? " " : $0 })
     }
 
-    /// As `status --json` has it.
+    /// The form in `status --json`.
     public var json: JSONNode {
         .object([
             ("at", .integer(at.epochSeconds)), ("kind", .string(kind.rawValue)),
@@ -82,10 +82,10 @@ public struct PastAttempt: Sendable, Equatable {
     }
 }
 
-// In a slot, where room is short and every record is read before every attempt: a line each,
-// `AT KIND MILLISECONDS`, and of a failure `CLASS STATUS PROBLEM` behind it. `-` is none; a problem
-// that is the same as on the line before is `"`. Behind a success `note - TEXT` may stand; versions
-// that do not know it leave the line out.
+// The form in a slot, where space is short and every record is read before every attempt: one line
+// each, `AT KIND MILLISECONDS`, followed by `CLASS STATUS PROBLEM` for a failure. `-` means none; a
+// problem equal to that of the previous line is `"`. A success may be followed by `note - TEXT`;
+// versions that do not know it skip the line.
 extension PastAttempt {
     static func slotText(_ attempts: [PastAttempt]) -> String {
         var before: String?
@@ -103,7 +103,7 @@ extension PastAttempt {
         }.joined(separator: "\n")
     }
 
-    /// Lines that cannot be read are left out.
+    /// Skips lines that cannot be read.
     static func read(slotText: String) -> [PastAttempt] {
         var before: String?
         return slotText.split(separator: "\n").compactMap { line in

@@ -1,9 +1,9 @@
-/// For each slot the highest sequence of a record that was committed to it, as its file remembers
-/// it outside its content; 0 where it remembers none.
+/// For each slot the highest sequence of a record that was committed to it, stored in the file's
+/// metadata; 0 without a mark.
 ///
-/// A backup that is copied back over the files brings their content back, and not this. A mark is
-/// set after its record is on the disk, without a flush of its own: a power cut may take it back,
-/// so it may lag behind the content, and never leads it.
+/// A backup that is copied over the files restores their content but not the mark. A mark is set
+/// after its record is on disk, without a flush of its own: a power cut may undo it, so it may lag
+/// behind the content but never leads it.
 public struct SlotMarks: Sendable, Equatable {
     /// Of `slotA`.
     public var a: UInt64
@@ -15,10 +15,10 @@ public struct SlotMarks: Sendable, Equatable {
 }
 
 extension SlotPair {
-    /// The sequence of a record that was committed here, if what the slots hold now is older.
+    /// The sequence of a record that was committed here, if the slots now hold an older one.
     ///
-    /// Only a slot that can be read tells: one that is damaged may hold the record that its mark
-    /// speaks of. Times decide nothing (I10).
+    /// Only a readable slot counts: a damaged one may hold the record that its mark refers to.
+    /// Times decide nothing (I10).
     public var lostSequence: UInt64? {
         guard let winner else { return nil }
         let newest = [(a, marks.a), (b, marks.b)].compactMap { state, mark -> UInt64? in

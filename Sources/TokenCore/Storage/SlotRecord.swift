@@ -5,28 +5,29 @@ import Crypto
 public struct SlotRecord: Sendable, Equatable {
     /// Whether a request may be under way; the byte in the slot.
     public enum State: UInt8, Sendable {
-        /// A request may have been sent; the answer, if any, stands beside it.
+        /// A request may have been sent; its response, if any, is stored beside the record.
         case intent = 1
-        /// Nothing is under way: adopted, imported, or an attempt that is known not to be sent.
+        /// No request is pending: adopted, imported, or an attempt that is known not to have been
+        /// sent.
         case settled = 2
     }
-    /// Of two valid slots the higher one rules.
+    /// Of two valid slots the higher sequence wins.
     public var sequence: UInt64
     /// Whether a request may be under way.
     public var state: State
-    /// 16 random bytes as base 16; ties an answer to its request.
+    /// 16 random bytes in hexadecimal; matches a response to its request.
     public var attemptID: String
     /// Which exchange of the profile it is.
     public var kind: ExchangeKind
-    /// The step's name; empty where the exchange is one request.
+    /// The step's name; empty when the exchange is a single request.
     public var step: String
-    /// The configured candidate is sent, not the stored refresh token.
+    /// The request sends the configured candidate instead of the stored refresh token.
     public var sendsCandidate = false
-    /// The host that was asked.
+    /// The host of the request.
     public var host = ""
-    /// Where a refresh token that it brings, or proves, is good.
+    /// The server and client for which a resulting or confirmed refresh token is valid.
     public var place: GrantPlace?
-    /// Scheme, host and port of it, for people; empty in records of former versions.
+    /// Scheme, host and port of the request, for display; empty in records of earlier versions.
     public var origin = ""
     /// When the request was sent: a token's life counts from here.
     public var sentAt: Moment
@@ -42,9 +43,9 @@ public struct SlotRecord: Sendable, Equatable {
     }
 }
 
-/// The layout of one slot file: the record first, the answer behind it, each with its own
-/// checksum. The answer's region never overlaps the record's: a torn write of the answer leaves
-/// "maybe spent" known (I3).
+/// The layout of one slot file: first the record, then the response, each with its own checksum.
+/// The region of the response never overlaps the record's: a torn write of the response still
+/// leaves "maybe spent" known (I3).
 ///
 /// ```
 /// 0        8 magic  8 version 4 · reserved 4 · length 8 · SHA-256 of all else 32 · payload …
@@ -55,21 +56,21 @@ public enum SlotLayout {
     static let answerMagic = Array("EVTKANS1".utf8)
     static let headerSize = 56
     static let version: UInt32 = 1
-    /// Of a record with a candidate that is not decided: a version that does not know candidates
-    /// would send it, and forget the token that works.
+    /// Version of a record with an undecided candidate: a version that does not know candidates
+    /// would send it and forget the token that works.
     static let candidateVersion: UInt32 = 2
-    /// A body over this is cut there.
+    /// A longer body is truncated.
     public static let maximumBody = 48 * 1024
-    /// Headers in which tokens stand may take so much of a body's room.
+    /// Headers that contain tokens may use this much of the body's space.
     static let maximumHeaders = 32 * 1024
-    /// Writes are whole blocks, so that a write never needs to read first.
+    /// Writes cover whole blocks, so that a write never needs to read first.
     static let block = 512
 
-    /// Where the answer's region starts in a slot of this size: 49 KiB before the end.
+    /// Offset of the response's region in a slot of this size: 49 KiB before the end.
     public static func answerOffset(slotSize: Int) -> Int { slotSize - 49 * 1024 }
 
-    /// Bytes to write at offset 0; `nil` if the record is too large for its region. Of the attempts
-    /// that it remembers the older ones make room first.
+    /// The bytes to write at offset 0; `nil` if the record is too large for its region. The oldest
+    /// attempts of its history are dropped first.
     public static func encode(
         _ record: SlotRecord, credential: String, slotSize: Int
     ) -> [UInt8]? {
@@ -100,7 +101,7 @@ public enum SlotLayout {
         ]).serialized()
     }
 
-    /// Bytes to write at ``answerOffset(slotSize:)``. Headers that do not fit are left out.
+    /// The bytes to write at ``answerOffset(slotSize:)``. Headers that do not fit are dropped.
     public static func encode(
         _ answer: RawAnswer, attemptID: String, roundTrip: Duration, credential: String,
         slotSize: Int
@@ -120,7 +121,7 @@ public enum SlotLayout {
             {
                 return bytes
             }
-            // Without headers the line is under 300 bytes, and 1 KiB is kept for it.
+            // Without headers the line has less than 300 bytes, and 1 KiB is reserved for it.
             headers.removeLast()
         }
     }
@@ -138,7 +139,7 @@ public enum SlotLayout {
         return bytes + Array(repeating: 0, count: min(padding, limit - bytes.count))
     }
 
-    /// The credential's name is part of the sum: a slot of another credential is no valid slot.
+    /// The checksum covers the credential's name: a slot of another credential is not valid.
     private static func checksum(
         head: [UInt8], payload: some Sequence<UInt8>, credential: String
     ) -> [UInt8] {
@@ -173,7 +174,7 @@ public enum SlotLayout {
     }
 }
 
-/// An answer as it was found in a slot.
+/// A response as found in a slot.
 public struct StoredAnswer: Sendable, Equatable {
     /// The answer as it came from the wire.
     public var raw: RawAnswer
@@ -181,11 +182,11 @@ public struct StoredAnswer: Sendable, Equatable {
     public var roundTrip: Duration
 }
 
-/// What one slot file holds.
+/// The contents of one slot file.
 public struct SlotContents: Sendable, Equatable {
     /// What was known before the request.
     public var record: SlotRecord
-    /// Only an answer to this record's own request.
+    /// Only set for a response to this record's own request.
     public var answer: StoredAnswer?
 
     /// - Parameter answer: `nil` while none is saved.
@@ -215,7 +216,7 @@ public struct SlotContents: Sendable, Equatable {
         record.place = node["place"]?.text.map(GrantPlace.init(fingerprint:))
         record.origin = node["origin"]?.text ?? ""
         record.sendsCandidate = node["candidate"]?.flag ?? false
-        // A later slot_size moves only later answers.
+        // The record stores the offset, because slot_size may change between record and response.
         let offset = node["answer_at"]?.integer.flatMap { Int(exactly: $0) } ?? -1
         answer =
             state == .intent && bytes.indices ~= offset
@@ -247,8 +248,8 @@ public struct SlotContents: Sendable, Equatable {
 }
 
 extension ExchangeKind {
-    /// In a slot. Versions before device codes read them as the other kind of sign-in, which is
-    /// near enough; a word that they do not know would be a damaged slot to them.
+    /// The name in a slot. Versions without device codes read them as the other kind of sign-in,
+    /// which is close enough; an unknown word would make the slot damaged for them.
     fileprivate var storedName: String {
         self == .deviceCode ? ExchangeKind.authorizationCode.rawValue : rawValue
     }
@@ -267,7 +268,7 @@ public struct SlotPair: Sendable, Equatable {
         /// Never written.
         case empty
         case valid(SlotContents)
-        /// Written once, and not readable now.
+        /// Written once, and unreadable now.
         case damaged
     }
 
@@ -283,13 +284,13 @@ public struct SlotPair: Sendable, Equatable {
         (self.a, self.b, self.marks) = (a, b, marks)
     }
 
-    /// - Parameter bytes: `nil` for a file that is not there.
+    /// - Parameter bytes: `nil` when the file does not exist.
     public static func state(of bytes: [UInt8]?, credential: String) -> State {
         guard let bytes, bytes.contains(where: { $0 != 0 }) else { return .empty }
         return SlotContents(bytes: bytes, credential: credential).map(State.valid) ?? .damaged
     }
 
-    /// The slot with the highest sequence, and the other one, which the next attempt overwrites.
+    /// The slot with the highest sequence. The next attempt overwrites the other one.
     public var winner: (contents: SlotContents, index: Index)? {
         switch (a, b) {
         case (.valid(let a), .valid(let b)):
@@ -300,8 +301,9 @@ public struct SlotPair: Sendable, Equatable {
         }
     }
 
-    /// Nothing can be read although both were written: only a person can decide. A damaged one
-    /// beside one that never was written is a first write that a power cut tore: nothing was sent.
+    /// Both slots were written and neither is readable: only an operator can decide. A damaged slot
+    /// beside one that was never written is a first write that a power cut interrupted: nothing was
+    /// sent.
     public var isUnreadable: Bool { a == .damaged && b == .damaged }
 }
 

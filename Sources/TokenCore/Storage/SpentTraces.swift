@@ -1,15 +1,15 @@
-/// What is kept of a credential whose state was erased: the fingerprints of refresh tokens that
-/// another one had replaced. The configuration may still name one of them, and a provider that
-/// meets a spent token takes that for theft and ends the whole grant. Holds no token.
+/// What remains of a credential whose state was erased: the fingerprints of refresh tokens that
+/// were replaced by another one. The configuration may still name one of them, and a provider that
+/// receives a spent token assumes theft and revokes the whole grant. Contains no token.
 ///
-/// Only of tokens that are known to have rotated: a static one may be adopted again.
+/// Only for tokens that are known to rotate: a static one may be adopted again.
 public struct SpentTraces: Sendable, Equatable {
     /// ``StoredGrant/fingerprint(ofRefresh:at:)``, newest last.
     public private(set) var tokens: [String] = []
-    /// ``StoredGrant/fingerprint(of:)`` of those that the configuration or a person brought, newest
-    /// last.
+    /// ``StoredGrant/fingerprint(of:)`` of the spent tokens that came from the configuration or an
+    /// import, newest last.
     public private(set) var seeds: [String] = []
-    /// The record of them cannot be read: any token may be one.
+    /// The file with the fingerprints is unreadable: any token may be spent.
     public var isUnreadable = false
 
     static let maximumTokens = 4 * StoredGrant.maximumSpent
@@ -18,7 +18,7 @@ public struct SpentTraces: Sendable, Equatable {
     /// No traces.
     public init() {}
 
-    /// Of a state that is about to be erased.
+    /// The fingerprints of a state that is about to be erased.
     public init(_ grant: StoredGrant) { (tokens, seeds) = (grant.spent, grant.spentSeeds) }
 
     /// Whether there is nothing to keep.
@@ -26,7 +26,7 @@ public struct SpentTraces: Sendable, Equatable {
     /// How many spent tokens are known, at least.
     public var count: Int { max(tokens.count, seeds.count) }
 
-    /// Adds those of a later life of the same name.
+    /// Adds the fingerprints of a later credential of the same name.
     public mutating func add(_ later: SpentTraces) {
         tokens = Self.joined(tokens, later.tokens, Self.maximumTokens)
         seeds = Self.joined(seeds, later.seeds, Self.maximumSeeds)
@@ -44,7 +44,7 @@ public struct SpentTraces: Sendable, Equatable {
     }
 }
 
-// As the file beside the slots has it.
+// The format of the file beside the slots.
 extension SpentTraces {
     /// The content of `.NAME.spent`; holds fingerprints only.
     public var json: JSONNode {
@@ -54,7 +54,7 @@ extension SpentTraces {
         ])
     }
 
-    /// Bytes that are no such record make one that is ``isUnreadable``.
+    /// Bytes that are not such a file give an ``isUnreadable`` value.
     public init(_ bytes: [UInt8]) {
         guard let node = try? JSONReader.read(bytes), let tokens = node["spent"]?.elements,
             let seeds = node["seeds"]?.elements
@@ -68,9 +68,9 @@ extension SpentTraces {
 }
 
 extension StoredGrant {
-    /// The configured refresh token is spent: it is not sent, and a person reads why.
+    /// The configured refresh token is spent: it is not sent, and the status says why.
     ///
-    /// - Parameter isKnown: `false` where the record of the spent ones cannot be read.
+    /// - Parameter isKnown: `false` when the file with the fingerprints is unreadable.
     public mutating func noteWithheldSeed(isKnown: Bool, at now: Moment) {
         attempts.lastError = StoredError(
             .reauth, Cause(isKnown ? .configuredTokenSpent : .spentRecordUnreadable), at: now.wall)

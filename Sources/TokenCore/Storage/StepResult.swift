@@ -1,20 +1,20 @@
-/// What one step of an exchange left for the later ones: kept in the slots, for recovery must read
-/// a later answer as the daemon would have.
+/// The result of one step for the later steps. Stored in the slots, because recovery must read a
+/// later response as the daemon would have.
 public struct StepResult: Sendable, Equatable {
     /// The step's name in the profile.
     public var id: String
     /// `access_token`, `token_type`, `scope` and the step's `keep`, as templates name them.
     public var values: [JSONMember]
-    /// What later selectors read of its answer, by JSON Pointer.
+    /// The values that later selectors read from its response, by JSON Pointer.
     public var pointed: [JSONMember]
-    /// The host that answered.
+    /// The host that sent the response.
     public var host: String
     /// When the step's request was sent: its life counts from here.
     public var sentAt: Moment
-    /// Of its token; `nil` when it does not expire.
+    /// Lifetime of its token; `nil` when it does not expire.
     public var lifetime: Duration?
 
-    /// Whether a cached step need not run: its token has more than a little of its life left.
+    /// Whether a cached result can be used: its token has enough remaining life.
     func isFresh(at now: Moment) -> Bool {
         guard let lifetime else { return true }
         guard let age = now.elapsed(since: sentAt) else { return false }

@@ -1,22 +1,22 @@
-// How an attempt's end changes what is stored. Pure, and the same for a live answer and for one
-// that recovery finds in a slot: a restart comes to the same state.
+// How the outcome of an attempt changes the stored grant. Pure, and the same for a live response
+// and for one that recovery finds in a slot, so that a restart leads to the same state.
 extension StoredGrant {
-    /// Takes over an answer.
+    /// Applies a response.
     ///
     /// - Parameters:
-    ///   - record: What was written before the request: which exchange, sent when.
-    ///   - roundTrip: From the request to the last byte of the answer.
+    ///   - record: The record written before the request: which exchange, and when it was sent.
+    ///   - roundTrip: From the request to the last byte of the response.
     public mutating func apply(
         _ reading: AnswerReading, to record: SlotRecord, roundTrip: Duration,
         profile: ProviderProfile
     ) {
-        // A new refresh token is a grant as well, whatever is wrong with the rest.
+        // A new refresh token also counts as a grant, whatever is wrong with the rest.
         let isGranted = (try? reading.result.get()) != nil || reading.refreshToken != nil
         let spends = profile.exchange(record.kind, step: record.step).spendsGrant
         if record.sendsCandidate, isGranted, spends {
             promoteCandidate(by: record, profile: profile)
         }
-        // What was sent is good there, or what came for it.
+        // The sent token, or the one received for it, is valid at that place.
         if reading.refreshToken != nil || isGranted && spends && record.kind == .refresh {
             boundTo = record.place
         }
@@ -27,7 +27,8 @@ extension StoredGrant {
         case .success(let answer):
             take(answer, of: record, roundTrip: roundTrip, profile: profile)
             countSuccess(sentAt: record.sentAt)
-            // The new token may have been in the part that was not read: the old one is in doubt.
+            // The unread part may have contained a new refresh token: whether the old one is valid
+            // is unknown.
             if !reading.tellsRotation, spends, !isKnownStatic { attempts.ambiguousAttempts = 1 }
             note(
                 PastAttempt(
@@ -35,11 +36,11 @@ extension StoredGrant {
                     note: reading.noteText))
         case .failure(let refusal):
             if reading.refreshToken != nil { attempts.ambiguousAttempts = 0 }
-            // A server that hands out one cached token counts its life down to zero.
+            // A server that returns one cached token counts its lifetime down to zero.
             let isCached = reading.endedToken.map { $0 == access?.token } ?? false
             fail(refusal, of: record, profile: profile, took: roundTrip)
             attempts.isCountedDown = isCached
-            // Where the profile starts over by itself that is the surer way.
+            // Acquiring a new grant is safer when the profile can do it.
             let startsOver = attempts.lastError?.failureClass == .reacquire
             if let offered = reading.offeredRefreshToken, !record.sendsCandidate, !startsOver {
                 take(offered: offered, at: record.sentAt, profile: profile)
@@ -47,7 +48,7 @@ extension StoredGrant {
         }
     }
 
-    /// The access token of an exchange's last step.
+    /// Takes the access token of an exchange's last step.
     private mutating func take(
         _ answer: TokenAnswer, of record: SlotRecord, roundTrip: Duration, profile: ProviderProfile
     ) {
@@ -73,7 +74,7 @@ extension StoredGrant {
         generation += 1
     }
 
-    /// What went wrong before is over; tokens that were kept until now have done their work.
+    /// Resets failures; tokens that were kept until this success are dropped.
     private mutating func countSuccess(sentAt: Moment) {
         let successes = attempts.successes + 1
         let lastAttemptAt = attempts.lastAttemptAt
@@ -87,7 +88,7 @@ extension StoredGrant {
         if let elsewhere, successes > elsewhere.successes + 1 { self.elsewhere = nil }
     }
 
-    /// What every step of the exchange keeps; of one name the last one's.
+    /// The `keep` values of all steps; the last step wins for a name.
     private func keptValues(_ last: TokenAnswer, of exchanges: [TokenExchange]) -> [JSONMember] {
         var kept: [JSONMember] = []
         for exchange in exchanges {
@@ -99,7 +100,7 @@ extension StoredGrant {
         return kept.filter { old in !last.keep.contains { $0.key == old.key } } + last.keep
     }
 
-    /// What a step that is not the last one gives to those after it.
+    /// Stores the results of a step that is not the last one.
     private mutating func keep(
         _ answer: TokenAnswer, ofStep record: SlotRecord, profile: ProviderProfile
     ) {
@@ -111,7 +112,7 @@ extension StoredGrant {
         ].compactMap { $0 }
         values += answer.keep
         if profile.exchange(record.kind, step: record.step).spendsGrant {
-            // The refresh token is in no doubt any more, whatever the later steps bring.
+            // Whether the refresh token works is now known, whatever the later steps return.
             attempts.ambiguousAttempts = 0
             (attempts.reauthAnswers, attempts.firstReauthAt) = (0, nil)
             attempts.isLoginRequired = false
@@ -158,7 +159,7 @@ extension StoredGrant {
         isRefreshTokenEndFixed = formerEnd.duration(to: end) < elapsed / 2
     }
 
-    /// When the refresh token stops working, by the wall clock, if that is known.
+    /// When the refresh token expires, by the wall clock, if known.
     public var refreshTokenExpiresAt: WallTime? {
         guard refreshToken != nil, let since = refreshTokenSince,
             let lifetime = refreshTokenLifetime
@@ -181,7 +182,7 @@ extension GrantedAccess {
 }
 
 extension JSONNode {
-    /// Whether a text, number or key in it, however deep, is such; as it is, not as JSON spells it.
+    /// Whether any text, number or key in it satisfies the condition; compared unescaped.
     fileprivate func hasText(where holds: (String) -> Bool) -> Bool {
         switch kind {
         case .string(let text), .number(let text): holds(text)

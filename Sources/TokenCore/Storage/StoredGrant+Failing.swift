@@ -1,12 +1,13 @@
-// What a failed attempt means for what is stored, and when a person has to be asked.
+// How a failed attempt changes the stored grant, and when a sign-in is requested.
 extension StoredGrant {
     /// Notes a failed attempt.
     public mutating func fail(
         _ refusal: Refusal, of record: SlotRecord, profile: ProviderProfile, took: Duration? = nil
     ) {
-        // A bad code says nothing about the tokens there are; its caller is told.
+        // A bad code says nothing about the stored tokens; the client that sent it gets the error.
         guard !record.kind.isSignIn else {
-            // That the device's code was not entered yet ends nothing.
+            // `authorization_pending` and `slow_down` keep the device flow open (RFC 8628 section
+            // 3.5).
             let isWaiting = ["authorization_pending", "slow_down"].contains(refusal.errorCode)
             guard record.kind != .deviceCode || !isWaiting else { return }
             let error = StoredError(refusal, as: refusal.failureClass, at: record.sentAt.wall)
@@ -17,8 +18,8 @@ extension StoredGrant {
             && profile.exchange(record.kind, step: record.step).spendsGrant
         var refusal = refusal
         if usedCachedStep, [.config, .reauth, .reacquire].contains(refusal.failureClass) {
-            // What a former exchange left may be what is refused: ask for it anew before
-            // anything else is blamed.
+            // The refused value may be a cached result of an earlier exchange: repeat that step
+            // before any other conclusion.
             refusal.failureClass = .transient
             steps = []
         }
@@ -47,7 +48,7 @@ extension StoredGrant {
         let effective = effectiveClass(of: refusal, spends: spends, at: moment, profile: profile)
         let cause = told(refusal, as: effective, spends: spends)
         noteEqualRefusal(cause, as: effective, at: moment)
-        // What earlier steps gave may be what is refused.
+        // Results of earlier steps may be the reason for the refusal.
         if [.config, .reauth, .reacquire].contains(effective) { steps = [] }
         attempts.failures += 1
         attempts.lastError = StoredError(
@@ -58,7 +59,8 @@ extension StoredGrant {
         switch effective {
         case .ambiguous:
             attempts.ambiguousAttempts += 1
-            // Starting over is safer than a token that may be spent, unless a grace is known.
+            // A new grant is safer than a token that may be spent, unless the provider documents a
+            // grace period.
             if profile.acquire != nil, profile.lifecycle.reuseGrace == nil {
                 isRefreshTokenRefused = true
             }
@@ -76,11 +78,11 @@ extension StoredGrant {
         }
     }
 
-    /// How often, and for how long, the same refusal must come before it is tried slowly.
+    /// After this many equal refusals, over this span, the daemon retries slowly.
     private static let refusalsUntilSlow = 5
     static let spanUntilSlow: Duration = .seconds(180)
 
-    /// Before the new error takes the place of the one that it is compared with.
+    /// Must run before the new error replaces the one that it is compared with.
     private mutating func noteEqualRefusal(
         _ cause: Cause, as effective: FailureClass, at moment: Moment
     ) {
@@ -100,7 +102,8 @@ extension StoredGrant {
                 && (moment.elapsed(since: first) ?? Self.spanUntilSlow) >= Self.spanUntilSlow)
     }
 
-    /// Half of what is left of the access token, within reason: so long it is worth asking.
+    /// How long to retry before requesting a sign-in: half of the access token's remaining life,
+    /// within limits.
     private func reauthSpan(at moment: Moment) -> Duration {
         let lifetime = access?.lifetime ?? .zero
         let age = access.flatMap { $0.age(at: moment) } ?? lifetime
@@ -134,7 +137,7 @@ extension StoredGrant {
         switch refusal.failureClass {
         case .config where spends && refusal.isBare && attempts.ambiguousAttempts > 0:
             return afterDeath(profile)
-        // Whatever was wrong: the refresh token that was sent is dead now.
+        // The provider invalidates the refresh token at any error.
         case .config where spends && isAnswer && profile.lifecycle.burnedOnFailure:
             return afterDeath(profile)
         case .transient where spends && isAnswer && profile.lifecycle.burnedOnFailure:
@@ -145,7 +148,8 @@ extension StoredGrant {
         }
     }
 
-    /// Where the profile can start over without a person, a dead refresh token needs none.
+    /// The class for an invalid refresh token: no sign-in is needed when the profile can acquire a
+    /// grant.
     private func afterDeath(_ profile: ProviderProfile) -> FailureClass {
         profile.acquire == nil ? .reauth : .reacquire
     }
@@ -157,7 +161,7 @@ extension StoredGrant {
         return age >= lifetime
     }
 
-    /// What is really wrong: an answer that names no refresh token may be about one all the same.
+    /// The actual cause: an error that does not mention the refresh token may still be about it.
     private func told(
         _ refusal: Refusal, as effective: FailureClass, spends: Bool
     ) -> Cause {
@@ -166,16 +170,16 @@ extension StoredGrant {
         case .reacquire where refusal.httpStatus != nil: cause.kind = .refreshTokenReplaced
         case .reauth where [.signInWanted, .answerIsPage].contains(cause.kind): break
         case .reauth where attempts.ambiguousAttempts > 0: cause.kind = .refreshTokenProbablySpent
-        // It came by a rotation and was never sent: another copy of it may have been.
+        // It came from a rotation and was never sent: a copy of the state may have sent it.
         case .reauth where hasRotated && spends: cause.kind = .refreshTokenRefusedUnspent
         case .reauth: cause.kind = .refreshTokenRefused
-        // The refresh token is not what the request is about.
+        // The request does not contain a refresh token.
         case .config where cause.kind == .refreshTokenRefused: cause.kind = .requestRefused
         default: break
         }
         return cause
     }
 
-    /// The stored refresh token came in place of one that was sent.
+    /// The stored refresh token replaced one that was sent.
     private var hasRotated: Bool { !isKnownStatic && !spent.isEmpty && attempts.successes > 0 }
 }

@@ -24,7 +24,7 @@ extension StoredGrant {
             ("generation", .integer(generation)),
             ("steps", steps.isEmpty ? nil : .array(steps.map { $0.json() })),
             ("seeds", .array(seedFingerprints.map { .string($0) })),
-            // Also when it is empty: a version before 0.2 did not know.
+            // Written even if empty, because its absence marks a version before 0.2.
             ("spent_seeds", .array(spentSeeds.map { .string($0) })),
             ("attempts", attempts.json()),
             ("recent", recent.isEmpty ? nil : .string(PastAttempt.slotText(recent))),
@@ -58,8 +58,8 @@ extension StoredGrant {
         recent = PastAttempt.read(slotText: node["recent"]?.text ?? "")
     }
 
-    /// Of a version that did not note them. While ``spent`` holds all that was ever spent they are
-    /// known from there; afterwards every seed that is not the stored token counts as spent.
+    /// For records of a version without ``spentSeeds``. While ``spent`` is complete it answers the
+    /// question; afterwards every seed that is not the stored token counts as spent.
     private var probablySpentSeeds: [String] {
         guard spent.count >= Self.maximumSpent, !isKnownStatic else { return [] }
         let current = refreshToken.map { Self.fingerprint(of: $0) }
@@ -136,7 +136,7 @@ extension StoredError {
             ("http_status", httpStatus.map { .integer(Int64($0)) }),
             ("problem", .string(problem)), ("at", .integer(at.epochSeconds)),
             ("retry_after", retryAfter?.json), ("secret", awaitsSecret ? true : nil),
-            // Former versions leave these out.
+            // Absent in records of earlier versions.
             ("cause", cause.json()), ("since", .integer(since.epochSeconds)),
             ("tries", .integer(Int64(tries))),
         ])
@@ -146,7 +146,7 @@ extension StoredError {
         guard let failureClass = node["class"]?.text.flatMap(FailureClass.init(rawValue:)),
             let problem = node["problem"]?.text, let at = node["at"]?.integer
         else { return nil }
-        // Of a former version, or of a later one that knows more kinds.
+        // Written by an earlier version, or by a later one with more kinds.
         let untold = Cause(.untold, CauseFacts(detail: problem))
         self.init(
             failureClass, node["cause"].flatMap(Cause.init(json:)) ?? untold,
@@ -161,7 +161,7 @@ extension StoredError {
 }
 
 extension Duration {
-    /// Nanoseconds.
+    /// In nanoseconds.
     var json: JSONNode { .integer(nanoseconds) }
     init?(json node: JSONNode) {
         guard let nanoseconds = node.integer else { return nil }

@@ -1,7 +1,7 @@
 import Crypto
 
 extension StoredGrant {
-    /// Whether a refused refresh token may be tried once more although a person was asked for: a
+    /// Whether a refused refresh token may be tried once more although a sign-in is requested: the
     /// provider may have been wrong.
     func isDueAgain(at now: Moment) -> Bool {
         guard let last = attempts.lastAttemptAt, let elapsed = now.elapsed(since: last) else {
@@ -10,7 +10,7 @@ extension StoredGrant {
         return elapsed >= RetryPolicy.slowWait
     }
 
-    /// Which exchange renews the token now; `nil` if only a person can.
+    /// The exchange that renews the token now; `nil` if only a sign-in can.
     func renewalKind(profile: ProviderProfile) -> ExchangeKind? {
         guard profile.usesRefreshToken else { return .refresh }
         if refreshToken != nil, !isRefreshTokenRefused { return .refresh }
@@ -18,9 +18,9 @@ extension StoredGrant {
     }
 
     /// Adopts the configured seed when there is no refresh token, or when this seed was never seen
-    /// before (the operator signed in again). It never replaces what the daemon obtained from it.
+    /// before (after a new sign-in). It never replaces a token that the daemon obtained from it.
     ///
-    /// - Parameter place: Where the attempt would send a refresh token, if that is known.
+    /// - Parameter place: Where the attempt would send a refresh token, if known.
     mutating func adopt(
         seed: InitialToken?, for place: GrantPlace?, at now: Moment, profile: ProviderProfile
     ) {
@@ -38,29 +38,30 @@ extension StoredGrant {
             return replaceRefreshToken(seed.token, at: now, profile: profile)
         }
         if isNew(seed) {
-            // It must prove itself before it takes the place of one that works.
+            // It must work once before it replaces one that works.
             guard candidate?.token != seed.token else { return }
             candidate = CandidateToken(seed.token, since: now)
         } else {
-            // The configuration went back to a token that has done its work.
+            // The configuration names an earlier, adopted token again.
             if candidate?.token != seed.token { candidate = nil }
             recognise(seed, at: now, profile)
         }
     }
 
-    /// Whether the operator has signed in since: it was never adopted before, however it was read.
+    /// Whether the seed was never adopted, under either reading of its text.
     public func isNew(_ seed: InitialToken) -> Bool {
         !seed.isKnown { seedFingerprints.contains(Self.fingerprint(of: $0)) }
     }
 
-    /// A seed of a former version is known as it reads now too: its file may be tidied up next.
+    /// Records the present reading of a seed that an earlier version adopted: its file may change
+    /// next.
     private mutating func recognise(
         _ seed: InitialToken, at now: Moment, _ profile: ProviderProfile
     ) {
         let fingerprint = Self.fingerprint(of: seed.token)
         guard seed.former != nil || !seedFingerprints.contains(fingerprint) else { return }
         remember(fingerprint)
-        // Nothing has replaced it yet: it is the same token, and now spelled right.
+        // No other token has replaced it: it is the same token, now read correctly.
         guard refreshToken != seed.token, seed.isKnown(by: { $0 == refreshToken }) else { return }
         if isRefreshTokenRefused || attempts.isLoginRequired {
             replaceRefreshToken(seed.token, at: now, profile: profile)
@@ -70,7 +71,7 @@ extension StoredGrant {
     }
 
     mutating func adopt(_ tokens: ImportedTokens, at now: Moment, profile: ProviderProfile) {
-        // Where the access token is its own refresh credential either will do.
+        // When the access token is its own refresh credential, either of them can be used.
         let isOwn = profile.lifecycle.refreshToken == .accessToken
         if let refreshToken = tokens.refreshToken ?? (isOwn ? tokens.accessToken : nil) {
             remember(Self.fingerprint(of: refreshToken))
@@ -112,7 +113,7 @@ extension StoredGrant {
         seedFingerprints = seedFingerprints.suffix(Self.maximumSeedFingerprints)
     }
 
-    /// A seed that a former life of this credential has spent: it is known, and never a candidate.
+    /// Marks a seed that was spent before the state was erased: it never becomes a candidate.
     mutating func rememberSpent(_ seed: InitialToken) {
         for token in [seed.token, seed.former].compactMap({ $0 }) {
             let fingerprint = Self.fingerprint(of: token)
@@ -150,7 +151,7 @@ extension StoredGrant {
         if seedFingerprints.containsText(seed) { noteSpentSeed(seed) }
     }
 
-    /// Two providers may give the same text.
+    /// Includes the provider, because two providers may issue the same text.
     public static func fingerprint(
         ofRefresh token: Secret, at profile: ProviderProfile
     ) -> String {
@@ -158,7 +159,7 @@ extension StoredGrant {
         return hexadecimal(SHA256.hash(data: Array(text.utf8)).prefix(8))
     }
 
-    /// Short: it only tells one's own tokens apart.
+    /// Short, because it only distinguishes tokens of one credential.
     public static func fingerprint(ofAccess token: Secret) -> String {
         hexadecimal(SHA256.hash(data: Array(("access\n" + token.reveal()).utf8)).prefix(8))
     }

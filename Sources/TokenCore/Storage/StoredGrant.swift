@@ -1,52 +1,53 @@
-/// Everything about one credential that must outlive the process. Each slot record holds a whole
-/// copy, so that either slot alone is enough.
+/// Everything about one credential that must survive the process. Each slot record contains a whole
+/// copy, so that either slot alone is sufficient.
 public struct StoredGrant: Sendable, Equatable {
     /// The refresh token to send next. Never erased because of an answer (I8).
     public var refreshToken: Secret?
-    /// The server refused it for good; it is kept, and not sent while there is another way.
+    /// The server refused it permanently; it is kept, and not sent while there is another way.
     public var isRefreshTokenRefused = false
-    /// What the configuration names, beside it.
+    /// The refresh token of the configuration, while it differs from the stored one.
     public var candidate: CandidateToken?
-    /// The one before it, until this one has been refreshed once: it was replaced, and not spent.
+    /// The previous refresh token, until the present one has been refreshed once: replaced, not
+    /// spent.
     public var displaced: Secret?
-    /// How many successes there are when it has done its work.
+    /// Number of successes at which ``displaced`` is dropped.
     public var displacedUntil: Int64 = 0
-    /// It came after the one in use, and was refused.
+    /// ``displaced`` is the newer token of the two, and was refused.
     public var isDisplacedRefused = false
-    /// Where the refresh token was given or put in place; `nil` in what versions before 0.2 wrote,
-    /// until the next grant.
+    /// The server and client of the refresh token; `nil` in records of versions before 0.2 until
+    /// the next grant.
     public var boundTo: GrantPlace?
-    /// The token of another place, while the configuration leads away from it.
+    /// The token of another place, while the configuration names a different place.
     public var elsewhere: TokenElsewhere?
-    /// When the refresh token came, and how long it lives, if that is known.
+    /// When the refresh token was received, and its lifetime, if known.
     public var refreshTokenSince: Moment?
     /// From ``refreshTokenSince`` to its end; `nil` where no answer and no profile says.
     public var refreshTokenLifetime: Duration?
-    /// Whether refreshing left that end where it was, as far as answers showed; `nil` before two.
+    /// Whether refreshes left its expiry unchanged, as far as responses showed; `nil` before two.
     public var isRefreshTokenEndFixed: Bool?
-    /// An answer repeated or omitted the refresh token: it does not rotate.
+    /// A response repeated or omitted the refresh token: it does not rotate.
     public var isKnownStatic = false
 
-    /// The access token last granted.
+    /// The access token granted last.
     public var access: GrantedAccess?
-    /// What is known of an access token that is too long for its record; ``access`` is `nil` then.
+    /// What is known of an access token that is too long for its record; ``access`` is then `nil`.
     public var unstoredAccess: UnstoredAccess?
     /// Refresh tokens that another one has replaced, newest last, ``fingerprint(ofRefresh:at:)``:
     /// none is ever sent again (I11).
     public var spent: [String] = []
-    /// Of the access tokens before it, newest last, ``fingerprint(ofAccess:)``: files that could
-    /// not be written may still hold one of them.
+    /// Previous access tokens, newest last, as ``fingerprint(ofAccess:)``: files that could not be
+    /// written may still contain one of them.
     public var formerAccess: [String] = []
     /// Counts grants; a published file never goes back to a smaller one (I15).
     public var generation: Int64 = 0
 
-    /// What finished steps of an exchange under way gave, and cached ones of former exchanges.
+    /// Results of finished steps of the present exchange, and cached ones of earlier exchanges.
     public var steps: [StepResult] = []
 
     /// SHA-256 of the seeds that were adopted, newest last. A seed is never adopted twice (§3).
     public var seedFingerprints: [String] = []
-    /// Of those, the ones that another refresh token has replaced, also when ``spent`` has
-    /// forgotten them.
+    /// The adopted seeds that were replaced by another refresh token, also after ``spent`` has
+    /// dropped them.
     public var spentSeeds: [String] = []
 
     /// How the attempts went, since the last success and in all.
@@ -68,7 +69,7 @@ public struct StoredGrant: Sendable, Equatable {
         }
     }
 
-    /// A candidate that no answer has decided.
+    /// A candidate that no response has decided yet.
     var hasOpenCandidate: Bool { candidate?.state == .untried }
 
     /// As many seeds are remembered, so that a slot's size is bounded.
@@ -77,7 +78,7 @@ public struct StoredGrant: Sendable, Equatable {
     static let maximumFormer = 8
 }
 
-/// An access token with all that `token.json` says of it.
+/// An access token with all values of `token.json`.
 public struct GrantedAccess: Sendable, Equatable {
     /// The access token, as outputs hold it.
     public var token: Secret
@@ -85,7 +86,7 @@ public struct GrantedAccess: Sendable, Equatable {
     public var tokenType: String?
     /// As granted, if the answer said (RFC 6749 section 5.1).
     public var scope: String?
-    /// When the request that granted it was sent; its life counts from here.
+    /// When the request was sent; the lifetime counts from here.
     public var sentAt: Moment
     /// `nil` when it never expires.
     public var lifetime: Duration?
@@ -93,7 +94,7 @@ public struct GrantedAccess: Sendable, Equatable {
     public var roundTrip: Duration
     /// Values of the answer that the profile names in `response.keep`.
     public var keep: [JSONMember] = []
-    /// The server's clock when it answered (RFC 9110 section 6.6.1).
+    /// The server's clock in its response (RFC 9110 section 6.6.1).
     public var serverDate: WallTime?
 
     public init(
@@ -106,11 +107,11 @@ public struct GrantedAccess: Sendable, Equatable {
         (self.keep, self.serverDate) = (keep, serverDate)
     }
 
-    /// Farthest that an honest server's clock may be from ours.
+    /// Maximum plausible difference between a correct server's clock and ours.
     static let clockTolerance: Duration = .seconds(300)
 
     /// How old the token is: exact within one boot. Across boots by the wall clock, if that agrees
-    /// with the server's of then; `nil` when nobody can tell.
+    /// with the server's clock at the time of issue; `nil` when unknown.
     public func age(at now: Moment) -> Duration? {
         guard let elapsed = now.elapsed(since: sentAt) else { return nil }
         guard sentAt.bootID != now.bootID, let serverDate else { return elapsed }
@@ -118,8 +119,8 @@ public struct GrantedAccess: Sendable, Equatable {
         return byServer < .zero - Self.clockTolerance ? nil : max(elapsed, byServer)
     }
 
-    /// The same with its time of issue as the wall clock of now has it, which may have been stepped
-    /// since.
+    /// The same with the time of issue converted to the present wall clock, which may have been
+    /// stepped since.
     public func told(by now: Moment) -> GrantedAccess {
         guard sentAt.bootID == now.bootID else { return self }
         let wall = now.wall(at: sentAt.uptime)
@@ -132,25 +133,25 @@ public struct GrantedAccess: Sendable, Equatable {
         return access
     }
 
-    /// By the wall clock at the time of the request; what outputs say.
+    /// By the wall clock at the time of the request; outputs show this value.
     public var expiresAt: WallTime? { lifetime.map { sentAt.wall.advanced(by: $0) } }
 }
 
-/// What happened when tokens were asked for: restarts must neither forget a failure nor hammer.
+/// The history of requests: a restart must neither forget a failure nor repeat requests too fast.
 public struct AttemptHistory: Sendable, Equatable {
     /// Failed attempts since the last success.
     public var failures = 0
-    /// Answers since the last success that said a person must sign in, and the first of them.
+    /// Responses since the last success that require a sign-in, and the time of the first.
     public var reauthAnswers = 0
     /// When the first of those answers came.
     public var firstReauthAt: Moment?
-    /// From the first of them until a person is asked for, if the others say so too.
+    /// Time from the first of them until a sign-in is requested, if later responses agree.
     public var reauthSpan: Duration?
-    /// Equal refusals of the request since the last success, and the first of them.
+    /// Equal refusals of the request since the last success, and the time of the first.
     public var equalRefusals = 0
     /// When the first of those refusals came.
     public var firstEqualRefusalAt: Moment?
-    /// Attempts with this refresh token that were sent and not completely answered.
+    /// Requests with this refresh token without a complete response.
     public var ambiguousAttempts = 0
     /// When the last attempt began.
     public var lastAttemptAt: Moment?
@@ -160,17 +161,18 @@ public struct AttemptHistory: Sendable, Equatable {
     public var successes: Int64 = 0
     /// The failure that stands; `nil` after a success.
     public var lastError: StoredError?
-    /// The last answer was the published token again, with nothing left of its life.
+    /// The last response was the published token again, with no lifetime left.
     public var isCountedDown = false
     /// Only a person can bring a token: nothing is sent by itself.
     public var isLoginRequired = false
-    /// The same refusal came often enough: it is tried slowly now.
+    /// The same refusal occurred often enough: the daemon now retries slowly.
     public var isMisconfigured = false
 
     /// No attempt yet.
     public init() {}
 
-    /// When a person is asked for, if the same goes on: to sign in, or to correct what is sent.
+    /// When the operator is notified if the failure continues: to sign in, or to correct the
+    /// settings.
     var personDueAt: WallTime? {
         guard !isLoginRequired, !isMisconfigured, let lastError else { return nil }
         switch lastError.failureClass {
@@ -192,19 +194,19 @@ public struct StoredError: Sendable, Equatable {
     public var failureClass: FailureClass
     /// The answer's status code; `nil` where none came.
     public var httpStatus: Int?
-    /// What happened, as a kind with its facts: decisions look at this.
+    /// The kind of failure with its facts: decisions use this.
     public var cause: Cause
-    /// The cause in words, as they were when it came; for people, and for a former version.
+    /// The cause in words, as stored; for display, and for earlier versions.
     public var problem: String
     /// When it was noticed last.
     public var at: WallTime
     /// How long the provider asked to wait; at most an hour.
     public var retryAfter: Duration?
-    /// A secret could not be read: nothing was asked, and it may be there any moment.
+    /// A secret could not be read: nothing was sent, and it may become readable at any moment.
     public var awaitsSecret = false
-    /// When the same trouble came first, without another one or a success between.
+    /// When this failure began, without a success or another failure since.
     public var since: WallTime
-    /// How often it has come since.
+    /// How often it has occurred since.
     public var tries = 1
 
     public init(
@@ -222,10 +224,10 @@ public struct StoredError: Sendable, Equatable {
             retryAfter: refusal.retryAfter)
     }
 
-    /// The provider said yes, and what it gave is of no use.
+    /// The response had a success status but no usable token.
     var isOfSuccessStatus: Bool { httpStatus.map { 200...299 ~= $0 } ?? false }
 
-    /// The same after another failure, which may be the same trouble again.
+    /// Continues the count of the former failure if it is the same.
     func following(_ former: StoredError?) -> StoredError {
         guard let former, former.cause.isSameTrouble(as: cause) else { return self }
         var error = self

@@ -1,5 +1,5 @@
-/// An access token that is too long for its record, next to a refresh token that must fit: what is
-/// left of it there. Its text stands in the token file, and in the answer that granted it.
+/// What a record keeps of an access token that is too long for it, because the refresh token must
+/// fit. The token itself is in the token file and in the response that granted it.
 public struct UnstoredAccess: Sendable, Equatable {
     /// ``StoredGrant/fingerprint(ofAccess:)``.
     public var fingerprint: String
@@ -30,13 +30,13 @@ public struct UnstoredAccess: Sendable, Equatable {
 }
 
 extension StoredGrant {
-    /// Makes room in a record: the access token can be had again, the refresh token cannot.
+    /// Makes room in a record: an access token can be obtained again, a refresh token cannot.
     public mutating func leaveAccessOut() {
         guard let access else { return }
         (unstoredAccess, self.access) = (UnstoredAccess(access), nil)
     }
 
-    /// - Parameter access: What memory, or a token file, holds; it counts only if it is the token
+    /// - Parameter access: The token in memory or from a token file; used only if it is the one
     ///   that was left out.
     public mutating func recall(_ access: GrantedAccess) {
         guard self.access == nil, let unstored = unstoredAccess,
@@ -47,7 +47,7 @@ extension StoredGrant {
         (self.access, unstoredAccess) = (access, nil)
     }
 
-    /// The same from a token file, which holds the text alone.
+    /// Restores it from a token file, which has only its text.
     public mutating func recall(textOf token: Secret) {
         guard let unstored = unstoredAccess else { return }
         recall(GrantedAccess(token: token, sentAt: unstored.sentAt, lifetime: unstored.lifetime))
@@ -55,7 +55,7 @@ extension StoredGrant {
 }
 
 extension SlotPair {
-    /// Both records with the access token that was left out of them, where it is the one.
+    /// Both records with the access token that was left out of them, if it is that one.
     public func recalling(_ access: GrantedAccess?) -> SlotPair {
         guard let access else { return self }
         let recalled = { (state: State) -> State in
