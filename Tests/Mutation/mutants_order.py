@@ -119,7 +119,7 @@ MUTANTS = [
     mutant(80, FLEET, "what a former life sent, in the rate limit",
            "note(Uptime(now.uptime.sinceBoot - elapsed)",
            "if !$M { note(Uptime(now.uptime.sinceBoot - elapsed)", "FleetTests/formerLife",
-           also=((", by: lifecycle, index)\n    }\n\n    /// One exchange",
+           also=((", by: lifecycle, index)\n    }\n\n    /// Counts one exchange",
                   ", by: lifecycle, index) }\n    }\n\n    /// One exchange"),)),
     # Start, stop, clocks.
     mutant(81, ENGINE, "readiness only when every credential is settled", "if fleet.isSettled ||",

@@ -1,11 +1,11 @@
-/// A finer word than ``CredentialState``, whose words are released: equal to it but for the states
-/// that hide something.
+/// More precise than ``CredentialState``, whose words are a released interface: the same words,
+/// plus others where a state has several meanings.
 public enum CredentialCondition: String, Sendable, CaseIterable {
     case pending, fresh, refreshing, retrying, expired, misconfigured, quarantined
     case loginRequired = "login_required"
-    /// The token is renewed, and a file cannot be written.
+    /// The token is renewed, and a file could not be written.
     case undelivered
-    /// There was no token yet, and the first exchange fails.
+    /// There has been no token, and the first exchange fails.
     case failing
 
     init(_ state: CredentialState) {

@@ -1,13 +1,12 @@
-// A refresh token that the configuration names anew, beside one that works.
+// A new refresh token in the configuration, beside a stored one that works.
 extension CredentialLifecycle {
-    /// What the configuration names is looked at on every reload and every minute, whatever the
-    /// state.
+    /// The configured refresh token is read at every reload and every minute, in any state.
     mutating func initialTokenRead(_ token: InitialToken, now: Moment) -> [LifecycleAction] {
         guard configuration.profile.usesRefreshToken, grant.refreshToken != nil,
             grant.isNew(token), !isRecovering
         else { return [] }
         if let candidate = grant.candidate, candidate.token == token.token {
-            // It is known. What was not decided is tried again at once after a reload.
+            // It is known already. An undecided candidate is tried again at once after a reload.
             if candidate.state == .untried { tryCandidate(now: now) }
             return []
         }
@@ -17,9 +16,9 @@ extension CredentialLifecycle {
         return [.report(.candidateFound)]
     }
 
-    /// A changed URL or client is tried at once: whether it takes the refresh token is worth
-    /// knowing while the present token lives. What changed may stand in a file that the
-    /// configuration only names.
+    /// A changed URL or client is tried at once, so that a refusal of the refresh token is found
+    /// while the present token is valid. The change may be in a file that the configuration only
+    /// names.
     mutating func placeRead(_ place: GrantPlace, now: Moment) {
         guard let known = grant.boundTo, known != place, triedPlace != place, !isRecovering,
             !isAttempting, quarantine == nil
@@ -29,7 +28,7 @@ extension CredentialLifecycle {
         dueAt = min(dueAt ?? floor, floor)
     }
 
-    /// After a start, for one that was not decided before it.
+    /// Schedules an undecided candidate after a start.
     mutating func scheduleCandidate(now: Moment) {
         if quarantine == nil, grant.candidate?.state == .untried { tryCandidate(now: now) }
     }
@@ -41,8 +40,7 @@ extension CredentialLifecycle {
         dueAt = min(dueAt ?? due, due)
     }
 
-    /// An attempt with the candidate has ended without a grant; the stored token keeps its
-    /// schedule.
+    /// The attempt with the candidate failed; the stored token keeps its schedule.
     mutating func candidateEnded(
         _ refusal: Refusal, now: Moment, using random: inout RandomSource
     ) -> [LifecycleAction] {

@@ -1,13 +1,14 @@
 // What a reload changes for one credential.
 extension CredentialLifecycle {
-    /// A changed configuration is tried at once where the old one was at fault; otherwise the
-    /// schedule stands, except for outputs, which are written anew.
+    /// A changed configuration is tried at once if the old one caused a failure; otherwise the
+    /// schedule stays, except that changed outputs are written again.
     mutating func configured(
         _ new: CredentialConfiguration, now: Moment
     ) -> [LifecycleAction] {
         hooks.configure(new.hooks, now: now.uptime)
         guard new != configuration else {
-            // What its secrets read from may have been mended although nothing is spelled anew.
+            // The sources of its secrets may have been corrected although the configuration is the
+            // same.
             let history = grant.attempts
             let isStuck =
                 history.lastError?.failureClass == .config || history.isLoginRequired
@@ -33,8 +34,8 @@ extension CredentialLifecycle {
         }
         let isHealthy =
             grant.attempts.failures == 0 && storageFailures == 0 && grant.access != nil
-        // A new place for the token is no reason to ask again, least of all with a refresh token
-        // that may be spent.
+        // A changed output is no reason for a request, least of all with a refresh token that may
+        // be spent.
         guard requestChanged else { return [] }
         if isAttempting {
             isRetryPending = true
@@ -42,18 +43,18 @@ extension CredentialLifecycle {
             dueAt = now.uptime
             noteReloaded()
         } else if isElsewhere, quarantine == nil {
-            // Whether the new provider, URL or client takes the refresh token is worth knowing
-            // while the present token lives.
+            // Find out while the present token is valid whether the new provider, URL or client
+            // accepts the refresh token.
             let floor = earliestAttempt(now: now)
             dueAt = min(dueAt ?? floor, floor)
         }
         return []
     }
 
-    /// What stands now is of the old configuration; the new one is tried at once.
+    /// Marks the present error as one of the old configuration; the new one is tried at once.
     private mutating func noteReloaded() { errorBeforeReload = standingError }
 
-    /// The problem that is told is older than the last reload, which has it tried again.
+    /// Whether the present error is older than the last reload, and its retry is pending.
     public var isErrorBeforeReload: Bool {
         errorBeforeReload != nil && errorBeforeReload == standingError
     }

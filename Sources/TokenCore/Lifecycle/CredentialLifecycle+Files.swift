@@ -1,10 +1,10 @@
-/// A file that was published and is not any more as it was left.
+/// A published file that another program deleted or changed.
 public struct AlteredOutput: Sendable, Equatable {
     /// Whose output it is.
     public var credential: String
     /// As configured.
     public var path: String
-    /// Nothing stands there; otherwise something else does.
+    /// The file is missing; otherwise another file or content is there.
     public var isMissing: Bool
 
     /// - Parameter isMissing: The file is gone, rather than changed.
@@ -17,13 +17,13 @@ public struct AlteredOutput: Sendable, Equatable {
     }
 }
 
-// Token files that others deleted or changed are written again, and until then the credential has
-// an output problem: who reads them has no token, or a wrong one.
+// Deleted or changed token files are written again. Until then the credential has an output
+// problem: their readers have no token, or a wrong one.
 extension CredentialLifecycle {
-    /// How many are named; the rest is counted.
+    /// How many files the message names; it counts the rest.
     private static let mostNamed = 3
 
-    /// The token that was published is still good for something, and no write is on its way.
+    /// Acts only while the published token is valid and no write is pending.
     mutating func outputsAltered(
         _ altered: [AlteredOutput], now: Moment
     ) -> [LifecycleAction] {
@@ -42,12 +42,12 @@ extension CredentialLifecycle {
         return [.report(.outputAltered(problem: problem))]
     }
 
-    /// The first try to write files that are new, or were altered, has not ended.
+    /// Whether the first try to write new or altered files has not finished.
     public var isWritingOutputs: Bool {
         if case .publishing = job { return true }
         return publishDueAt != nil && publishFailures == 0
     }
 
-    /// Why not every file holds the token; `nil` where all do.
+    /// Why not every file has the token; `nil` when all do.
     public var outputProblem: String? { lastOutputProblem?.problem }
 }

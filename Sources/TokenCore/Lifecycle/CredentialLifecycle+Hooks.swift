@@ -1,12 +1,13 @@
-// The programs of `on_change` run beside the credential's jobs: none of them waits for one.
+// The programs of `on_change` run in parallel with the credential's jobs, which never wait for
+// them.
 extension CredentialLifecycle {
     /// Programs that have not worked for the newest token.
     public var failingHooks: [HookFailure] { hooks.failures }
 
-    /// When one of them runs again.
+    /// When a failed program runs again.
     var hooksDueAt: Uptime? { hooks.wakeAt }
 
-    /// A new token is in its files.
+    /// Starts the programs for a new token, after its files are written.
     mutating func runHooks(for access: GrantedAccess) -> [LifecycleAction] {
         var book = hooks
         let runs = book.runAll { nextTicket() }

@@ -1,4 +1,4 @@
-// What follows from recovery, from an attempt's end and from a publication's end.
+// What follows from the end of recovery, of an attempt and of a publication.
 extension CredentialLifecycle {
     mutating func recovered(
         _ recovery: StateRecovery, now: Moment, using random: inout RandomSource
@@ -13,7 +13,7 @@ extension CredentialLifecycle {
             }
             return report + publish(access)
         case .unavailable(let cause):
-            // Ask again by an attempt, which reads the slots first and will say the same.
+            // The retry is an attempt, which reads the slots first and meets the same failure.
             noteStorageProblem(cause, now: now)
             dueAt = now.uptime.advanced(by: delay(after: .storage, now: now, using: &random))
             return []
@@ -23,7 +23,7 @@ extension CredentialLifecycle {
             scheduleCandidate(now: now)
             guard let access = grant.access else { return [] }
             if hasLiveToken(now: now) { return publish(access) }
-            // Its end came while nobody looked.
+            // The token expired while the daemon was stopped.
             published = Published(
                 generation: grant.generation, expiresAt: now.uptime, isDead: true)
             return [.withdrawExpired]
@@ -43,15 +43,16 @@ extension CredentialLifecycle {
         return end > now.uptime
     }
 
-    /// When a token granted earlier ends, on this boot's clock.
+    /// When an earlier token expires, by this boot's clock.
     ///
-    /// Within one boot this is exact. After a reboot the wall clock decides; where that clock lies
-    /// (it reads earlier than the grant), the token is given what may be left of it, and a refresh
-    /// is due at once (``scheduleAfterStart(now:using:)``).
+    /// Within one boot this is exact. After a reboot the wall clock decides; when that clock is
+    /// wrong (it is earlier than the grant), the token is assumed valid for its longest possible
+    /// rest, and a refresh is due at once (``scheduleAfterStart(now:using:)``).
     func expiry(of access: GrantedAccess, now: Moment) -> Uptime? {
         guard let lifetime = access.lifetime else { return nil }
         if access.sentAt.bootID == now.bootID {
-            // A boot clock that went back is none; a token never lasts longer than from now.
+            // Tolerates a boot clock that went backwards: the token never lasts longer than its
+            // lifetime from now.
             let sentAt = min(access.sentAt.uptime, now.uptime)
             return sentAt.advanced(by: lifetime)
         }
@@ -62,15 +63,15 @@ extension CredentialLifecycle {
         let history = grant.attempts
         let floor = restartFloor(now: now)
         if history.isLoginRequired || history.isMisconfigured {
-            // The seed or the configuration may have changed while nobody looked.
+            // The seed or the configuration may have changed while the daemon was stopped.
             dueAt = history.isLoginRequired ? now.uptime : floor
             return
         }
         if let failure = history.lastError {
             let elapsed = history.lastAttemptAt.flatMap { now.elapsed(since: $0) } ?? .zero
             let wait = delay(after: failure.failureClass, now: now, using: &random)
-            // The one prompt retry after an interrupted request is not held back: a provider's
-            // grace may be shorter than the floor.
+            // The one prompt retry after an interrupted request ignores the minimum interval: a
+            // provider's grace period may be shorter.
             let isPrompt = failure.failureClass == .ambiguous && history.ambiguousAttempts == 1
             let due = now.uptime.advanced(by: max(.zero, wait - elapsed))
             dueAt = isPrompt ? due : max(floor, due)
@@ -126,7 +127,7 @@ extension CredentialLifecycle {
             isRotating: isRotating, using: &random)
     }
 
-    /// Until an answer repeats or omits the refresh token, `auto` counts as rotating.
+    /// Until a response repeats or omits the refresh token, `auto` counts as rotating.
     var isRotating: Bool {
         guard configuration.profile.usesRefreshToken else { return false }
         switch rules.refreshToken {
@@ -150,7 +151,7 @@ extension CredentialLifecycle {
         let oldError = grant.attempts.lastError
         if let new = report.grant {
             grant = new
-            // That nobody ever signed in stands in no slot.
+            // `isLoginRequired` before the first grant exists only in memory; keep it.
             if report.end.leavesAllAsItWas { grant.attempts.isLoginRequired = wasLoginRequired }
         }
         let isStorage = report.end.failureClass == .storage
@@ -171,7 +172,7 @@ extension CredentialLifecycle {
             return quarantined(cause, now: now)
         case .needsLogin: return needsLogin(wasLoginRequired: wasLoginRequired, now: now)
         case .signInFailed, .signInPending:
-            // Whoever asked was told; the rest goes on as before.
+            // The client has its reply; the credential's state is unchanged.
             quarantine = trouble
             return []
         case .granted(let notes):
@@ -185,10 +186,10 @@ extension CredentialLifecycle {
             return candidateEnded(refusal, now: now, using: &random)
         case .refused(let refusal):
             if isStorage { noteStorageProblem(refusal.cause, now: now) }
-            // Refused by ourselves, before anything was written or sent.
+            // Refused by this daemon before anything was written or sent.
             if refusal.failureClass == .config, refusal.httpStatus == nil {
                 noteUnrecorded(StoredError(refusal, as: .config, at: now.wall))
-                // No slot counts it.
+                // No slot counts this failure.
                 grant.attempts.lastError = grant.attempts.lastError?.following(oldError)
             }
             return refused(
@@ -207,7 +208,7 @@ extension CredentialLifecycle {
         return wasLoginRequired ? [] : [.report(.loginRequired(grant.attempts.lastError))]
     }
 
-    /// A new access token is stored.
+    /// A new access token has been stored.
     private mutating func granted(
         _ access: GrantedAccess, _ notes: [AnswerNote], _ report: AttemptReport,
         using random: inout RandomSource
@@ -244,7 +245,7 @@ extension CredentialLifecycle {
         } else if standingState == .misconfigured, !wasMisconfigured {
             actions.append(.report(.misconfigured(error)))
         }
-        // What the slots held, and nobody has published yet (they could not be read at start).
+        // Publishes a token from the slots that could not be read at start.
         if let access = grant.access, published?.generation != grant.generation,
             hasLiveToken(now: now)
         {
@@ -267,7 +268,7 @@ extension CredentialLifecycle {
     ) -> [LifecycleAction] {
         var hooks: [LifecycleAction] = []
         if report.isAnyWritten, let access = grant.access {
-            // Not for files that were only written again.
+            // Hooks do not run when the same token is only written again.
             if published?.generation != grant.generation { hooks = runHooks(for: access) }
             notePublished(access, now: now)
         }
@@ -284,8 +285,8 @@ extension CredentialLifecycle {
         lastOutputProblem = error
         var history = AttemptHistory()
         history.failures = publishFailures
-        // Nobody can read the new token yet, and the old one may end any time, also one that a
-        // former life of the daemon wrote: never long between two tries.
+        // The new token is not published yet, and the old one may expire at any time, also one that
+        // an earlier process published: keep the waits short.
         let life = grant.access?.lifetime ?? .zero
         let remaining = RetryPolicy.Remaining(life: life, lifetime: life)
         let wait = RetryPolicy(policy: configuration.refresh, rules: rules).delay(

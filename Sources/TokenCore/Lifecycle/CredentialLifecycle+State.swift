@@ -2,23 +2,23 @@ extension CredentialLifecycle {
     /// Derived anew from what is known at each call; nothing stores it.
     public var state: CredentialState {
         if quarantine == nil, isErrorBeforeReload {
-            // What is told of a mended configuration is that it is being tried.
+            // After a reload the status shows that the corrected configuration is being tried.
             return published.map { $0.isDead ? .expired : .refreshing } ?? .pending
         }
         return standingState
     }
 
-    /// Whatever a reload has begun.
+    /// The state without regard to a pending retry after a reload.
     var standingState: CredentialState {
         if quarantine != nil { return .quarantined }
         let history = grant.attempts
         if history.isLoginRequired { return .loginRequired }
         let isDead = published?.isDead ?? false
         if history.isMisconfigured { return .misconfigured }
-        // Nothing that a program can read is at stake: the cause is told at once.
+        // There is no valid token to protect, so the cause is shown at once.
         if published == nil || isDead, isRefused { return .misconfigured }
         guard published != nil else {
-            // Nothing to read yet, whatever is under way.
+            // No token was published yet, whatever is in progress.
             return .pending
         }
         if isDead { return .expired }
@@ -31,19 +31,19 @@ extension CredentialLifecycle {
         return hasFailed ? .retrying : .fresh
     }
 
-    /// The last answer says that the request is wrong.
+    /// The last response says that the request is wrong.
     private var isRefused: Bool { grant.attempts.lastError?.failureClass == .config }
 
-    /// Neither slot can be read: a person decides before anything is written over them.
+    /// Neither slot can be read: an operator must decide before they are overwritten.
     public var isUnreadable: Bool { quarantine?.cause.kind == .stateUnreadable }
 
-    /// The last failure that still stands.
+    /// The last failure that is not resolved.
     public var standingError: StoredError? {
         quarantine ?? lastOutputProblem ?? storageError ?? grant.attempts.lastError
     }
 
-    /// When a person is asked for, if the standing failure goes on; `nil` where none will be, or
-    /// one is asked for already.
+    /// When the operator is notified if the unresolved failure continues; `nil` when there will be
+    /// no notice, or it has been sent.
     public var personDueAt: WallTime? {
         guard lastOutputProblem == nil, storageError == nil else { return nil }
         switch state {
@@ -53,7 +53,7 @@ extension CredentialLifecycle {
         }
     }
 
-    /// Failed attempts in a row, those included that the disk could not remember.
+    /// Consecutive failed attempts, including those that could not be stored.
     public var failures: Int { grant.attempts.failures + storageFailures }
 
     /// The last attempts, oldest first.
@@ -61,7 +61,7 @@ extension CredentialLifecycle {
         grant.recent.merged(with: unrecorded).suffix(PastAttempt.maximumCount)
     }
 
-    /// One that stands in no slot. Of the same trouble over and over the last one is enough.
+    /// Notes an attempt that no slot contains. Of consecutive equal failures only the last is kept.
     mutating func noteUnrecorded(_ error: StoredError) {
         let attempt = PastAttempt(.refresh, failedWith: error, took: nil)
         unrecorded.removeAll {
@@ -72,19 +72,19 @@ extension CredentialLifecycle {
         unrecorded = unrecorded.suffix(PastAttempt.maximumCount)
     }
 
-    /// The newest token is not in every file.
+    /// Whether some file does not have the newest token.
     public var hasOutputProblem: Bool { lastOutputProblem != nil }
 
-    /// The file system of the state did not take, or did not give, what it should.
+    /// Whether the file system of the state failed to read or write.
     public var hasStorageProblem: Bool { storageError != nil }
 
-    /// Whether other programs can read a token that is valid at this moment.
+    /// Whether other programs can read a token that is valid now.
     public func isServed(now: Uptime) -> Bool {
         guard let published, !published.isDead else { return false }
         return published.expiresAt.map { $0 > now } ?? true
     }
 
-    /// How long a renewal that has not been started is overdue.
+    /// How long a renewal that has not started is overdue.
     func overdue(now: Uptime) -> Duration {
         dueAt.map { max(.zero, $0.duration(to: now)) } ?? .zero
     }
@@ -95,7 +95,7 @@ extension CredentialLifecycle {
         return overdue > .zero ? overdue : lastLateness
     }
 
-    /// The generation that other programs can read; `nil` before the first.
+    /// The generation of the published token; `nil` before the first.
     public var publishedGeneration: Int64? { published?.generation }
 
     /// When the next attempt is planned.
@@ -104,7 +104,7 @@ extension CredentialLifecycle {
         return dueAt
     }
 
-    /// The current access token while it is valid, with its end.
+    /// The current access token while it is valid, with its expiry.
     public func liveAccess(now: Moment) -> (access: GrantedAccess, expiresAt: Uptime?)? {
         guard let access = grant.access, published?.isDead != true else { return nil }
         let end = expiry(of: access, now: now)
@@ -112,19 +112,19 @@ extension CredentialLifecycle {
         return (access, end)
     }
 
-    /// The token of an answer that no disk holds yet is in the files.
+    /// Notes that a token was published although its response could not be saved.
     mutating func notePublishedUnsaved(_ access: GrantedAccess, now: Moment) {
         grant.access = access
         notePublished(access, now: now)
     }
 
-    /// Other programs can read this token from now on.
+    /// Notes that other programs can read this token from now on.
     mutating func notePublished(_ access: GrantedAccess, now: Moment) {
         published = Published(
             generation: grant.generation, expiresAt: expiry(of: access, now: now))
     }
 
-    /// What the files say of the token's times is wrong now.
+    /// The wall clock was stepped, so the times in token files are wrong.
     mutating func noteClockStep(now: Moment, using random: inout RandomSource) {
         warnDueAt = warningAt(now: now)
         guard quarantine == nil, let access = grant.access, access.lifetime != nil else { return }
@@ -132,8 +132,9 @@ extension CredentialLifecycle {
             publishDueAt = now.uptime
             isOutputChangePending = job != .none
         }
-        // How old a token of an earlier boot is only the wall clock knows: one that was behind at
-        // start (no battery, not yet synchronised) made it look younger.
+        // The age of a token from an earlier boot is known only by the wall clock. If that clock
+        // was slow at start (no battery, not yet synchronised), the token seemed younger than it
+        // is.
         guard access.sentAt.bootID != now.bootID else { return }
         if published?.generation == grant.generation {
             let end = expiry(of: access, now: now)
@@ -148,7 +149,7 @@ extension CredentialLifecycle {
         (settleDueAt, storageFailures, storageError) = (nil, 0, nil)
     }
 
-    /// The answer is safe in one slot; the other should have what it says as well.
+    /// The response is saved in one slot; the other slot must be written too.
     mutating func settleLater(_ report: AttemptReport, now: Moment) {
         let detail = CauseFacts(detail: "a slot cannot be written")
         let cause = report.storageCause ?? storageError?.cause ?? Cause(.stateFails, detail)

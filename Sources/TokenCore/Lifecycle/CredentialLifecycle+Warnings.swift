@@ -1,10 +1,10 @@
-// A refresh token that ends takes a person: they hear of it days before, in the journal, in status
-// and in the metrics alike.
+// A refresh token that expires needs a user to sign in: the journal, the status and the metrics
+// announce it days before.
 extension CredentialLifecycle {
     private static let thresholdsInDays = [14, 7, 3, 1]
 
-    /// Whether each refresh begins the refresh token's life anew, as the profile says, or else as
-    /// answers showed.
+    /// Whether each refresh restarts the refresh token's lifetime, by the profile's declaration or
+    /// by the responses so far.
     var isRefreshTokenPostponed: Bool {
         switch rules.refreshTokenExpiry {
         case .sliding: true
@@ -13,11 +13,11 @@ extension CredentialLifecycle {
         }
     }
 
-    /// When a person must have signed in: the refresh token's end, where that is known.
+    /// The deadline for a new sign-in: the refresh token's expiry, if known.
     ///
-    /// `nil` where the profile can start over without a person, and where refreshing puts the end
-    /// off, unless it has failed for so long that half of that life is over: a token that is
-    /// renewed every half hour always ends within the hour, and nobody needs to come for that.
+    /// `nil` when the profile can acquire a grant without a user, and when refreshes postpone the
+    /// expiry, unless they have failed until half of that lifetime is over: a token that is renewed
+    /// every half hour always expires within the hour, and this needs no sign-in.
     public func signInDueAt(now: Moment) -> WallTime? {
         guard configuration.profile.acquire == nil, let end = grant.refreshTokenExpiresAt else {
             return nil
@@ -27,7 +27,7 @@ extension CredentialLifecycle {
         return failures > 0 && now.wall.duration(to: end) < half ? end : nil
     }
 
-    /// What is left until then, once that is 14 days or less.
+    /// The time left until then, if it is 14 days or less.
     public func endingSignIn(now: Moment) -> Duration? {
         guard let left = signInLeft(now: now), Self.threshold(left) != nil else { return nil }
         return left
@@ -37,18 +37,18 @@ extension CredentialLifecycle {
         signInDueAt(now: now).map { now.wall.duration(to: $0) }
     }
 
-    /// The smallest one that has been reached.
+    /// The smallest threshold that has been reached.
     private static func threshold(_ left: Duration) -> Int? {
         thresholdsInDays.filter { left <= .days(Int64($0)) }.min()
     }
 
-    /// Told once a threshold. A newer refresh token begins anew.
+    /// Reports each threshold once. A newer refresh token starts over.
     mutating func warnOfRefreshTokenEnd(now: Moment) -> [LifecycleAction] {
         let left = signInLeft(now: now)
         let reached = left.flatMap(Self.threshold) ?? .max
         defer { warnedDays = reached }
         guard reached < warnedDays, let left else { return [] }
-        // Begun days: of two weeks to the minute nobody says thirteen days.
+        // Rounded up: a few seconds less than 14 days is still reported as 14 days.
         let days = (left.components.seconds + 86_399) / 86_400
         return [.report(.refreshTokenEnds(days: max(0, Int(days))))]
     }

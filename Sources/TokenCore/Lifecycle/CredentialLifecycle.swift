@@ -1,8 +1,8 @@
-/// One credential's life as a value: events in, actions out. Reads no clock, does no I/O.
+/// The state machine of one credential, as a value: events in, actions out. No clock, no I/O.
 ///
-/// The story of a refresh: `woke` when due → `.attempt` → `attemptEnded` with a grant that is
-/// already durable → `.publish` → `published` → fresh until the next due time. Only one job is ever
-/// under way; its ticket must come back with its answer.
+/// One refresh: `woke` when due → `.attempt` → `attemptEnded` with a grant that is already durable
+/// → `.publish` → `published` → fresh until the next due time. Only one job runs at a time; its
+/// report must return the job's ticket.
 public struct CredentialLifecycle: Sendable {
     enum Job: Sendable, Equatable {
         case none
@@ -11,12 +11,12 @@ public struct CredentialLifecycle: Sendable {
         case publishing(Ticket)
     }
 
-    /// The token that other programs can read now.
+    /// The token that other programs can read.
     struct Published: Sendable, Equatable {
         var generation: Int64
         /// `nil` when it never expires.
         var expiresAt: Uptime?
-        /// Its end has been noticed.
+        /// Its expiry has been handled.
         var isDead = false
     }
 
@@ -24,7 +24,7 @@ public struct CredentialLifecycle: Sendable {
     public struct Renewal: Sendable, Equatable {
         /// As the attempt reported it.
         public var end: AttemptReport.End
-        /// The configured refresh token was sent, not the stored one.
+        /// The request sent the configured candidate instead of the stored refresh token.
         public var isOfCandidate: Bool
     }
 
@@ -34,9 +34,9 @@ public struct CredentialLifecycle: Sendable {
     public internal(set) var grant = StoredGrant()
     var job = Job.none
     var published: Published?
-    /// The next attempt; `nil` if only an outside event can bring it.
+    /// When the next attempt is due; `nil` if only an external event can cause one.
     var dueAt: Uptime?
-    /// The next try to write the outputs; `nil` if they are written.
+    /// When the next try to write the outputs is due; `nil` if they are written.
     var publishDueAt: Uptime?
     var publishFailures = 0
     var orders: [AttemptOrder] = []
@@ -44,43 +44,42 @@ public struct CredentialLifecycle: Sendable {
     var quarantine: StoredError?
     var lastOutputProblem: StoredError?
     var hooks: HookBook
-    /// What of the configuration cannot work.
+    /// Configured settings that cannot work.
     public internal(set) var findings: [CheckFinding] = []
-    /// Attempts in a row that the state's file system prevented; the disk cannot remember them.
+    /// Consecutive attempts that the state's file system prevented; they cannot be stored.
     var storageFailures = 0
     var storageError: StoredError?
-    /// Attempts that no slot remembers: the disk did not take them, or they ended before one was
-    /// written.
+    /// Attempts that no slot contains: the write failed, or they ended before it.
     var unrecorded: [UnrecordedAttempt] = []
-    /// The configuration changed while a job was under way: its end counts for the old one.
+    /// The outputs changed while a job was running: its result is for the old ones.
     var isOutputChangePending = false
-    /// The initial token that was last told of.
+    /// The last initial token that was reported.
     var announced: [InitialToken] = []
-    /// The place that was last tried because the configuration leads there now.
+    /// The last place that was tried because the configuration changed to it.
     var triedPlace: GrantPlace?
     var isRetryPending = false
-    /// The problem that stood at a reload which has it tried again, until that try has ended.
+    /// The error at the last reload, until the retry that the reload caused has ended.
     var errorBeforeReload: StoredError?
-    /// The smallest warning threshold already reported, in days, and when the next one comes.
+    /// The smallest warning threshold already reported, in days, and when the next one is reached.
     var warnedDays = Int.max
     var warnDueAt: Uptime?
-    /// For those who wait for one. Sign-ins and imports do not count.
+    /// Count of ended renewals, for requests that wait for one. Sign-ins and imports do not count.
     public private(set) var renewalsEnded = 0
     /// How the last of them ended; `nil` before the first.
     public private(set) var lastRenewal: Renewal?
     private var isRenewing = false
-    /// Somebody asked for a renewal that has not begun.
+    /// A client requested a renewal that has not started.
     private var isRenewalWished = false
-    /// A caller asked for the renewal under way.
+    /// A client requested the running renewal.
     private var isWishUnderWay = false
     var isSettling = false
-    /// How long after its due time the last renewal was started.
+    /// How late the last renewal started.
     var lastLateness: Duration = .zero
-    /// The next try to have both slots hold what there is; `nil` if they do.
+    /// When the next try to write both slots is due; `nil` if both are up to date.
     var settleDueAt: Uptime?
     private var lastTicket: UInt64 = 0
 
-    /// - Parameter firstTicket: Above every ticket of a former life of the same name.
+    /// - Parameter firstTicket: Larger than every ticket of an earlier credential of the same name.
     public init(_ configuration: CredentialConfiguration, firstTicket: UInt64 = 0) {
         self.configuration = configuration
         hooks = HookBook(configuration.hooks)
@@ -97,7 +96,7 @@ public struct CredentialLifecycle: Sendable {
         return Ticket(lastTicket)
     }
 
-    /// The first thing to do with a new credential.
+    /// The first action for a new credential.
     public mutating func start() -> [LifecycleAction] {
         recover(isAccepted: false)
     }
@@ -108,7 +107,7 @@ public struct CredentialLifecycle: Sendable {
         return [.recover(ticket, isAccepted: isAccepted)]
     }
 
-    /// Forgets all that memory knows of the state; what is published stays until it is replaced.
+    /// Discards all state in memory; published files stay until they are replaced.
     private mutating func startAnew() -> [LifecycleAction] {
         (grant, quarantine, dueAt, publishDueAt) = (StoredGrant(), nil, nil, nil)
         (storageFailures, storageError, isRetryPending) = (0, nil, false)
@@ -116,8 +115,8 @@ public struct CredentialLifecycle: Sendable {
         return recover(isAccepted: true)
     }
 
-    /// When this credential next needs `.woke`. A deadline is part of the state, so it cannot leak,
-    /// fire twice, or be cancelled too late.
+    /// When this credential next needs `.woke`. Because the deadline is part of the state, it
+    /// cannot leak, fire twice, or be cancelled too late.
     public var wakeAt: Uptime? {
         var deadlines: [Uptime] = []
         if job == .none {
@@ -132,18 +131,18 @@ public struct CredentialLifecycle: Sendable {
         return deadlines.min()
     }
 
-    /// When the published token ends, unless that has been noticed.
+    /// When the published token expires, unless that has been handled.
     var expiryAt: Uptime? {
         guard let published, !published.isDead, !isReplacing else { return nil }
         return published.expiresAt
     }
 
-    /// A newer token is being written this moment.
+    /// Whether a newer token is being written now.
     private var isReplacing: Bool {
         if case .publishing = job { published?.generation != grant.generation } else { false }
     }
 
-    /// Whether `.woke` now would start an attempt; the fleet counts those.
+    /// Whether `.woke` would start an attempt now, for the limit of concurrent requests.
     public func wantsAttempt(at now: Uptime) -> Bool {
         guard job == .none else { return false }
         if !orders.isEmpty || isDue(settleDueAt, now) { return true }
@@ -152,7 +151,7 @@ public struct CredentialLifecycle: Sendable {
 
     private func isDue(_ at: Uptime?, _ now: Uptime) -> Bool { at.map { $0 <= now } ?? false }
 
-    /// Whether the next attempt asks the provider; adopting tokens does not.
+    /// Whether the next attempt sends a request; adopting tokens does not.
     var sendsNext: Bool {
         if case .adopt? = orders.first { return false }
         return !orders.isEmpty || settleDueAt == nil
@@ -169,7 +168,7 @@ public struct CredentialLifecycle: Sendable {
     /// Whether a job is under way: slots are read, an attempt is made, or files are written.
     public var isBusy: Bool { job != .none }
 
-    /// - Parameter mayAttempt: Whether the fleet has room for one more request in flight.
+    /// - Parameter mayAttempt: Whether the limit allows one more concurrent request.
     public mutating func handle(
         _ event: LifecycleEvent, now: Moment, mayAttempt: Bool, using random: inout RandomSource
     ) -> [LifecycleAction] {
@@ -189,8 +188,8 @@ public struct CredentialLifecycle: Sendable {
         case .attemptEnded(let ticket, let report):
             guard job == .attempting(ticket) else { return [] }
             job = .none
-            // A refused candidate is not the renewal that a caller asked for: that is made with the
-            // stored token next.
+            // A refused candidate does not fulfil a requested renewal: that is made with the stored
+            // token next.
             let isMet = !(isWishUnderWay && report.hasCandidateFailed)
             if isRenewing, isMet {
                 renewalsEnded += 1
@@ -203,9 +202,9 @@ public struct CredentialLifecycle: Sendable {
             if let left = grant.elsewhere, left != former {
                 actions.insert(.report(.tokenSetAside), at: 0)
             }
-            // One that was under way at a reload is made again with what the reload brought.
+            // An attempt that was running at a reload is repeated with the new configuration.
             errorBeforeReload = isAgain && isDue(dueAt, now.uptime) ? standingError : nil
-            // What a sign-in or an import planned anew does not end the wish.
+            // A requested renewal stays pending when a sign-in or import changes the schedule.
             if isRenewalWished { requestRefresh(now: now) }
             return actions
         case .published(let ticket, let report):
@@ -241,7 +240,7 @@ public struct CredentialLifecycle: Sendable {
             noteExpiry(now: now.uptime) + warnOfRefreshTokenEnd(now: now)
             + runDueHooks(now: now.uptime)
         guard job == .none else { return actions }
-        // An attempt first: outputs that cannot be written must not keep the token from renewal.
+        // An attempt first: outputs that cannot be written must not delay the renewal.
         guard wantsAttempt(at: now.uptime), mayAttempt else {
             guard let due = publishDueAt, due <= now.uptime else { return actions }
             publishDueAt = nil
@@ -280,8 +279,8 @@ public struct CredentialLifecycle: Sendable {
 
     private mutating func requestRefresh(now: Moment) {
         let floor = earliestAttempt(now: now)
-        // A person's wish ends the wait for a new sign-in, or for repaired slots, once.
-        // Nor is it forgotten while the slots are still being read.
+        // A manual request overrides, once, the wait for a new sign-in or for repaired slots. It is
+        // also kept while the slots are still being read.
         if grant.attempts.isLoginRequired || quarantine != nil || isRecovering {
             if !orders.contains(.renew(isManual: true)) { orders.append(.renew(isManual: true)) }
         } else if !(isAttempting && isRenewing) {
@@ -290,7 +289,7 @@ public struct CredentialLifecycle: Sendable {
         }
     }
 
-    /// When a wish for a token that lasts longer may renew it; `nil` where it changes nothing.
+    /// When a request for a longer token may cause a renewal; `nil` when it must not.
     private func wishedAt(now: Moment) -> Uptime? {
         guard grant.attempts.failures == 0, storageFailures == 0, quarantine == nil,
             !(isAttempting && isRenewing),
@@ -308,7 +307,7 @@ public struct CredentialLifecycle: Sendable {
         dueAt = min(dueAt ?? earliest, earliest)
     }
 
-    /// Whether a renewal is under way, or a wish for one may begin it at this moment.
+    /// Whether a renewal is running, or a request for a longer token may start one now.
     public func renewsOnWish(now: Moment) -> Bool {
         isAttempting && isRenewing || wishedAt(now: now).map { $0 <= now.uptime } ?? false
     }

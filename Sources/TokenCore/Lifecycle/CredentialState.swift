@@ -1,31 +1,32 @@
 /// What `status` calls a credential's condition (contract section 3).
 public enum CredentialState: String, Sendable, CaseIterable {
-    /// Nothing yet.
+    /// No token yet.
     case pending
     case fresh
     case refreshing
-    /// The token is still valid; the last try failed.
+    /// The token is still valid; the last attempt failed.
     case retrying
-    /// No valid token; retrying.
+    /// No valid token; the daemon retries.
     case expired
-    /// A person must sign in.
+    /// A user must sign in.
     case loginRequired = "login_required"
-    /// The request is refused as such, and no token is valid; or it has been for minutes.
+    /// The provider refuses the request itself, and no token is valid; or it has done so for
+    /// minutes.
     case misconfigured
     /// The state cannot be trusted.
     case quarantined
 
-    /// Whether start-up need not wait for it any longer (`READY=1`).
+    /// Whether the start need not wait for it any longer (`READY=1`).
     public var isSettled: Bool {
         switch self {
-        // Where a valid token is published already, its refresh can wait for a provider.
+        // A valid token is published already; its refresh may wait for the provider.
         case .fresh, .refreshing, .retrying: true
         case .loginRequired, .misconfigured, .quarantined: true
         case .pending, .expired: false
         }
     }
 
-    /// Whether `status --check` is content with it.
+    /// Whether `status --check` accepts the state.
     public var isHealthy: Bool {
         switch self {
         case .fresh, .refreshing, .retrying: true
@@ -34,7 +35,7 @@ public enum CredentialState: String, Sendable, CaseIterable {
     }
 }
 
-/// Which question an answer belongs to. An answer with another number is dropped.
+/// Identifies the job that a report belongs to. A report with another number is dropped.
 public struct Ticket: Sendable, Hashable {
     /// Counted up by each lifecycle.
     public var number: UInt64
@@ -42,26 +43,26 @@ public struct Ticket: Sendable, Hashable {
     public init(_ number: UInt64) { self.number = number }
 }
 
-/// How an attempt ended, with the grant as it now stands on the disk.
+/// How an attempt ended, with the grant as stored on disk afterwards.
 public struct AttemptReport: Sendable, Equatable {
     /// How an attempt ended.
     public enum End: Sendable, Equatable {
         /// A new access token, or tokens adopted.
         case granted([AnswerNote])
         case refused(Refusal)
-        /// A code of a sign-in was not exchanged; the tokens there are stand as they were.
+        /// The exchange of a sign-in's code failed; the stored tokens are unchanged.
         case signInFailed(Refusal)
-        /// Nobody has approved the device code yet, or the provider could not be asked: the same
-        /// may be tried again.
+        /// The device code is not approved yet, or the provider could not be reached: it may be
+        /// retried.
         case signInPending(slowDown: Bool, problem: String?)
-        /// There is nothing to send with.
+        /// There is no refresh token to send.
         case needsLogin
         /// No slot can be read.
         case unreadable
         /// The state is a copy or went back in time; nothing was sent (I10).
         case foreign(Cause)
 
-        /// A sign-in brought nothing.
+        /// A sign-in without tokens.
         var leavesAllAsItWas: Bool {
             switch self {
             case .signInFailed, .signInPending: true
@@ -81,11 +82,11 @@ public struct AttemptReport: Sendable, Equatable {
     public var grant: StoredGrant?
     /// How it ended.
     public var end: End
-    /// Names the attempt in the journal.
+    /// Identifies the attempt in the journal.
     public var attemptID: String
-    /// The tokens are safe, but the disk did not take all that should be there.
+    /// The tokens are saved, but another write failed.
     public var storageCause: Cause?
-    /// The configured candidate was sent, not the stored refresh token.
+    /// The request sent the configured candidate instead of the stored refresh token.
     public var isOfCandidate = false
 
     /// The report of an attempt that stored all there was to store.
@@ -93,47 +94,47 @@ public struct AttemptReport: Sendable, Equatable {
         (self.grant, self.end, self.attemptID) = (grant, end, attemptID)
     }
 
-    /// The candidate brought nothing, and the disk is not why.
+    /// The attempt with the candidate failed, and not because of the disk.
     var hasCandidateFailed: Bool {
         guard isOfCandidate, case .refused = end else { return false }
         return end.failureClass != .storage
     }
 }
 
-/// What the world tells a credential's lifecycle.
+/// An event for a credential's lifecycle.
 public enum LifecycleEvent: Sendable {
-    /// What the slots held at start.
+    /// The contents of the slots at start.
     case recovered(Ticket, StateRecovery)
     case woke
     case attemptEnded(Ticket, AttemptReport)
     case published(Ticket, PublicationReport)
-    /// One run of an `on_change` program, with what went wrong.
+    /// One run of an `on_change` program ended; `problem` is `nil` after a success.
     case hookEnded(Ticket, problem: String?)
-    /// Files that were published are not as they were left.
+    /// Published files were deleted or changed.
     case outputsAltered([AlteredOutput])
-    /// A person or script wants a refresh now.
+    /// A user or a script requests a refresh now.
     case refreshRequested
-    /// Somebody wants a token that lasts longer than the present one. Unlike a person's wish it
-    /// does not shorten the wait after a failure.
+    /// A client requests a token with more remaining life than the present one. Unlike a manual
+    /// request it does not shorten the wait after a failure.
     case tokenWanted
     case orderGiven(AttemptOrder)
-    /// A person accepted or erased what is stored: it is read anew.
+    /// The operator accepted or erased the stored state: it must be read again.
     case stateReplaced
-    /// The refresh token that the configuration names, as its place reads now.
+    /// The configured refresh token, as its source reads now.
     case initialTokenRead(InitialToken)
-    /// Where the configuration would have the refresh token sent, as its places read now.
+    /// The server and client that the configuration leads to, as its sources read now.
     case placeRead(GrantPlace)
     case configured(CredentialConfiguration)
-    /// What of its configuration cannot work, as things are now.
+    /// Settings that cannot work at present.
     case surveyed([CheckFinding])
 }
 
-/// What came of writing the outputs.
+/// The result of writing the outputs.
 public struct PublicationReport: Sendable, Equatable {
     /// Which file could not be written, and why; `nil` when all were. Of several the first, with
     /// all of them in its detail.
     public var cause: Cause?
-    /// Whether at least one file holds the token now.
+    /// Whether at least one file has the token now.
     public var isAnyWritten: Bool
 
     /// - Parameter cause: `nil` when every file was written.
@@ -145,32 +146,32 @@ public struct PublicationReport: Sendable, Equatable {
     public static let complete = PublicationReport(nil, isAnyWritten: true)
 }
 
-/// What recovery found.
+/// The result of recovery.
 public enum StateRecovery: Sendable, Equatable {
     case grant(StoredGrant)
     /// Both slots are damaged.
     case unreadable
-    /// Readable, but a copy or older than what was published: its token may be published,
-    /// unless a newer one is in the files, and nothing is sent with it.
+    /// Readable, but a copy, or older than what was published: its token may be published unless
+    /// the files have a newer one, and no request is sent with it.
     case foreign(StoredGrant, Cause, mayPublish: Bool)
-    /// The file system did not answer.
+    /// The file system failed to answer.
     case unavailable(Cause)
 }
 
-/// What a lifecycle wants done.
+/// An action that a lifecycle requests from the engine.
 public enum LifecycleAction: Sendable, Equatable {
-    /// `isAccepted`: a person has looked at it.
+    /// `isAccepted`: the operator has accepted the state.
     case recover(Ticket, isAccepted: Bool)
     case attempt(Ticket, AttemptOrder)
     case publish(Ticket, GrantedAccess, generation: Int64)
-    /// Programs to tell of the token that is in the files now.
+    /// Programs to run for the token that is now in the files.
     case runHooks([HookRun], GrantedAccess)
-    /// Remove the outputs that asked for it: their token is dead.
+    /// Remove the outputs that are configured so: their token has expired.
     case withdrawExpired
     case report(LifecycleNotice)
 }
 
-/// Something a person may want to know; the engine turns it into a journal entry.
+/// An event for the operator; the engine writes it to the journal.
 public enum LifecycleNotice: Sendable, Equatable {
     case refreshed(generation: Int64, notes: [AnswerNote], attemptID: String)
     case failed(StoredError, failures: Int, attemptID: String)
@@ -179,19 +180,19 @@ public enum LifecycleNotice: Sendable, Equatable {
     case misconfigured(StoredError?)
     case quarantined(StoredError)
     case outputFailed(StoredError)
-    /// The configuration names a refresh token that was not seen before; it is tried next.
+    /// The configuration names a new refresh token; it is tried next.
     case candidateFound
-    /// It works, and has taken the place of the one before.
+    /// It works and replaces the previous one.
     case candidateAdopted
-    /// It does not take that place, at least not now; the stored one goes on.
+    /// It does not replace the stored token, at least not now; the stored one stays in use.
     case candidateFailed(CandidateToken.State, problem: String)
-    /// The token URL's origin or the client is another one, and a refresh token is configured for
-    /// it: the stored one is kept, and not sent there.
+    /// The token URL's origin or the client has changed, and a refresh token is configured for it:
+    /// the stored one is kept and not sent there.
     case tokenSetAside
     case outputAltered(problem: String)
-    /// `nextTryIn`: `nil` where it runs for a newer token at once.
+    /// `nextTryIn`: `nil` when it runs at once for a newer token.
     case hookFailed(program: String, problem: String, failures: Int, nextTryIn: Duration?)
     case hookWorks(program: String, failures: Int)
-    /// Whole days left of the refresh token.
+    /// Whole days until the refresh token expires.
     case refreshTokenEnds(days: Int)
 }

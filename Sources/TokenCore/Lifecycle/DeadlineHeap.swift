@@ -1,6 +1,6 @@
-/// The earliest of many deadlines, each of which can be changed in place: an indexed 4-ary heap.
+/// The earliest of many deadlines, each of which can be changed: an indexed 4-ary heap.
 ///
-/// One Dispatch timer is armed for its top; a timer per credential costs 540 bytes each, this 20.
+/// One Dispatch timer is set to its top; a timer per credential would cost 540 bytes each, this 20.
 public struct DeadlineHeap: Sendable {
     private var order: [Int] = []
     private var positions: [Int?] = []
@@ -14,7 +14,7 @@ public struct DeadlineHeap: Sendable {
         order.first.map { ($0, deadlines[$0]) }
     }
 
-    /// - Parameter deadline: `nil` takes the entry out.
+    /// - Parameter deadline: `nil` removes the entry.
     public mutating func set(_ id: Int, to deadline: Uptime?) {
         while positions.count <= id {
             positions.append(nil)

@@ -1,6 +1,6 @@
-/// All credentials: routes events, caps the requests in flight, knows the earliest deadline.
+/// All credentials: routes events, limits concurrent requests, and knows the earliest deadline.
 public struct Fleet: Sendable {
-    /// A credential's action with its name.
+    /// An action with the name of its credential.
     public struct Order: Sendable, Equatable {
         /// Whose action it is.
         public var credential: String
@@ -9,27 +9,29 @@ public struct Fleet: Sendable {
     }
 
     private var lifecycles: [CredentialLifecycle?] = []
-    /// What the status line says of each; kept up, so that an event costs no walk over all.
+    /// The status line's data of each credential; updated incrementally, so that an event does not
+    /// visit all of them.
     private(set) var glances: [Glance?] = []
-    /// Grows whenever one of them changes.
+    /// Incremented whenever one of them changes.
     public private(set) var changes: UInt64 = 0
     private var indices: [String: Int] = [:]
     private var heap = DeadlineHeap()
-    /// Due, and waiting for room; first come, first served.
+    /// Indices of credentials that are due and wait for the limit, in order of arrival.
     private var waiting: [Int] = []
     private var inFlight = 0
-    /// By provider, of those in flight.
+    /// The provider of each credential with a running request.
     private var holders: [Int: String] = [:]
     private var heldBy: [String: Int] = [:]
-    /// How many are configured.
+    /// How many providers are configured.
     private var providers = 0
-    /// Whose slots are being read. Nobody asks before all are known: two may hold one token (I11).
+    /// How many credentials' slots are being read. No request is sent before all are known: two of
+    /// them may hold one refresh token (I11).
     private var recovering = 0
     private var windows: [String: RateWindow] = [:]
     private var random: RandomSource
     /// Most attempts under way at once (`max_in_flight`).
     public private(set) var maxInFlight: Int
-    /// No attempt starts any more.
+    /// No new attempt starts.
     public private(set) var isStopping = false
 
     /// - Parameter seed: Of all random choices: the same seed and events give the same orders.
@@ -47,21 +49,21 @@ public struct Fleet: Sendable {
     /// In name order.
     public var all: [CredentialLifecycle] { names.compactMap { self[$0] } }
 
-    /// In no order, which at 10 000 credentials is most of the cost of ``all``.
+    /// Unordered: at 10 000 credentials the sort is most of the cost of ``all``.
     func forEach(_ body: (borrowing CredentialLifecycle) -> Void) {
         for case let lifecycle? in lifecycles { body(lifecycle) }
     }
 
-    /// `nil` when nothing is due ever.
+    /// `nil` when no deadline is set.
     public var wakeAt: Uptime? { heap.earliest?.at }
 
-    /// Whether something is still being sent, saved or written.
+    /// Whether any request, save or write is in progress.
     public var isBusy: Bool { lifecycles.contains { $0?.isBusy ?? false } }
 
-    /// Applies a configuration: new credentials start, changed ones are told, unchanged ones keep
-    /// their schedule and their request in flight.
+    /// Applies a configuration: new credentials start, changed ones receive an event, unchanged
+    /// ones keep their schedule and their running request.
     ///
-    /// - Returns: What is to be done, and the credentials that are gone.
+    /// - Returns: The actions to execute, and the removed credentials.
     public mutating func configure(
         _ configuration: Configuration, now: Moment
     ) -> (orders: [Order], removed: [CredentialConfiguration]) {
@@ -74,7 +76,7 @@ public struct Fleet: Sendable {
             } else {
                 let index = lifecycles.count
                 indices[credential.name] = index
-                // Tickets of a former life of this name must never fit.
+                // Tickets of an earlier credential of this name must never match.
                 var lifecycle = CredentialLifecycle(
                     credential, firstTicket: UInt64(index) << 32)
                 let actions = lifecycle.start()
@@ -90,7 +92,7 @@ public struct Fleet: Sendable {
         return (orders, removed)
     }
 
-    /// An attempt under way goes on to its durable end; nobody listens for its report any more.
+    /// A running attempt continues until it is durable; its report is ignored.
     private mutating func remove(_ name: String) -> CredentialConfiguration? {
         guard let index = indices.removeValue(forKey: name), let gone = lifecycles[index] else {
             return nil
@@ -115,20 +117,20 @@ public struct Fleet: Sendable {
         return handle(event, index: index, now: now) + startWaiting(now: now)
     }
 
-    /// Wakes everything that is due.
+    /// Wakes every credential that is due.
     public mutating func wake(now: Moment) -> [Order] {
         var orders: [Order] = []
         while let (index, deadline) = heap.earliest, deadline <= now.uptime {
             orders += handle(.woke, index: index, now: now)
             if let again = heap.earliest, again.id == index, again.at <= now.uptime {
-                // Nothing should still be due after its wake; if it is, it may not spin.
+                // A credential must not be due after its wake; if it is, this prevents a busy loop.
                 heap.set(index, to: now.uptime.advanced(by: .seconds(1)))
             }
         }
         return orders + startWaiting(now: now)
     }
 
-    /// The wall clock was stepped: token files tell their times anew.
+    /// The wall clock was stepped: token files are written again with corrected times.
     public mutating func noteClockStep(now: Moment) {
         for index in lifecycles.indices where lifecycles[index] != nil {
             lifecycles[index]?.noteClockStep(now: now, using: &random)
@@ -165,9 +167,9 @@ public struct Fleet: Sendable {
 
     private var hasRoom: Bool { inFlight < maxInFlight && recovering == 0 && !isStopping }
 
-    /// One of several providers, however slow its answers are, has a quarter of the room, so that
-    /// three of them together leave some to the others; of less than sixteen places it leaves one
-    /// quarter.
+    /// With several providers, each one may use a quarter of the limit however slow its responses
+    /// are, so that three slow providers leave room for others. Below sixteen places each provider
+    /// leaves a quarter free instead.
     private func hasRoom(for lifecycle: CredentialLifecycle) -> Bool {
         guard hasRoom else { return false }
         guard providers > 1 else { return true }
@@ -211,7 +213,7 @@ public struct Fleet: Sendable {
         guard var lifecycle = lifecycles[index] else { return [] }
         let (wasAttempting, wasRecovering) = (lifecycle.isAttempting, lifecycle.isRecovering)
         let hasRoom = self.hasRoom(for: lifecycle)
-        // What was sent before a restart counts too.
+        // Requests before a restart count too.
         if case .recovered(_, .grant(let grant)) = event {
             noteFormerLife(grant, lifecycle, index, now)
         }
@@ -230,8 +232,8 @@ public struct Fleet: Sendable {
         let isHeldBack =
             lifecycle.wantsAttempt(at: now.uptime) && !(hasRoom && freeAt <= now.uptime)
         if isHeldBack, !hasRoom, !waiting.contains(index) { waiting.append(index) }
-        // One that waits for room is woken by room, one that a rate limit holds at its time; either
-        // by its token's end.
+        // A credential that waits for the limit is woken when a request ends, one that waits for a
+        // rate limit at its reserved time; either is also woken when its token expires.
         let held = [
             hasRoom ? freeAt : nil, lifecycle.expiryAt, lifecycle.publishDueAt,
             lifecycle.hooksDueAt,
@@ -240,7 +242,7 @@ public struct Fleet: Sendable {
         return actions.map { Order(credential: lifecycle.name, action: $0) }
     }
 
-    /// When a rate limit lets this credential ask, if it wants to.
+    /// When the rate limit allows a request of this credential, if it wants to send one.
     private mutating func freeAt(
         _ lifecycle: CredentialLifecycle, _ index: Int, now: Uptime
     ) -> Uptime {
@@ -264,9 +266,9 @@ public struct Fleet: Sendable {
         }
     }
 
-    /// Takes a place in the rate limit for one request that is no renewal.
+    /// Takes a place in the rate limit for one request that is not a renewal.
     ///
-    /// - Returns: Whether there was one now.
+    /// - Returns: Whether a place was free.
     public mutating func takePlace(of name: String, now: Uptime) -> Bool {
         guard let index = indices[name], let lifecycle = lifecycles[index] else { return false }
         guard let limit = lifecycle.rules.rateLimit,
@@ -287,7 +289,7 @@ public struct Fleet: Sendable {
         note(Uptime(now.uptime.sinceBoot - elapsed), by: lifecycle, index)
     }
 
-    /// One exchange, with all its requests, in the window of its group.
+    /// Counts one exchange, with all its requests, in the window of its group.
     private mutating func note(_ at: Uptime, by lifecycle: CredentialLifecycle, _ index: Int) {
         guard let limit = lifecycle.rules.rateLimit,
             let group = lifecycle.configuration.rateLimitGroup

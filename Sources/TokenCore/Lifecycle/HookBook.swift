@@ -4,41 +4,41 @@ public struct HookRun: Sendable, Equatable {
     public var ticket: Ticket
     /// What to run.
     public var hook: HookSpecification
-    /// How many programs the credential has.
+    /// The number of programs of the credential.
     public var hooksInAll: Int
 }
 
-/// A program that has not worked for the newest token.
+/// A program that failed for the newest token.
 public struct HookFailure: Sendable, Equatable {
     /// The program's path, without its arguments.
     public var program: String
-    /// What went wrong the last time.
+    /// The last failure.
     public var problem: String
-    /// Failures in a row, over all tokens.
+    /// Consecutive failures, over all tokens.
     public var failures: Int
     /// When the last run ended.
     public var at: WallTime
-    /// `nil` while it runs, or waits for its turn.
+    /// `nil` while it runs or is queued.
     public var nextTryAt: Uptime?
 }
 
-/// A credential's `on_change` programs as a value: which of them to run, and when one that failed
-/// runs again. It runs nothing itself.
+/// The state of a credential's `on_change` programs, as a value: which to run, and when a failed
+/// one runs again. It runs nothing itself.
 ///
-/// A program runs once for each new token. One that fails runs again, by itself, after a pause that
-/// doubles, until it works or a newer token comes: what it tells is still to be told.
+/// Each program runs once for each new token. A failed program runs again, after a pause that
+/// doubles, until it succeeds or a newer token arrives: its notification is still outstanding.
 struct HookBook: Sendable {
     private static let firstPause: Duration = .seconds(1)
     private static let longestPause: Duration = .seconds(300)
-    /// Of one program, those that may still end; what was given up never does.
+    /// Remembered runs of one program; a run that was given up never reports its end.
     private static let mostRuns = 16
 
     private struct Entry: Sendable {
         var hook: HookSpecification
-        /// Under way or waiting, oldest first. They end in this order.
+        /// Running or queued, oldest first. They end in this order.
         var runs: [Ticket] = []
         var failure: HookFailure?
-        /// For the newest token.
+        /// Tries for the newest token.
         var tries = 0
         var retryAt: Uptime?
     }
@@ -46,10 +46,10 @@ struct HookBook: Sendable {
 
     init(_ hooks: [HookSpecification]) { entries = hooks.map { Entry(hook: $0) } }
 
-    /// When the next one that failed is to run again.
+    /// When the next failed program is to run again.
     var wakeAt: Uptime? { entries.compactMap(\.retryAt).min() }
 
-    /// In their order.
+    /// In the order of the configuration.
     var failures: [HookFailure] {
         entries.compactMap { entry in
             guard var failure = entry.failure else { return nil }
@@ -58,7 +58,7 @@ struct HookBook: Sendable {
         }
     }
 
-    /// For a new token: all of them.
+    /// Starts all programs for a new token.
     mutating func runAll(_ nextTicket: () -> Ticket) -> [HookRun] {
         entries.indices.map { index in
             entries[index].tries = 0
@@ -66,7 +66,7 @@ struct HookBook: Sendable {
         }
     }
 
-    /// Those whose pause is over.
+    /// Starts the failed programs whose pause is over.
     mutating func runDue(_ now: Uptime, _ nextTicket: () -> Ticket) -> [HookRun] {
         entries.indices.filter { entries[$0].retryAt.map { $0 <= now } ?? false }
             .map { run($0, nextTicket) }
@@ -79,16 +79,15 @@ struct HookBook: Sendable {
         return HookRun(ticket: ticket, hook: entries[index].hook, hooksInAll: entries.count)
     }
 
-    /// - Parameter problem: What went wrong; `nil` for nothing.
-    /// - Returns: What there is to say; `nil` for the end of a run that is not known, and for one
-    ///   that worked as it should.
+    /// - Parameter problem: What went wrong; `nil` after a success.
+    /// - Returns: A notice to report; `nil` for an unknown run, and for an ordinary success.
     mutating func ended(
         _ ticket: Ticket, _ problem: String?, now: Moment, using random: inout RandomSource
     ) -> LifecycleNotice? {
         guard let index = entries.firstIndex(where: { $0.runs.contains(ticket) }) else {
             return nil
         }
-        // Those before it were given up.
+        // Earlier runs were given up.
         entries[index].runs.removeAll { $0.number <= ticket.number }
         let isNewest = entries[index].runs.isEmpty
         let (program, former) = (entries[index].hook.arguments[0], entries[index].failure)
@@ -101,7 +100,7 @@ struct HookBook: Sendable {
         entries[index].failure = HookFailure(
             program: program, problem: problem, failures: failures, at: now.wall, nextTryAt: nil)
         var pause: Duration?
-        // Behind an older one the newest runs anyway.
+        // When an older run fails, the newest runs anyway.
         if isNewest {
             entries[index].tries += 1
             let wait = Self.pause(after: entries[index].tries, using: &random)
@@ -112,15 +111,15 @@ struct HookBook: Sendable {
             program: program, problem: problem, failures: failures, nextTryIn: pause)
     }
 
-    /// Doubling from a second to five minutes; up to a quarter of it earlier, so that programs that
-    /// failed together do not all come together.
+    /// Doubles from a second to five minutes; up to a quarter is randomly subtracted, so that
+    /// programs that failed together do not all run together.
     private static func pause(after tries: Int, using random: inout RandomSource) -> Duration {
         let ceiling = min(firstPause * (1 << min(max(0, tries - 1), 20)), longestPause)
         return ceiling - random.part(of: ceiling / 4)
     }
 
-    /// A reload. What failed is tried at once: its cause may have been mended. Where a program that
-    /// failed is no longer configured, those that are new take over what it had to tell.
+    /// Applies a reload. Failed programs run at once, because their cause may be corrected. When a
+    /// failed program is removed, the new ones run for the token that it missed.
     mutating func configure(_ hooks: [HookSpecification], now: Uptime) {
         var former = entries
         var new: [Int] = []

@@ -1,8 +1,8 @@
-/// How long a token was asked to last, against what its provider grants.
+/// The remaining life that a client asked for, against the lifetime that the provider grants.
 public struct MinimumLife: Sendable, Equatable {
     /// What a caller wants the token to last from now on.
     public var asked: Duration
-    /// The whole life of the present token; `nil` when it never ends.
+    /// The full lifetime of the present token; `nil` when it never expires.
     public var lifetime: Duration?
 
     /// - Parameter lifetime: Of the present token, from its grant to its end; `nil` when it never
@@ -11,18 +11,19 @@ public struct MinimumLife: Sendable, Equatable {
         (self.asked, self.lifetime) = (asked, lifetime)
     }
 
-    /// No token of this provider lasts so long: some time has always passed since it was granted.
+    /// No token of this provider can last so long, because some time has always passed since its
+    /// grant.
     public var isBeyondReach: Bool { asked > .zero && lifetime.map { asked >= $0 } ?? false }
 
-    /// What must be left: where no token ever lives so long, half a life must do.
+    /// The remaining life to require: half the lifetime when no token lasts as long as asked.
     public var wanted: Duration {
         guard isBeyondReach, let lifetime else { return asked }
         return lifetime / 2
     }
 
-    /// What an answer says where the token does not last as long as asked; `nil` where it does.
+    /// The note in a response whose token does not last as long as asked; `nil` when it does.
     ///
-    /// - Parameter left: `nil` when it never ends.
+    /// - Parameter left: `nil` when it never expires.
     public func shortfall(left: Duration?) -> JSONNode? {
         guard let left, left < asked else { return nil }
         return .object([

@@ -1,26 +1,26 @@
-/// The requests of the last while, against what a provider allows (`rate_limit`), and who waits.
+/// The requests within the last period of a `rate_limit`, and the credentials that wait for it.
 ///
-/// Counted from when each was sent: never more than the limit in any period. Whoever is held back
-/// has a time of its own, in the order of asking: nobody starves.
+/// Counts from when each request was sent: never more than the limit in any period. Each waiting
+/// credential has a reserved time, in order of arrival, so none starves.
 struct RateWindow: Sendable {
     private(set) var limit: RateLimit
-    /// In order of time.
+    /// Times of requests, ascending.
     private var sent: [Uptime] = []
-    /// Who may ask when, in order of time.
+    /// Reserved times of waiting credentials, ascending.
     private var reserved: [(index: Int, at: Uptime)] = []
 
     init(_ limit: RateLimit) { self.limit = limit }
 
-    /// A reload may change the limit; what was sent counts all the same.
+    /// A reload may change the limit; requests already sent still count.
     mutating func apply(_ new: RateLimit) {
         if limit != new { (limit, reserved) = (new, []) }
     }
 
-    /// When this one may ask: now or earlier if there is room, else the time that is kept for it.
+    /// When this credential may send: now or earlier if there is room, else its reserved time.
     mutating func freeAt(_ now: Uptime, for index: Int) -> Uptime {
         sent.removeAll { $0.advanced(by: limit.period) <= now }
         if let own = reserved.first(where: { $0.index == index }) {
-            // An exchange of several steps may have taken more than the one place kept for it.
+            // An exchange of several steps may have used more than the one reserved place.
             if now < own.at || sent.count < limit.count { return own.at }
             release(index)
         }
@@ -31,32 +31,32 @@ struct RateWindow: Sendable {
         return free
     }
 
-    /// Whether a request may go now without taking a place that is kept for another.
+    /// Whether a request may be sent now without using a reserved place.
     mutating func hasPlace(_ now: Uptime) -> Bool {
         sent.removeAll { $0.advanced(by: limit.period) <= now }
         return sent.count + reserved.count < limit.count
     }
 
-    /// Counts one request of none of those who wait.
+    /// Counts one request without a reservation.
     mutating func take(_ now: Uptime) { sent.append(now) }
 
-    /// - Parameter requests: How many one exchange makes.
+    /// - Parameter requests: How many requests the exchange makes.
     mutating func note(_ now: Uptime, by index: Int, requests: Int) {
         release(index)
-        // What an earlier life sent may lie before; times stay in order.
+        // Requests of an earlier process may be older; the times stay sorted.
         let position = sent.firstIndex { now < $0 } ?? sent.count
         sent.insert(contentsOf: Array(repeating: now, count: requests), at: position)
     }
 
-    /// It does not want to ask any more.
+    /// Drops the reservation of a credential that no longer wants to send.
     mutating func release(_ index: Int) { reserved.removeAll { $0.index == index } }
 }
 
 extension CredentialConfiguration {
-    /// Which requests count together; `nil` without a limit.
+    /// The group of requests that count together; `nil` without a limit.
     ///
-    /// `client`: those of one provider and one client id. `account`: all of one provider, for
-    /// nothing here tells one account from another. `refresh_token`: the credential's own.
+    /// `client`: those of one provider and one client id. `account`: all of one provider, because
+    /// accounts cannot be told apart. `refresh_token`: only the credential's own.
     var rateLimitGroup: String? {
         guard profile.lifecycle.rateLimit != nil else { return nil }
         switch profile.lifecycle.rateLimitKey {
@@ -66,7 +66,7 @@ extension CredentialConfiguration {
         }
     }
 
-    /// Where a client id comes from; the id itself where it is spelled out.
+    /// The source of a client id; the id itself when it is a literal.
     private static func place(_ source: SecretSource) -> String {
         switch source {
         case .inline(let text): "inline \(text.reveal())"

@@ -1,16 +1,16 @@
-/// Why a refresh that is asked for now does not begin now.
+/// Why a requested refresh does not start now.
 public struct RefreshFloor: Sendable, Equatable {
     /// What the pause comes from; the word in JSON.
     public enum Cause: String, Sendable {
         case minimumInterval = "min_interval"
-        /// The provider asked for a pause.
+        /// The provider asked to wait.
         case retryAfter = "retry_after"
     }
     /// What is left of the pause.
     public var wait: Duration
     /// What the pause comes from.
     public var cause: Cause
-    /// The whole pause, from the last refresh or answer on.
+    /// The whole pause, counted from the last refresh or response.
     public var whole: Duration
 
     /// Whole seconds, rounded up.
@@ -21,7 +21,7 @@ public struct RefreshFloor: Sendable, Equatable {
         ])
     }
 
-    /// A wait that is told as over is over.
+    /// Rounded up, so that the wait is over when the client returns after it.
     private static func roundedUp(_ duration: Duration) -> Int64 {
         let (seconds, rest) = duration.components
         return rest > 0 ? seconds + 1 : seconds
@@ -29,7 +29,7 @@ public struct RefreshFloor: Sendable, Equatable {
 }
 
 extension CredentialLifecycle {
-    /// `nil` where one may begin at once.
+    /// `nil` when a refresh may start at once.
     public func refreshFloor(now: Moment) -> RefreshFloor? {
         let wait = now.uptime.duration(to: earliestAttempt(now: now))
         guard wait > .zero, quarantine == nil, !grant.attempts.isLoginRequired else { return nil }

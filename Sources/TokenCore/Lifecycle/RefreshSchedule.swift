@@ -1,4 +1,4 @@
-/// When a token of a given life is due for its next refresh.
+/// When a token of a given lifetime is due for its next refresh.
 ///
 /// Due = sent + min(at·L, L − max(min(margin, L/2), 1 s + the time the request took)) − jitter,
 /// where L is the lifetime from when the request was sent (contract section 2, `refresh`). The
@@ -12,10 +12,10 @@ public struct RefreshSchedule: Sendable {
         (self.policy, self.rules) = (policy, rules)
     }
 
-    /// From when the request was sent. `nil` when the token never needs a refresh.
+    /// Counted from when the request was sent. `nil` when the token never needs a refresh.
     ///
-    /// - Parameter refreshTokenLife: What is left, at that moment, of a refresh token whose own end
-    ///   a refresh would postpone.
+    /// - Parameter refreshTokenLife: The remaining life, at that moment, of a refresh token whose
+    ///   expiry a refresh would postpone.
     public func delay(
         lifetime: Duration?, roundTrip: Duration, refreshTokenLife: Duration? = nil,
         using random: inout RandomSource
@@ -36,12 +36,13 @@ public struct RefreshSchedule: Sendable {
             if let window = rules.refreshWindow { delay = max(delay, lifetime - window) }
             delay = min(delay, lifetime)
         }
-        // Last: no life is so short that the floors do not hold.
+        // Applied last: the minimum interval holds for any lifetime.
         return max(delay, minimumInterval(lifetime: lifetime))
     }
 
-    /// Floor between two refreshes: lowered to a quarter of a very short life, never below half a
-    /// second; a profile's own floor stands, though not beyond the token's end.
+    /// Minimum interval between two refreshes: lowered to a quarter of a very short lifetime, never
+    /// below half a second. A profile's own minimum also applies, but not beyond the token's
+    /// expiry.
     public func minimumInterval(lifetime: Duration?) -> Duration {
         var floor = policy.minInterval
         if let lifetime { floor = min(floor, lifetime / 4) }
@@ -50,8 +51,8 @@ public struct RefreshSchedule: Sendable {
         return max(floor, lifetime.map { min(own, $0) } ?? own)
     }
 
-    /// Floor after a restart, which knows of each credential only the last of the requests that a
-    /// rate limit has counted: an even pace.
+    /// Minimum interval after a restart. Each credential then remembers only the last of the
+    /// requests that a rate limit has counted, so the allowance is spread evenly.
     public func restartInterval(lifetime: Duration?) -> Duration {
         let floor = minimumInterval(lifetime: lifetime)
         return rules.rateLimit.map { max(floor, $0.period / $0.count) } ?? floor

@@ -3,21 +3,22 @@ public struct RetryPolicy: Sendable {
     /// While the published token is valid, never wait longer than this between tries: an endpoint
     /// that works for a minute before the token's end must be found (I25).
     static let longestWaitWhileValid: Duration = .seconds(45)
-    /// Between tries once the same refusal has come often enough, and no token is at stake.
+    /// Wait between retries once the same refusal has occurred often enough and no valid token
+    /// depends on it.
     public static let slowWait: Duration = .seconds(1800)
-    /// A secret that cannot be read is not there yet: never longer between looks than this.
+    /// Maximum wait while a secret cannot be read, because it may appear at any moment.
     static let longestWaitForSecret: Duration = .seconds(8)
-    /// So many looks come that quickly.
+    /// This many retries use the short wait.
     static let looksUntilSlow = 40
-    /// Between two requests that are answered, and refused.
+    /// Minimum wait after a request that was answered with an error.
     static let shortestWait: Duration = .seconds(1)
-    /// Between looks for a new seed while a person must sign in.
+    /// How often the configured seed is read while a sign-in is required.
     static let seedCheckInterval: Duration = .seconds(60)
 
     let policy: RefreshPolicy
     let rules: LifecycleRules
 
-    /// What is left of the token that is published, and how long it lived in all.
+    /// The remaining life of the published token, and its full lifetime.
     public struct Remaining: Sendable, Equatable {
         /// Until the published token ends.
         public var life: Duration
@@ -30,16 +31,16 @@ public struct RetryPolicy: Sendable {
         (self.policy, self.rules) = (policy, rules)
     }
 
-    /// From the end of the attempt.
+    /// Counted from the end of the attempt.
     ///
-    /// - Parameter remaining: `nil` when no valid token with an end is published.
+    /// - Parameter remaining: `nil` when no valid token with an expiry is published.
     func delay(
         after failureClass: FailureClass, history: AttemptHistory, remaining: Remaining?,
         isRotating: Bool, using random: inout RandomSource
     ) -> Duration {
         let backoff = self.backoff(failures: history.failures, remaining: remaining, &random)
         let wait = self.wait(after: failureClass, history, remaining, isRotating, backoff)
-        // An answer of another class says nothing of the refresh token whose answer was lost.
+        // A response of another class says nothing about the refresh token whose response was lost.
         let isUnsaid = [.transient, .config, .tooEarly, .storage].contains(failureClass)
         guard isRotating, isUnsaid, history.ambiguousAttempts > 0,
             history.lastError?.httpStatus.map({ $0 / 100 == 5 }) != true
@@ -58,7 +59,7 @@ public struct RetryPolicy: Sendable {
             let floor =
                 remaining.map { schedule.minimumInterval(lifetime: $0.lifetime) }
                 ?? max(rules.minInterval ?? .zero, rules.minAge ?? .zero)
-            // A token that was counted down to zero is a new one after its end.
+            // A server that counts a cached token down to zero issues a new one after its expiry.
             let end = history.isCountedDown ? remaining.map { $0.life + .seconds(1) } : nil
             return max(end ?? backoff, asked, floor, Self.shortestWait)
         case .transient, .storage, .output: return max(backoff, asked)
@@ -78,8 +79,8 @@ public struct RetryPolicy: Sendable {
         }
     }
 
-    /// A refusal of the request may be a deploy, or a page of maintenance: it is tried like any
-    /// other failure while a token is dying, and slowly once it has come again and again.
+    /// A refused request may be caused by a deployment or a maintenance page: it is retried like
+    /// any other failure while a token is about to expire, and slowly after many repetitions.
     private func afterConfiguration(
         _ history: AttemptHistory, _ remaining: Remaining?, _ backoff: Duration
     ) -> Duration {
@@ -96,13 +97,13 @@ public struct RetryPolicy: Sendable {
         return max(Self.longestWaitWhileValid, remaining.life / 10)
     }
 
-    /// A third of the time after which a person is asked for, at most a minute.
+    /// A third of the time until a sign-in is requested, at most a minute.
     private func beforeLogin(_ history: AttemptHistory, _ backoff: Duration) -> Duration {
         guard let span = history.reauthSpan else { return backoff }
         return max(Self.shortestWait, min(span / 3, .seconds(60)))
     }
 
-    /// Exponential with full jitter: uniformly from nothing to initial·2^(failures−1), capped.
+    /// Exponential with full jitter: uniform between zero and initial·2^(failures−1), capped.
     /// Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     private func backoff(
         failures: Int, remaining: Remaining?, _ random: inout RandomSource
@@ -115,11 +116,11 @@ public struct RetryPolicy: Sendable {
 
     /// The same refresh token again after a lost answer (durability.md section 3).
     ///
-    /// With a grace known: at +1, 2, 4, 8 s, the first inside half of it. Without: one prompt
-    /// retry, for if the first request was not processed it wins; then none while the published
-    /// token has more than a little life left, for if it was processed a retry can only shorten
-    /// that life; then ordinary backoff. Where a refresh ends the published token anyway, its life
-    /// is no reason to wait beyond the overlap that the provider gives.
+    /// With a known grace period: after 1, 2, 4 and 8 s, the first within half of it. Without: one
+    /// prompt retry, which wins if the first request was not processed; then none while the
+    /// published token has more than a little life left, because if the request was processed a
+    /// retry can only shorten that life; then ordinary backoff. Where a refresh invalidates the
+    /// published token anyway, the wait is limited to the overlap that the provider allows.
     private func afterAmbiguity(
         _ history: AttemptHistory, remaining: Remaining?, backoff: Duration
     ) -> Duration {

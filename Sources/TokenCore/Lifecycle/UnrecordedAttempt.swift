@@ -1,17 +1,17 @@
-/// An attempt that stands in no slot, and behind which recorded one it came.
+/// An attempt that no slot contains, and the recorded attempt that precedes it.
 struct UnrecordedAttempt: Sendable, Equatable {
     var attempt: PastAttempt
-    /// The last that was recorded then; `nil` when none was.
+    /// The last recorded attempt at that time; `nil` without one.
     var behind: PastAttempt?
 }
 
 extension [PastAttempt] {
-    /// With those that stand in no slot, in the order in which all of them ended. Their times do
-    /// not tell it: what was read from a slot has whole seconds.
+    /// Merges unrecorded attempts into the recorded ones, in the order in which they ended. Times
+    /// cannot decide the order: those from a slot have whole seconds.
     func merged(with unrecorded: [UnrecordedAttempt]) -> [PastAttempt] {
         var placed: [Int: [PastAttempt]] = [:]
         for one in unrecorded {
-            // One that is no longer kept was before all that are.
+            // A predecessor that was dropped is older than all that are kept.
             let place = one.behind.flatMap { behind in lastIndex { $0.isSame(as: behind) } }
             placed[place ?? -1, default: []].append(one.attempt)
         }
@@ -20,7 +20,7 @@ extension [PastAttempt] {
 }
 
 extension PastAttempt {
-    /// Whether a slot would hold the same of both.
+    /// Whether both have the same form in a slot.
     fileprivate func isSame(as other: PastAttempt) -> Bool {
         at.epochSeconds == other.at.epochSeconds && kind == other.kind
             && failureClass == other.failureClass && httpStatus == other.httpStatus
