@@ -1,4 +1,4 @@
-// The configured refresh token that is not used, as people and scripts see it; never the token.
+// A configured refresh token that is not in use, for the status; never the token itself.
 extension CandidateToken {
     var statusJSON: JSONNode {
         .object([
@@ -9,7 +9,7 @@ extension CandidateToken {
         ])
     }
 
-    /// One line beside the credential.
+    /// One line of the credential's warnings.
     var warning: String {
         let reason = problem.map { " (\($0))" } ?? ""
         return switch state {
@@ -25,7 +25,7 @@ extension CandidateToken {
 }
 
 extension CandidateToken.State {
-    /// What to do next, as an imperative sentence without its full stop.
+    /// The next action, as an imperative sentence without its full stop.
     public var remedy: String {
         switch self {
         case .untried: "Wait: it is tried beside the stored one, which goes on"
@@ -38,7 +38,7 @@ extension CandidateToken.State {
 }
 
 extension TokenElsewhere {
-    /// One line beside the credential.
+    /// One line of the credential's warnings.
     var warning: String {
         "the stored refresh token is of another server or client than the one configured now; "
             + "it is kept, and sent again if the configuration goes back to that"

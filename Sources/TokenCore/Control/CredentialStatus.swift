@@ -6,7 +6,7 @@ public struct CredentialStatus: Sendable, Equatable {
     public var provider: String
     /// In one word how it is; JSON: `state`.
     public var state: CredentialState
-    /// A finer word beside it.
+    /// A more precise word for the state.
     public var condition: CredentialCondition
     /// When the request that granted the newest access token was sent.
     public var issuedAt: WallTime?
@@ -20,11 +20,11 @@ public struct CredentialStatus: Sendable, Equatable {
     public var lastRefreshAt: WallTime?
     /// The problem that stands; `nil` when all is well.
     public var lastError: StoredError?
-    /// It stood before the last reload, which has it tried again.
+    /// The error is older than the last reload, and its retry is pending.
     public var isErrorBeforeReload: Bool
-    /// When a person is asked for because of it, if it goes on like this.
+    /// When the operator is notified of it if the failure continues.
     public var lastErrorUntil: WallTime?
-    /// For its remedy.
+    /// The facts for its remedy.
     private var place: RemedyPlace
     /// Failed attempts since the last success.
     public var consecutiveFailures: Int
@@ -32,14 +32,14 @@ public struct CredentialStatus: Sendable, Equatable {
     public var refreshes: Int64
     /// The paths of its token files, as they are configured.
     public var outputs: [String]
-    /// What will need a person, though all is well today.
+    /// What will need an operator, although there is no failure now.
     public var warnings: [String]
-    /// The configured refresh token, while it is another one than the stored one that works.
+    /// The configured refresh token, while it differs from the stored one that works.
     public var candidate: CandidateToken?
-    /// Programs of `on_change` that have not worked for the newest token, in their order.
+    /// Programs of `on_change` that failed for the newest token, in configured order.
     public var failingHooks: [FailingHook]
-    /// Keys whose `LoadCredential=` source systemd reads when the service starts: a change of it
-    /// takes a restart.
+    /// Keys with a `LoadCredential=` source, which systemd reads when the service starts: a change
+    /// needs a restart.
     public var sourcesFixedAtStart: [String]
 
     /// What `status` shows of this lifecycle now.
@@ -48,7 +48,7 @@ public struct CredentialStatus: Sendable, Equatable {
         provider = lifecycle.configuration.profile.name
         state = lifecycle.state
         condition = CredentialCondition(lifecycle)
-        // What outputs say, so that a stepped clock does not make two truths.
+        // The times that outputs show, so that both agree after a clock step.
         let access = lifecycle.grant.access?.told(by: now)
         issuedAt = access?.sentAt.wall
         expiresAt = access?.expiresAt
@@ -119,7 +119,7 @@ public struct CredentialStatus: Sendable, Equatable {
             .object((node.members ?? []) + [JSONMember("before_reload", .bool(true))]))
     }
 
-    /// With the last attempts, the newest first: for one credential that somebody asks about.
+    /// With the last attempts, newest first: for the status of a single credential.
     public func json(recent: [PastAttempt]) -> JSONNode {
         var members = json.members ?? []
         members.append(JSONMember("recent", .array(recent.reversed().map(\.json))))
@@ -127,13 +127,13 @@ public struct CredentialStatus: Sendable, Equatable {
     }
 }
 
-/// Every key is always there: a script need not ask first.
+/// Every key is always present, so a script need not test for it.
 private func time(_ time: WallTime?) -> JSONNode {
     time.map { .integer($0.epochSeconds) } ?? JSONNode(.null)
 }
 
 extension CredentialConfiguration {
-    /// Its keys that read from systemd's credentials.
+    /// Keys that read from systemd's credentials.
     var sourcesFixedAtStart: [String] {
         secrets.compactMap { secret in
             if case .credential = secret.source.place { secret.key } else { nil }

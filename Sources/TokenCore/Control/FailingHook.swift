@@ -1,14 +1,14 @@
-/// A program of `on_change` that has not worked for the newest token, as `status` shows it.
+/// A program of `on_change` that failed for the newest token, for the status.
 public struct FailingHook: Sendable, Equatable {
     /// The program's path, without its arguments.
     public var program: String
     /// What went wrong the last time: a status, a signal, a time-out.
     public var problem: String
-    /// In a row.
+    /// Consecutive failures.
     public var failures: Int
     /// When the last run ended.
     public var at: WallTime
-    /// `nil` while it runs, or waits for its turn.
+    /// `nil` while it runs or is queued.
     public var nextTryAt: WallTime?
 
     init(_ failure: HookFailure, now: Moment) {
@@ -17,7 +17,7 @@ public struct FailingHook: Sendable, Equatable {
         nextTryAt = failure.nextTryAt.map { now.wall(at: $0) }
     }
 
-    /// Every key is always there.
+    /// Every key is always present.
     public var json: JSONNode {
         .object([
             ("program", .string(program)), ("problem", .string(problem)),

@@ -1,20 +1,20 @@
-/// Whether everything that the daemon is for is done at this moment (`GET /healthz`).
+/// Whether the daemon fulfils its purpose at this moment (`GET /healthz`).
 public struct HealthReport: Sendable, Equatable {
-    /// Why it is not. Each holds the names of the credentials concerned.
+    /// Why it does not. Each reason lists the credentials concerned.
     public enum Reason: String, Sendable, CaseIterable {
-        /// The published token has ended; it keeps trying.
+        /// The published token has expired; the daemon retries.
         case expired
-        /// No valid token, and a person must sign in.
+        /// No valid token, and a user must sign in.
         case loginRequired = "login_required"
-        /// No valid token, and the provider refuses the request itself.
+        /// No valid token, and the provider refuses the request.
         case misconfigured
         /// No valid token, and the stored state cannot be trusted.
         case quarantined
-        /// There has been no token yet.
+        /// No token was published yet.
         case pending
         /// The state cannot be written.
         case storage
-        /// The newest token is not in every file.
+        /// Some file does not have the newest token.
         case output
     }
 
@@ -24,21 +24,21 @@ public struct HealthReport: Sendable, Equatable {
     public var isStopping: Bool
     /// Names of credentials by what is wrong; a reason without any has no entry.
     public var unhealthy: [Reason: [String]] = [:]
-    /// Still served by a token that lives, but a person will be needed; or a program of `on_change`
-    /// has not worked for the newest token.
+    /// The published token is valid, but an operator will be needed, or a program of `on_change`
+    /// failed for the newest token.
     public var attention: [String] = []
 
     /// Whether `/healthz` is 200.
     public var isHealthy: Bool { isReady && !isStopping && unhealthy.isEmpty }
 
-    /// `ok`, or the one word that explains most.
+    /// `ok`, or the most important reason.
     public var status: String {
         if isStopping { return "stopping" }
         if !isReady { return "starting" }
         return Reason.allCases.first { unhealthy[$0] != nil }?.rawValue ?? "ok"
     }
 
-    /// Every key is always there: a script need not ask first.
+    /// Every key is always present, so a script need not test for it.
     public var json: JSONNode {
         let names = { (names: [String]) in JSONNode.array(names.sorted().map { .string($0) }) }
         return .object(
@@ -61,7 +61,7 @@ public struct HealthReport: Sendable, Equatable {
             case .loginRequired: .loginRequired
             case .misconfigured: .misconfigured
             case .quarantined: .quarantined
-            // The last four only for the moment until the loop notices the token's end.
+            // The last four occur only until the loop handles the token's expiry.
             case .expired, .fresh, .refreshing, .retrying: .expired
             }
         unhealthy[reason, default: []].append(name)

@@ -1,13 +1,13 @@
-/// What a person brings: a token answer as RFC 6749 section 5.1 spells it, or what other programs
-/// store of one: x/oauth2 and rclone, requests-oauthlib, google-auth, oidc-agent.
+/// The input of an import: a token response in the form of RFC 6749 section 5.1, or what other
+/// programs store of one: x/oauth2 and rclone, requests-oauthlib, google-auth, oidc-agent.
 public struct ImportReading: Sendable, Equatable {
     /// What is adopted.
     public var tokens = ImportedTokens()
-    /// What of it was passed over or put right, for the person. Quotes no value.
+    /// What was ignored or corrected, for the user. Quotes no value.
     public private(set) var notes: [String] = []
 
-    /// - Parameter section: Which of several tokens of an rclone configuration.
-    /// - Throws: ``RequestError`` saying what to give; quotes no value of the input.
+    /// - Parameter section: Selects one of several tokens of an rclone configuration.
+    /// - Throws: ``RequestError`` that says what to provide; it quotes no value of the input.
     public init(
         _ body: [UInt8], section: String? = nil, now: WallTime
     ) throws(RequestError) {
@@ -24,8 +24,8 @@ public struct ImportReading: Sendable, Equatable {
         if tokens.accessToken != nil { try settleEnd(reading.ends, now: now) }
     }
 
-    /// The earliest of the ends that are told. A lifetime counts from when the token was issued,
-    /// which may be long ago: an end by the clock beside it is never later.
+    /// Uses the earliest expiry found. A lifetime counts from the time of issue, which may be long
+    /// ago; an absolute time beside it is therefore never later.
     private mutating func settleEnd(_ ends: Ends, now: WallTime) throws(RequestError) {
         let times = ends.times.map { $0 - now.sinceEpoch.secondsAsDouble } + ends.lifetimes
         if let name = ends.unusable, times.isEmpty {
@@ -36,7 +36,7 @@ public struct ImportReading: Sendable, Equatable {
             notes.append("\(name) is not usable; another end is")
         }
         guard let left = times.min() else {
-            // It is used, and renewed soon.
+            // The token is used and renewed soon.
             tokens.lifetime = AnswerReader.shortDefaultLifetime
             notes.append(
                 "nothing says when the access token ends: it is used for five minutes and then "
@@ -64,7 +64,7 @@ extension ImportedTokens {
         _ body: [UInt8], now: WallTime
     ) throws(RequestError) -> ImportedTokens { try ImportReading(body, now: now).tokens }
 
-    /// The same as RFC 6749 spells it, with `expires_at` in epoch seconds.
+    /// The tokens in the form of RFC 6749, with `expires_at` in epoch seconds.
     public func json(now: WallTime) -> JSONNode {
         let end = lifetime.map { now.sinceEpoch.secondsAsDouble + $0.secondsAsDouble }
         return .object([
@@ -76,24 +76,24 @@ extension ImportedTokens {
     }
 }
 
-/// When an access token ends, as far as it is told.
+/// The expiry values of an access token that the document contains.
 private struct Ends {
     /// Seconds since 1970.
     var times: [Double] = []
-    /// Seconds from when it was issued.
+    /// Seconds after the time of issue.
     var lifetimes: [Double] = []
-    /// The key of one that says no time.
+    /// The key of a value that is not a time.
     var unusable: String?
 }
 
-/// The members of a document one by one.
+/// Sorts the members of a document by their meaning.
 private struct Members {
-    /// What a key holds, however the programs spell it.
+    /// The meaning of a key in any of the supported programs.
     private enum Role { case refresh, access, type, scope, lifetime, end }
 
     private static let roles: [ByteText: Role] = [
         "refresh_token": .refresh, "refreshToken": .refresh,
-        // google-auth's is `token`.
+        // google-auth names it `token`.
         "access_token": .access, "accessToken": .access, "token": .access,
         "token_type": .type, "tokenType": .type, "scope": .scope, "scopes": .scope,
         "expires_in": .lifetime, "expiresIn": .lifetime,
@@ -108,8 +108,8 @@ private struct Members {
 
     init(now: WallTime) { self.now = now }
 
-    /// What was passed over. Keys are told where they look like one: a person may have pasted a
-    /// token in the wrong place.
+    /// What was ignored. A key is quoted only if it looks like one: a user may have pasted a token
+    /// in the wrong place.
     var notes: [String] {
         var notes: [String] = []
         let isName = { (key: String) in
@@ -162,10 +162,10 @@ private struct Members {
                 ends.unusable = member.key
                 return
             }
-            // Seconds till the year 5138; what is more counts milliseconds.
+            // Below 1e11 seconds (the year 5138); larger numbers are milliseconds.
             ends.times.append(number < 1e11 ? number : number / 1000)
         } else if let time = member.value.text.flatMap(CivilTime.epochSeconds(looselyWritten:)) {
-            // Go's zero time: never set.
+            // Go's zero time means unset.
             if time > CivilTime.epochSecondsOfYear2 { ends.times.append(Double(time)) }
         } else {
             ends.unusable = member.key
@@ -180,7 +180,7 @@ private struct Members {
         ends.times.append(time)
     }
 
-    /// A number, or a text that is one.
+    /// A number, or a string that spells one.
     private func number(_ node: JSONNode) -> Double? {
         guard let text = node.canonicalText?.trimmedOfSpace, let number = Double(text),
             number.isFinite
@@ -188,7 +188,7 @@ private struct Members {
         return number
     }
 
-    /// What a response may say there too: it goes into token files. A list is one text.
+    /// Text that may go into token files, as from a response. A list becomes one text.
     private func printable(_ member: JSONMember) throws(RequestError) -> String? {
         let texts = member.value.elements?.compactMap(\.text)
         guard let text = member.value.text ?? texts?.joined(separator: " ") else { return nil }
@@ -204,7 +204,7 @@ private struct Members {
 extension CivilTime {
     fileprivate static let epochSecondsOfYear2: Int64 = -62_104_060_800
 
-    /// RFC 3339, also without a zone (UTC, as google-auth writes it) and with one of four digits.
+    /// RFC 3339, also without a zone (UTC, as google-auth writes) or with a four-digit zone.
     fileprivate static func epochSeconds(looselyWritten text: String) -> Int64? {
         let text = String(text.trimmedOfSpace)
         if let time = epochSeconds(rfc3339: text) ?? epochSeconds(rfc3339: text + "Z") {

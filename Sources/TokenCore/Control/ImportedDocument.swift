@@ -1,10 +1,10 @@
-/// The JSON object that a person brings tokens in: alone, or in an rclone configuration, as its
-/// file (one `token = {…}` in each section) or as `rclone config dump` prints it.
+/// The JSON object with the tokens of an import: alone, or in an rclone configuration, as its file
+/// (one `token = {…}` in each section) or as `rclone config dump` prints it.
 struct ImportedDocument {
     var members: [JSONMember]
     var notes: [String] = []
 
-    /// A token of a configuration that may have several.
+    /// One token of a configuration that may have several.
     private struct Section {
         var name: String
         var json: [UInt8] = []
@@ -44,7 +44,7 @@ struct ImportedDocument {
             throw RequestError(problem: "this is empty", remedy: expected)
         }
         do { node = try JSONReader.read(json) } catch {
-            // Where it begins as an object, the place of the slip helps.
+            // For text that begins as an object, the position of the syntax error helps.
             let detail = json.first == UInt8(ascii: "{") ? ": \(error.problem)" : ""
             throw RequestError(problem: "this is not JSON\(detail)", remedy: expected)
         }
@@ -65,8 +65,8 @@ struct ImportedDocument {
         self.members = try Self.inner(members)
     }
 
-    /// A token in a `token` of its own: JSON, or a text that holds it. What stands beside it goes
-    /// along, to be passed over.
+    /// Unwraps a token inside a `token` member, as JSON or as text. The other members are kept, to
+    /// be reported as ignored.
     private static func inner(_ members: [JSONMember]) throws(RequestError) -> [JSONMember] {
         guard let index = members.firstIndex(where: { $0.key.hasSameBytes(as: "token") }) else {
             return members
@@ -111,7 +111,7 @@ struct ImportedDocument {
         return line[..<end].drop(while: isBlank)
     }
 
-    /// The section that was asked for, or the only one.
+    /// The requested section, or the only one.
     private static func chosen(
         _ section: String?, of sections: [Section]
     ) throws(RequestError) -> Section {
@@ -128,7 +128,7 @@ struct ImportedDocument {
             remedy: "name one of them with --section NAME")
     }
 
-    /// Fit to be shown: it is a name that a person chose.
+    /// A section's name if it can be shown: a user chose it.
     private static func shown(_ name: String) -> String {
         name.isPrintableASCII && name.utf8.count <= 64 ? "[\(name)]" : "a section"
     }

@@ -1,8 +1,8 @@
 extension MetricsReport {
-    /// What an alert can be made of (config/evertoken.alerts.yml), in OpenMetrics 1.0.
+    /// The metrics that alerts use (config/evertoken.alerts.yml), in OpenMetrics 1.0.
     public var openMetrics: String { text(.openMetrics) }
 
-    /// The same in either format.
+    /// The metrics in either format.
     public func text(_ format: MetricsFormat) -> String {
         let named = credentials.sorted { $0.name < $1.name }.map {
             Labelled(metrics: $0, label: MetricsText.label("credential", $0.name))
@@ -19,7 +19,7 @@ extension MetricsReport {
     }
 }
 
-/// A credential with its label, which some twenty samples share.
+/// A credential with its label, which about twenty samples share.
 private struct Labelled {
     var metrics: CredentialMetrics
     var label: String

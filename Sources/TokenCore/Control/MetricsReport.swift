@@ -1,4 +1,4 @@
-/// All that a scrape shows, as values: quickly gathered in the loop, and written as text elsewhere.
+/// The values of one scrape: collected quickly in the loop, and rendered as text elsewhere.
 public struct MetricsReport: Sendable, Equatable {
     /// When the daemon started.
     public var startedAt: WallTime
@@ -6,7 +6,7 @@ public struct MetricsReport: Sendable, Equatable {
     public var now: WallTime
     /// Whether every credential has been settled once, and no stop has begun.
     public var isReady: Bool
-    /// Of the last reload, if it was refused.
+    /// Mistakes of the last reload, if it was refused.
     public var mistakes: Int
     /// In no order; the rendering sorts them.
     public var credentials: [CredentialMetrics] = []
@@ -22,7 +22,7 @@ public struct MetricsReport: Sendable, Equatable {
     }
 }
 
-/// What a scrape shows of one credential.
+/// The values of one credential in a scrape.
 public struct CredentialMetrics: Sendable, Equatable {
     var name: String
     var provider: String
@@ -33,14 +33,14 @@ public struct CredentialMetrics: Sendable, Equatable {
     var signInDueAt: WallTime?
     var lastRefreshAt: WallTime?
     var failures: Int
-    /// Successes of all time.
+    /// Successful refreshes over all restarts.
     var refreshes: Int64
     var lateness: Duration
     var hasOutputProblem: Bool
     var hasStorageProblem: Bool
-    /// Failures in a row of the program of `on_change` that has most; 0 when all work.
+    /// The most consecutive failures of any program of `on_change`; 0 when all work.
     var hookFailures: Int
-    /// Since the start.
+    /// Counted since the start.
     var attempts: MetricsTally.Attempts
 
     init(

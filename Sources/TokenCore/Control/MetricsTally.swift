@@ -1,8 +1,8 @@
-/// What became of the renewals since the daemon started.
+/// Counts renewals by outcome since the daemon started.
 ///
-/// A value; the loop tells it when a renewal begins and ends. It holds one entry for each
-/// credential and provider that is configured, never more. Sign-ins, imports and what only writes
-/// slots are no renewals.
+/// The loop reports when a renewal begins and ends. There is one entry for each configured
+/// credential and provider, so its size is bounded. Sign-ins, imports and mere writes of slots are
+/// not renewals.
 public struct MetricsTally: Sendable, Equatable {
     /// How a renewal ended.
     public enum Outcome: Sendable, Equatable {
@@ -10,7 +10,7 @@ public struct MetricsTally: Sendable, Equatable {
         case failure(FailureClass)
     }
 
-    /// The ended renewals of one credential.
+    /// The renewals of one credential that have ended.
     public struct Attempts: Sendable, Equatable {
         /// The profile's name; another one begins a new count.
         public var provider: String
@@ -36,10 +36,10 @@ public struct MetricsTally: Sendable, Equatable {
     /// A tally without credentials; ``configure(_:at:)`` names them.
     public init() {}
 
-    /// Makes room for what is configured now and drops what is not. A credential that changed its
-    /// provider begins anew: its series have another label.
+    /// Adds entries for the present configuration and drops the others. A credential with another
+    /// provider starts from zero: its series have a new label.
     ///
-    /// - Parameter providers: Of each credential by name.
+    /// - Parameter providers: The provider of each credential by name.
     public mutating func configure(_ providers: [String: String], at now: WallTime) {
         attempts = attempts.filter { providers[$0.key] == $0.value.provider }
         running = running.filter { attempts[$0.key] != nil }
@@ -60,8 +60,8 @@ public struct MetricsTally: Sendable, Equatable {
     }
 
     /// - Parameters:
-    ///   - ticket: One that did not begin here is nothing: it is of a former life of that name.
-    ///   - outcome: `nil` when there was nothing to ask for.
+    ///   - ticket: An unknown one is ignored: it belongs to a removed credential of that name.
+    ///   - outcome: `nil` when nothing was sent.
     public mutating func ended(
         _ credential: String, _ ticket: Ticket, _ outcome: Outcome?, at now: Uptime
     ) {
@@ -77,18 +77,18 @@ public struct MetricsTally: Sendable, Equatable {
 }
 
 extension AttemptReport {
-    /// What a renewal that ended so counts as.
+    /// The outcome to count for a renewal with this end.
     ///
-    /// - Parameter successes: How many there were before it.
-    /// - Returns: `nil` when there was nothing to ask for: no refresh token, or slots that are not
-    ///   to be used. That is a state, which other series tell.
+    /// - Parameter successes: The number of successes before it.
+    /// - Returns: `nil` when nothing was sent: no refresh token, or slots that must not be used.
+    ///   Other series show such states.
     public func outcome(after successes: Int64) -> MetricsTally.Outcome? {
         switch end {
         case .granted:
-            // A new seed is adopted by an attempt of its own.
+            // Adopting a new seed is a separate attempt.
             return grant.map { $0.attempts.successes > successes } ?? false ? .success : nil
         case .refused(let refusal):
-            // As `status` names it: the same answer means more after an interrupted request.
+            // The class in `status`: a response means more after an interrupted request.
             let standing = grant?.attempts.lastError?.failureClass
             let isStorage = refusal.failureClass == .storage
             return .failure(isStorage ? .storage : standing ?? refusal.failureClass)
@@ -97,20 +97,20 @@ extension AttemptReport {
     }
 }
 
-/// How long things took: a histogram of OpenMetrics 1.0.
+/// Durations as an OpenMetrics 1.0 histogram.
 public struct DurationHistogram: Sendable, Equatable {
-    /// From a provider next door to one that takes all of a generous time-out.
+    /// From a nearby provider to one that uses a generous time-out completely.
     public static let refreshBounds: [Double] = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
-    /// From what the loop's steps usually take to what the watchdog does not wait for.
+    /// From a typical step of the loop to more than the watchdog allows.
     public static let stepBounds: [Double] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 1, 5, 30]
 
-    /// Upper bounds in seconds, included.
+    /// Upper bounds in seconds, inclusive.
     public let bounds: [Double]
-    /// How many lie in each bucket and in none below it; the last has no bound.
+    /// Values in each bucket, without those of lower buckets; the last bucket is unbounded.
     public private(set) var counts: [Int64]
     /// Of all durations observed.
     public private(set) var sum: Duration = .zero
-    /// When it began to count.
+    /// When counting began.
     public let createdAt: WallTime
 
     /// An empty histogram with one bucket more than there are bounds.
@@ -127,11 +127,11 @@ public struct DurationHistogram: Sendable, Equatable {
     }
 }
 
-/// How long the loop's steps took since the daemon started.
+/// Durations of the loop's steps since the daemon started.
 public struct LoopStepDurations: Sendable, Equatable {
-    /// By the clock on the wall: the machine may have had other things to do.
+    /// Elapsed time: other processes may have used the processor.
     public var wall: DurationHistogram
-    /// Of the loop's own thread.
+    /// Processor time of the loop's thread.
     public var cpu: DurationHistogram
 
     /// Two empty histograms with ``DurationHistogram/stepBounds``.

@@ -2,11 +2,11 @@
 public enum MetricsFormat: Sendable, CaseIterable {
     /// OpenMetrics 1.0.
     case openMetrics
-    /// The older text format of Prometheus, version 0.0.4: without units, without the kinds `info`
-    /// and `stateset`, and without times of creation.
+    /// The older text format of Prometheus, version 0.0.4: no units, no types `info` and
+    /// `stateset`, and no creation times.
     case prometheus
 
-    /// For the header of the answer.
+    /// For the Content-Type header of the response.
     public var contentType: String {
         switch self {
         case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -39,7 +39,7 @@ struct MetricsText {
         text += "# HELP \(name) \(Self.escaped(help))\n"
     }
 
-    /// There a family has the name of its samples, and a help's quotes stand as they are.
+    /// In this format a family has the name of its samples, and quotes in the help are not escaped.
     private mutating func prometheusFamily(_ name: String, _ kind: Kind, _ help: String) {
         let (suffix, word): (String, String) =
             switch kind {
@@ -55,12 +55,12 @@ struct MetricsText {
         text += "# TYPE \(name)\(suffix) \(word)\n"
     }
 
-    /// When a counter or histogram began to count; told only where the format has a place for it.
+    /// When a counter or histogram was created; written only if the format supports it.
     mutating func created(_ labels: String, _ time: WallTime) {
         if format == .openMetrics { sample("_created", labels, time.epochSeconds) }
     }
 
-    /// - Parameter labels: As ``label(_:_:)`` writes them, with commas between; may be empty.
+    /// - Parameter labels: Output of ``label(_:_:)``, joined by commas; may be empty.
     mutating func sample(_ suffix: String = "", _ labels: String = "", _ value: Int64) {
         begin(suffix, labels)
         text += String(value)
@@ -75,7 +75,7 @@ struct MetricsText {
 
     mutating func end() { if format == .openMetrics { text += "# EOF\n" } }
 
-    /// At 10 000 credentials there are 200 000 samples: no string is built for each.
+    /// At 10 000 credentials there are 200 000 samples, so no string is built for each.
     private mutating func begin(_ suffix: String, _ labels: String) {
         text += name
         text += suffix
@@ -91,7 +91,7 @@ struct MetricsText {
         "\(name)=\"\(escaped(value))\""
     }
 
-    /// For label values and help alike (OpenMetrics 1.0, `escaped-string`).
+    /// Escapes label values and help texts (OpenMetrics 1.0, `escaped-string`).
     static func escaped(_ text: String) -> String {
         guard text.utf8.contains(where: { $0 == 0x5C || $0 == 0x22 || $0 == 0x0A }) else {
             return text
@@ -108,7 +108,7 @@ struct MetricsText {
         return result
     }
 
-    /// Whole where it is; otherwise to the microsecond, without an exponent.
+    /// Without fraction when possible; otherwise to the microsecond, without an exponent.
     private static func number(_ duration: Duration) -> String {
         let microseconds = duration.nanoseconds / 1000
         let (whole, rest) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)

@@ -9,11 +9,11 @@ public struct StatusReport: Sendable {
     public var startedAt: WallTime
     /// In name order.
     public var credentials: [CredentialStatus]
-    /// Why the last reload was refused; empty when it was not.
+    /// Mistakes of the last reload, if it was refused; otherwise empty.
     public var configurationMistakes: [String]
-    /// Keys of the configuration in force that wait for the service to start again.
+    /// Changed keys that take effect only at the next start.
     public var needingRestart: [String] = []
-    /// What of that configuration could not be put in force.
+    /// Settings that could not be applied.
     public var reloadProblems: [String] = []
 
     /// A report whose configuration is in force as it is.
@@ -49,7 +49,7 @@ public struct StatusReport: Sendable {
 }
 
 extension StoredError {
-    /// - Parameter until: When a person is asked for, if it goes on like this.
+    /// - Parameter until: When the operator is notified if the failure continues.
     func statusJSON(for place: RemedyPlace, until: WallTime?) -> JSONNode {
         .object([
             ("class", .string(failureClass.rawValue)),
@@ -63,7 +63,7 @@ extension StoredError {
         ])
     }
 
-    /// What a person should do next, as an imperative sentence without its full stop.
+    /// The next action for the operator, as an imperative sentence without its full stop.
     public func remedy(for place: RemedyPlace) -> String {
         if place.state == .loginRequired {
             switch cause.kind {
@@ -79,7 +79,7 @@ extension StoredError {
         return cause.kind == .untold ? remedyOfClass(place) : cause.remedy(for: place)
     }
 
-    /// Of a record that a former version wrote: it kept no cause.
+    /// For a record of an earlier version, which has no cause.
     private func remedyOfClass(_ place: RemedyPlace) -> String {
         let again = "evertoken refresh \(place.credential)"
         switch failureClass {
@@ -95,7 +95,7 @@ extension StoredError {
     }
 }
 
-/// The little that the status line says of one credential.
+/// The few values that the status line needs of one credential.
 struct Glance: Sendable, Equatable {
     var name: String
     var state: CredentialState
@@ -108,7 +108,8 @@ struct Glance: Sendable, Equatable {
 }
 
 extension Fleet {
-    /// `ready` once everything is settled, `degraded` while anything needs a person or is expired.
+    /// `ready` once every credential is settled, `degraded` while one needs an operator or has
+    /// expired.
     public func statusReport(
         isReady: Bool, startedAt: WallTime, now: Moment, mistakes: [String]
     ) -> StatusReport {
