@@ -1,7 +1,7 @@
-// As a slot keeps it, beside the sentence that a former version reads. A version that does not know
-// a word takes the sentence.
+// The form in a slot, beside the sentence that earlier versions read. A version that does not know
+// a kind uses the sentence.
 extension Cause {
-    /// `nil` where the sentence is all there is.
+    /// `nil` when there is only a sentence.
     func json() -> JSONNode? {
         guard kind != .untold else { return nil }
         let facts = self.facts

@@ -1,7 +1,7 @@
-/// One thing that went wrong: its kind, and the facts that its sentences name.
+/// One failure: its kind, and the facts that its sentences name.
 ///
-/// A decision looks at the kind, never at a sentence. Facts are this host's own, from a closed
-/// list, or have passed a ``PeerFilter``: none of them can hold a secret.
+/// Decisions use the kind, never a sentence. Facts come from this host, from a closed list, or have
+/// passed a ``PeerFilter``: none can contain a secret.
 public struct Cause: Sendable, Equatable {
     public var kind: CauseKind
     public var facts: CauseFacts
@@ -10,8 +10,8 @@ public struct Cause: Sendable, Equatable {
         (self.kind, self.facts) = (kind, facts)
     }
 
-    /// Whether it is the same trouble as before: what tells one answer from the next, such as a
-    /// date, makes no other trouble of it.
+    /// Whether it is the same failure as before: facts that vary between responses, such as a date,
+    /// are not compared.
     func isSameTrouble(as other: Cause) -> Bool {
         guard kind == other.kind, facts.status == other.facts.status else { return false }
         let pairs = [
@@ -23,28 +23,28 @@ public struct Cause: Sendable, Equatable {
     }
 }
 
-/// What the sentences of a cause may name. `nil` is "not known", or "does not belong to it".
+/// The facts that the sentences of a cause may name. `nil` means unknown or not applicable.
 public struct CauseFacts: Sendable, Equatable {
-    /// The host that was asked, with its port where the URL has one; a proxy's for its causes.
+    /// The host of the request, with its port if the URL has one; for a proxy's causes the proxy.
     public var host: String?
-    /// The host is asked in plain http (this host's loopback only).
+    /// The request uses plain http (only on this host's loopback).
     public var isPlain = false
     /// Absolute, or as configured.
     public var file: String?
-    /// Of a failed system call, as strerror(3) has it.
+    /// Of a failed system call, in the words of strerror(3).
     public var systemError: String?
-    /// Of HTTP.
+    /// The HTTP status.
     public var status: Int?
     /// From ``knownErrorCodes``, or `KEY NUMBER`.
     public var errorCode: String?
-    /// When a certificate ends, or begins.
+    /// When a certificate expires, or becomes valid.
     public var date: WallTime?
     /// The common name of a certificate.
     public var subject: String?
     public var contentType: ForeignContentType?
-    /// Where a redirect leads.
+    /// The target of a redirect.
     public var target: String?
-    /// Whether that is the same path there.
+    /// Whether the redirect keeps the path.
     public var isSamePath: Bool?
     /// A key of the configuration or of the profile.
     public var key: String?
@@ -56,9 +56,9 @@ public struct CauseFacts: Sendable, Equatable {
     public var folder: String?
     /// How long the provider asks to wait.
     public var wait: Duration?
-    /// This program's own words.
+    /// Text of this program.
     public var detail: String?
-    /// This program's own words: what to write instead.
+    /// Text of this program: what to configure instead.
     public var advice: String?
 
     public init(
@@ -75,9 +75,9 @@ public struct CauseFacts: Sendable, Equatable {
 }
 
 extension CauseFacts {
-    /// Takes over whom a request went to.
+    /// Sets the host and the scheme of the request.
     ///
-    /// - Parameter url: Of it, or its begin.
+    /// - Parameter url: Its URL, or the beginning of it.
     public mutating func set(origin url: String) {
         let authority = EndpointURL.authority(of: url)
         host = authority.isEmpty ? nil : String(authority)
@@ -85,8 +85,8 @@ extension CauseFacts {
     }
 }
 
-/// What a response says that it is, where it is not what a token endpoint answers. A closed list:
-/// the header itself is a peer's text.
+/// A response's Content-Type that is not one of a token endpoint. A closed list: the header itself
+/// is text from a peer.
 public enum ForeignContentType: String, Sendable, CaseIterable {
     case html = "text/html"
     case xhtml = "application/xhtml+xml"
@@ -97,8 +97,8 @@ public enum ForeignContentType: String, Sendable, CaseIterable {
     case bytes = "application/octet-stream"
     case other
 
-    /// - Returns: `nil` for what a token endpoint may answer (RFC 6749 section 5.1, forms), and
-    ///   where the header is missing.
+    /// - Returns: `nil` for a type that a token endpoint may send (RFC 6749 section 5.1, forms),
+    ///   and without the header.
     init?(header: String?) {
         guard let header else { return nil }
         let type = String(

@@ -1,8 +1,8 @@
 extension CauseKind {
-    /// What it means where nothing has happened: facts are names in capitals.
+    /// Its problem without an actual failure: facts appear as names in capitals.
     public var meaning: String {
         let sentence = row.problem
-        // Some causes are told in the words of the place where they were found.
+        // Some causes use the words of the place that found them.
         let isTold = sentence.pattern.hasBytePrefix("{detail}")
         let text =
             isTold
@@ -10,7 +10,7 @@ extension CauseKind {
         return text.prefix(1).uppercased() + text.dropFirst() + "."
     }
 
-    /// What to do then, for a credential NAME whose provider has a sign-in.
+    /// The remedy for a credential NAME whose provider supports a sign-in.
     public var usualRemedy: String { row.remedy.text(Self.placeholder(of:)) }
 
     private static func placeholder(of fact: String) -> String? {

@@ -1,7 +1,7 @@
-/// What went wrong, as a closed list. The word of each is released (`cause` in `/v1/status`,
-/// `EVERTOKEN_CAUSE` in the journal): it is never changed, and never given another meaning.
+/// The kinds of failures, as a closed list. Their names are a released interface (`cause` in
+/// `/v1/status`, `EVERTOKEN_CAUSE` in the journal): a name never changes or gets another meaning.
 public enum CauseKind: String, Sendable, CaseIterable {
-    // The way to the provider. Nothing was sent.
+    // On the way to the provider. Nothing was sent.
     case nameNotResolved = "name_not_resolved"
     case nameServersSilent = "name_servers_silent"
     case nameLookupsFull = "name_lookups_full"
@@ -16,7 +16,7 @@ public enum CauseKind: String, Sendable, CaseIterable {
     case urlUnusable = "url_unusable"
     case transferFailed = "transfer_failed"
 
-    // Whom the daemon trusts. Nothing was sent.
+    // Trust in the provider's certificate or protocol. Nothing was sent.
     case tlsTooOld = "tls_too_old"
     case tlsNoSecureRenegotiation = "tls_no_secure_renegotiation"
     case tlsWeakKey = "tls_weak_key"
@@ -36,7 +36,7 @@ public enum CauseKind: String, Sendable, CaseIterable {
     case clientCertificateUnusable = "client_certificate_unusable"
     case clientCertificateWanted = "client_certificate_wanted"
 
-    // The answer: lost, or not one of a token endpoint.
+    // The response: lost, or not from a token endpoint.
     case answerLost = "answer_lost"
     case attemptInterrupted = "attempt_interrupted"
     case answerRedirects = "answer_redirects"
@@ -53,7 +53,7 @@ public enum CauseKind: String, Sendable, CaseIterable {
     case tokenIsRefreshToken = "token_is_refresh_token"
     case endpointUnknown = "endpoint_unknown"
 
-    // What the provider refuses.
+    // The provider refuses the request.
     case refreshTokenRefused = "refresh_token_refused"
     case refreshTokenRefusedUnspent = "refresh_token_refused_unspent"
     case refreshTokenProbablySpent = "refresh_token_probably_spent"
@@ -72,7 +72,7 @@ public enum CauseKind: String, Sendable, CaseIterable {
     case tooEarly = "too_early"
     case providerFails = "provider_fails"
 
-    // A sign-in that is missing, or a refresh token that is not this credential's alone.
+    // A missing sign-in, or a refresh token that is not used by this credential alone.
     case notSignedIn = "not_signed_in"
     case tokenHeldByOther = "token_held_by_other"
     case tokenSpentByOther = "token_spent_by_other"
@@ -117,12 +117,12 @@ public enum CauseKind: String, Sendable, CaseIterable {
     case outputFails = "output_fails"
     case outputAltered = "output_altered"
 
-    /// Of a record that a version wrote which kept no cause: its sentence is all there is.
+    /// From a record of a version without causes: there is only a sentence.
     case untold
 }
 
 extension CauseKind {
-    /// A secret may be there any moment: nothing was asked of the provider.
+    /// Whether a secret may become readable at any moment; nothing was sent.
     public var awaitsSecret: Bool {
         switch self {
         case .secretMissing, .secretUnreadable, .secretVariableUnset, .secretCredentialMissing,
@@ -132,6 +132,6 @@ extension CauseKind {
         }
     }
 
-    /// It ends only when a person signs in.
+    /// Whether only a sign-in ends the failure.
     var needsSignIn: Bool { row.story == .signIn || row.story == .noRefreshToken }
 }

@@ -1,4 +1,4 @@
-// Answers that were lost, or are none of a token endpoint; and what a provider refuses.
+// Responses that were lost or do not come from a token endpoint, and refusals of the provider.
 extension CauseRow {
     private static let seeResponse =
         "See what the provider answers, and the profile's \"response\"; it is tried again"

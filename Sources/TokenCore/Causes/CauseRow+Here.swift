@@ -1,4 +1,4 @@
-// What a person must sign in for, and what is wrong on this host.
+// Causes that need a sign-in, and failures on this host.
 extension CauseRow {
     private static let answered =
         "the provider refused the refresh token[ ({status} {code})| ({status})]"

@@ -1,4 +1,4 @@
-// Token files: the token is renewed and stored, and its readers do not have it.
+// Token files: the token is renewed and stored, but its readers do not have it.
 extension CauseRow {
     private static let edit = "Run systemctl edit evertoken and add under {service}: "
     private static let restart =

@@ -1,4 +1,4 @@
-// The way to the provider, and whom the daemon trusts on it. Nothing was sent.
+// Failures on the way to the provider, and of trust in it. Nothing was sent.
 extension CauseRow {
     private static let look = "Look from here: curl -v {origin}"
     private static let dns = "Check this host's DNS: resolvectl query {name}"

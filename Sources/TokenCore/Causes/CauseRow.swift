@@ -1,11 +1,11 @@
 /// One line of the table of causes.
 struct CauseRow: Sendable {
-    /// Whose matter it is, and so which entry of the journal's catalogue tells it when a person is
-    /// needed.
+    /// The area of the cause, and so the journal entry of the catalogue that announces it when an
+    /// operator is needed.
     var story: CauseStory
     /// What happened: a clause that follows `NAME: ` and has no full stop.
     var problem: CauseSentence
-    /// What to do, an imperative, the one command first; no full stop.
+    /// The action, as an imperative that begins with the most useful command; no full stop.
     var remedy: CauseSentence
 
     init(_ story: CauseStory, _ problem: String, _ remedy: String) {
@@ -14,33 +14,33 @@ struct CauseRow: Sendable {
     }
 }
 
-/// Which story a cause belongs to.
+/// The area that a cause belongs to.
 public enum CauseStory: String, Sendable, CaseIterable {
-    /// The network, a proxy, the provider's server: it is tried again by itself.
+    /// The network, a proxy or the provider's server: the daemon retries by itself.
     case way
-    /// The provider does not accept what is sent.
+    /// The provider rejects the request.
     case refusal
     /// A file or a setting of this host; nothing was sent.
     case setting
-    /// The refresh token is no good any more.
+    /// The refresh token is no longer valid.
     case signIn
-    /// There never was one.
+    /// There has never been a refresh token.
     case noRefreshToken
     case storage
     case output
-    /// The state is a copy, old, or cannot be read.
+    /// The state is a copy, outdated, or unreadable.
     case untrusted
 }
 
 extension CauseKind {
-    /// Its line. Every kind has one: a test goes through all of them.
+    /// Its row. A test checks that every kind has one.
     var row: CauseRow { CauseRow.all[self] ?? CauseRow.untold }
 
     public var story: CauseStory { row.story }
 }
 
 extension CauseRow {
-    /// The one table of problems and remedies.
+    /// The only table of problems and remedies.
     static let all: [CauseKind: CauseRow] = [
         way, trust, answers, refusals, signIns, settings, storage, outputs,
     ].reduce(into: [.untold: untold]) { $0.merge($1) { first, _ in first } }
@@ -53,13 +53,13 @@ extension Cause {
     /// What happened, in words.
     public var problem: String { kind.row.problem.text(facts.text) }
 
-    /// What a person should do next, as an imperative sentence without its full stop.
+    /// The next action for the operator, as an imperative sentence without its full stop.
     public func remedy(for place: RemedyPlace) -> String {
         kind.row.remedy.text { place.text(of: $0) ?? facts.text(of: $0) }
     }
 }
 
-/// What a remedy must know of the credential.
+/// The facts of the credential that a remedy needs.
 public struct RemedyPlace: Sendable, Equatable {
     public var credential: String
     public var state: CredentialState
@@ -82,18 +82,18 @@ public struct RemedyPlace: Sendable, Equatable {
         case "credential": credential
         case "login": hasSignIn ? "evertoken login \(credential)" : nil
         case "signin": signIn
-        // Brackets are the sentence's own.
+        // The brackets belong to the sentence.
         case "service": "[Service]"
         default: nil
         }
     }
 
-    /// What brings a new refresh token.
+    /// The command that obtains a new refresh token.
     var signInCommand: String {
         hasSignIn ? "evertoken login \(credential)" : "evertoken import \(credential)"
     }
 
-    /// How the credential gets a new refresh token: the one command.
+    /// The instruction to obtain a new refresh token, with its command.
     var signIn: String {
         hasSignIn
             ? "Run: evertoken login \(credential)"

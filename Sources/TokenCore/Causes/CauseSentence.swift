@@ -1,13 +1,13 @@
-/// A sentence with places for facts, as the table of causes has it.
+/// A sentence with placeholders for facts.
 ///
-/// `{name}` is a fact. `[a|b|c]` is the first of its alternatives whose facts are all known, and
-/// nothing where none is. Brackets do not nest.
+/// `{name}` is a fact. `[a|b|c]` is the first alternative whose facts are all known, and empty
+/// without one. Brackets do not nest.
 struct CauseSentence: Sendable, Equatable {
     let pattern: String
 
     init(_ pattern: String) { self.pattern = pattern }
 
-    /// - Parameter fact: What is known under a name.
+    /// - Parameter fact: Returns the fact with a name, if known.
     func text(_ fact: (String) -> String?) -> String {
         var text = ""
         var rest = pattern[...]
@@ -27,7 +27,7 @@ struct CauseSentence: Sendable, Equatable {
         return text + (filled(rest, fact) ?? "")
     }
 
-    /// - Returns: `nil` if a fact is not known.
+    /// - Returns: `nil` if a fact is unknown.
     private func filled(_ part: Substring, _ fact: (String) -> String?) -> String? {
         var text = ""
         var rest = part
@@ -42,7 +42,7 @@ struct CauseSentence: Sendable, Equatable {
         return text + rest
     }
 
-    /// The names outside of brackets: without them there is no sentence.
+    /// The names outside of brackets; the sentence needs all of them.
     var required: [String] {
         var names: [String] = []
         var depth = 0
@@ -63,7 +63,7 @@ struct CauseSentence: Sendable, Equatable {
 }
 
 extension CauseFacts {
-    /// The fact of a name in a sentence.
+    /// The fact with this name.
     func text(of name: String) -> String? {
         switch name {
         case "host": host

@@ -1,5 +1,5 @@
-/// A text that a peer wrote: a server, a proxy, a certificate. It prints as `«peer»`; the one way
-/// to show it is ``PeerFilter/passed(_:)``.
+/// Text from a peer: a server, a proxy, a certificate. It prints as `«peer»`; only
+/// ``PeerFilter/passed(_:)`` can reveal it.
 public struct PeerText: Sendable, Equatable {
     fileprivate let text: String
 
@@ -16,31 +16,31 @@ extension PeerText: CustomStringConvertible, CustomDebugStringConvertible, Custo
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// What every fact from a peer must pass before it may stand in a text, a record or the journal: a
-/// peer may echo what it was sent, and names a redirect or a certificate as it likes.
+/// The check that every fact from a peer must pass before it appears in a message, a record or the
+/// journal: a peer may echo what it received, and chooses the names in redirects and certificates.
 public struct PeerFilter: Sendable {
     /// Longest fact, in bytes.
     static let longest = 64
-    /// A part of a secret of so many bytes is too much; a shorter secret counts whole.
+    /// This many consecutive bytes of a secret must not appear; a shorter secret counts as a whole.
     static let part = 8
-    /// Below that a text is no secret that could be told from a word.
+    /// A shorter secret cannot be distinguished from a word.
     private static let shortest = 4
 
-    /// All that are held; `nil` where they are not known: then nothing passes. Asked when a peer
-    /// has said something: most responses have nothing to tell.
+    /// All known secrets; `nil` when unknown: then no text passes. Evaluated only when a peer has
+    /// sent text, which most responses have not.
     private let secrets: (@Sendable () -> [Secret])?
 
-    /// Lets nothing pass: for a response that is read again when the secrets are not at hand.
+    /// Passes no text: for a response that is read again when the secrets are not available.
     public static let closed = PeerFilter()
 
-    /// - Parameter secrets: All that are held of the credential, sent or not.
+    /// - Parameter secrets: All secrets of the credential, sent or not.
     public init(_ secrets: @escaping @autoclosure @Sendable () -> [Secret]) {
         self.secrets = secrets
     }
 
     private init() { secrets = nil }
 
-    /// - Returns: The text, if it is short, of plain characters, and holds nothing of a secret.
+    /// - Returns: The text if it is short, of plain characters, and contains no part of a secret.
     public func passed(_ peer: PeerText?) -> String? {
         guard let secrets, let text = peer?.text, 1...Self.longest ~= text.utf8.count,
             text.utf8.allSatisfy(Self.isAllowed)
@@ -57,7 +57,7 @@ public struct PeerFilter: Sendable {
         isDigit(byte) || (0x61...0x7A).contains(byte | 0x20) || " .,-_:=/@*()+%".utf8.contains(byte)
     }
 
-    /// Whether a part of the secret stands in a text; both in lower case.
+    /// Whether the text contains a part of the secret; both in lower case.
     private static func shares(_ text: [UInt8], _ secret: [UInt8]) -> Bool {
         let size = min(part, secret.count)
         guard size >= shortest, text.count >= size else { return false }
@@ -67,15 +67,15 @@ public struct PeerFilter: Sendable {
         }
     }
 
-    /// The text as it is, and decoded: twice, for one coding may be inside the other.
+    /// The text as it is and decoded, twice, because one coding may be inside the other.
     private static func readings(of text: [UInt8]) -> [[UInt8]] {
         var readings: Set<[UInt8]> = [text]
         for _ in 0..<2 { readings.formUnion(readings.flatMap(decoded)) }
         return readings.map(lowered)
     }
 
-    /// Percent- and base64-decoded, from each place where a group may begin. Nothing stops at what
-    /// is spelled wrong: a peer would write that on purpose.
+    /// Percent- and base64-decoded, from every possible start of a group. Invalid characters do not
+    /// stop the decoding: a peer could insert them on purpose.
     private static func decoded(_ text: [UInt8]) -> [[UInt8]] {
         var found = [percentDecoded(text)]
         for run in text.split(whereSeparator: { base64Value($0) == nil }) where run.count >= part {
@@ -114,7 +114,7 @@ public struct PeerFilter: Sendable {
         return out
     }
 
-    /// Of either alphabet (RFC 4648 sections 4 and 5).
+    /// A digit of either alphabet (RFC 4648 sections 4 and 5).
     private static func base64Value(_ byte: UInt8) -> UInt8? {
         switch byte {
         case 0x41...0x5A: byte - 0x41
@@ -126,14 +126,14 @@ public struct PeerFilter: Sendable {
         }
     }
 
-    /// A secret as it is, decoded, and in base 64 from each place where a group may begin: a host
-    /// name comes back in lower case, which no decoder reads.
+    /// A secret as it is, decoded, and in base 64 for every alignment: a host name is returned in
+    /// lower case, which no decoder accepts.
     private static func spellings(of secret: [UInt8]) -> [[UInt8]] {
         var spellings = [secret, percentDecoded(secret)]
         if secret.count >= part {
             for start in 0..<3 {
                 let text = base64(Array(secret.dropFirst(start)), urlSafe: true)
-                // The last characters of a group depend on what follows.
+                // The last characters of a group depend on the bytes that follow.
                 spellings.append(Array(text.utf8.dropLast(2)))
                 spellings.append(
                     text.utf8.dropLast(2).map { $0 == 0x2D ? 0x2B : $0 == 0x5F ? 0x2F : $0 })
