@@ -1,46 +1,46 @@
-/// What a finding is about: a closed list, each with its words.
+/// The cause of a finding: a closed list, each with its texts.
 public enum CheckCause: Sendable, Hashable {
-    // What was found where something should be.
+    // The state of a file or directory that the configuration names.
     case missing(PlaceKind, CheckedUser)
-    /// A directory on the way to it may not be entered.
+    /// A directory of its path cannot be entered.
     case closed(directory: String, CheckedUser)
     case unreadable(CheckedUser)
     case noRegularFile
     case notExecutable(CheckedUser)
-    /// The program that the first line of a script names is not there.
+    /// The interpreter in the first line of a script does not exist.
     case interpreterMissing(String)
-    /// A program without a directory: no search path is used.
+    /// A program without a directory: the daemon uses no search path.
     case programWithoutDirectory
     case silent(mount: String)
-    /// Another failure of the system, in its words.
+    /// Another system error, in its words.
     case failed(String)
-    /// A text that can be no secret.
+    /// Text that cannot be a secret.
     case unusable(String)
-    /// What is dropped around a secret.
+    /// White space that is removed around a secret.
     case trimmed(String)
     case notPEM(PEMText.Kind, PEMText.Fault)
-    /// An output that is mounted over: a new file cannot take its place.
+    /// An output that is a mount point: a new file cannot replace it.
     case mounted
     case unsetVariable(String)
 
-    // Settings that have no effect, or not the one that was meant.
-    /// The provider's requests have no place for it.
+    // Settings without an effect, or with an unintended one.
+    /// The provider's requests do not use the setting.
     case neverSent(provider: String)
     case unread(provider: String)
-    /// A request names what is not known at a refresh.
+    /// A request names a variable that is unknown at a refresh.
     case neverKnown(String)
-    /// `${access_token}`, which an initial refresh token comes without.
+    /// `${access_token}`, which does not exist beside an initial refresh token.
     case unknownAtFirst(login: String)
-    /// Two credentials write the same variable of the environment.
+    /// Two credentials write the same environment variable.
     case sharedVariable(String, with: String)
-    /// Two credentials begin with one refresh token.
+    /// Two credentials start with the same refresh token.
     case sharedRefreshToken(place: String, with: String)
-    /// A provider that no credential uses, and none could.
+    /// A provider that no credential uses, and that none could use.
     case unusedProvider(problem: String, remedy: String)
-    /// A provider's text stands in a file as it is.
+    /// A provider's text is inserted into a file unquoted.
     case unquoted(output: String, variable: String)
 
-    // Errors: nothing starts with them.
+    // Errors: the daemon does not start with them.
     case socketPathTooLong(bytes: Int)
     case sameDirectory(as: String)
 
@@ -53,7 +53,7 @@ public enum CheckCause: Sendable, Hashable {
 }
 
 extension CheckCause {
-    /// Begins where the name of the file ends, if there is one.
+    /// Follows the name of the file, if there is one.
     var problem: String {
         switch self {
         case .missing: "does not exist"

@@ -1,19 +1,20 @@
-/// One thing of a configuration that cannot work, or that has no effect. `evertoken check` and the
-/// daemon at a reload find the same ones.
+/// One setting that cannot work or has no effect. `evertoken check` and the daemon at a reload
+/// report the same findings.
 public struct CheckFinding: Sendable, Hashable {
     public enum Severity: Sendable, Hashable {
-        /// The configuration is accepted; what is named here waits until it is mended.
+        /// The configuration is accepted; what the finding names fails until it is corrected.
         case warning
-        /// Nothing starts with it.
+        /// The daemon does not start with it.
         case error
     }
 
-    /// Whose setting it is; `nil` for one of the whole configuration, or of a provider.
+    /// The credential of the setting; `nil` for a setting of the whole configuration or of a
+    /// provider.
     public var credential: String?
-    /// As the configuration spells it below the credential, such as `client_secret` or
-    /// `on_change[0]`; from the top where there is no credential.
+    /// The key as the configuration spells it below the credential, such as `client_secret` or
+    /// `on_change[0]`; from the top without a credential.
     public var key: String
-    /// What was looked at; `nil` where the configuration alone tells.
+    /// The inspected file; `nil` when the configuration alone shows it.
     public var file: String?
     public var cause: CheckCause
 
@@ -23,14 +24,13 @@ public struct CheckFinding: Sendable, Hashable {
 
     public var severity: Severity { cause.severity }
 
-    /// What is wrong, beginning with the file if there is one. Never holds a secret.
+    /// What is wrong, beginning with the file if there is one. Never contains a secret.
     public var problem: String {
         guard let file else { return cause.problem }
         return "\(file) \(cause.problem)"
     }
 
-    /// What to do, as an imperative sentence without its full stop; empty where nothing needs to be
-    /// done.
+    /// The action, as an imperative sentence without its full stop; empty if none is needed.
     public var remedy: String { cause.remedy(file: file ?? "") }
 
     /// `crm.client_secret: /etc/… does not exist; create it: install …`
@@ -39,32 +39,32 @@ public struct CheckFinding: Sendable, Hashable {
         return "\(place): \(advice)"
     }
 
-    /// The same for where the credential is named already.
+    /// Problem and remedy without the credential's name.
     public var advice: String { remedy.isEmpty ? problem : "\(problem); \(remedy)" }
 
-    /// Whether it says nothing once there are tokens: an initial refresh token may go when it has
-    /// done its work.
+    /// Whether the finding is irrelevant once tokens exist: the file of an initial refresh token
+    /// may be deleted after its adoption.
     public var isMootWithTokens: Bool {
         guard key == "refresh_token", case .missing = cause else { return false }
         return true
     }
 }
 
-/// On whose behalf files are looked at, for the words of a finding.
+/// The user whose access to files is checked, for the text of a finding.
 public struct CheckedUser: Sendable, Hashable {
     public var name: String
-    /// Its main group; `nil` for one who looks at what is theirs.
+    /// The main group; `nil` when the user checks its own access.
     public var group: String?
 
     public init(name: String, group: String?) { (self.name, self.group) = (name, group) }
 
-    /// The command that makes a secret's file which this user can read.
+    /// The command that creates a secret's file that this user can read.
     func creating(_ file: String) -> String {
         let access = group.map { "-o root -g \($0) -m 0640" } ?? "-m 0600"
         return "install \(access) /dev/stdin \(shellWord(file))"
     }
 
-    /// The command that lets this user at something.
+    /// The command that gives this user access to a path.
     func opening(_ path: String, _ right: String) -> String {
         let word = shellWord(path)
         guard let group else { return "chown \(name) \(word)" }
@@ -72,5 +72,5 @@ public struct CheckedUser: Sendable, Hashable {
     }
 }
 
-/// A path as a shell takes it.
+/// A path quoted for a shell.
 func shellWord(_ text: String) -> String { TextQuoting.shell.quote(text) ?? text }

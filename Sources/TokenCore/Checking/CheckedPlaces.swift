@@ -1,16 +1,16 @@
-/// Every place that a configuration names and that can be looked at, each once.
+/// Every file and directory that a configuration names and that can be checked, each once.
 public struct CheckedPlaces: Sendable {
     public private(set) var all: [CheckedPlace] = []
-    /// Programs that no search path would find.
+    /// Programs without a directory.
     public private(set) var findings: [CheckFinding] = []
     private let base: String
     private let tokenDirectory: String
     private var seen: Set<CheckedPlace> = []
 
     /// - Parameters:
-    ///   - base: The directory of the configuration file; relative paths start there.
-    ///   - tokenDirectory: Absolute; relative outputs lie below it.
-    ///   - credentials: Those that are looked at.
+    ///   - base: The directory of the configuration file, for relative paths.
+    ///   - tokenDirectory: Absolute; the base of relative outputs.
+    ///   - credentials: The credentials to check.
     public init(
         _ credentials: [CredentialConfiguration], caFile: String?, base: String,
         tokenDirectory: String
@@ -23,7 +23,7 @@ public struct CheckedPlaces: Sendable {
             for (index, hook) in credential.hooks.enumerated() {
                 add(credential.name, "on_change[\(index)]", program: hook.arguments)
             }
-            // What is mounted over may be written over in its place.
+            // A mount point can still be overwritten in place.
             for output in credential.outputs where !output.isWrittenInPlace {
                 let path = output.isAbsolute ? output.path : "\(tokenDirectory)/\(output.path)"
                 add(credential.name, "outputs", path, .output)
@@ -66,13 +66,13 @@ public struct CheckedPlaces: Sendable {
             case .command(let words): add(credential.name, secret.key, program: words)
             case .environment(let name):
                 add(credential.name, secret.key, "/", .variable(name))
-            // Only the service manager knows where it is.
+            // Only the service manager knows its path.
             case .credential, .inline, .exact: break
             }
         }
     }
 
-    /// Certificates, their keys, and the authorities of single providers.
+    /// Certificates, their keys, and the certificate authorities of single providers.
     private mutating func addFiles(ofRequests credential: CredentialConfiguration) {
         for request in credential.profile.allExchanges.map(\.request) {
             if let file = request.caFile { add(credential.name, "tls.ca_file", file, .authorities) }
@@ -90,12 +90,12 @@ public struct CheckedPlaces: Sendable {
 }
 
 extension CredentialConfiguration {
-    /// The values that the configuration itself spells out.
+    /// The values that are literals in the configuration.
     fileprivate var spelledOut: TemplateContext {
         var context = TemplateContext(nonce: .placeholder)
         for (name, variable) in profile.variables { context.values[name] = variable.defaultValue }
         for (name, source) in variables {
-            // What is read elsewhere is looked at there.
+            // A value from a source is checked at that source.
             context.values[name] = nil
             guard case .literal(let node) = source, profile.variables[name]?.isFromFile != true
             else { continue }
@@ -104,7 +104,7 @@ extension CredentialConfiguration {
         return context
     }
 
-    /// Variables whose value is the client's certificate or its key, as text.
+    /// Variables whose value is the text of the client's certificate or key.
     fileprivate var namesOfTLS: [String: PEMText.Kind] {
         var names: [String: PEMText.Kind] = [:]
         for request in profile.allExchanges.map(\.request) {

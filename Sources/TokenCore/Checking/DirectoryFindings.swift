@@ -1,18 +1,18 @@
-/// Where a daemon keeps its things, as far as it can be judged by the paths alone.
+/// The daemon's directories and sockets, as far as their paths alone show mistakes.
 public struct CheckedDirectories: Sendable {
     public var token: String
     public var state: String
-    /// Sockets by the key that names them, those that are used.
+    /// The sockets in use, with the key that names each.
     public var sockets: [(key: String, path: String)]
 
     public init(token: String, state: String, sockets: [(key: String, path: String)]) {
         (self.token, self.state, self.sockets) = (token, state, sockets)
     }
 
-    /// Bytes of a socket's path without the zero behind it (unix(7)).
+    /// Maximum bytes of a socket's path without the terminating zero (unix(7)).
     public static let longestSocketPath = 107
 
-    /// What nothing can start with.
+    /// Findings that prevent a start.
     public var findings: [CheckFinding] {
         var findings: [CheckFinding] = []
         if Self.plain(token) == Self.plain(state) {
@@ -26,7 +26,7 @@ public struct CheckedDirectories: Sendable {
         return findings
     }
 
-    /// Without doubled or trailing slashes and dots that lead nowhere.
+    /// The components of a path, without empty ones and `.`.
     private static func plain(_ path: String) -> [Substring] {
         path.split(separator: "/").filter { $0 != "." }
     }

@@ -1,15 +1,15 @@
-/// What a look at a provider from this host showed, for one credential (`evertoken check --live`).
-/// Nothing is spent by it.
+/// The result of testing one credential's provider from this host (`evertoken check --live`). The
+/// test spends nothing.
 public struct LiveCheck: Sendable, Equatable {
     public enum Step: String, Sendable, Equatable {
-        /// Secrets and variables make a request.
+        /// Secrets and variables suffice for a request.
         case settings
         case name
         case connection
         case tls
-        /// This host's clock, against the provider's.
+        /// This host's clock compared with the provider's.
         case clock
-        /// Whether the provider takes the client.
+        /// Whether the provider accepts the client.
         case client
     }
 
@@ -18,14 +18,14 @@ public struct LiveCheck: Sendable, Equatable {
         case notTried = "not_tried"
         /// A setting of this host is wrong.
         case wrongHere = "wrong_here"
-        /// The provider, or the way to it.
+        /// The provider, or the network path to it, fails.
         case wrongThere = "wrong_there"
     }
 
     public struct Line: Sendable, Equatable {
         public var step: Step
         public var outcome: Outcome
-        /// What was looked at, what is wrong, or why it was not tried. Never a server's text.
+        /// What was tested, what is wrong, or why it was not tested. Never a server's text.
         public var text: String
         public var remedy: String?
 
@@ -41,7 +41,7 @@ public struct LiveCheck: Sendable, Equatable {
 
     public mutating func note(_ line: Line) { lines.append(line) }
 
-    /// With what the table of causes says of it.
+    /// Adds a step with the texts of the table of causes.
     public mutating func note(_ step: Step, _ outcome: Outcome, _ cause: Cause) {
         let place = RemedyPlace(credential: credential, state: .pending, hasSignIn: false)
         note(Line(step, outcome, cause.problem, remedy: cause.remedy(for: place)))
@@ -59,20 +59,20 @@ public struct LiveCheck: Sendable, Equatable {
     }
 }
 
-/// How far a connection came that nothing is sent over.
+/// How far a test connection got, over which nothing is sent.
 public enum ConnectionOutcome: Sendable, Equatable {
     public enum Stage: Sendable, Equatable, CaseIterable {
         case name, connection, tls
-        /// A file of this host: authorities, or the client's certificate.
+        /// Files of this host: certificate authorities, or the client's certificate.
         case files
     }
-    /// It was made, and the certificate is the host's.
+    /// Established, with a certificate that is valid for the host.
     case stands
     case failed(Stage, Cause)
 }
 
 extension LiveCheck {
-    /// One line for each stage that was come to.
+    /// Adds one line for each stage that was reached.
     public mutating func note(_ outcome: ConnectionOutcome, to host: String) {
         let steps: [(Step, ConnectionOutcome.Stage)] = [
             (.name, .name), (.connection, .connection), (.tls, .tls),
@@ -89,14 +89,14 @@ extension LiveCheck {
         }
     }
 
-    /// Further than this, tokens and assertions are dated wrongly.
+    /// With a larger difference, tokens and assertions have wrong dates.
     static let largestClockDifference: Duration = .seconds(30)
 
-    /// This host's clock against a `Date` header.
+    /// Compares this host's clock with a `Date` header.
     ///
     /// - Parameters:
-    ///   - date: The provider's, in whole seconds.
-    ///   - sent: This host's clock before the request, and `received` after the response.
+    ///   - date: The provider's time, in whole seconds.
+    ///   - sent: This host's clock before the request; `received` is that after the response.
     public mutating func noteClock(date: WallTime?, sent: WallTime, received: WallTime) {
         guard let date else {
             return note(Line(.clock, .notTried, "the provider does not tell its own"))
@@ -117,7 +117,7 @@ extension LiveCheck {
                 remedy: "See: timedatectl"))
     }
 
-    /// What the response to a made-up refresh token says of the client.
+    /// What the response to a made-up refresh token says about the client.
     public mutating func noteClient(_ result: Result<TokenAnswer, Refusal>, isTruncated: Bool) {
         switch result {
         case .success:

@@ -1,15 +1,15 @@
-/// How a provider may be asked without anything being spent (`lifecycle.probe`).
+/// How a provider can be tested without spending anything (`lifecycle.probe`).
 public enum LiveProbe: String, Sendable, CaseIterable {
-    /// The first page of its host, without any credentials: it tells the provider's clock.
+    /// The root page of its host, without credentials: it shows the provider's clock.
     case origin
-    /// A refresh with a refresh token that does not exist: the provider says whether it takes the
-    /// client before it looks at the token, and counts no failure.
+    /// A refresh with a refresh token that does not exist: the provider checks the client before
+    /// the token, and counts no failure.
     case madeUpRefreshToken = "made_up_refresh_token"
 }
 
 extension ProviderProfile {
-    /// Why the client cannot be tried; `nil` where a made-up refresh token tells, and spends
-    /// nothing.
+    /// Why the client cannot be tested; `nil` when a made-up refresh token tests it without
+    /// spending anything.
     public var clientProbeObstacle: String? {
         guard usesRefreshToken, let first = refresh.first,
             first.request.variables.contains("refresh_token"),
@@ -28,7 +28,7 @@ extension ProviderProfile {
 }
 
 extension RequestSpecification {
-    /// Where the request would go, and with which client certificate: nothing of it is sent.
+    /// The URL and the client certificate of the request; nothing of its content.
     ///
     /// - Throws: ``RequestError`` when the URL cannot be formed or is not allowed.
     public func target(in context: TemplateContext) throws(RequestError) -> RenderedRequest {
@@ -37,7 +37,7 @@ extension RequestSpecification {
 }
 
 extension RenderedRequest {
-    /// The first page of the same host, without anything of the request.
+    /// A request for the root page of the same host, with nothing of the original request.
     public var ofOrigin: RenderedRequest {
         let scheme = url.firstRange(of: "://")?.upperBound ?? url.startIndex
         let host = url[scheme...].prefix { !"/?#".contains($0) }
@@ -46,7 +46,7 @@ extension RenderedRequest {
     }
 }
 
-/// A refresh token that no provider has given.
+/// A refresh token that no provider has issued.
 public func madeUpRefreshToken(_ random: [UInt8]) -> Secret {
     Secret("evertoken-check-" + hexadecimal(random))
 }

@@ -10,21 +10,21 @@ public enum PEMText {
         case empty
         /// The binary form (DER), or a container such as PKCS #12.
         case binary
-        /// A block that has no end: the file was cut.
+        /// A block without an end: the file is truncated.
         case cut
         case encrypted
-        /// No block of the kind.
+        /// No block of this kind.
         case absent
     }
 
-    /// What is wrong with a file that should hold such; `nil` where a block of the kind is whole.
+    /// What is wrong with the contents of a PEM file; `nil` if it has a complete block of the kind.
     public static func fault(of bytes: [UInt8], as kind: Kind) -> CheckCause? {
         found(bytes, kind).map { .notPEM(kind, $0) }
     }
 
     private static func found(_ bytes: [UInt8], _ kind: Kind) -> Fault? {
         let text = String(decoding: bytes, as: UTF8.self)
-        // A JWK is read where a key is signed with.
+        // Signing keys may also be JWKs.
         let start = text.drop(while: \.isWhitespace)
         if start.isEmpty { return .empty }
         if kind == .privateKey, start.hasPrefix("{") { return nil }
@@ -41,7 +41,7 @@ public enum PEMText {
         return blocks(text, "-----END ").contains(begin) ? nil : .cut
     }
 
-    /// The labels of blocks, with the dashes behind them.
+    /// The labels of blocks, with the dashes that follow.
     private static func blocks(_ text: String, _ opening: String) -> [String] {
         text.ranges(of: opening).compactMap { range in
             let rest = text[range.upperBound...]
@@ -60,7 +60,7 @@ extension PEMText.Fault {
         }
     }
 
-    /// - Parameter file: As a shell takes it.
+    /// - Parameter file: Quoted for a shell.
     func remedy(_ kind: PEMText.Kind, _ file: String) -> String {
         switch self {
         case .binary where kind == .certificate:

@@ -1,6 +1,6 @@
-/// What stands at a place that a configuration names.
+/// The kind of a path that a configuration names.
 public enum PlaceKind: Sendable, Hashable {
-    /// A text, read at every use.
+    /// Text, read at every use.
     case secret(SecretText.Shape, isExact: Bool)
     /// A secret that is a key or a certificate.
     case secretPEM(PEMText.Kind)
@@ -14,7 +14,7 @@ public enum PlaceKind: Sendable, Hashable {
     case output
     case configuration
 
-    /// How it comes to be there.
+    /// The command or action that creates it.
     func creation(of file: String, for user: CheckedUser) -> String {
         switch self {
         case .secret, .secretPEM, .certificate, .privateKey:
@@ -25,9 +25,9 @@ public enum PlaceKind: Sendable, Hashable {
         }
     }
 
-    /// What a text at such a place would be worth; `nil` if it is right.
+    /// What is wrong with the contents of such a file; `nil` if they are valid.
     ///
-    /// - Parameter bytes: All of the file.
+    /// - Parameter bytes: The whole file.
     public func fault(of bytes: [UInt8]) -> CheckCause? {
         switch self {
         case .secret(let shape, let isExact): Self.fault(of: bytes, shape, isExact: isExact)
@@ -48,7 +48,7 @@ public enum PlaceKind: Sendable, Hashable {
         } catch { return .unusable(error.problem) }
     }
 
-    /// Bytes of the largest file of this kind that is read.
+    /// Maximum bytes that are read of a file of this kind.
     public var longest: Int {
         switch self {
         case .secret, .secretPEM, .variable: 64 * 1024
@@ -58,11 +58,11 @@ public enum PlaceKind: Sendable, Hashable {
     }
 }
 
-/// A place, and whose setting names it.
+/// A path, and the setting that names it.
 public struct CheckedPlace: Sendable, Hashable {
     public var credential: String?
     public var key: String
-    /// Absolute; the name of a program may stand alone, and a variable has none.
+    /// Absolute; a program may be a bare name, and a variable has no path.
     public var path: String
     public var kind: PlaceKind
 

@@ -1,5 +1,5 @@
-// Providers of the configuration itself. One that a credential uses is judged with that credential,
-// whose variables it may need.
+// Findings of the configuration's own providers. A provider that a credential uses is checked
+// together with that credential, whose variables it may need.
 extension ConfigurationReading {
     func findings(of profiles: ProfileCatalogue) -> [CheckFinding] {
         let used = Set(credentials.compactMap { $0.field.node["provider"]?.text })
@@ -16,7 +16,7 @@ extension ConfigurationReading {
         }
     }
 
-    /// Variables that the provider itself declares, unless another one extends it.
+    /// Variables that the provider declares and does not use, unless another provider extends it.
     private func unreadVariables(of profile: ProviderProfile, _ node: JSONNode) -> [CheckFinding] {
         let isExtended = providers.contains { name, source in
             name != profile.name && source.node["extends"]?.text == profile.name

@@ -1,5 +1,5 @@
-// What a configuration tells by itself: settings that nothing reads, and values that are not there
-// when a request names them. Nothing is looked at.
+// Findings from the configuration alone: settings that nothing reads, and variables that are unset
+// when a request names them. No file is read.
 extension CredentialConfiguration {
     public var settingFindings: [CheckFinding] {
         unsentFindings + unreadFindings + unknownFindings + unquotedFindings
@@ -13,7 +13,7 @@ extension CredentialConfiguration {
         let named = profile.namedVariables
         let methods = Set(profile.allExchanges.map(\.request.clientAuthentication))
         var unsent: [String] = []
-        // A sign-in asks for it.
+        // The sign-in requests it.
         if scope != nil, !named.contains("scope"), profile.authorization == nil {
             unsent.append("scope")
         }
@@ -60,7 +60,7 @@ extension CredentialConfiguration {
 }
 
 extension ContextVariable {
-    /// What only a sign-in, or a token that is there, knows.
+    /// Known only during a sign-in, or once there is a token.
     fileprivate static let unknownAtRefresh: [ContextVariable] = [
         .code, .deviceCode, .codeVerifier, .tokenType, .expiresAt,
     ]
@@ -77,21 +77,22 @@ extension ProviderProfile {
             names.formUnion(template?.variables ?? [])
         }
         for part in authorization.parameters { names.formUnion(part.value.variables) }
-        // Where the browser comes back to.
+        // The redirect URI of the browser sign-in.
         names.insert(ContextVariable.redirectURI.rawValue)
         return names
     }
 }
 
 extension Configuration {
-    /// What all credentials together, and providers that none uses, show. ``readTolerantly`` found
-    /// the latter.
+    /// Findings about credentials in combination and about unused providers. ``readTolerantly`` has
+    /// found the latter.
     public var settingFindings: [CheckFinding] {
         providerFindings + credentials.flatMap(\.settingFindings) + sharedVariables
             + sharedRefreshTokens
     }
 
-    /// Two files of format `env` that say the same name: a program that reads both has one token.
+    /// Two files of format `env` that set the same variable: a program that reads both gets one
+    /// token.
     private var sharedVariables: [CheckFinding] {
         let writers = credentials.filter { credential in
             credential.outputs.contains { $0.format == .env }
@@ -105,7 +106,7 @@ extension Configuration {
             cause: { .sharedVariable($0, with: $1) })
     }
 
-    /// A refresh token is one credential's: the other one would spend it too.
+    /// A refresh token must belong to one credential: another one would spend it.
     private var sharedRefreshTokens: [CheckFinding] {
         let readers = credentials.filter { $0.profile.usesRefreshToken }
         return findings(
@@ -113,7 +114,7 @@ extension Configuration {
             cause: { .sharedRefreshToken(place: $0.placeName, with: $1) })
     }
 
-    /// At every credential whose value an earlier one has.
+    /// A finding at every credential whose value an earlier credential has too.
     private func findings<Value: Hashable>(
         _ credentials: [CredentialConfiguration], key: String,
         value: (CredentialConfiguration) -> Value?, cause: (Value, String) -> CheckCause
