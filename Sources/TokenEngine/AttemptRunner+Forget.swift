@@ -1,14 +1,14 @@
 internal import TokenCore
 
-/// What is stored of a credential.
+/// The stored state of a credential, as `forget` sees it.
 struct StoredSurvey: Sendable {
-    /// The slots hold something, readable or not.
+    /// The slots have contents, readable or not.
     var isStored: Bool
     var hasRefreshToken: Bool
-    /// What is kept when the state is erased.
+    /// What remains after the state is erased.
     var traces: SpentTraces
 
-    /// - Parameter state: `nil` where no daemon knows one.
+    /// - Parameter state: `nil` when no daemon knows the credential.
     func json(_ name: String, isConfigured: Bool, state: CredentialState?) -> JSONNode {
         .object([
             ("credential", .string(name)), ("configured", .bool(isConfigured)),
@@ -20,12 +20,13 @@ struct StoredSurvey: Sendable {
     }
 }
 
-// What a person erases. The configuration may still name a refresh token that was spent long ago:
-// its fingerprint is on the disk before the slots go, so that at no moment it looks like a new one.
+// Erasing a credential's state. The configuration may still name a refresh token that was spent
+// long ago: its fingerprint is on disk before the slots are removed, so that it never looks like a
+// new one.
 extension AttemptRunner {
     /// - Parameters:
-    ///   - profile: `nil` for one that is not configured: answers are not read again then.
-    ///   - memory: The grant as a running daemon knows it.
+    ///   - profile: `nil` for a credential that is not configured: its stored response is not read.
+    ///   - memory: The grant in the running daemon's memory.
     func survey(
         _ name: String, profile: ProviderProfile?, memory: StoredGrant?
     ) async throws(StorageFailure) -> StoredSurvey {
@@ -40,14 +41,14 @@ extension AttemptRunner {
             hasRefreshToken: grant?.refreshToken != nil, traces: traces)
     }
 
-    /// The gate of the credential must be held.
+    /// The caller must hold the credential's gate.
     ///
-    /// - Returns: What there was.
+    /// - Returns: What was stored.
     func forget(
         _ name: String, profile: ProviderProfile?, memory: StoredGrant?, allTraces: Bool
     ) async throws(StorageFailure) -> StoredSurvey {
         var survey = try await survey(name, profile: profile, memory: memory)
-        // A record that cannot be read is not replaced by one that knows less.
+        // An unreadable record of spent tokens must not be replaced by an incomplete one.
         if !survey.traces.isUnreadable, survey.traces != owners.traces(of: name) {
             try await world.slots.keep(survey.traces, of: name)
         }

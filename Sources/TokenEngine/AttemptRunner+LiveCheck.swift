@@ -1,6 +1,6 @@
 internal import TokenCore
 
-/// How many look at providers at a time: each holds a connection, and waits for a network.
+/// Limits concurrent live checks: each holds a connection and waits for a network.
 actor LiveCheckTurns {
     private var free = 4
     private var waiting: [CheckedContinuation<Void, Never>] = []
@@ -22,12 +22,12 @@ actor LiveCheckTurns {
     }
 }
 
-// `evertoken check --live`: what a refresh would meet, with nothing spent. Touches no slot.
+// `evertoken check --live`: what a refresh would meet, without spending anything. Writes no slot.
 extension AttemptRunner {
-    /// Short: the daemon cannot stop before its end.
+    /// Short, because the daemon cannot stop before it ends.
     private static let longest: Duration = .seconds(10)
 
-    /// - Parameter hasRoom: The rate limit has a place for one request, which is taken.
+    /// - Parameter hasRoom: The rate limit had a place for one request, which is now used.
     func liveCheck(_ credential: CredentialConfiguration, hasRoom: Bool) async -> LiveCheck {
         var check = LiveCheck(credential: credential.name)
         let exchange = credential.profile.refresh[0]
@@ -87,7 +87,7 @@ extension AttemptRunner {
         }
     }
 
-    /// Where to connect to; where the request itself cannot be made, the values of its URL suffice.
+    /// The connection's target; if the request cannot be made, the variables of its URL suffice.
     private func target(
         _ exchange: TokenExchange, _ credential: CredentialConfiguration, _ record: SlotRecord,
         _ rendered: RenderedRequest?

@@ -24,10 +24,10 @@ extension AttemptRunner {
     }
 }
 
-/// Reads the slots of a credential at start. The answer of an interrupted attempt is read again
+/// Reads the slots of a credential at start. The response of an interrupted attempt is read again
 /// here, as the daemon would have read it then.
 ///
-/// - Parameter isAccepted: A person has looked at the state; it may be an old one all the same.
+/// - Parameter isAccepted: The operator has accepted the state, which may be old nevertheless.
 func recover(
     _ credential: CredentialConfiguration, isAccepted: Bool, world: World
 ) async -> StateRecovery {
@@ -44,7 +44,7 @@ func recover(
         }
         let lost = pair.lostSequence
         if let lost, grant.isEndangeredByCopies(profile: credential.profile) {
-            // Durable, for the marks are gone when the files are exchanged next.
+            // Stored, because the marks disappear when the files are next replaced.
             let words =
                 "its state went back from record \(lost) to \(winner.contents.record.sequence): "
                 + "it was copied or restored from a backup"
@@ -75,9 +75,9 @@ func distrust(
     return cause
 }
 
-/// Whether the token files hold a token that this state has never known: of a state that went back
-/// it is the newer one. That decides what is published, never what is sent: other users may be able
-/// to write these files.
+/// Whether the token files hold a token that this state does not know: if the state went back, that
+/// token is newer. This decides only what is published, never what is sent, because other users may
+/// be able to write these files.
 private func isUnknownPublished(
     _ grant: StoredGrant, _ credential: CredentialConfiguration, _ world: World
 ) async -> Bool {

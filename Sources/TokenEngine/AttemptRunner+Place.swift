@@ -1,6 +1,7 @@
 internal import TokenCore
 
-// Where refresh tokens go: the token URL's origin and the client, as the configuration has them.
+// The server and client that refresh tokens go to: the token URL's origin and the client, by the
+// configuration.
 extension AttemptRunner {
     /// - Returns: `nil` where no refresh token is sent, or the place cannot be told.
     func place(

@@ -1,7 +1,7 @@
 internal import TokenCore
 
-// Responses, live and stored, are read by pure functions, and not on the loop's thread: how long it
-// takes is for whoever wrote them to choose.
+// Responses, live and stored, are read by pure functions, and not on the loop's thread: the server
+// controls how long the reading takes.
 extension AttemptRunner {
     /// A pure function of what is now on the disk; not on the loop's thread.
     func read(
@@ -23,7 +23,7 @@ extension AttemptRunner {
 }
 
 extension World {
-    /// What a slot holds, with the answer of an interrupted attempt read again.
+    /// The grant in one slot, after reading the response of an interrupted attempt.
     func grant(
         in contents: SlotContents, of credential: CredentialConfiguration
     ) async -> StoredGrant {

@@ -1,6 +1,6 @@
 internal import TokenCore
 
-// From a record to the bytes of its request: secrets are read now, at every use.
+// Builds the request from a record: secrets are read now, at every use.
 extension AttemptRunner {
     func seed(
         of credential: CredentialConfiguration, mayMiss: Bool
@@ -9,7 +9,7 @@ extension AttemptRunner {
         do throws(SecretFailure) {
             return InitialToken(try await world.secrets.read(source, as: .line))
         } catch {
-            // With a token in the state the seed has done its work; it may be gone.
+            // With a token in the state the seed is no longer needed; its file may be deleted.
             if mayMiss { return nil }
             throw AttemptAborted(error)
         }
@@ -41,7 +41,7 @@ extension AttemptRunner {
         let rendering = await world.responses.run(
             provider: credential.profile.name, credential: credential.name
         ) { () -> Result<RenderedRequest, RequestError> in
-            // Signing takes a while, and what earlier steps answered is in it.
+            // Signing takes time, and the request may contain results of earlier steps.
             do throws(RequestError) { return .success(try specification.render(in: context)) } catch
             {
                 return .failure(error)
@@ -80,7 +80,7 @@ extension AttemptRunner {
         return context
     }
 
-    /// - Parameter names: The variables that matter; then the client's secret does not.
+    /// - Parameter names: The only variables to read; without the client's secret then.
     func values(
         of credential: CredentialConfiguration, only names: Set<String>? = nil
     ) async throws(AttemptAborted) -> CredentialValues {
@@ -133,7 +133,7 @@ extension AttemptRunner {
 }
 
 extension TokenExchange {
-    /// Headers of an answer that are worth keeping: those that its reading looks at.
+    /// The headers of a response to store: those that its reading uses.
     func headersOfInterest(_ profile: ProviderProfile) -> HeadersOfInterest {
         let named = response.selectors.compactMap(\.headerName)
         var selectors: [ResponseSelector?] = []

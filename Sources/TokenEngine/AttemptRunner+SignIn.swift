@@ -1,12 +1,12 @@
 internal import TokenCore
 
-// What a person who signs in needs to know before there is a code. Nothing of it touches the slots.
+// Starts a sign-in, before there is a code. Does not use the slots.
 extension AttemptRunner {
     func signIn(_ credential: CredentialConfiguration, _ wish: SignInWish) async -> ControlReply {
         let name = credential.name
         do throws(SignInStop) {
-            // The client's secret is for the device request alone: a daemon that cannot read it now
-            // may still say where to sign in.
+            // Only the device request needs the client's secret: without it the daemon can still
+            // return the URL of a browser sign-in.
             let variables = SignIn.browserVariables(credential.profile)
             var signIn = try await prepared(credential, wish, only: variables)
             if signIn.needsMetadata {
@@ -87,7 +87,7 @@ extension AttemptRunner {
         return device.json
     }
 
-    /// Where responses are read.
+    /// Reads a response on a response lane.
     private func read<Value: Sendable>(
         of credential: CredentialConfiguration, orStatus status: Int = 422,
         _ body: @escaping @Sendable () throws(RequestError) -> Value
@@ -110,7 +110,7 @@ extension AttemptRunner {
         let proxy = credential.proxy.proxy(
             to: request.url, provider: requests.compactMap(\.proxy).first)
         let wire = WireRequest(
-            // Short: the daemon cannot stop before its end, and nobody loses anything by it.
+            // Short, because the daemon cannot stop before its end; a later retry loses nothing.
             request: request, timeout: min(credential.refresh.timeout, .seconds(10)),
             connectTimeout: credential.refresh.connectTimeout,
             caFile: caFile ?? credential.caFile, proxy: proxy)
@@ -132,9 +132,9 @@ extension AttemptRunner {
     }
 }
 
-/// Why nobody can sign in now.
+/// Why a sign-in cannot start now.
 private struct SignInStop: Error {
-    /// Of HTTP: 422 for the configuration, 502 for the provider.
+    /// The HTTP status: 422 for the configuration, 502 for the provider.
     var status: Int
     var cause: RequestError
 
@@ -144,7 +144,7 @@ private struct SignInStop: Error {
 }
 
 extension DeviceAuthorization {
-    /// As RFC 8628 section 3.2 spells it.
+    /// The member names of RFC 8628 section 3.2.
     fileprivate var json: JSONNode {
         .object([
             ("device_code", .string(deviceCode.reveal())), ("user_code", .string(userCode)),
@@ -157,7 +157,7 @@ extension DeviceAuthorization {
 }
 
 extension AttemptOrder {
-    /// Why it cannot be carried out for a credential; `nil` if it may work.
+    /// Why it cannot work for a credential; `nil` if it may.
     func obstacle(for credential: CredentialConfiguration) -> ControlReply? {
         guard isLogin, let obstacle = credential.profile.signInObstacle else { return nil }
         return .problem(
@@ -177,7 +177,7 @@ extension ControlReply {
             ]))
     }
 
-    /// What became of an order, for whoever gave it.
+    /// The reply to the client whose order ended so.
     static func ended(_ end: AttemptReport.End, _ name: String) -> ControlReply {
         switch end {
         case .granted: return ControlReply(200, .object([("credential", .string(name))]))
@@ -202,7 +202,7 @@ extension ControlReply {
     private static func status(of refusal: Refusal) -> Int {
         switch refusal.failureClass {
         case .storage: 507
-        // No server said so.
+        // No server sent this refusal.
         case .config where refusal.httpStatus == nil: 409
         default: 502
         }

@@ -32,10 +32,10 @@ final class RefreshTokenOwners: Sendable {
     private struct Book {
         var holder: [String: String] = [:]
         var spender: [String: String] = [:]
-        /// What stands in the two under a credential.
+        /// Fingerprints of the refresh tokens that each credential holds and has spent.
         var held: [String: String] = [:]
         var spent: [String: [String]] = [:]
-        /// Of states that were erased.
+        /// Fingerprints of erased states.
         var traces: [String: SpentTraces] = [:]
 
         mutating func hold(_ fingerprint: String?, by credential: String) {
@@ -46,15 +46,15 @@ final class RefreshTokenOwners: Sendable {
     }
     private let book = Mutex(Book())
 
-    /// Takes over what is stored of a credential.
+    /// Takes over the stored state of a credential.
     ///
-    /// - Parameter profile: `nil` for one that is configured no longer: it holds nothing.
+    /// - Parameter profile: `nil` for a credential that is no longer configured: it holds nothing.
     func learn(_ grant: StoredGrant, of credential: String, at profile: ProviderProfile?) {
         book.withLock { book in
             let token = profile.flatMap { profile in
                 grant.refreshToken.map { StoredGrant.fingerprint(ofRefresh: $0, at: profile) }
             }
-            // Who was first keeps it.
+            // The first credential keeps the token.
             let isFree = token.flatMap { book.holder[$0] }.map { $0 == credential } ?? true
             book.hold(isFree ? token : nil, by: credential)
             let old = book.spent[credential] ?? []
@@ -67,7 +67,7 @@ final class RefreshTokenOwners: Sendable {
         }
     }
 
-    /// - Returns: Why this credential may not send or take over the token; `nil` if it may.
+    /// - Returns: Why this credential must not send or adopt the token; `nil` if it may.
     func objection(
         to token: Secret, at profile: ProviderProfile, by credential: String
     ) -> Cause? {
@@ -89,18 +89,18 @@ final class RefreshTokenOwners: Sendable {
         }
     }
 
-    /// A credential that is configured no more holds nothing; what it has spent stays spent.
+    /// A credential that is no longer configured holds nothing; what it has spent stays spent.
     func release(_ credential: String) {
         book.withLock { book in book.hold(nil, by: credential) }
     }
 
-    /// Nothing is stored of it any more but these.
+    /// Only these traces remain stored of the credential.
     func forget(_ credential: String, leaving traces: SpentTraces) {
         learn(StoredGrant(), of: credential, at: nil)
         learn(traces, of: credential)
     }
 
-    /// What is kept of a state that was erased.
+    /// Takes over the traces of an erased state.
     func learn(_ traces: SpentTraces, of credential: String) {
         book.withLock { $0.traces[credential] = traces.isEmpty ? nil : traces }
     }
@@ -110,7 +110,7 @@ final class RefreshTokenOwners: Sendable {
     }
 
     /// Whether a configured refresh token must not be adopted: it was spent before a state was
-    /// erased, this credential's or another's, or that cannot be known.
+    /// erased, of this credential or another, or that is unknown.
     func withholds(_ seed: InitialToken, at profile: ProviderProfile, by credential: String) -> Bool
     {
         book.withLock { book in
@@ -135,7 +135,8 @@ actor DistrustedSlots {
         switch slots[credential] {
         case .a where pair.b != .empty: pair.a = .damaged
         case .b where pair.a != .empty: pair.b = .damaged
-        // The other one was never written: this is a first attempt, to be made again from nothing.
+        // The other one was never written: this is a first attempt, to be repeated from an empty
+        // state.
         case .a: pair.a = .empty
         case .b: pair.b = .empty
         case nil: break

@@ -1,14 +1,14 @@
 internal import TokenCore
 
-/// Somebody who waits for a token that lasts, or for a refresh to end.
+/// A pending control request: for a token with enough remaining life, or for a renewal to finish.
 struct TokenWaiter {
     enum Wish {
-        /// Any token newer than this generation will do: a fresh one lasts as long as it lasts.
-        /// Where none lasts so long, what the renewal after this many attempts brings.
+        /// Any token newer than this generation is accepted, whatever its lifetime. When no token
+        /// lasts as long as asked, the result of the renewal after this many attempts.
         case token(minimumLife: Duration, newerThan: Int64, afterAttempts: Int? = nil)
-        /// A renewal that ended after this many.
+        /// A renewal that ends after this many.
         case refresh(afterAttempts: Int)
-        /// The first renewal with an accepted state, which ended after this many.
+        /// The first renewal with an accepted state, which ends after this many.
         case accepted(afterAttempts: Int)
     }
     var credential: String
@@ -18,7 +18,8 @@ struct TokenWaiter {
 }
 
 extension EngineLoop {
-    /// Longest wait for a token that does not last; the client's own time-out should be longer.
+    /// Maximum wait for a token with enough remaining life; the client's own time-out should be
+    /// longer.
     static let longestTokenWait: Duration = .seconds(40)
 
     mutating func answer(
@@ -46,7 +47,7 @@ extension EngineLoop {
             reply(told)
         case .token(let name, let life, let duration):
             guard let lifecycle = known(name, reply) else { return }
-            // The start of a unit is not held up for it.
+            // The start of a unit must not wait for it.
             let isForced = duration == nil && isWorthOneMore(lifecycle, life)
             let wish = TokenWaiter.Wish.token(
                 minimumLife: life, newerThan: lifecycle.publishedGeneration ?? 0,
@@ -63,7 +64,7 @@ extension EngineLoop {
             wait(name, .refresh(afterAttempts: before), for: duration, reply, &group)
         case .signIn(let name, let wish):
             guard let lifecycle = known(name, reply) else { return }
-            // Before a person goes to the provider for nothing.
+            // Check first, so that a user does not sign in at the provider in vain.
             if lifecycle.isUnreadable { return reply(.unreadable(name)) }
             let credential = lifecycle.configuration
             group.addTask { [runner] in reply(await runner.signIn(credential, wish)) }
@@ -131,8 +132,8 @@ extension EngineLoop {
         waiter.reply(done)
     }
 
-    /// A token was asked for that lasts longer than any does: each token is renewed once for that,
-    /// and what comes of it is as good as it gets.
+    /// Whether to renew once for a request that no token of this provider can satisfy: each token
+    /// is renewed once for such a request, and the result is accepted.
     private func isWorthOneMore(_ lifecycle: CredentialLifecycle, _ life: Duration) -> Bool {
         guard let live = lifecycle.liveAccess(now: now),
             renewedForLife[lifecycle.name] != lifecycle.grant.generation
@@ -141,7 +142,7 @@ extension EngineLoop {
             && lifecycle.renewsOnWish(now: now)
     }
 
-    /// `nil` while there is still something to wait for.
+    /// `nil` while the request must wait.
     private func outcome(of waiter: TokenWaiter) -> ControlReply? {
         let now = self.now
         guard let lifecycle = fleet[waiter.credential] else {
@@ -163,7 +164,7 @@ extension EngineLoop {
             if let live = lifecycle.liveAccess(now: now) {
                 let left = live.expiresAt.map { now.uptime.duration(to: $0) }
                 let minimum = MinimumLife(asked: life, lifetime: live.access.lifetime)
-                // One answer here and in the files, unless these cannot be written.
+                // The reply and the files agree, unless the files cannot be written.
                 let held = lifecycle.grant.generation
                 let isNewest =
                     lifecycle.publishedGeneration == held || lifecycle.hasOutputProblem
@@ -200,7 +201,7 @@ extension EngineLoop {
         orderReplies[name] = replies
     }
 
-    /// Answers whoever gave the order that just ended.
+    /// Replies to the client whose order has ended.
     mutating func finishOrder(_ event: LifecycleEvent, _ name: String) {
         guard case .attemptEnded(let ticket, let report) = event,
             let reply = runningOrders.removeValue(ticket, name)
@@ -209,7 +210,7 @@ extension EngineLoop {
     }
 }
 
-/// Orders under way, by credential and ticket.
+/// Running orders, by credential and ticket.
 struct RunningOrders {
     private var replies: [String: [Ticket: @Sendable (ControlReply) -> Void]] = [:]
 

@@ -1,8 +1,8 @@
 internal import TokenCore
 
 extension Engine {
-    /// What credentials have spent that are configured no longer, or under another name, and those
-    /// whose state was erased.
+    /// Loads the spent tokens of credentials that are no longer configured or have been renamed,
+    /// and of erased states.
     func learnFormer(_ configuration: Configuration, _ owners: RefreshTokenOwners) async {
         let configured = Set(configuration.credentials.map(\.name))
         for name in (try? await world.slots.names()) ?? [] where !configured.contains(name) {

@@ -1,24 +1,24 @@
 internal import TokenCore
 
-/// What the configured refresh tokens looked like when they were last read.
+/// The files of the configured refresh tokens when they were last read.
 struct InitialTokenLook: Sendable {
-    /// Of a credential: its file as it was then; `nil` inside for a source that is read once.
+    /// By credential: the mark of its file; `nil` inside for a source that is read once.
     var marks: [String: SecretMark?] = [:]
     var isUnderWay = false
-    /// When the last one began.
+    /// When the last look began.
     var lastAt: Uptime?
-    /// A reload wants all of them read, commands too.
+    /// A reload requests that all of them are read, commands too.
     var isWhole = false
 }
 
-// What the configuration names is looked at on every reload and with every look at the outputs: a
-// new sign-in must not wait for the present token to end. A file is read when its inode, size or
-// times have changed; a systemd credential and an environment variable are what they were at the
-// start; a command is run at a reload.
+// The configured refresh tokens are read at every reload and with every look at the outputs: a new
+// sign-in must not wait for the present token to expire. A file is read when its inode, size or
+// times have changed; a systemd credential and an environment variable are read once, because they
+// do not change after the start; a command is run at a reload.
 extension EngineLoop {
-    /// How many are looked at a time; each waits for its file system alone.
+    /// How many are read concurrently; each waits only for its own file system.
     private static let atOnce = 8
-    /// Looks at the outputs may come more often.
+    /// Minimum interval; looks at the outputs may be more frequent.
     private static let shortest: Duration = .seconds(40)
 
     mutating func lookAtInitialTokens(_ group: inout DiscardingTaskGroup, isReload: Bool) {
@@ -77,7 +77,7 @@ extension EngineLoop {
 }
 
 extension AttemptRunner {
-    /// - Returns: The token where it may be a new one.
+    /// - Returns: The token if it may be new.
     fileprivate func initialToken(
         of credential: CredentialConfiguration, known: [String: SecretMark?], _ isWhole: Bool
     ) async -> (String, SecretMark?, InitialToken?) {

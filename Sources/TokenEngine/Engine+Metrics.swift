@@ -1,8 +1,8 @@
 internal import TokenCore
 
-// What the loop tells the tally, and what it gathers for a scrape.
+// What the loop reports to the tally, and what it collects for a scrape.
 extension EngineLoop {
-    /// After every change of the configuration: what is gone loses its series.
+    /// Called after every change of the configuration: removed credentials lose their series.
     mutating func noteConfigured() {
         let providers = configuration.credentials.map { ($0.name, $0.profile.name) }
         tally.configure(Dictionary(uniqueKeysWithValues: providers), at: now.wall)
@@ -12,7 +12,8 @@ extension EngineLoop {
         if order.isRenewal { tally.began(name, ticket, at: now.uptime) }
     }
 
-    /// Before the lifecycle hears of it: then the successes there were are still known.
+    /// Called before the lifecycle handles the event, while the former number of successes is
+    /// known.
     mutating func noteEnded(_ event: LifecycleEvent, _ name: String, now: Moment) {
         guard case .attemptEnded(let ticket, let report) = event else { return }
         let before = fleet[name]?.grant.attempts.successes ?? 0

@@ -1,35 +1,35 @@
 internal import TokenCore
 
-/// When the outputs are looked at, and who waits for it. A token file that was deleted by hand is
-/// noticed and written again (within a minute, at once after a reload or a question for health).
+/// When the outputs are checked, and which requests wait for it. A deleted or changed token file is
+/// written again within a minute, and at once after a reload or a health request.
 struct OutputLook {
-    /// A wake that comes anyway is used from then on.
+    /// After this time the check runs at the next wake for any reason.
     private static let interval: Duration = .seconds(45)
-    /// The loop is woken for it at the latest.
+    /// After this time the loop wakes for the check.
     private static let latest: Duration = .seconds(55)
-    /// Questions for health come from anywhere: no more looks than this for them.
+    /// Any process can request health: it causes at most one check in this time.
     private static let shortest: Duration = .seconds(1)
-    /// So long an answer waits for a file server that does not answer.
+    /// How long a reply waits for a file server that does not respond.
     static let patience: Duration = .seconds(3)
 
-    /// What is answered after a look.
+    /// A request that is answered after a check.
     enum Question {
         case health(@Sendable (ControlReply) -> Void)
-        /// Answered when what the look found is written again, and what changed is written.
+        /// Answered when missing files are restored and changed outputs are written.
         case reload(ConfigurationChanges, @Sendable (ControlReply) -> Void)
     }
     struct Waiter {
         var question: Question
         var deadline: Uptime
-        /// The look that is under way began before the question.
+        /// The running check began before the request.
         var isForNext: Bool
-        /// Credentials whose files are being written again; `nil` before the look has ended.
+        /// Credentials whose files are being restored; `nil` before the check has ended.
         var restoring: Set<String>?
     }
 
     private(set) var lastAt: Uptime
     private(set) var isUnderWay = false
-    /// One that begins after the question is wanted.
+    /// Another check is requested that begins after the present one.
     private var isWantedAgain = false
     var waiters: [Waiter] = []
 
@@ -43,7 +43,7 @@ struct OutputLook {
         !isUnderWay && (isWantedAgain || lastAt.duration(to: now) >= Self.interval)
     }
 
-    /// Whether what is known is new enough for a question about health.
+    /// Whether the last check is recent enough for a health request.
     func isFresh(_ now: Uptime) -> Bool {
         !isUnderWay && lastAt.duration(to: now) < Self.shortest
     }
@@ -54,7 +54,7 @@ struct OutputLook {
         (isUnderWay, isWantedAgain, lastAt) = (true, false, now)
     }
 
-    /// - Parameter found: Whose files are not as they were published.
+    /// - Parameter found: Credentials whose files are not as published.
     mutating func end(_ found: Set<String>) {
         isUnderWay = false
         for index in waiters.indices where waiters[index].restoring == nil {
@@ -76,15 +76,15 @@ extension EngineLoop {
         group.addTask { [world] in inbox.yield(.outputsLooked(await world.outputs.altered())) }
     }
 
-    /// `GET /healthz`: as things stand at this moment, not a minute ago.
+    /// `GET /healthz`: the result must be current, not up to a minute old.
     mutating func answerHealth(_ reply: @escaping @Sendable (ControlReply) -> Void) {
         guard !look.isFresh(now.uptime), !fleet.isStopping else { return reply(health(now: now)) }
         if !look.isUnderWay { look.want() }
         wait(for: .health(reply), isForNext: false)
     }
 
-    /// Answers when what others deleted is there again. A look that is under way may have passed it
-    /// by already; the next one follows it.
+    /// Replies when deleted files are restored. A running check may have passed such a file
+    /// already, so another one follows.
     mutating func answerReload(
         _ reply: @escaping @Sendable (ControlReply) -> Void
     ) {

@@ -1,7 +1,7 @@
 internal import TokenCore
 
 extension EngineLoop {
-    /// Checks the new configuration whole; with any mistake the running one stays.
+    /// Checks the new configuration as a whole; with any mistake the running one stays.
     mutating func reload(_ group: inout DiscardingTaskGroup) {
         guard !fleet.isStopping else { return }
         look.want()
@@ -43,8 +43,8 @@ extension EngineLoop {
         }
     }
 
-    /// A credential that is gone keeps its state and loses its outputs; so does an output that is
-    /// no longer configured.
+    /// A removed credential keeps its state and loses its outputs; so does an output that is no
+    /// longer configured.
     private func withdrawAbandonedOutputs(
         of old: Configuration, _ group: inout DiscardingTaskGroup
     ) {
@@ -58,8 +58,8 @@ extension EngineLoop {
         }
     }
 
-    /// What a removed credential held may now be another's: at once, or when an attempt that is
-    /// under way has ended.
+    /// Another credential may use what a removed one held: at once, or when its running attempt has
+    /// ended.
     private func releaseTokens(
         of removed: [String], busy: Set<String>, _ group: inout DiscardingTaskGroup
     ) {

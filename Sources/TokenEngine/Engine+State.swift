@@ -1,6 +1,6 @@
 internal import TokenCore
 
-// What a person does with stored state: accept it, look at it, erase it.
+// Accepting and erasing stored state.
 extension EngineLoop {
     mutating func accept(
         _ name: String, wait: Duration?, _ reply: @escaping @Sendable (ControlReply) -> Void,
@@ -11,7 +11,7 @@ extension EngineLoop {
             return reply(.problem(409, "\(name) is not quarantined; nothing to accept"))
         }
         let inbox = engine.inbox
-        // Then it is not what was stored that is sent.
+        // The stored state is then not what is sent.
         let isSetAside = lifecycle.isUnreadable
         replaceState(of: name, reply, &group) { [world] () throws(StorageFailure) in
             try await world.slots.accept(name)
@@ -31,7 +31,8 @@ extension EngineLoop {
         }
     }
 
-    /// A person is there now to see whether the provider takes what was accepted.
+    /// Refreshes at once, while the operator waits for the provider's reaction to the accepted
+    /// state.
     mutating func refreshAccepted(
         _ name: String, wait duration: Duration,
         _ reply: @escaping @Sendable (ControlReply) -> Void, _ group: inout DiscardingTaskGroup
@@ -76,7 +77,7 @@ extension EngineLoop {
         }
     }
 
-    /// After an attempt that is under way has reached the disk.
+    /// Waits until a running attempt has reached the disk.
     private func replaceState(
         of name: String, _ reply: @escaping @Sendable (ControlReply) -> Void,
         _ group: inout DiscardingTaskGroup,
@@ -99,9 +100,9 @@ extension ControlReply {
             remedy: "Repair the state directory, then try again")
     }
 
-    /// What came of the first refresh with an accepted state; `nil` while that is not known.
+    /// The result of the first refresh with an accepted state; `nil` while unknown.
     ///
-    /// - Parameter isLate: There is no time left to wait.
+    /// - Parameter isLate: The time to wait is over.
     static func accepted(
         _ lifecycle: CredentialLifecycle, after attempts: Int, isLate: Bool
     ) -> ControlReply? {
@@ -125,7 +126,7 @@ extension ControlReply {
 }
 
 extension CredentialLifecycle.Renewal {
-    /// In one word of the interface.
+    /// Its name in the interface.
     fileprivate var word: String {
         switch end {
         case .granted: "taken"

@@ -1,23 +1,23 @@
 internal import TokenCore
 
-/// What a look at the configuration's places is about.
+/// What a survey of the configuration covers.
 public enum SurveyScope: Sendable {
     case everything
-    /// Places with a finding: whether that was mended.
+    /// Files and directories with a finding, to see whether it was corrected.
     case troubled
     case credential(String)
 }
 
-/// What was found when they were last looked at.
+/// The findings of the last survey.
 struct SurveyState: Sendable {
     var isUnderWay = false
-    /// A reload came meanwhile.
+    /// A reload requested another survey meanwhile.
     var isWanted = false
-    /// When the last one began.
+    /// When the last survey began.
     var lastAt: Uptime?
     var findings: [CheckFinding] = []
 
-    /// By credential; those of the whole, such as the file of authorities, are every one's.
+    /// By credential; findings about the whole configuration, such as its CA file, count for all.
     func byCredential(_ names: Set<String>) -> [String: [CheckFinding]] {
         let own = Dictionary(grouping: findings, by: \.credential)
         let whole = (own[nil] ?? []).filter { $0.file != nil }
@@ -28,7 +28,7 @@ struct SurveyState: Sendable {
         let isKept: (CheckFinding) -> Bool
         switch scope {
         case .everything: isKept = { _ in false }
-        // The rest of the configuration was not there to compare with.
+        // The survey had no complete configuration to compare with.
         case .troubled: isKept = { $0.file == nil }
         case .credential(let name): isKept = { $0.file == nil || $0.credential != name }
         }
@@ -43,10 +43,10 @@ struct SurveyState: Sendable {
     }
 }
 
-// The test that `evertoken check` makes, at the start, at every reload and, for what was found,
-// every minute: it tells in status what a refresh would meet, an hour before.
+// The survey that `evertoken check` makes, at the start, at every reload and, for existing
+// findings, every minute: the status shows in advance what a refresh would meet.
 extension EngineLoop {
-    /// Looks at the outputs may come more often.
+    /// Minimum interval; looks at the outputs may be more frequent.
     private static let shortest: Duration = .seconds(40)
 
     mutating func survey(_ scope: SurveyScope, _ group: inout DiscardingTaskGroup) {
@@ -75,7 +75,7 @@ extension EngineLoop {
         }
     }
 
-    /// What a refresh used can be no trouble any more.
+    /// A successful refresh proves that its files are usable, so their findings are checked again.
     mutating func surveyIfGranted(
         _ event: LifecycleEvent, _ name: String, _ group: inout DiscardingTaskGroup
     ) {
@@ -91,7 +91,7 @@ extension EngineLoop {
         surveyed.apply(found, scope)
         let known = Set(before.findings)
         for finding in surveyed.findings where !known.contains(finding) { tell(finding) }
-        // Those of the whole, such as a file of authorities, are found at all of them.
+        // Findings about the whole configuration, such as its CA file, belong to all credentials.
         let isOfAll = { (finding: CheckFinding) in finding.credential == nil }
         let wholeChanged =
             before.findings.filter(isOfAll) != surveyed.findings.filter(isOfAll)
@@ -106,7 +106,8 @@ extension EngineLoop {
     }
 
     private func tell(_ finding: CheckFinding) {
-        // Whether an initial refresh token is wanted is known when the state has been read.
+        // Reported after the state is read, when it is known whether an initial refresh token is
+        // needed.
         guard !finding.isMootWithTokens else { return }
         world.journal.write(
             JournalEntry(

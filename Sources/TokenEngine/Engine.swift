@@ -1,25 +1,24 @@
 public import TokenCore
 
-/// Drives the fleet: one loop over one inbox. All state lives in ``run(configuration:)``.
+/// Drives all credentials: one loop over one inbox. All state is local to ``run(configuration:)``.
 public struct Engine: Sendable {
-    /// What reaches the loop.
+    /// Input of the loop.
     public enum Input: Sendable {
-        /// The timer, or a stepped clock.
+        /// The timer fired, or the wall clock was stepped.
         case woke
         case reload
         case stop
         case request(ControlRequest, reply: @Sendable (ControlReply) -> Void)
         case lifecycle(String, LifecycleEvent)
-        /// A state was accepted: what it holds is tried at once, and the reply says how that
-        /// ended.
+        /// A state was accepted: it is tried at once, and the reply contains the result.
         case accepted(String, wait: Duration, reply: @Sendable (ControlReply) -> Void)
-        /// An answer that could not be saved yet; with its token when that must be published now.
+        /// A response that could not be saved yet; with its token if that must be published now.
         case unsaved(String, Cause, token: GrantedAccess?)
-        /// A look at the outputs has ended: what is not as it was published.
+        /// A check of the outputs has ended, with the altered files.
         case outputsLooked([AlteredOutput])
         /// A look at the configured refresh tokens has ended.
         case initialTokensLooked([String: SecretMark?])
-        /// A look at what the configuration names has ended.
+        /// A survey of the configuration has ended.
         case surveyed([CheckFinding], SurveyScope)
     }
 
@@ -34,7 +33,7 @@ public struct Engine: Sendable {
         (inputs, inbox) = AsyncStream.makeStream()
     }
 
-    /// Runs until `.stop`, and until what was under way then is durable.
+    /// Runs until `.stop`, and until everything in progress is durable.
     public func run(configuration: Configuration) async {
         let owners = RefreshTokenOwners()
         await learnFormer(configuration, owners)
@@ -45,7 +44,7 @@ public struct Engine: Sendable {
                 world.steps.name(input.kind)
                 loop.handle(input, &group)
                 if loop.isFinished { inbox.finish() }
-                // However many wait in the inbox, attempts under way take their turn between two.
+                // However many inputs wait, running attempts get their turn between two of them.
                 await Task.yield()
             }
         }
@@ -60,21 +59,21 @@ struct EngineLoop {
     let startedAt: Moment
     var isReady = false
     var lastStatus = ""
-    /// When the status line may be told again: bursts of events are one line.
+    /// When the status line may be sent again: a burst of events gives one line.
     var statusDueAt = Uptime(.zero)
     var toldChanges: UInt64?
     var wallAtBoot: WallTime
-    /// Why the last reload was refused, in the order of the files; empty when it was not.
+    /// The mistakes of the last reload, in the order of the files; empty if it succeeded.
     var refusal: [ConfigurationMistake] = []
     var mistakes: [String] = []
     var lastReload = ConfigurationChanges()
-    /// Places are those of the start.
+    /// Directories are those of the start.
     let startedWith: Configuration
     var needingRestart: [String] = []
     var waiters: [TokenWaiter] = []
-    /// The generation that a wish for a longer life than any token has brought, by credential.
+    /// The generation after a renewal for an unsatisfiable lifetime request, by credential.
     var renewedForLife: [String: Int64] = [:]
-    /// Replies to orders, in the order in which the lifecycle will carry them out.
+    /// Replies to orders, in the order in which the lifecycle executes them.
     var orderReplies: [String: [@Sendable (ControlReply) -> Void]] = [:]
     var runningOrders = RunningOrders()
     var tally = MetricsTally()
@@ -144,7 +143,7 @@ struct EngineLoop {
         settle()
     }
 
-    /// Token files say when their token ends by the wall clock: they follow its steps.
+    /// Token files contain expiry times of the wall clock, so a clock step changes them.
     private mutating func noteClockStep() {
         let now = self.now
         let difference = wallAtBoot.duration(to: now.wallAtBoot)
@@ -168,7 +167,7 @@ struct EngineLoop {
         var deadlines = [fleet.wakeAt] + waiters.map(\.deadline)
         if toldChanges != fleet.changes { deadlines.append(statusDueAt) }
         if !fleet.isStopping { deadlines.append(look.dueAt) }
-        // A daemon that stops is not ready any more: that deadline would stay, and lie in the past.
+        // A stopping daemon never becomes ready: this deadline would remain in the past.
         if !isReady, !fleet.isStopping {
             deadlines.append(startedAt.uptime.advanced(by: configuration.readyTimeout))
         }
@@ -224,7 +223,8 @@ struct EngineLoop {
         switch action {
         case .recover(let ticket, let isAccepted):
             group.addTask { [runner] in
-                // After an attempt of a former life of this name has reached the disk.
+                // Waits until an attempt of an earlier credential of this name has reached the
+                // disk.
                 await runner.gates.enter(name)
                 let recovery = await recover(credential, isAccepted: isAccepted, world: world)
                 if let grant = recovery.grant {

@@ -1,8 +1,8 @@
 internal import TokenCore
 
-// Every secret of a credential that a peer may know and echo, for the filter of what it says.
+// Every secret of a credential that a peer may know and echo, for the filter of peer text.
 extension TemplateContext {
-    /// What a request may have been made of.
+    /// The secrets that a request may contain.
     func secrets(of credential: CredentialConfiguration) -> [Secret] {
         let profile = credential.profile
         var names = [
@@ -20,15 +20,15 @@ extension TemplateContext {
 }
 
 extension StoredGrant {
-    /// Tokens, also those that are not sent.
+    /// Tokens, including those that are not sent.
     var secrets: [Secret] {
         [refreshToken, candidate?.token, displaced, access?.token].compactMap { $0 }
     }
 }
 
 extension WireRequest {
-    /// What stands for a secret in the request itself: the Authorization header, a signed
-    /// assertion, the proxy's password, the client's key.
+    /// Secrets in the request itself: the Authorization header, a signed assertion, the proxy's
+    /// password, the client's key.
     var secrets: [Secret] {
         var texts = request.headers
             .filter { $0.name.asciiLowercased.hasSameBytes(as: "authorization") }
@@ -48,7 +48,7 @@ extension WireRequest {
         return texts.map { Secret($0) }
     }
 
-    /// A JWT (RFC 7519): three parts of some length.
+    /// Whether it looks like a JWT (RFC 7519): three parts and a minimum length.
     private static func isSigned(_ text: Substring.UTF8View) -> Bool {
         text.count > 64 && text.count { $0 == UInt8(ascii: ".") } == 2
     }

@@ -1,6 +1,6 @@
 internal import TokenCore
 
-// What the journal calls an input that held the loop up: its kind, never what was in it.
+// The names that the journal uses for an input that blocked the loop: its kind, never its contents.
 
 extension Engine.Input {
     var kind: String {
@@ -33,7 +33,7 @@ extension LifecycleEvent {
 }
 
 extension ControlRequest {
-    /// One word of the interface, without what was asked about.
+    /// Its name in the interface, without its parameters.
     var kind: String {
         switch self {
         case .status: "status"

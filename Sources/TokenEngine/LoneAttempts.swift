@@ -1,12 +1,12 @@
 public import TokenCore
 
-/// Sign-ins, imports and erasures while no daemon runs: the same attempts on the same slots, whose
-/// lock the caller holds. The daemon finds the tokens when it starts.
+/// Sign-ins, imports and erasures without a daemon: the same attempts on the same slots, whose lock
+/// the caller holds. The daemon finds the tokens when it starts.
 public struct LoneAttempts: Sendable {
     private let configuration: Configuration
     private let runner: AttemptRunner
 
-    /// - Parameter onUnsaved: Told while an answer waits for a disk that does not take it.
+    /// - Parameter onUnsaved: Called while a response waits for a disk that does not take it.
     public init(
         world: World, configuration: Configuration, onUnsaved: @escaping @Sendable (String) -> Void
     ) async {

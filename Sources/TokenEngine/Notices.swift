@@ -1,14 +1,14 @@
 internal import TokenCore
 
-/// Identities of the events worth alerting on; random, and never changed. What each means, and what
-/// to do then, is told by systemd/evertoken.catalog (`journalctl --catalog`).
+/// Message IDs of events that deserve an alert; random and never changed. systemd/evertoken.catalog
+/// explains each one and its remedy (`journalctl --catalog`).
 public enum MessageID {
     static let loginRequired = "fb6943331b894f3ca1cb9bed10536948"
-    /// No one has signed in yet: nothing was refused.
+    /// No sign-in has happened yet: nothing was refused.
     static let noRefreshToken = "21c8beee762a499cb7baeb545a1b6584"
     static let expired = "4fbbaa4d4a904cfd9a3c1ae759486101"
     static let misconfigured = "da424ed2678243e89b7f880934c5095b"
-    /// A file or setting of this host; the provider was not asked.
+    /// A file or setting of this host is wrong; no request was sent to the provider.
     static let settingWrong = "bec18b7763394628bea9625d887736d6"
     static let quarantined = "def024f425a543888ceff0ef7bbfc7e8"
     static let storage = "868880857be54e07bac7e30f983983fb"
@@ -17,7 +17,7 @@ public enum MessageID {
     static let configurationRefused = "9bc45ecd171a4474a3a1d66afa5c136c"
     /// The daemon does not start.
     public static let startRefused = "e20e72ae2dab46ba91e4d185c2fe8f33"
-    /// An `on_change` program: whoever should have heard of a new token has not.
+    /// An `on_change` program failed: its service may not use the new token.
     public static let hookFailed = "4337ad35139e4150882910585ceee37e"
 }
 

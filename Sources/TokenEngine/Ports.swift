@@ -1,16 +1,16 @@
 public import TokenCore
 
-// What the engine may ask of the world. Each protocol has one adapter in TokenAdapters.
+// The engine's ports. Each protocol has one adapter in TokenAdapters.
 
-/// Both clocks in one reading.
+/// Reads both clocks at once.
 public protocol MomentClock: Sendable {
     /// One reading; the caller passes it on instead of reading again.
     func now() -> Moment
 }
 
-/// The one timer. Whatever it does, it only ever wakes the loop.
+/// The only timer. It can only wake the loop.
 public protocol WakeTimer: Sendable {
-    /// - Parameter deadline: `nil` for "nothing is due": the timer still wakes at its cap.
+    /// - Parameter deadline: `nil` without a deadline: the timer still wakes at its cap.
     func arm(at deadline: Uptime?)
 }
 
@@ -18,13 +18,13 @@ public protocol WakeTimer: Sendable {
 public struct StorageFailure: Error, Sendable, Equatable {
     /// What happened, as a kind with its facts: decisions look at this.
     public var cause: Cause
-    /// Another process holds what was to be opened.
+    /// Another process holds the file or directory.
     public var isHeldByAnother = false
 
     /// A failure with this cause; no other process holds what was to be opened.
     public init(_ cause: Cause) { self.cause = cause }
 
-    /// Of something that no system call said.
+    /// For a failure that no system call reported.
     public init(_ problem: String) {
         self.init(Cause(.stateFails, CauseFacts(detail: problem)))
     }
@@ -33,7 +33,7 @@ public struct StorageFailure: Error, Sendable, Equatable {
     public var problem: String { cause.problem }
 }
 
-/// Whether slots are where this daemon made them.
+/// Whether the slots are still the files that this daemon created.
 public enum SlotOrigin: Sendable, Equatable {
     case own
     /// A copy, or restored from one: maybe older than what the provider knows (I10).
@@ -44,43 +44,42 @@ public enum SlotOrigin: Sendable, Equatable {
 public protocol SlotStore: Sendable {
     /// Bytes of one slot file: it bounds the response that can be kept.
     var slotSize: Int { get }
-    /// Every credential that something is stored of, configured or not.
+    /// Every credential with stored data, configured or not.
     func names() async throws(StorageFailure) -> [String]
     /// Whether the slots of this credential were made here; ``SlotOrigin/own`` where there are
     /// none.
     func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin
-    /// From now on these slots are the right ones; where none can be read they are set aside.
+    /// Accepts the present slots; slots of which none is readable are set aside.
     func accept(_ credential: String) async throws(StorageFailure)
-    /// From now on these slots are foreign, whatever becomes of what told so, until somebody
-    /// accepts them.
+    /// Durably marks the slots foreign; the evidence may disappear, the mark stays until `accept`.
     func distrust(_ credential: String, _ cause: Cause) async throws(StorageFailure)
-    /// Removes all that is stored of a credential, but for its ``SpentTraces``. Wherever it is
-    /// stopped, what is left is the newest of what there was, or cannot be read.
+    /// Removes everything stored of a credential except its ``SpentTraces``. If interrupted, the
+    /// remainder is the newest state, or unreadable.
     func erase(_ credential: String) async throws(StorageFailure)
-    /// What is kept of credentials that were erased, by name.
+    /// The spent tokens of erased credentials, by name.
     func spentTraces() async throws(StorageFailure) -> [String: SpentTraces]
-    /// Durable when it returns; empty ones are removed.
+    /// Durable when it returns; empty traces are removed.
     func keep(_ traces: SpentTraces, of credential: String) async throws(StorageFailure)
-    /// What the slots hold, and their marks, without creating any.
+    /// The contents of the slots and their marks; creates no files.
     func read(_ credential: String) async throws(StorageFailure) -> SlotPair
-    /// Opens both slots for one attempt, creating and preallocating them first where they are not
-    /// there: after this a full disk cannot stop the attempt's writes.
+    /// Opens both slots for one attempt; creates and preallocates missing ones first, so that a
+    /// full disk cannot fail the attempt's later writes.
     func open(_ credential: String) async throws(StorageFailure) -> any OpenSlots
 }
 
-/// Two open slot files. Every write is on the disk when it returns (fdatasync).
+/// Two open slot files. Every write is durable (fdatasync) when it returns.
 public protocol OpenSlots: Sendable {
     /// Both slots and their marks, read from the disk anew.
     func read() async throws(StorageFailure) -> SlotPair
-    /// - Parameter sequence: Of the record that is written, which becomes the slot's mark
-    ///   (``SlotMarks``); `nil` for an answer. A mark that cannot be set is no failure.
+    /// - Parameter sequence: The sequence of the written record, which becomes the slot's mark
+    ///   (``SlotMarks``); `nil` for a response. A mark that cannot be set is not an error.
     func write(_ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index, sequence: UInt64?)
         async throws(StorageFailure)
     /// Closes both files. Call it once, whatever was written.
     func close()
 }
 
-/// A request ready for the wire.
+/// A request ready to send.
 public struct WireRequest: Sendable {
     /// What goes on the wire, transport aside.
     public var request: RenderedRequest
@@ -92,7 +91,7 @@ public struct WireRequest: Sendable {
     public var caFile: String?
     /// The proxy's URL; `nil` goes straight to the host.
     public var proxy: String?
-    /// Set where only the connection is wanted: told how it ended, by the stage that it came to.
+    /// Set for a test connection: called with the stage that it reached when it ended.
     public var connectionEnded: (@Sendable (ConnectionOutcome.Stage) -> Void)?
 
     public init(
@@ -104,13 +103,13 @@ public struct WireRequest: Sendable {
     }
 }
 
-/// What became of a request.
+/// The result of a request.
 public enum WireResult: Sendable, Equatable {
-    /// A status line and headers came; the body is as complete as `isTruncated` says.
+    /// A status line and headers arrived; `isTruncated` tells whether the body is complete.
     case answered(RawAnswer)
-    /// Not one byte of the request left: names, connection or TLS failed.
+    /// Not one byte of the request was sent: name resolution, connection or TLS failed.
     case notSent(WireFault)
-    /// It was sent, and no answer can be read.
+    /// The request was sent, and no response could be read.
     case unanswered(WireFault)
 }
 
@@ -118,12 +117,12 @@ public enum WireResult: Sendable, Equatable {
 public protocol TokenEndpoint: Sendable {
     /// Sends the request once and reads the response. It returns when its time is up at the latest.
     func send(_ request: WireRequest) async -> WireResult
-    /// Makes the connection that the request would go over, with TLS and all that is checked of a
-    /// certificate; closes it without a byte of the request.
+    /// Makes the connection that the request would use, with TLS and certificate checks; closes it
+    /// without sending any of the request.
     func connect(_ request: WireRequest) async -> ConnectionOutcome
 }
 
-/// Why a secret could not be read. Never holds it.
+/// Why a secret could not be read. Never contains it.
 public struct SecretFailure: Error, Sendable, Equatable {
     /// What happened, as a kind with its facts; it names the place, never the secret.
     public var cause: Cause
@@ -132,8 +131,8 @@ public struct SecretFailure: Error, Sendable, Equatable {
     public init(_ cause: Cause) { self.cause = cause }
 
     /// - Parameters:
-    ///   - kind: Its sentence is `detail`.
-    ///   - file: Where it should be.
+    ///   - kind: A kind whose sentence is `detail`.
+    ///   - file: The path of the secret.
     public init(_ kind: CauseKind, _ detail: String, file: String? = nil) {
         self.init(Cause(kind, CauseFacts(file: file, detail: detail)))
     }
@@ -144,15 +143,15 @@ public struct SecretFailure: Error, Sendable, Equatable {
 
 /// Reads the secrets that a configuration names, anew at every use.
 public protocol SecretReader: Sendable {
-    /// What the source says now. A file's path may be relative to the configuration's directory.
+    /// The present secret of a source. A relative path starts at the configuration's directory.
     ///
-    /// - Throws: ``SecretFailure``, naming the place, where there is none or it can be no secret.
+    /// - Throws: ``SecretFailure`` that names the source, if it is missing or not a valid secret.
     func read(
         _ source: SecretSource, as shape: SecretText.Shape
     ) async throws(SecretFailure) -> SecretText
 
-    /// What tells a file from what stood there before, without reading it; `nil` where it cannot be
-    /// looked at, and for sources that are no files.
+    /// Identifies the version of a file without reading it; `nil` if it is not accessible, and for
+    /// sources that are not files.
     func mark(of source: SecretSource) async -> SecretMark?
 }
 
@@ -161,7 +160,7 @@ extension SecretReader {
     public func mark(of source: SecretSource) async -> SecretMark? { nil }
 }
 
-/// A file's identity and the times and size that a change of it changes (stat(2)).
+/// A file's identity, size and times, which a change of it alters (stat(2)).
 public struct SecretMark: Sendable, Equatable {
     /// In the order in which they were given; two marks are equal if all of them are.
     public var numbers: [Int64]
@@ -169,39 +168,39 @@ public struct SecretMark: Sendable, Equatable {
     public init(_ numbers: [Int64]) { self.numbers = numbers }
 }
 
-/// The files that other programs read.
+/// Publishes tokens to the files that other programs read.
 public protocol OutputPublisher: Sendable {
-    /// Writes what can be written, and says what could not.
+    /// Writes as many outputs as possible and reports the failures.
     func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification]
     ) async -> PublicationReport
     /// Deletes these files, such as those of a credential that the configuration no longer has. A
     /// file that cannot be deleted is left.
     func remove(_ outputs: [OutputSpecification], of credential: String) async
-    /// Looks whether all that was published is still there as it was left. What cannot be looked at
-    /// counts as unaltered.
+    /// Checks that all published files are unchanged. A file that cannot be checked counts as
+    /// unchanged.
     func altered() async -> [AlteredOutput]
-    /// The tokens that the JSON outputs hold now.
+    /// The tokens in the present JSON outputs.
     func published(in outputs: [OutputSpecification], of credential: String) async -> [Secret]
 }
 
 /// Runs `on_change` programs; never waits for them.
 public protocol HookRunner: Sendable {
-    /// - Parameter ended: Told of each run with what went wrong, `nil` for nothing. It is not told
-    ///   of a run that was given up for a newer one of the same program.
+    /// - Parameter ended: Called for each run with its problem, `nil` after a success. Not called
+    ///   for a run that was given up for a newer one of the same program.
     func run(
         _ runs: [HookRun], token: PublishedToken, paths: [String],
         ended: @escaping @Sendable (Ticket, _ problem: String?) -> Void)
 }
 
-/// Looks at what a configuration names and a refresh will need.
+/// Checks the files and directories that a configuration names and a refresh needs.
 public protocol ConfigurationSurvey: Sendable {
-    /// What of it cannot work as things are now, or has no effect. Takes as long as file systems
+    /// Settings that cannot work at present or have no effect. Takes as long as the file systems
     /// do.
     func findings(in configuration: Configuration) async -> [CheckFinding]
 }
 
-/// Looks at nothing, for a program that is about to meet it anyway.
+/// Checks nothing, for a program that is about to use them anyway.
 public struct NoSurvey: ConfigurationSurvey {
     /// A survey without findings.
     public init() {}
@@ -217,7 +216,7 @@ public struct JournalEntry: Sendable, Equatable {
     public var message: String
     /// Without the `EVERTOKEN_` prefix, upper case.
     public var fields: [HeaderField]
-    /// For events worth alerting on; 32 hexadecimal digits.
+    /// For events that deserve an alert; 32 hexadecimal digits.
     public var messageID: String?
 
     public init(
@@ -244,22 +243,22 @@ public protocol Supervisor: Sendable {
     func reloading()
     /// No new request is begun from now on (`STOPPING=1`).
     func stopping()
-    /// The stop takes so long from now; never said to shorten it (`EXTEND_TIMEOUT_USEC=`).
+    /// Announces that the stop takes this long from now; never called to shorten it
+    /// (`EXTEND_TIMEOUT_USEC=`).
     func extendTimeout(by duration: Duration)
     /// The loop is alive (`WATCHDOG=1`); without a watchdog it does nothing.
     func watchdog()
 }
 
-/// Where responses are read: how long that takes is for whoever wrote them to choose, so it is
-/// never the loop's time.
+/// Where responses are read: the server controls how long that takes, so it never runs in the loop.
 public protocol ResponseLanes: Sendable {
-    /// Runs `body` elsewhere. One provider's responses hold up no other's.
+    /// Runs `body` elsewhere. Responses of one provider do not delay those of others.
     func run<Value: Sendable>(
         provider: String, credential: String, _ body: @escaping @Sendable () -> Value
     ) async -> Value
 }
 
-/// Reads at once, for a program that has nothing else to do.
+/// Reads at once, for a program without concurrent work.
 public struct ReadingInPlace: ResponseLanes {
     /// Lanes that run everything in the caller's task.
     public init() {}
@@ -269,11 +268,11 @@ public struct ReadingInPlace: ResponseLanes {
     ) async -> Value { body() }
 }
 
-/// How long the loop's steps take: while one runs, everything else waits.
+/// Measures the loop's steps: while one runs, everything else waits.
 public protocol StepMeter: Sendable {
-    /// Names what the step that is running now is about.
+    /// Names the input of the running step.
     func name(_ input: String)
-    /// All steps so far; `nil` where they are not measured.
+    /// Totals of all steps so far; `nil` when not measured.
     func durations() -> LoopStepDurations?
 }
 
@@ -287,13 +286,13 @@ public struct UnmeasuredSteps: StepMeter {
     public func durations() -> LoopStepDurations? { nil }
 }
 
-/// Unpredictable bytes, for attempt ids and nonces.
+/// Unpredictable bytes, for attempt IDs and nonces.
 public protocol RandomBytes: Sendable {
     /// So many bytes, fit for keys (getrandom(2)).
     func bytes(_ count: Int) -> [UInt8]
 }
 
-/// All of it.
+/// All ports together.
 public struct World: Sendable {
     /// Where the loop's times come from.
     public var clock: any MomentClock
@@ -317,7 +316,7 @@ public struct World: Sendable {
     public var random: any RandomBytes
     /// Reads the configuration anew at a reload, with every mistake in it.
     public var loadConfiguration: @Sendable () -> Result<Configuration, ConfigurationMistakes>
-    /// Waits in real time; simulations have a time of their own.
+    /// Waits in real time; simulations use their own time.
     public var pause: @Sendable (Duration) async -> Void = {
         try? await Task.sleep(for: $0, clock: .continuous)
     }
@@ -327,7 +326,7 @@ public struct World: Sendable {
     public var steps: any StepMeter = UnmeasuredSteps()
     /// What looks at the files and programs that the configuration names.
     public var survey: any ConfigurationSurvey = NoSurvey()
-    /// Told of every configuration that a reload puts in force; says what of it could not be.
+    /// Called for every configuration that a reload applies; returns what could not be applied.
     public var applied: @Sendable (Configuration) -> [String] = { _ in [] }
 
     public init(

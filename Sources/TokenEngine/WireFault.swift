@@ -1,10 +1,10 @@
 public import TokenCore
 
-/// Why a request was not sent, or not answered.
+/// Why a request was not sent, or has no response.
 public struct WireFault: Sendable, Equatable {
-    /// What this host knows of it.
+    /// The cause, by facts of this host.
     public var cause: Cause
-    /// The common name of the certificate that is not trusted: whoever made it chose that.
+    /// The common name of the untrusted certificate: text that its creator chose.
     public var subject: PeerText?
 
     /// A fault with this cause, and the common name of a certificate where that is at fault.
@@ -12,7 +12,7 @@ public struct WireFault: Sendable, Equatable {
         (self.cause, self.subject) = (cause, subject)
     }
 
-    /// With what of the peer's own words may be told.
+    /// The cause, with those of the peer's words that pass the filter.
     func cause(_ filter: PeerFilter) -> Cause {
         var told = cause
         told.facts.subject = filter.passed(subject)

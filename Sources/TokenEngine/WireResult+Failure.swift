@@ -1,7 +1,7 @@
 public import TokenCore
 
 extension WireResult {
-    /// Why there is no response; `nil` for one.
+    /// Why there is no response; `nil` if there is one.
     public var failure: Cause? {
         switch self {
         case .answered: nil
