@@ -55,7 +55,7 @@ public enum Accounts {
         return String(cString: entry.gr_name)
     }
 
-    /// Whether a user, with these primary group, belongs to a group.
+    /// Whether a user with this primary group belongs to a group.
     static func isMember(uid: uid_t, gid: gid_t, of group: gid_t) -> Bool {
         if gid == group { return true }
         var entry = passwd()

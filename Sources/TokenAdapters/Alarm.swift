@@ -1,11 +1,11 @@
 internal import Dispatch
 
-/// For handlers that do next to nothing, such as putting something into the loop's inbox: timers,
-/// signals, steps of the clock. One queue, for each that is busy takes a thread of its own.
+/// Queue for short event handlers, such as those that put an input into the loop's inbox: timers,
+/// signals, clock steps. A single queue, because each busy queue uses a thread.
 let eventQueue = DispatchQueue(label: "evertoken.events")
 
-/// Rings once after a while, unless it is cancelled before: then it wakes nobody. It lives until
-/// either has happened, whether or not a caller keeps it: whoever waits for it must hear of it.
+/// Calls its handler once after a time, unless it is cancelled before. It lives until one of the
+/// two happens, even if no caller holds it: its handler must not be lost.
 final class Alarm: Sendable {
     /// Dispatch sources may be used from any thread (dispatch_source_create(3)).
     private nonisolated(unsafe) let source: any DispatchSourceTimer

@@ -2,30 +2,33 @@ internal import CLinux
 internal import Glibc
 internal import TokenCore
 
-/// Replaces files so that a reader sees the old one or the new one, whole, with its final owner and
-/// mode, and so that this outlives a power cut: write, fsync, rename, fsync the directory.
+/// Replaces files so that a reader sees the complete old or new file, with its final owner and
+/// mode, and so that the replacement survives a power cut: write, fsync, rename, fsync the
+/// directory.
 struct AtomicFile {
     var owner: uid_t?
     var group: gid_t?
     var mode: mode_t
 
-    /// What a file is called until it is whole.
+    /// The name of a file until it is complete.
     static func temporary(_ name: String) -> String { "\(OwnNames.prefix)\(name).new" }
 
     /// Puts `bytes` at `name` in the open directory.
     ///
-    /// A file that is already exactly so is left alone: readers that watch it are not woken.
+    /// A file that already has this content and these attributes is not replaced, so programs that
+    /// watch it are not notified.
     func write(
         _ bytes: [UInt8], name: String, in directory: Int32, place: String
     ) throws(SystemError) {
         if isAlready(bytes, name: name, in: directory) {
-            // Whoever put it there may have been killed before this.
+            // The process that renamed it may have been killed before it synced the directory.
             guard fsync(directory) == 0 else {
                 throw SystemError("save the directory of \(place)")
             }
             return
         }
-        // One writer at a time (the lock on the state): a left-over of a crash is ours to remove.
+        // There is one writer at a time (the lock on the state), so a left-over of a crash can be
+        // removed.
         let temporary = Self.temporary(name)
         unlinkat(directory, temporary, 0)
         let file = clinux_openat(
@@ -50,8 +53,8 @@ struct AtomicFile {
         guard fsync(directory) == 0 else { throw SystemError("save the directory of \(place)") }
     }
 
-    /// Nothing of who may read it comes from the directory: a set-group-id bit would give the file
-    /// the directory's group, a default ACL more users than its mode says.
+    /// The directory must not influence who can read the file: its set-group-id bit would set its
+    /// group, and its default ACL would give access to more users than the mode allows.
     func giveAway(_ descriptor: Int32, _ place: String) throws(SystemError) {
         guard clinux_drop_acls(descriptor) == 0 else {
             throw SystemError("take the inherited access list off \(place)")
@@ -60,7 +63,8 @@ struct AtomicFile {
         guard fstat(descriptor, &about) == 0 else { throw SystemError("look at \(place)") }
         let isOwned = owner.map { $0 == about.st_uid } ?? true
         let isGrouped = about.st_gid == (group ?? getegid())
-        // chown(2) is not among what the unit's filter allows: only where something differs.
+        // The unit's system call filter does not allow chown(2), so it is called only for a
+        // difference.
         guard !isOwned || !isGrouped else { return }
         let newGroup = isGrouped ? gid_t.max : group ?? getegid()
         guard fchown(descriptor, owner ?? uid_t.max, newGroup) == 0 else {

@@ -1,7 +1,6 @@
 internal import Glibc
 
-/// Certificate bundles as they were when last looked at: what is read from one is good only as long
-/// as the file is still the same.
+/// Identities of CA bundles: what was read from one is valid only while the file is unchanged.
 struct AuthorityFiles {
     private struct Seen {
         var about: stat
@@ -9,11 +8,11 @@ struct AuthorityFiles {
     }
     private var files: [String: Seen] = [:]
 
-    /// For how many whole seconds the file has been seen unchanged; 0 for one that is new, changed
-    /// just now, or not there.
+    /// For how many whole seconds the file has been unchanged; 0 for a file that is new, missing,
+    /// or has just changed.
     mutating func secondsUnchanged(_ path: String) -> Int {
         var about = stat()
-        // Follows links: an update usually exchanges what a link points to.
+        // Follows links: an update usually replaces the target of a link.
         guard stat(path, &about) == 0 else {
             files[path] = nil
             return 0
@@ -24,7 +23,7 @@ struct AuthorityFiles {
             files[path] = Seen(about: about, sinceBoot: time.tv_sec)
             return 0
         }
-        // Clocks are read to the second: what was kept in the second of the change is too old.
+        // Times have a resolution of a second: an entry from the second of the change is too old.
         return max(0, time.tv_sec - seen.sinceBoot - 1)
     }
 

@@ -2,13 +2,13 @@ internal import CLinux
 internal import Glibc
 internal import TokenCore
 
-/// Opens an address in the person's own browser, where there is one. Not as root: a browser is
-/// nothing to run with all rights.
+/// Opens a URL in the user's browser, if there is one. Not as root: a browser must not run with all
+/// privileges.
 public enum BrowserLauncher {
-    /// Runs xdg-open(1), without a shell, in a group of its own; its end is not waited for.
+    /// Runs xdg-open(1) without a shell, in its own process group; does not wait for it.
     ///
-    /// Any user can read the arguments of a program, and whoever reads the address of a sign-in can
-    /// complete it as somebody else. So a file that only this user can read leads there.
+    /// Any user can read the arguments of a process, and a user who learns the URL of a sign-in can
+    /// complete it with another account. So the argument is a file that only this user can read.
     ///
     /// - Returns: `nil` if no browser was started.
     public static func open(_ url: String) -> OpenedPage? {
@@ -22,7 +22,8 @@ public enum BrowserLauncher {
         return start(program, file) ? page : nil
     }
 
-    /// A page in `$XDG_RUNTIME_DIR`, which is this user's alone (XDG Base Directory Specification).
+    /// A page in `$XDG_RUNTIME_DIR`, which only this user can read (XDG Base Directory
+    /// Specification).
     private static func redirect(to url: String) -> String? {
         guard let folder = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }),
             folder.hasPrefix("/")
@@ -67,7 +68,7 @@ public enum BrowserLauncher {
     }
 }
 
-/// The file that a browser was led by; it goes with this object.
+/// The file that redirects the browser; deleted with this object.
 public final class OpenedPage: Sendable {
     private let path: String
 

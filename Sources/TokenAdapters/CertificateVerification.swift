@@ -2,8 +2,8 @@ internal import CCurl
 internal import CVerification
 internal import TokenCore
 
-/// What OpenSSL had against a server's certificates. It is only looked at: whether a certificate is
-/// trusted is decided as if nothing watched.
+/// Records OpenSSL's errors about a server's certificates. It only observes: the verification is
+/// not affected.
 final class CertificateVerification {
     private let seen: UnsafeMutablePointer<cverification>
 
@@ -17,11 +17,11 @@ final class CertificateVerification {
         seen.deallocate()
     }
 
-    /// - Parameter handle: Of a transfer that ends before this does.
+    /// - Parameter handle: Of a transfer that ends before this object.
     func watch(_ handle: UnsafeMutableRawPointer) {
         ccurl_set_pointer(handle, CURLOPT_SSL_CTX_DATA, seen)
         ccurl_set_ssl_ctx_callback(handle) { _, context, seen in
-            // Without it there are fewer facts, and no less safety.
+            // Without it fewer facts are known; the verification is the same.
             if let seen {
                 cverification_watch(context, seen.assumingMemoryBound(to: cverification.self))
             }
@@ -30,7 +30,7 @@ final class CertificateVerification {
     }
 
     struct Objection {
-        /// X509_STORE_CTX_get_error(3); 0 where OpenSSL has none.
+        /// X509_STORE_CTX_get_error(3); 0 without an error.
         var error: Int32
         /// 0 is the server's own certificate.
         var depth: Int32
@@ -40,7 +40,7 @@ final class CertificateVerification {
         var end: WallTime?
     }
 
-    /// The first one, with the certificate that it is about; the server's own if there is none.
+    /// The first error with its certificate; without an error, the server's own certificate.
     var objection: Objection {
         let about = seen.pointee.objected ?? seen.pointee.leaf
         var found = Objection(error: seen.pointee.error, depth: seen.pointee.depth)

@@ -3,17 +3,18 @@ internal import Dispatch
 internal import Glibc
 internal import TokenCore
 
-/// A program run without a shell, in a process group of its own, with default signals, a given
-/// environment and bounded time and output.
+/// Runs a program without a shell, in its own process group, with default signals, a given
+/// environment, and limits on time and output.
 struct ChildProcess {
     var arguments: [String]
     var environment: [String]
     var timeout: Duration
     var outputLimit = 64 * 1024
-    /// A variable of no other program's environment, `NAME=VALUE`: what leaves the process group
-    /// dies all the same.
+    /// A variable `NAME=VALUE` that no other process has in its environment: it identifies
+    /// processes that left the process group, so that they are killed too.
     var mark: String?
-    /// Neither it nor what it starts may fork while the user has so many processes; 0 for no limit.
+    /// The program and its children cannot fork while the user has this many processes; 0 for no
+    /// limit.
     var mostProcesses = ProcessLimit.ofPrograms
 
     enum Failure: Error {
@@ -23,8 +24,8 @@ struct ChildProcess {
         case killed(signal: Int32)
     }
 
-    /// Runs it to its end and returns its standard output; its standard error is dropped, for it
-    /// may hold a secret. Blocks.
+    /// Runs the program to its end and returns its standard output. Its standard error is
+    /// discarded, because it may contain a secret. Blocks.
     func run() throws(Failure) -> [UInt8] {
         var pipes: [Int32] = [-1, -1]
         guard clinux_pipe(&pipes) == 0 else {
@@ -39,7 +40,7 @@ struct ChildProcess {
         close(pipes[1])
         defer { close(pipes[0]) }
         let (output, status) = collect(pipes[0], of: process)
-        // Whatever it started dies with it.
+        // Its child processes are killed with it.
         kill(-process, SIGKILL)
         if let mark { StrayProcesses.kill(startedWith: mark, after: process) }
         guard let status else {
@@ -53,10 +54,10 @@ struct ChildProcess {
         return output
     }
 
-    /// Reads until the program has ended, or to the deadline. The end of the output is not the end
-    /// of the program, nor the other way round: one that it started may hold the pipe open.
+    /// Reads until the program has exited, or to the deadline. The end of output does not mean that
+    /// the program has exited, nor the reverse: a child process may hold the pipe open.
     ///
-    /// - Returns: The output, and the wait status unless time ran out.
+    /// - Returns: The output, and the wait status unless the time ran out.
     private func collect(_ descriptor: Int32, of process: pid_t) -> ([UInt8], Int32?) {
         let end = DispatchTime.now() + .nanoseconds(Int(timeout.nanoseconds))
         var output: [UInt8] = []
@@ -64,8 +65,8 @@ struct ChildProcess {
         while true {
             var status: Int32 = 0
             let hasEnded = waitpid(process, &status, WNOHANG) == process
-            // After its end only what is already in the pipe is read. Whoever writes without end
-            // must not keep its end from being seen.
+            // After the exit only what is already in the pipe is read. The bounded loop ensures
+            // that a program which writes without end cannot hide its exit.
             for _ in 0..<64 where isOpen && DispatchTime.now() < end {
                 var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
                 guard poll(&wait, 1, hasEnded ? 0 : 20) > 0 else { break }
@@ -77,8 +78,8 @@ struct ChildProcess {
         }
     }
 
-    /// One that SIGKILL does not end at once (it is another user's now, or stuck in the kernel) is
-    /// waited for by nobody but a thread of its own.
+    /// A program that SIGKILL does not end at once (it changed its user, or is stuck in the kernel)
+    /// is waited for by a separate thread.
     private static func reap(_ process: pid_t) {
         var ignored: Int32 = 0
         for _ in 0..<100 {
@@ -91,7 +92,7 @@ struct ChildProcess {
         }
     }
 
-    /// - Returns: Whether there may be more.
+    /// - Returns: Whether there may be more output.
     private func take(_ descriptor: Int32, into output: inout [UInt8]) -> Bool {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = read(descriptor, &buffer, buffer.count)
@@ -110,10 +111,10 @@ struct ChildProcess {
     }
 }
 
-/// Programs may fork until three quarters of the unit's tasks are used: the rest is the daemon's,
-/// which needs threads to see that their time is up.
+/// Programs may fork until three quarters of the unit's tasks are in use: the rest is reserved for
+/// the daemon, which needs threads to enforce time-outs.
 enum ProcessLimit {
-    /// 0 for none: outside of a unit, for root, and for a person's account, whose other programs
+    /// 0 for no limit: outside of a unit, for root, and for a login user, whose other processes
     /// would count too.
     static let ofPrograms: UInt64 = {
         guard geteuid() != 0, geteuid() < 1000, let most = mostTasks() else { return 0 }

@@ -14,7 +14,8 @@ public struct SystemClock: MomentClock {
         let file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
         let text = file >= 0 ? (try? readAll(file, limit: 64, what: "boot_id")) ?? [] : []
         if file >= 0 { close(file) }
-        // Without it every start counts as a new boot: times are then compared by the wall clock.
+        // Without the file every start counts as a new boot: times are then compared by the wall
+        // clock.
         bootID =
             text.isEmpty
             ? "unknown-\(getpid())"
@@ -37,18 +38,19 @@ public struct SystemClock: MomentClock {
 
 /// One Dispatch timer that wakes the loop.
 ///
-/// Dispatch waits on CLOCK_MONOTONIC, which stops while the machine sleeps; deadlines are on
-/// CLOCK_BOOTTIME. So no wait is longer than a cap, after which the loop looks at the clock again:
-/// any surprise costs at most one cap, and the same wake feeds the watchdog.
+/// Dispatch waits on CLOCK_MONOTONIC, which stops while the machine sleeps; deadlines use
+/// CLOCK_BOOTTIME. So every wait is capped, after which the loop reads the clock again: any
+/// deviation costs at most one cap, and the same wake feeds the watchdog.
 public final class DispatchWakeTimer: WakeTimer, Sendable {
     /// Dispatch sources may be used from any thread (dispatch_source_create(3)).
     private nonisolated(unsafe) let source: any DispatchSourceTimer
     private let clock: any MomentClock
     private let cap: Duration
-    /// Wakes closer together than this are merged: at 10 000 credentials it saves most of the CPU.
+    /// Wakes closer together than this are merged: at 10 000 credentials this saves most of the CPU
+    /// time.
     private static let quantum: Duration = .milliseconds(10)
 
-    /// - Parameter cap: at most half the watchdog's interval.
+    /// - Parameter cap: At most half the watchdog's interval.
     public init(clock: any MomentClock, cap: Duration, wake: @escaping @Sendable () -> Void) {
         (self.clock, self.cap) = (clock, cap)
         source = DispatchSource.makeTimerSource(queue: eventQueue)
@@ -67,7 +69,7 @@ public final class DispatchWakeTimer: WakeTimer, Sendable {
     deinit { source.cancel() }
 }
 
-/// Tells when the wall clock is stepped: a timerfd with TFD_TIMER_CANCEL_ON_SET.
+/// Reports steps of the wall clock, with a timerfd and TFD_TIMER_CANCEL_ON_SET.
 public final class ClockStepWatch: Sendable {
     private nonisolated(unsafe) let source: (any DispatchSourceRead)?
 
@@ -75,7 +77,7 @@ public final class ClockStepWatch: Sendable {
     public init(stepped: @escaping @Sendable () -> Void) {
         let descriptor = clinux_clock_step_descriptor()
         guard descriptor >= 0 else {
-            // Without it a step is noticed at the next wake, at most one cap later.
+            // Without the timerfd a step is noticed at the next wake, at most one cap later.
             source = nil
             return
         }
@@ -94,12 +96,12 @@ public final class ClockStepWatch: Sendable {
     deinit { source?.cancel() }
 }
 
-/// Signals as events. A signal that is watched no longer has its default effect.
+/// Delivers signals as events. A watched signal no longer has its default effect.
 public final class SignalWatch: Sendable {
     private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
 
-    /// Returns when the signals are watched: one that came between would be lost, and a reload or a
-    /// stop right after READY with it.
+    /// Returns when the signals are watched. A signal that arrived before would be lost, such as a
+    /// reload or stop right after READY.
     public init(_ handlers: [(signal: Int32, handler: @Sendable () -> Void)]) {
         let registered = DispatchSemaphore(value: 0)
         sources = handlers.map { number, handler in
@@ -118,21 +120,21 @@ public final class SignalWatch: Sendable {
 
 /// No core dump and no ptrace by the same user: memory holds tokens (I28).
 public enum ProcessHardening {
-    /// - Returns: Whether the kernel agreed.
+    /// - Returns: Whether the kernel accepted the settings.
     public static func apply() -> Bool {
-        // libdispatch complains to standard error about every thread whose priority it may not set,
-        // which an unprivileged service never may.
+        // libdispatch logs an error for every thread whose priority it cannot set, which an
+        // unprivileged service never can.
         setenv("LIBDISPATCH_LOG", "NO", 0)
-        // The last two would end a daemon that has nothing to do with them.
+        // The default action of SIGUSR1 and SIGUSR2 would end a daemon that does not use them.
         for number in [SIGPIPE, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
         umask(0o077)
-        // One heap for each of hundreds of short-lived threads would be most of the memory.
+        // A heap for each of hundreds of short-lived threads would use most of the memory.
         clinux_limit_memory_arenas()
         return forbidDumps()
     }
 
-    /// No core, no reading of memory by the same user, and none of Swift's crash reports: they
-    /// print 16 bytes behind each register, which may be a token.
+    /// No core dump, no access to memory by the same user, and no Swift crash reports: they print
+    /// 16 bytes at each register's address, which may be a token.
     public static func forbidDumps() -> Bool {
         for number in [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV] {
             signal(number, SIG_DFL)
@@ -140,11 +142,11 @@ public enum ProcessHardening {
         return clinux_make_undumpable() == 0
     }
 
-    /// What the process cannot do without, said before it would hang or crash for the lack of it.
+    /// Checks the resources without which the process would hang or crash later.
     ///
     /// - Returns: What is missing and what to do; `nil` if nothing is.
     public static func missingResource() -> String? {
-        // Descriptors 0 to 2 are never those of a slot.
+        // Descriptors 0 to 2 must never be assigned to a slot.
         for standard in 0...2 where clinux_is_open(Int32(standard)) == 0 {
             if open("/dev/null", O_RDWR) != standard { return "cannot open /dev/null" }
         }
@@ -167,8 +169,8 @@ public enum ProcessHardening {
     }
 }
 
-/// Lets one end exist before the other: the timer before the loop it wakes, the engine before the
-/// server that a reload changes.
+/// Connects two objects of which one must exist first: the timer before the loop that it wakes, the
+/// engine before the server that a reload changes.
 public final class Relay<Value: Sendable, Answer>: Sendable {
     private let target = Mutex<(@Sendable (Value) -> Answer)?>(nil)
 
@@ -178,7 +180,7 @@ public final class Relay<Value: Sendable, Answer>: Sendable {
     public func connect(_ target: @escaping @Sendable (Value) -> Answer) {
         self.target.withLock { $0 = target }
     }
-    /// - Returns: `nil` while there is no other end.
+    /// - Returns: `nil` until the other object is connected.
     @discardableResult
     public func pass(_ value: Value) -> Answer? { target.withLock { $0 }?(value) }
 }

@@ -2,15 +2,15 @@ internal import CLinux
 internal import Glibc
 public import TokenCore
 
-/// Puts a credential in a file of its own beside a configuration, `conf.d/NAME.json`, and each of
-/// its secrets in another. Everything is written and flushed under other names first; then the
-/// secrets take their names, and last the drop-in, so that no reader sees a credential without its
+/// Adds a credential to a configuration in a file of its own, `conf.d/NAME.json`, and each of its
+/// secrets in another file. Everything is first written and flushed under temporary names; then the
+/// secrets are renamed, and last the drop-in, so that no reader sees a credential without its
 /// secrets.
 public final class ConfigurationAddition {
-    /// What is written into a main file that is not there yet.
+    /// The content of a main file that does not exist yet.
     private static let emptyMain =
         "{\"$schema\": \"/usr/share/evertoken/evertoken.schema.json\"}\n"
-    /// Its members read the configuration: the daemon's user is one.
+    /// Members of this group can read the configuration: the daemon's user is one.
     private static let groupName = "evertoken"
 
     private let loader: ConfigurationLoader
@@ -18,13 +18,13 @@ public final class ConfigurationAddition {
     private let replaces: Bool
     private let directory: Int32
 
-    /// Locks the directory, so that two additions at once do not write over each other.
+    /// Locks the directory, so that concurrent additions do not overwrite each other's files.
     ///
     /// - Parameters:
     ///   - path: The main configuration file.
-    ///   - name: The credential; a valid name, which is the drop-in's name too.
-    ///   - replaces: Whether a drop-in of that name may be there.
-    /// - Throws: ``LocalFailure`` where there is no such directory, or another addition runs.
+    ///   - name: The credential; a valid name, which is also the name of the drop-in.
+    ///   - replaces: Whether an existing drop-in of that name may be replaced.
+    /// - Throws: ``LocalFailure`` if the directory does not exist, or another addition is running.
     public init(path: String, name: String, replaces: Bool) throws(LocalFailure) {
         (loader, self.name, self.replaces) = (ConfigurationLoader(path: path), name, replaces)
         directory = open(loader.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -40,7 +40,7 @@ public final class ConfigurationAddition {
     private var dropIn: String { "\(name).json" }
     private var dropInPath: String { "\(loader.directory)/conf.d/\(dropIn)" }
 
-    /// Why this name's drop-in cannot be written; `nil` if it can.
+    /// Why the drop-in of this name cannot be written; `nil` if it can.
     public var obstacle: String? {
         guard access(dropInPath, F_OK) == 0 else { return nil }
         guard replaces else {
@@ -53,9 +53,9 @@ public final class ConfigurationAddition {
         return isAlone ? nil : "\(dropInPath) holds more than \(name): edit it by hand"
     }
 
-    /// Every file of the configuration, the main one first, without the one that is replaced.
+    /// All files of the configuration, the main file first, without the one to be replaced.
     ///
-    /// - Throws: ``LocalFailure`` for one that cannot be read.
+    /// - Throws: ``LocalFailure`` for a file that cannot be read.
     public func files() throws(LocalFailure) -> [ConfigurationFile] {
         do throws(ConfigurationLoader.Unreadable) {
             var files = [try main()]
@@ -74,7 +74,7 @@ public final class ConfigurationAddition {
         return ConfigurationFile(path: loader.path, bytes: Array(Self.emptyMain.utf8), mode: 0o640)
     }
 
-    /// The configuration as it would be with this drop-in.
+    /// Reads the configuration as it would be with this drop-in.
     public func checked(
         _ document: [UInt8], among files: [ConfigurationFile]
     ) throws(ConfigurationMistakes) -> Configuration {
@@ -83,8 +83,8 @@ public final class ConfigurationAddition {
         return try Configuration.readTolerantly(main: files[0], dropIns: dropIns).0
     }
 
-    /// - Returns: The paths that were written, in order.
-    /// - Throws: ``LocalFailure``; nothing new has a name then.
+    /// - Returns: The paths of the written files, in order.
+    /// - Throws: ``LocalFailure``; no new file is visible then.
     public func write(
         _ document: [UInt8], secrets: [(file: String, text: Secret)]
     ) throws(LocalFailure) -> [String] {
@@ -122,7 +122,7 @@ public final class ConfigurationAddition {
                 shown.append(file)
             }
         } catch {
-            // What was replaced is gone; what is new leaves no trace.
+            // Replaced files cannot be restored; new files are removed.
             for file in shown where !file.replaces { unlinkat(file.folder, file.name, 0) }
             throw error
         }
@@ -140,21 +140,21 @@ public final class ConfigurationAddition {
         return folder
     }
 
-    /// `nil` for a user who is not root: only they read what they wrote.
+    /// `nil` for a user other than root: only that user can read the files.
     private var readers: gid_t? {
         geteuid() == 0 ? Accounts.group(Self.groupName) ?? getegid() : nil
     }
 }
 
-/// A file that is whole before it has its name.
+/// A file that gets its name when it is complete.
 private struct NewFile {
     let folder: Int32
     let name: String
     let path: String
     let bytes: [UInt8]
-    /// Hidden, so that no daemon takes it for a drop-in.
+    /// Hidden, so that a daemon does not read it as a drop-in.
     let temporary: String
-    /// Whether a file of this name may be there.
+    /// Whether an existing file of this name may be replaced.
     let replaces: Bool
 
     init(

@@ -5,7 +5,7 @@ public import TokenCore
 public struct ConfigurationLoader: Sendable {
     /// The main file; drop-ins lie in `conf.d` beside it.
     public let path: String
-    /// Who reads: a person is told what to run, the daemon what its file lacks.
+    /// Whether the daemon reads: a user gets a command to run as advice, the daemon a description.
     private let isDaemon: Bool
 
     /// Nothing is read yet.
@@ -15,20 +15,20 @@ public struct ConfigurationLoader: Sendable {
         (self.path, self.isDaemon) = (path, isDaemon)
     }
 
-    /// The directory of the main file, for what stands beside it.
+    /// The directory of the main file, for files beside it.
     public var directory: String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// The main file and `conf.d/*.json` beside it, in name order.
+    /// Loads the main file and `conf.d/*.json` beside it, sorted by name.
     public func load() -> Result<Configuration, ConfigurationMistakes> {
         loadTolerantly().flatMap { configuration, warnings in
             warnings.isEmpty ? .success(configuration) : .failure(ConfigurationMistakes(warnings))
         }
     }
 
-    /// The same for a start: what the version before accepted comes as warnings.
+    /// Loads for a start: what the previous version accepted is returned as warnings.
     public func loadTolerantly() -> Result<
         (Configuration, warnings: [ConfigurationMistake]), ConfigurationMistakes
     > {
@@ -47,7 +47,7 @@ public struct ConfigurationLoader: Sendable {
         }
     }
 
-    /// Every file that a load reads, as far as directories can be listed.
+    /// Every file that a load reads, as far as the directories can be listed.
     public var files: [String] {
         let dropIns = (try? names(in: directory + "/conf.d")) ?? []
         return [path] + dropIns.map { "\(directory)/conf.d/\($0)" }
@@ -145,7 +145,7 @@ public struct Directories: Sendable, Equatable {
         stateOverride: String? = nil
     ) {
         func fromManager(_ name: String) -> String? {
-            // systemd lists several directories with colons; the first is ours.
+            // systemd separates several directories with colons; the first is used.
             getenv(name).map { String(cString: $0) }?.split(separator: ":").first.map(String.init)
         }
         func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(base)/\(path)" }

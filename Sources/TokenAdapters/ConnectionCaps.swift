@@ -1,15 +1,15 @@
-/// How many connections and unsent bytes a listening socket holds, for all and for each user.
+/// Limits the connections and unsent bytes of a listening socket, in total and for each user.
 ///
-/// A value. Root and the daemon's own user are exempt: whatever others do, they get in.
+/// Root and the daemon's own user are exempt, so that other users cannot lock them out.
 struct ConnectionCaps {
     struct Limits {
-        /// Connections whose request is not whole yet.
+        /// Connections with an incomplete request.
         var receiving: Int
         var receivingByUser: Int
-        /// Connections whose answer is waited for or being taken.
+        /// Connections that wait for a response or receive it.
         var held: Int
         var heldByUser: Int
-        /// Of answers that are not taken yet.
+        /// Bytes of responses that the clients have not read yet.
         var bytes: Int
         var bytesByUser: Int
     }
@@ -27,21 +27,22 @@ struct ConnectionCaps {
 
     init(_ limits: Limits) { self.limits = limits }
 
-    /// Takes a place for a request that is still to come.
+    /// Counts a connection whose request has not arrived yet.
     ///
-    /// - Returns: The user whose oldest request, if it is not whole yet, must go for it.
+    /// - Returns: The user whose oldest connection with an incomplete request must be closed for
+    ///   it.
     mutating func beginReceiving(_ user: UInt32) -> UInt32? {
         all.receiving += 1
         byUser[user, default: Use()].receiving += 1
         if byUser[user]?.receiving ?? 0 > limits.receivingByUser { return user }
         guard all.receiving > limits.receiving else { return nil }
-        // Whoever has the most; of several the same one each time.
+        // The user with the most connections; ties are decided by number.
         return byUser.max { ($0.value.receiving, $0.key) < ($1.value.receiving, $1.key) }?.key
     }
 
     mutating func endReceiving(_ user: UInt32) { change(user) { $0.receiving -= 1 } }
 
-    /// - Returns: Whether there was room for another answer to wait for.
+    /// - Returns: Whether another connection may wait for a response.
     mutating func beginHolding(_ user: UInt32) -> Bool {
         guard all.held < limits.held, byUser[user]?.held ?? 0 < limits.heldByUser else {
             return false
@@ -52,7 +53,7 @@ struct ConnectionCaps {
 
     mutating func endHolding(_ user: UInt32) { change(user) { $0.held -= 1 } }
 
-    /// - Returns: Whether there was room for these bytes; there always is for a user's only answer.
+    /// - Returns: Whether these bytes fit; a user's only response always fits.
     mutating func add(_ bytes: Int, _ user: UInt32) -> Bool {
         let own = byUser[user]?.bytes ?? 0
         guard own == 0 || (all.bytes + bytes <= limits.bytes && own + bytes <= limits.bytesByUser)

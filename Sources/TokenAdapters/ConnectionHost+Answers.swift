@@ -1,11 +1,11 @@
 internal import Dispatch
 internal import Glibc
 
-// What is sent, and how a connection ends.
+// Sending responses and closing connections.
 extension ConnectionHost {
-    /// On the queue: takes a place among those that wait for an answer.
+    /// On the queue: counts the connection among those that wait for a response.
     ///
-    /// - Returns: Whether there was room for it; there always is for who is exempt.
+    /// - Returns: Whether the limit allows it; always for exempt users.
     func hold(_ key: Key) -> Bool {
         dispatchPrecondition(condition: .onQueue(queue))
         guard let connection = connections[key] else { return false }
@@ -80,7 +80,7 @@ extension ConnectionHost {
         connection.letGo()
     }
 
-    /// Ticks only while a request or an answer is under way: an idle daemon sleeps.
+    /// Runs only while a request or a response is pending: an idle daemon sleeps.
     func tick() {
         guard !isTicking else { return }
         isTicking = true

@@ -2,21 +2,21 @@ internal import CLinux
 internal import Dispatch
 internal import Glibc
 
-/// The connections of one listening socket, without a thread for any of them: they wait as Dispatch
-/// sources of one serial queue, bounded by ``ConnectionCaps``.
+/// The connections of one listening socket, without a thread for each: they are Dispatch sources of
+/// one serial queue, limited by ``ConnectionCaps``.
 ///
-/// Every touch of a connection happens on `queue`: that, checked by dispatchPrecondition, is why
-/// `@unchecked Sendable` is true.
+/// All accesses to a connection happen on `queue`, which dispatchPrecondition checks; therefore
+/// `@unchecked Sendable` is correct.
 final class ConnectionHost: @unchecked Sendable {
-    /// What became of the bytes that came.
+    /// What a piece of a request led to.
     enum Progress {
         case wantsMore
-        /// The request is whole; ``answer(_:_:)`` follows, now or later.
+        /// The request is complete; ``answer(_:_:)`` follows, at once or later.
         case isWhole
-        /// Nothing to answer.
+        /// The connection needs no response.
         case isOver
     }
-    /// A number that is never used twice.
+    /// Identifies a connection; never reused.
     typealias Key = UInt64
     /// Called on the queue with each piece of a request.
     typealias Take = (ArraySlice<UInt8>) -> Progress
@@ -30,14 +30,15 @@ final class ConnectionHost: @unchecked Sendable {
     var connections: [Key: HostedConnection] = [:]
     private var lastKey: Key = 0
     var caps: ConnectionCaps
-    /// For a whole request, however it drips, and a whole answer, however slowly it is taken.
+    /// Limits for receiving a whole request and for sending a whole response, however slow the
+    /// client.
     let times: (request: DispatchTimeInterval, answer: DispatchTimeInterval)
     private let begin: (ConnectionHost, Key, Peer?) -> Take?
 
     /// Listens until ``stop()``, which closes the listener.
     ///
-    /// - Parameter begin: Called on the queue for each connection: what takes its request, or `nil`
-    ///   for one that needs none.
+    /// - Parameter begin: Called on the queue for each connection; returns the receiver of its
+    ///   request, or `nil` for a connection that needs none.
     init(
         _ label: String, listener: Int32, limits: ConnectionCaps.Limits,
         times: (request: DispatchTimeInterval, answer: DispatchTimeInterval),
@@ -63,33 +64,33 @@ final class ConnectionHost: @unchecked Sendable {
         ticks.cancel()
     }
 
-    /// Takes no more connections; those that are there are served to their end.
+    /// Accepts no more connections; existing ones are served to their end.
     func stop() {
         queue.async {
-            // A suspended source would not be cancelled to its end.
+            // A suspended source must be resumed, or its cancel handler never runs.
             self.source?.cancel()
             self.goOnAccepting()
             self.source = nil
         }
     }
 
-    /// How many have an answer to wait for or to take.
+    /// The number of connections that wait for a response or receive one.
     var heldCount: Int { queue.sync { connections.values.count { $0.phase != .receiving } } }
 
-    /// From any thread, once for each request. Given up when the peer has gone.
+    /// Call once for each request, from any thread. Dropped if the peer has disconnected.
     ///
     /// - Parameters:
-    ///   - refusal: Instead of bytes that there is no room for.
+    ///   - refusal: Sent instead if the limit has no room for `bytes`.
     func answer(_ key: Key, _ bytes: [UInt8], refusal: [UInt8] = []) {
         queue.async { self.send(bytes, refusal, key) }
     }
 
-    /// Ends it without an answer.
+    /// Closes the connection without a response.
     func end(_ key: Key) { queue.async { self.finish(key) } }
 
-    /// On the queue: the address that the peer is bound to, empty without one.
+    /// On the queue: the address that the peer's socket is bound to, empty if it is not bound.
     ///
-    /// - Returns: `nil` when the peer has gone.
+    /// - Returns: `nil` if the peer has disconnected.
     func address(_ key: Key) -> [UInt8]? {
         dispatchPrecondition(condition: .onQueue(queue))
         guard let connection = connections[key] else { return nil }
@@ -98,7 +99,7 @@ final class ConnectionHost: @unchecked Sendable {
         return length >= 0 ? Array(address.prefix(Int(length))) : nil
     }
 
-    /// On the queue, in `begin` or in a take: told once when the connection has ended.
+    /// On the queue, in `begin` or in a receiver: called once when the connection has ended.
     func whenEnded(_ key: Key, _ body: @escaping () -> Void) {
         dispatchPrecondition(condition: .onQueue(queue))
         connections[key]?.ended = body
@@ -111,7 +112,7 @@ extension ConnectionHost {
         for _ in 0..<64 {
             let descriptor = clinux_accept(listener)
             guard descriptor >= 0 else {
-                // Out of descriptors: the waiting connection would wake us again at once.
+                // Out of descriptors: the pending connection would wake this source again at once.
                 if errno == EMFILE || errno == ENFILE { pauseAccepting() }
                 return
             }
@@ -137,7 +138,7 @@ extension ConnectionHost {
     private func admit(_ descriptor: Int32) {
         var peer: Peer?
         var (pid, uid, gid) = (pid_t(0), uid_t(0), gid_t(0))
-        // A TCP socket says -1.
+        // A TCP socket gives -1.
         if clinux_peer_credentials(descriptor, &pid, &uid, &gid) == 0, uid != .max {
             peer = Peer(pid: pid, uid: uid, gid: gid)
         }
@@ -158,7 +159,7 @@ extension ConnectionHost {
         }
     }
 
-    /// One of them sent nothing whole for the longest time.
+    /// Closes the user's connection that has been incomplete for the longest time.
     private func endOldest(of user: UInt32) {
         let silent = connections.filter { _, connection in
             connection.phase == .receiving && !connection.isExempt && connection.user == user
@@ -198,14 +199,14 @@ extension ConnectionHost {
         if !connection.isExempt { caps.endReceiving(connection.user) }
     }
 
-    /// A client that only closed its sending side still waits; one that is gone does not, and its
-    /// place is free at once.
+    /// A client that only closed its sending side still waits for its response; a disconnected one
+    /// does not, and its place is released at once.
     private func lookForHangUp(_ key: Key, _ connection: HostedConnection) {
         var about = pollfd(fd: connection.descriptor, events: 0, revents: 0)
         if poll(&about, 1, 0) > 0, about.revents & Int16(POLLHUP | POLLERR) != 0 {
             return finish(key)
         }
-        // It would wake us again and again.
+        // The source would otherwise fire again and again.
         connection.reader?.cancel()
         connection.reader = nil
     }

@@ -3,8 +3,8 @@ internal import Synchronization
 internal import TokenCore
 internal import TokenEngine
 
-/// Root and the daemon's own user may do all, who can open the socket may read status; tokens
-/// and changes are for those named in `control.allow`.
+/// Root and the daemon's own user may do everything, any user who can open the socket may read the
+/// status; tokens and changes are for the users named in `control.allow`.
 final class ControlAccess: Sendable {
     private let policy: Mutex<ControlPolicy>
 
@@ -12,10 +12,10 @@ final class ControlAccess: Sendable {
 
     func update(_ new: ControlPolicy) { policy.withLock { $0 = new } }
 
-    /// Where names are looked up: name services may ask a network, and take their time.
+    /// Lanes for account look-ups: name services may use a network and take long.
     private let lookUps = Lanes("accounts", count: 4)
 
-    /// Calls `then` with the answer, at once where nothing need be looked up.
+    /// Calls `then` with the decision, at once if no look-up is needed.
     func whenAllowed(
         _ request: ControlRequest, to peer: Peer?, then: @escaping @Sendable (Bool) -> Void
     ) {

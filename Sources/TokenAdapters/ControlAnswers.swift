@@ -2,9 +2,9 @@ internal import TokenCore
 internal import TokenEngine
 
 extension HTTPResponse {
-    /// Its bytes are made by the socket's thread, not by the loop.
+    /// Renders on the socket's thread, not in the loop.
     ///
-    /// - Parameter format: Of metrics; any other answer has one form.
+    /// - Parameter format: Format of metrics; other responses have only one form.
     init(_ reply: ControlReply, _ format: MetricsFormat = .openMetrics) {
         if let metrics = reply.metrics {
             self.init(
@@ -12,7 +12,7 @@ extension HTTPResponse {
                 rendering: { Array(metrics.text(format).utf8) })
             return
         }
-        // RFC 9457, but for the health report, which says 503 in terms of its own.
+        // RFC 9457, except the health report, whose 503 has its own form.
         let isProblem = reply.status >= 400 && reply.body["title"] != nil
         self.init(
             reply.status,
@@ -21,12 +21,12 @@ extension HTTPResponse {
     }
 }
 
-/// Which of the two formats a client wants (RFC 9110 section 12.5.1).
+/// Chooses the metrics format that a client prefers (RFC 9110 section 12.5.1).
 enum MetricsNegotiation {
-    /// OpenMetrics, unless the other one is wanted more. One who wants neither gets OpenMetrics
-    /// too: it was the only one.
+    /// OpenMetrics, unless the client prefers the other one. A client that accepts neither also
+    /// gets OpenMetrics, which was the only format in earlier versions.
     ///
-    /// - Parameter accept: The header, `nil` where there is none.
+    /// - Parameter accept: The header, `nil` if it is missing.
     static func format(accept: String?) -> MetricsFormat {
         guard let accept else { return .openMetrics }
         let ranges = accept.utf8.split(separator: UInt8(ascii: ",")).compactMap { Range($0) }
@@ -35,7 +35,7 @@ enum MetricsNegotiation {
         return older > open ? .prometheus : .openMetrics
     }
 
-    /// The most specific range decides; of equally specific ones the best.
+    /// The most specific range decides; of equally specific ones the highest quality.
     private static func quality(of names: [String], among ranges: [Range]) -> Double {
         for name in names + ["*/*"] {
             let found = ranges.filter { $0.name.hasSameBytes(as: name) }.map(\.quality)
@@ -55,7 +55,7 @@ enum MetricsNegotiation {
             guard let name = parts.first, !name.isEmpty else { return nil }
             self.name = name
             for part in parts.dropFirst() where part.hasBytePrefix("q=") {
-                // What is no number is no wish.
+                // A quality that is not a number counts as 0.
                 let number = Double(String(decoding: part.utf8.dropFirst(2), as: UTF8.self))
                 quality = number.map { $0.isNaN ? 0 : min(1, max(0, $0)) } ?? 0
             }

@@ -10,7 +10,7 @@ public final class ControlServer: Sendable {
     public let path: String
     private let server: HTTPServer
     private let access: ControlAccess
-    /// Whose mode and group the socket has.
+    /// The mode and group that the socket has.
     private let placed: Mutex<ControlPolicy>
 
     /// Opens the socket and answers from then on.
@@ -51,10 +51,10 @@ public final class ControlServer: Sendable {
         }
     }
 
-    /// Who may do what, and who may connect at all, from now on.
+    /// Applies a new policy: permissions, and who may connect.
     ///
-    /// - Throws: When the socket cannot be given its mode or group; what is allowed to whom counts
-    ///   all the same, and the rest is tried again with the next configuration.
+    /// - Throws: When the socket's mode or group cannot be set; the permissions apply nevertheless,
+    ///   and the rest is retried with the next configuration.
     public func update(_ policy: ControlPolicy) throws(StorageFailure) {
         access.update(policy)
         let old = placed.withLock { $0 }
@@ -74,7 +74,7 @@ public final class ControlServer: Sendable {
     public func stop() { server.stop() }
 }
 
-/// The optional loopback listener: `/metrics`, `/healthz` and `/livez`, nothing else, for all who
+/// The optional loopback listener: only `/metrics`, `/healthz` and `/livez`, for every client that
 /// can reach it.
 public final class MetricsServer: Sendable {
     private struct Place: Equatable {
@@ -111,15 +111,15 @@ public final class MetricsServer: Sendable {
         }
     }
 
-    /// Another spelling may mean the same place.
+    /// Whether a text with another spelling means the same address.
     public func listens(on address: String) -> Bool { Place(address) == place }
 
     /// Accepts no connection any more; those that are open go on.
     public func stop() { server.stop() }
 }
 
-/// Questions that the loop answers at once, a few at a time for each user: one who asks without end
-/// must not stand in the loop's inbox before everything else.
+/// Limits requests that the loop answers at once to a few concurrent ones for each user: a client
+/// with endless requests must not fill the loop's inbox.
 private final class Questions: Sendable {
     static let shared = Questions()
     private let turnstile = Turnstile(places: 8, share: 2)
@@ -154,7 +154,7 @@ extension ControlRequest {
     }
 }
 
-/// Paths and methods.
+/// The paths and methods of the API.
 enum ControlRoute {
     enum Outcome {
         case success(ControlRequest)
@@ -215,7 +215,7 @@ enum ControlRoute {
         return .success(make(wait))
     }
 
-    /// Seconds, or a duration with its unit.
+    /// Parses seconds, or a duration with its unit.
     private static func duration(_ text: String) -> Duration? {
         if let seconds = Int64(text), seconds >= 0, seconds < 1 << 32 { return .seconds(seconds) }
         return parseDuration(text)

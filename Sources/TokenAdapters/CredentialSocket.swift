@@ -4,20 +4,20 @@ internal import Synchronization
 public import TokenCore
 public import TokenEngine
 
-/// Gives access tokens to units whose `LoadCredential=` names this socket (systemd.exec(5)).
+/// Serves access tokens to units whose `LoadCredential=` names this socket (systemd.exec(5)).
 ///
 /// The service manager connects as root from an address that names unit and credential, reads to
-/// the end, and starts the unit. It takes an empty answer for an empty credential: there is no way
-/// to say "none" (systemd issue 27373).
+/// the end, and starts the unit. It treats an empty response as an empty credential: the protocol
+/// cannot express an error (systemd issue 27373).
 public final class CredentialSocket: Sendable {
     /// Takes a request to the loop; its second argument is called once, with the reply.
     public typealias Submit =
         @Sendable (ControlRequest, @escaping @Sendable (ControlReply) -> Void) -> Void
 
-    /// Only root is served, who is exempt from all of them but the first two.
+    /// Only root is served, and root is exempt from all limits except the first two.
     private static let limits = ConnectionCaps.Limits(
         receiving: 64, receivingByUser: 16, held: 0, heldByUser: 0, bytes: 0, bytesByUser: 0)
-    /// Connections that wait for a token: each holds a descriptor, and no thread.
+    /// Maximum connections that wait for a token: each uses a descriptor, but no thread.
     private static let maximumWaiting = 500
 
     private struct Listening {
@@ -40,9 +40,9 @@ public final class CredentialSocket: Sendable {
         (self.journal, self.submit) = (journal, submit)
     }
 
-    /// Follows a configuration: the socket is there while some credential names a unit.
+    /// Applies a configuration: the socket exists while some credential names a unit.
     ///
-    /// - Throws: When it cannot be opened. Who may have what is followed all the same.
+    /// - Throws: When it cannot be opened. The new permissions apply nevertheless.
     public func apply(
         _ credentials: [CredentialConfiguration], path: String
     ) throws(StorageFailure) {
@@ -85,7 +85,7 @@ public final class CredentialSocket: Sendable {
         return Listening(path: path, place: place, host: host)
     }
 
-    // MARK: Who may have what
+    // MARK: Permissions
 
     private func admitted(
         _ address: [UInt8]?, _ peer: Peer?
@@ -121,8 +121,7 @@ public final class CredentialSocket: Sendable {
         return (wanted, entry)
     }
 
-    /// The unit that a service manager asks for. Only root's own can be believed: any user can
-    /// bind such an address.
+    /// The unit of the request. Only a root peer is trusted: any user can bind such an address.
     private func caller(_ address: [UInt8]?, _ peer: Peer) -> UnitCredential? {
         let (uid, pid) = (peer.uid, peer.pid)
         guard uid == 0 else {
@@ -131,7 +130,7 @@ public final class CredentialSocket: Sendable {
                 [HeaderField("UID", String(uid)), HeaderField("PID", String(pid))])
             return nil
         }
-        // One that has gone already is nobody to complain about.
+        // The peer has disconnected already.
         guard let address else { return nil }
         guard let wanted = UnitCredential(address: address) else {
             tell(
@@ -142,7 +141,7 @@ public final class CredentialSocket: Sendable {
         return wanted
     }
 
-    // MARK: The answer
+    // MARK: The response
 
     private func serve(
         _ host: ConnectionHost, _ key: ConnectionHost.Key, _ wanted: UnitCredential,
@@ -154,7 +153,7 @@ public final class CredentialSocket: Sendable {
         submit(request) { host.answer(key, self.answer($0, to: wanted, by: entry)) }
     }
 
-    /// Empty where there is nothing to give.
+    /// Empty if there is no token.
     private func answer(
         _ reply: ControlReply, to wanted: UnitCredential, by entry: UnitPolicy.Entry
     ) -> [UInt8] {
@@ -170,7 +169,7 @@ public final class CredentialSocket: Sendable {
             tell(.warning, "A unit got no token", about: wanted, fields)
             return []
         }
-        // A reload during the wait may have taken the right away.
+        // A reload during the wait may have revoked the permission.
         guard state.withLock({ $0.policy.entry(for: wanted) == entry }) else {
             tell(
                 .notice, "A unit got no token: the configuration changed meanwhile", about: wanted,
@@ -186,7 +185,7 @@ public final class CredentialSocket: Sendable {
         return bytes
     }
 
-    // MARK: What the journal hears
+    // MARK: Journal entries
 
     private func tell(
         _ level: LogLevel, _ message: String, about wanted: UnitCredential,
@@ -206,7 +205,7 @@ public final class CredentialSocket: Sendable {
     }
 }
 
-/// Has the same said once in ten minutes, and no more than so many different things.
+/// Limits equal journal entries to one in ten minutes, and the number of different ones.
 struct NoticeLimit {
     private static let pause: Duration = .seconds(600)
     private static let maximum = 100

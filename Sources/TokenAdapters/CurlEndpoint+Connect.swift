@@ -7,7 +7,7 @@ extension CurlEndpoint {
     /// As ``TokenEndpoint`` says, by a transfer that libcurl ends after the connection
     /// (`CURLOPT_CONNECT_ONLY`).
     public func connect(_ request: WireRequest) async -> ConnectionOutcome {
-        // Names are resolved before there is a transfer that could tell.
+        // Name resolution happens before there is a transfer that could report its stage.
         let stage = LastStage()
         var request = request
         request.connectionEnded = { stage.store($0) }
@@ -15,7 +15,7 @@ extension CurlEndpoint {
         return .failed(stage.load(), cause)
     }
 
-    /// The stage that was told last.
+    /// The stage that was reported last.
     private final class LastStage: Sendable {
         private let stage = Mutex(ConnectionOutcome.Stage.name)
         func store(_ new: ConnectionOutcome.Stage) { stage.withLock { $0 = new } }
@@ -26,15 +26,15 @@ extension CurlEndpoint {
 extension WireRequest {
     var isConnectionOnly: Bool { connectionEnded != nil }
 
-    /// Has libcurl stop where the connection stands, if no more is wanted.
+    /// Makes libcurl stop after connecting, if only a connection is wanted.
     func limit(_ handle: UnsafeMutableRawPointer) {
         guard isConnectionOnly else { return }
         ccurl_set_long(handle, CURLOPT_CONNECT_ONLY, 1)
-        // It asks before it sends, and here nothing will be sent.
+        // The callback would announce the sending, and nothing is sent here.
         ccurl_set_prereq_callback(handle, nil)
     }
 
-    /// How such a transfer ended; over a connection that stands no server has said anything.
+    /// The outcome of such a transfer; no server has sent a response on a bare connection.
     func result(_ code: CURLcode, or failure: WireResult) -> WireResult {
         connectionEnded?(ConnectionOutcome.Stage(code))
         return code == CURLE_OK ? .answered(RawAnswer(status: 0, body: [])) : failure
@@ -42,7 +42,7 @@ extension WireRequest {
 }
 
 extension ConnectionOutcome.Stage {
-    /// What a transfer was at when it failed.
+    /// The stage at which a transfer failed.
     init(_ code: CURLcode) {
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: self = .name

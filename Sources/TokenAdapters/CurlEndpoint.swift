@@ -5,8 +5,8 @@ internal import Glibc
 internal import TokenCore
 public import TokenEngine
 
-/// libcurl's multi interface on one serial queue (measured beside the alternatives: least CPU,
-/// smallest build; TLS comes from the distribution's own packages).
+/// libcurl's multi interface on one serial queue (of the alternatives measured: least CPU time,
+/// smallest build; TLS comes from the distribution's packages).
 ///
 /// Every touch of libcurl happens on `queue`: that, checked by dispatchPrecondition, is why
 /// `@unchecked Sendable` is true. Each transfer has a connection of its own: on a reused one
@@ -21,11 +21,11 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
     private var transfers: [UnsafeMutableRawPointer: CurlTransfer] = [:]
     private let resolver = NameResolver()
 
-    /// - Parameter base: The directory of the configuration file; relative paths of certificates
-    ///   start there.
+    /// - Parameter base: The directory of the configuration file, for relative paths of
+    ///   certificates.
     public init(base: String) {
         self.base = base
-        // Once for the process; libcurl counts (curl_global_init(3)).
+        // Once for the process; libcurl counts the calls (curl_global_init(3)).
         curl_global_init(Int(CURL_GLOBAL_DEFAULT))
         guard let multi = curl_multi_init() else {
             fatalError("curl_multi_init: out of memory at start")
@@ -112,10 +112,10 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
         }
     }
 
-    /// The time of a transfer is up. What has come by now is read first: the process may have been
-    /// stopped, and a rotated refresh token must not be thrown away for that.
+    /// Handles the time-out of a transfer. Data that has arrived by now is read first: the process
+    /// may have been stopped, and a rotated refresh token must not be lost because of that.
     ///
-    /// - Parameter address: Of its handle.
+    /// - Parameter address: The address of its handle.
     private func expire(_ address: UInt) {
         dispatchPrecondition(condition: .onQueue(queue))
         guard let handle = UnsafeMutableRawPointer(bitPattern: address) else { return }
@@ -165,8 +165,8 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
 
 /// Dispatch sources for one of libcurl's sockets.
 ///
-/// They watch a duplicate: libcurl closes its own descriptor right after it says "remove", and a
-/// source that is still being cancelled would then watch whatever gets that number next.
+/// They watch a duplicate: libcurl closes its own descriptor right after it reports "remove", and a
+/// source that is still being cancelled would then watch the next file with that number.
 private final class WatchedSocket {
     private let socket: Int32
     private var reader: (any DispatchSourceRead)?
@@ -203,7 +203,7 @@ private final class WatchedSocket {
         source.activate()
     }
 
-    /// Without a descriptor to spare the transfer runs into its own timeout, as a failure.
+    /// Without a free descriptor the transfer fails by its own time-out.
     private func duplicate() -> Int32? {
         let copy = clinux_duplicate(socket)
         return copy >= 0 ? copy : nil

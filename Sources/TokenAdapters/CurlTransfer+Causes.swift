@@ -3,8 +3,8 @@ internal import Glibc
 internal import TokenCore
 internal import TokenEngine
 
-// From what libcurl and OpenSSL say to a cause. Their texts may quote what a server sent: they are
-// looked at, and never shown.
+// Maps errors of libcurl and OpenSSL to causes. Their texts may quote what a server sent: they are
+// compared, and never shown.
 extension CurlTransfer {
     /// Why nothing was sent.
     func fault(_ code: CURLcode, _ words: ErrorWords.Failure?) -> WireFault {
@@ -39,10 +39,11 @@ extension CurlTransfer {
         return WireFault(Cause(.transferFailed, facts))
     }
 
-    /// Why there is no answer to what was sent.
+    /// Why a sent request has no response.
     func loss(_ code: CURLcode, _ words: ErrorWords.Failure?) -> WireFault {
         var facts = self.facts
-        // TLS 1.3 asks for a certificate when the client has sent already (RFC 8446 section 4.4.2).
+        // In TLS 1.3 a server can request a certificate after the client has sent data (RFC 8446
+        // section 4.4.2).
         if let words, words == .certificateWanted { return WireFault(Cause(words.kind, facts)) }
         switch code {
         case CURLE_OPERATION_TIMEDOUT: facts.detail = "no answer in time"
@@ -60,13 +61,13 @@ extension CurlTransfer {
         return facts
     }
 
-    // MARK: the proxy
+    // MARK: Proxy
 
     private var proxy: String? {
         EndpointURL.isLoopback(request.request.url) ? nil : request.proxy
     }
 
-    /// The certificate in question is the proxy's own.
+    /// Whether the rejected certificate is the proxy's own.
     private var isAtSecureProxy: Bool {
         guard let proxy, proxy.hasBytePrefix("https:") else { return false }
         var status = 0
@@ -74,7 +75,7 @@ extension CurlTransfer {
         return status == 0
     }
 
-    /// `nil` where no proxy is asked, or where it did what it should.
+    /// `nil` without a proxy, or when the proxy worked.
     private func proxyCause(_ code: CURLcode) -> Cause? {
         guard let proxy else { return nil }
         var facts = CauseFacts(key: "proxy")
@@ -100,13 +101,13 @@ extension CurlTransfer {
         }
     }
 
-    // MARK: certificates
+    // MARK: Certificates
 
     private func untrusted(_ facts: CauseFacts, _ words: ErrorWords.Failure?) -> WireFault {
         var facts = facts
         var seen = verification.objection
         if seen.error == 0 {
-            // libcurl leaves 1 there when only the name does not fit.
+            // libcurl returns 1 here when only the name does not match.
             var result = 0
             ccurl_get_long(handle, CURLINFO_SSL_VERIFYRESULT, &result)
             seen.error = result > 1 ? Int32(clamping: result) : 0
@@ -115,7 +116,7 @@ extension CurlTransfer {
             WireFault(Cause(kind, facts), subject: subject.map { PeerText($0) })
         }
         let isOfIssuer = seen.depth > 0
-        // Results of X509_verify_cert(3) that people meet (openssl/x509_vfy.h).
+        // Common results of X509_verify_cert(3) (openssl/x509_vfy.h).
         switch seen.error {
         case 9:
             facts.date = seen.begin
@@ -131,7 +132,7 @@ extension CurlTransfer {
             return fault(.certificateIssuerUnknown, subject: seen.issuer)
         case 23: return fault(.certificateRevoked)
         case 66, 67, 68: return fault(.tlsWeakKey)
-        // OpenSSL has nothing against it: libcurl compares the names by itself.
+        // OpenSSL reports no error: libcurl compares the names itself.
         case 0, 62: return fault(.certificateForOtherHost, subject: seen.subject)
         default:
             facts.detail = "X.509 error \(seen.error)"

@@ -5,22 +5,22 @@ internal import TokenEngine
 /// One request on its own connection, from its options to its result.
 final class CurlTransfer {
     static let maximumHeaderBytes = 16 * 1024
-    /// One byte more than is kept tells that there was more.
+    /// One byte more than is kept shows that the body was longer.
     static let maximumBodyBytes = SlotLayout.maximumBody + 1
 
     let handle: UnsafeMutableRawPointer
     /// Its connection, while libcurl waits for it.
     var socket: Int32?
-    /// Ends it when its time is up.
+    /// Ends the transfer when its time is up.
     var expiry: Alarm?
     private(set) var sockets = RequestSockets()
     private let end: ContinuousClock.Instant
     private let done: (WireResult) -> Void
-    /// Where relative paths start.
+    /// The directory for relative paths.
     private let base: String
     let request: WireRequest
-    /// What OpenSSL says of the server's certificates, and libcurl's words for a failure; both are
-    /// written while the handle lives.
+    /// OpenSSL's errors about the server's certificates, and libcurl's error text; both are written
+    /// while the handle exists.
     let verification = CertificateVerification()
     private let errorWords = ErrorWords()
     private var headerList: UnsafeMutablePointer<curl_slist>?
@@ -29,8 +29,8 @@ final class CurlTransfer {
     private var headers: [HeaderField] = []
     private var headerBytes = 0
     private var isOverLimit = false
-    /// Connection and TLS stand, and the request goes out with the next call: from here on it may
-    /// have been carried out.
+    /// Connection and TLS are established, and the request is sent with the next call: from here on
+    /// the server may have processed it.
     private(set) var isSent = false
     private var hadTrailersOrBody = false
 
@@ -70,8 +70,8 @@ final class CurlTransfer {
         set(CURLOPT_FRESH_CONNECT, 1)
         set(CURLOPT_FORBID_REUSE, 1)
         set(CURLOPT_PATH_AS_IS, 1)
-        // "" also stops libcurl from reading the environment's proxy variables. What leads to this
-        // host's loopback goes there and nowhere else: it may be plain http.
+        // "" also stops libcurl from reading the environment's proxy variables. A request to this
+        // host's loopback must not use a proxy: it may be plain http.
         let proxy = EndpointURL.isLoopback(rendered.url) ? "" : request.proxy ?? ""
         set(CURLOPT_PROXY, proxy)
         set(CURLOPT_NOPROXY, proxy.isEmpty ? "*" : "")
@@ -83,11 +83,11 @@ final class CurlTransfer {
             fields.append(HeaderField(name, value))
         }
         for field in fields {
-            // libcurl's spelling of a header without a value.
+            // libcurl's notation of a header with an empty value.
             let line = field.value.isEmpty ? "\(field.name);" : "\(field.name): \(field.value)"
             headerList = curl_slist_append(headerList, line)
         }
-        // A name without a value keeps libcurl from adding its own.
+        // A name without a value prevents libcurl from adding its own header.
         headerList = curl_slist_append(headerList, "Expect:")
         if !fields.contains(where: { $0.name.lowercased() == "content-type" }) {
             headerList = curl_slist_append(headerList, "Content-Type:")
@@ -98,7 +98,7 @@ final class CurlTransfer {
             set(CURLOPT_POSTFIELDSIZE, body.count)
             body.withUnsafeBytes { bytes in
                 let start = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
-                // An empty array has no address, and NULL would make libcurl read standard input.
+                // An empty array has no address, and with NULL libcurl would read standard input.
                 if let start {
                     ccurl_set_pointer(handle, CURLOPT_COPYPOSTFIELDS, start)
                 } else {
@@ -109,19 +109,19 @@ final class CurlTransfer {
         }
     }
 
-    /// libcurl asks no name server: that would be a thread that its queue may have to wait for.
+    /// libcurl must not resolve names: its queue could have to wait for the resolver's thread.
     private func setAddresses(_ addresses: [HostAddresses]) {
         for entry in addresses { addressList = curl_slist_append(addressList, entry.entry) }
         ccurl_set_pointer(handle, CURLOPT_RESOLVE, addressList)
-        // Should it ask all the same, for a name that is spelled otherwise, it does not wait.
+        // Prevents waiting if it does resolve a name, because of a different spelling.
         set(CURLOPT_QUICK_EXIT, 1)
     }
 
     private func setLimits() {
         let milliseconds = { (duration: Duration) in Int(duration.nanoseconds / 1_000_000) }
         set(CURLOPT_NOSIGNAL, 1)
-        // The whole is timed by the endpoint: libcurl would give up before it has read what came
-        // while the process was stopped.
+        // The endpoint limits the whole time: libcurl would give up before it reads the data that
+        // arrived while the process was stopped.
         set(CURLOPT_CONNECTTIMEOUT_MS, max(1, milliseconds(request.connectTimeout)))
         set(CURLOPT_HTTP_CONTENT_DECODING, 0)
     }
@@ -131,23 +131,23 @@ final class CurlTransfer {
         set(CURLOPT_SSL_VERIFYPEER, 1)
         set(CURLOPT_SSL_VERIFYHOST, 2)
         verification.watch(handle)
-        // With Debian's CApath libcurl cannot keep the store between connections: 20 ms of CPU
-        // for each instead of 0.5.
+        // With Debian's CApath libcurl cannot keep the certificate store between connections: 20 ms
+        // of CPU time for each instead of 0.5.
         set(CURLOPT_CAPATH, nil)
         if let file = request.caFile { set(CURLOPT_CAINFO, absolute(file)) }
-        // The store that libcurl keeps may be no older than its file: authorities change without
-        // a restart (curl keeps it for a day).
+        // The store that libcurl caches must not be older than its file, because CA bundles change
+        // without a restart (curl keeps it for a day).
         let seconds = authorityFile.map { authorities.secondsUnchanged($0) } ?? 0
         set(CURLOPT_CA_CACHE_TIMEOUT, seconds)
         if let client = request.request.certificate {
             setPEM(CURLOPT_SSLCERT, CURLOPT_SSLCERT_BLOB, client.certificate)
             setPEM(CURLOPT_SSLKEY, CURLOPT_SSLKEY_BLOB, client.privateKey)
-            // Without one OpenSSL would ask for an encrypted key's passphrase on the terminal.
+            // Without a passphrase OpenSSL would prompt for one on the terminal.
             set(CURLOPT_KEYPASSWD, "")
         }
     }
 
-    /// Ours, or the one that libcurl was built with.
+    /// The configured file, or the default of the libcurl build.
     var authorityFile: String? {
         if let file = request.caFile { return absolute(file) }
         var path: UnsafeMutableRawPointer?
@@ -163,7 +163,7 @@ final class CurlTransfer {
 
     static func isPEM(_ text: String) -> Bool { text.contains("-----BEGIN") }
 
-    /// A path, or the PEM text itself; either is read anew for every connection.
+    /// A path or the PEM text itself; read again for every connection.
     private func setPEM(_ fileOption: CURLoption, _ blobOption: CURLoption, _ pem: Secret) {
         let text = pem.reveal()
         guard Self.isPEM(text) else { return set(fileOption, absolute(text)) }
@@ -228,7 +228,7 @@ final class CurlTransfer {
             return 0
         }
         if hadTrailersOrBody { return bytes.count }
-        // The head of an interim answer (100, 103) is followed by another one.
+        // The head of an interim response (100, 103) is followed by another one.
         if bytes.starts(with: "HTTP/".utf8) { headers = [] }
         if let field = HeaderField(line: bytes) { headers.append(field) }
         return bytes.count
@@ -244,7 +244,7 @@ final class CurlTransfer {
         let failure = WireResult.notSent(fault(code, errorWords.failure))
         if request.isConnectionOnly { return done(request.result(code, or: failure)) }
         guard isSent else {
-            // Files that cannot be used are tried again soon too: they may be changing just now.
+            // Unreadable files are also retried soon: they may be in the middle of a change.
             return done(failure)
         }
         guard status >= 200 else {

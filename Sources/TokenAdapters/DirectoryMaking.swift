@@ -1,7 +1,7 @@
 internal import Glibc
 internal import TokenEngine
 
-/// `mkdir -p`; the last directory gets `mode`, whatever the umask.
+/// `mkdir -p`; the last directory gets `mode`, regardless of the umask.
 func makeDirectories(_ path: String, mode: mode_t) throws(StorageFailure) {
     if access(path, F_OK) == 0 { return }
     if let slash = path.lastIndex(of: "/"), slash != path.startIndex {

@@ -1,8 +1,8 @@
 internal import CCurl
 internal import TokenCore
 
-/// libcurl's words for what went wrong (CURLOPT_ERRORBUFFER): OpenSSL's own, where its number is
-/// all the same.
+/// libcurl's error text (CURLOPT_ERRORBUFFER): it contains OpenSSL's text where the error code is
+/// the same for all causes.
 final class ErrorWords {
     let buffer: UnsafeMutablePointer<CChar>
 
@@ -13,11 +13,11 @@ final class ErrorWords {
 
     deinit { buffer.deallocate() }
 
-    /// What they say, from a closed list. The words are compared, and never shown.
+    /// The recognised texts, as a closed list. The text is compared, and never shown.
     enum Failure: CaseIterable {
         case tooOld, noRenegotiation, weakKey, notTLS, certificateWanted, refused
 
-        /// Reasons of OpenSSL (openssl/sslerr.h), as ERR_error_string(3) spells them.
+        /// Reason texts of OpenSSL (openssl/sslerr.h), as ERR_error_string(3) returns them.
         fileprivate var reasons: [String] {
             switch self {
             case .tooOld:

@@ -1,16 +1,16 @@
 public import TokenCore
 
-/// A request to one of our own little servers.
+/// A request to one of the daemon's own HTTP servers.
 public struct HTTPRequest: Sendable {
     /// Such as `GET`, as it was sent (RFC 9110 section 9).
     public var method: String
-    /// Without the query, percent-encoding left as it is: our paths need none.
+    /// Without the query, still percent-encoded: the paths need no encoding.
     public var path: String
     /// The fields of the query, as they were sent; of a name that stands twice the last one counts.
     public var query: [String: String]
-    /// What stands behind the `?`, as it came.
+    /// The text after `?`, as received.
     public var queryText = ""
-    /// Names in lower case.
+    /// With names in lower case.
     public var headers: [String: String]
     /// As many bytes as `Content-Length` said.
     public var body: [UInt8]
@@ -22,9 +22,9 @@ public struct HTTPResponse: Sendable {
     public var status: Int
     /// The value of `Content-Type`.
     public var contentType: String
-    /// Makes the body; called once, by the connection, not by the handler.
+    /// Renders the body; called once, by the connection, not by the handler.
     private let rendering: @Sendable () -> [UInt8]
-    /// Further ones.
+    /// Additional headers.
     public var headers: [HeaderField] = []
 
     /// A response whose body is there already.
@@ -39,7 +39,7 @@ public struct HTTPResponse: Sendable {
         (self.status, self.contentType, self.rendering) = (status, contentType, rendering)
     }
 
-    /// HTTP/1.1, one answer a connection.
+    /// HTTP/1.1, one response for each connection.
     var bytes: [UInt8] {
         let reasons = [
             200: "OK", 201: "Created", 202: "Accepted", 303: "See Other",
@@ -65,7 +65,7 @@ public struct HTTPResponse: Sendable {
     }
 }
 
-/// Collects one request from what arrives, within bounds.
+/// Collects one request from received pieces, within limits.
 struct HTTPRequestParser {
     static let maximumHead = 16 * 1024
     static let maximumBody = 128 * 1024
@@ -78,9 +78,10 @@ struct HTTPRequestParser {
     }
 
     private var bytes: [UInt8] = []
-    /// Where the search for the head's end goes on: one that drips must not cost its square.
+    /// Where the search for the end of the head continues: otherwise a slow client would cause
+    /// quadratic work.
     private var searched = 0
-    /// The head, once it is there, and what the whole message will have.
+    /// The head, once it is complete, and the size of the whole message.
     private var head: (request: HTTPRequest, end: Int, size: Int)?
 
     mutating func take(_ more: some Sequence<UInt8>) -> Progress {
@@ -98,7 +99,7 @@ struct HTTPRequestParser {
         return .complete(request)
     }
 
-    /// - Returns: The status to refuse it with.
+    /// - Returns: The status of a refusal; `nil` if the head is valid.
     private mutating func readHead(_ end: Int) -> Int? {
         guard let request = Self.request(bytes[..<end]) else { return 400 }
         if request.headers["transfer-encoding"] != nil { return 400 }
@@ -125,14 +126,14 @@ struct HTTPRequestParser {
         var lines = head.linesEndingInCRLF[...]
         guard let first = lines.popFirst() else { return nil }
         let words = first.split(separator: 0x20)
-        // Bytes that are not ASCII are percent-encoded in a target (RFC 9112 section 3.2).
+        // A request target is ASCII; other bytes are percent-encoded (RFC 9112 section 3.2).
         guard words.count == 3, first.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }),
             words[2].starts(with: "HTTP/1.".utf8), words[1].first == UInt8(ascii: "/")
         else { return nil }
         var headers: [String: String] = [:]
         for line in lines {
             guard let field = HeaderField(line: line) else { return nil }
-            // Two lengths, or any header twice, is not worth understanding.
+            // Two lengths, or any repeated header, are refused.
             let name = field.name.asciiLowercased
             guard headers.updateValue(field.value, forKey: name) == nil else { return nil }
         }
@@ -150,7 +151,7 @@ struct HTTPRequestParser {
 }
 
 extension HTTPRequest {
-    /// Members of a query, percent-encoding left as it is.
+    /// Members of a query, still percent-encoded.
     static func query(_ text: String) -> [String: String] {
         var query: [String: String] = [:]
         for pair in text.utf8.split(separator: UInt8(ascii: "&")) {
@@ -166,8 +167,8 @@ extension HTTPRequest {
 extension HeaderField {
     /// A line `name: value` of a message (RFC 9112 section 5).
     ///
-    /// `nil` unless the name is a token (RFC 9110 section 5.6.2), which is ASCII. The value is
-    /// whatever UTF-8 stands there, without blanks and tabs around it.
+    /// `nil` unless the name is a token (RFC 9110 section 5.6.2), which is ASCII. The value is any
+    /// UTF-8 text, without surrounding blanks and tabs.
     init?(line: some BidirectionalCollection<UInt8>) {
         guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon != line.startIndex,
             line[..<colon].allSatisfy(Self.isTokenByte),
@@ -186,7 +187,7 @@ extension HeaderField {
 }
 
 extension ArraySlice<UInt8> {
-    /// What stands between CR LF and CR LF, and before the first and behind the last.
+    /// The parts between CR LF sequences, including those before the first and after the last.
     fileprivate var linesEndingInCRLF: [ArraySlice<UInt8>] {
         var lines: [ArraySlice<UInt8>] = []
         var start = startIndex

@@ -5,7 +5,7 @@ internal import Synchronization
 internal import TokenCore
 public import TokenEngine
 
-/// Who is at the other end of a Unix socket (SO_PEERCRED).
+/// The process at the other end of a Unix socket (SO_PEERCRED).
 public struct Peer: Sendable, Equatable {
     /// The process that connected; it may have ended since.
     public var pid: Int32
@@ -15,16 +15,18 @@ public struct Peer: Sendable, Equatable {
     public var gid: UInt32
 }
 
-/// A small HTTP/1.1 server on a Unix or loopback socket: one request a connection, everything
-/// bounded, no thread for a client that waits. Answers may come later, from another thread.
+/// A small HTTP/1.1 server on a Unix or loopback socket: one request for each connection, all
+/// resources limited, no thread for a waiting client. A response may come later, from another
+/// thread.
 public final class HTTPServer: Sendable {
     /// Answers one request; the last argument is called once, from any thread. The peer is `nil` on
     /// the loopback.
     public typealias Handler =
         @Sendable (HTTPRequest, Peer?, @escaping @Sendable (HTTPResponse) -> Void) -> Void
 
-    /// Forty units may start together and wait for one token; they are root's, and exempt. On the
-    /// loopback, where everybody is one user, few: an answer that is not taken holds its bytes.
+    /// Forty units may start together and wait for one token; they connect as root, which is
+    /// exempt. On the loopback all clients count as one user, with few connections: a response that
+    /// is not read occupies memory.
     private static let limits = (
         unix: ConnectionCaps.Limits(
             receiving: 64, receivingByUser: 16, held: 512, heldByUser: 128, bytes: 64 << 20,
@@ -36,8 +38,8 @@ public final class HTTPServer: Sendable {
     private static let times = (
         request: DispatchTimeInterval.seconds(5), answer: DispatchTimeInterval.seconds(10)
     )
-    /// Where answers become bytes: a status of ten thousand credentials is no work for the loop,
-    /// nor for a queue that others wait for.
+    /// Where responses are rendered: a status of ten thousand credentials must not block the loop,
+    /// nor a queue that others wait for.
     private static let rendering = Lanes("answers", count: 4)
 
     private let host: ConnectionHost
@@ -94,7 +96,7 @@ public final class HTTPServer: Sendable {
         return HTTPResponse(.problem(status, what.0, remedy: what.1)).bytes
     }
 
-    /// Listens on a Unix socket, which gets its mode and group before a client can connect.
+    /// Listens on a Unix socket, which has its mode and group before a client can connect.
     public static func unix(
         path: String, mode: UInt32, group: String?, handler: @escaping Handler
     ) throws(StorageFailure) -> HTTPServer {
@@ -104,7 +106,7 @@ public final class HTTPServer: Sendable {
     }
 
     /// Listens on 127.0.0.1, or on ::1.
-    /// - Parameter port: 0 for any free one.
+    /// - Parameter port: 0 for any free port.
     public static func loopback(
         port: UInt16, isIPv6: Bool = false, handler: @escaping Handler
     ) throws(StorageFailure) -> HTTPServer {
@@ -132,7 +134,7 @@ public final class HTTPServer: Sendable {
     }
 
     private static func bindLoopback(_ listener: Int32, port: UInt16, isIPv6: Bool) -> UInt16? {
-        // Ports stand at the same place in both address families.
+        // The port is at the same offset in both address families.
         var address = sockaddr_in6()
         var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
         address.sin6_port = port.bigEndian
@@ -153,20 +155,20 @@ public final class HTTPServer: Sendable {
         return isBound ? UInt16(bigEndian: address.sin6_port) : nil
     }
 
-    /// Takes no more requests; a Unix socket loses its name.
+    /// Accepts no more requests; a Unix socket is unlinked.
     public func stop() {
         host.stop()
         place?.remove()
     }
 
-    /// Who may connect to a Unix socket from now on.
+    /// Changes who may connect to a Unix socket.
     ///
-    /// - Returns: Whether the kernel agreed; errno says why not.
+    /// - Returns: Whether the kernel accepted it; errno has the reason.
     func setAccess(mode: UInt32, group: String?, isTakenBack: Bool) -> Bool {
         place?.setAccess(mode: mode, group: group, isTakenBack: isTakenBack) ?? true
     }
 
-    /// Waits until every answer given so far is sent, at most so long: the process may end then.
+    /// Waits until all pending responses are sent, at most this long: the process may end then.
     public func finishAnswers(within limit: DispatchTimeInterval = .seconds(2)) {
         let end = DispatchTime.now() + limit
         while DispatchTime.now() < end, host.heldCount > 0 { usleep(5_000) }
@@ -174,9 +176,9 @@ public final class HTTPServer: Sendable {
 }
 
 extension HTTPRequest {
-    /// A page of any other name that leads to this machine (DNS rebinding) may not ask.
+    /// Refuses a page whose own name resolves to this machine (DNS rebinding).
     var isForLoopback: Bool {
-        // HTTP/1.0 knows no Host; every browser sends one (RFC 9112 section 3.2).
+        // HTTP/1.0 has no Host; every browser sends one (RFC 9112 section 3.2).
         guard let host = headers["host"] else { return true }
         return EndpointURL.isLoopback("http://\(host)/")
     }

@@ -2,16 +2,17 @@ public import TokenCore
 public import TokenEngine
 
 /// Runs `on_change` programs with an empty environment plus `EVERTOKEN_CREDENTIAL`,
-/// `EVERTOKEN_PROVIDER`, `EVERTOKEN_EXPIRES_AT`, `EVERTOKEN_FILES` and `EVERTOKEN_RUN`; no token is
-/// handed over. Whatever a program started ends with it.
+/// `EVERTOKEN_PROVIDER`, `EVERTOKEN_EXPIRES_AT`, `EVERTOKEN_FILES` and `EVERTOKEN_RUN`, without the
+/// token. Its child processes end with the program.
 ///
-/// One credential's run one after the other; four of one program and sixteen over all run at once:
-/// a thousand credentials that change together must not be a thousand processes.
+/// The programs of one credential run one after the other; four of one program and sixteen in total
+/// run concurrently, so that a thousand credentials that change together do not start a thousand
+/// processes.
 public struct HookProcesses: HookRunner {
     private let journal: any Journal
     private let tokenDirectory: String
     private let lanes = Lanes("hooks", count: 16)
-    /// A program that is slower than its tokens change falls behind by so many at most.
+    /// A program that is slower than its tokens change has at most this many runs queued.
     private static let mostWaiting = 8
 
     /// - Parameter tokenDirectory: What relative paths of outputs count from, for
@@ -27,7 +28,7 @@ public struct HookProcesses: HookRunner {
     ) {
         let environment = environment(token, paths)
         let name = token.credential
-        // Each by its own program's share; those of one credential keep their order.
+        // Each run counts for its own program; those of one credential keep their order.
         for run in runs {
             let isAnySkipped = lanes.start(
                 key: name, holder: run.hook.arguments[0],
@@ -52,7 +53,7 @@ public struct HookProcesses: HookRunner {
         return environment
     }
 
-    /// - Returns: What went wrong.
+    /// - Returns: What went wrong; `nil` after a success.
     private static func run(_ hook: HookSpecification, _ environment: [String]) -> String? {
         let digits = SystemRandom().bytes(8).flatMap { [$0 >> 4, $0 & 15] }
             .map { String($0, radix: 16) }

@@ -1,29 +1,30 @@
 internal import TokenCore
 internal import TokenEngine
 
-/// A host whose addresses a request needs before it can go out.
+/// A host that must be resolved before a request can be sent.
 struct HostToResolve: Sendable, Equatable {
     var name: String
     var port: UInt16
     var isProxy = false
 
-    /// None for an address, and for this host's own names, which libcurl knows.
+    /// Empty for an IP address, and for this host's own names, which libcurl knows.
     static func hosts(of request: WireRequest) -> [HostToResolve] {
         let url = request.request.url
         guard let target = HostToResolve(url: url, standardPort: nil) else { return [] }
         guard let proxy = request.proxy, !EndpointURL.isLoopback(url) else {
             return [target].filter(\.isNamed)
         }
-        // curl_easy_setopt(3), CURLOPT_PROXY: 1080 unless the URL says, 443 for https.
+        // curl_easy_setopt(3), CURLOPT_PROXY: port 1080 unless the URL has one, 443 for https.
         var first = HostToResolve(
             url: proxy, standardPort: proxy.hasBytePrefix("https:") ? 443 : 1080)
         first?.isProxy = true
-        // This kind alone is told addresses; the others look the target up themselves.
+        // Only a proxy of this kind is sent addresses; the others resolve the target themselves.
         let isTold = proxy.hasBytePrefix("socks5://")
         return ([first].compactMap { $0 } + (isTold ? [target] : [])).filter(\.isNamed)
     }
 
-    /// - Parameter standardPort: Where the URL names none; `nil` for its scheme's own.
+    /// - Parameter standardPort: Used if the URL names none; `nil` for the standard port of its
+    ///   scheme.
     init?(url: String, standardPort: UInt16?) {
         guard let scheme = url.firstRange(of: "://") else { return nil }
         let authority = url[scheme.upperBound...].prefix { !"/?#".contains($0) }
@@ -57,11 +58,11 @@ struct HostToResolve: Sendable, Equatable {
     }
 }
 
-/// What the resolver found.
+/// The addresses that the resolver found.
 struct HostAddresses: Sendable {
     var host: HostToResolve
     var addresses: [String]
 
-    /// As CURLOPT_RESOLVE has it; `+` lets libcurl forget it again.
+    /// The format of CURLOPT_RESOLVE; with `+` the entry can expire.
     var entry: String { "+\(host.name):\(host.port):\(addresses.joined(separator: ","))" }
 }

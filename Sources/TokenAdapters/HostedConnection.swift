@@ -1,8 +1,8 @@
 internal import Dispatch
 internal import Glibc
 
-/// One connection of a ``ConnectionHost``: what came of its request, what is left of its answer.
-/// Touched on the host's queue only.
+/// One connection of a ``ConnectionHost``: the state of its request and the rest of its response.
+/// Used only on the host's queue.
 final class HostedConnection {
     enum Phase { case receiving, waiting, sending }
 
@@ -11,21 +11,22 @@ final class HostedConnection {
     let isExempt: Bool
     var phase = Phase.receiving
     var take: ConnectionHost.Take?
-    /// Called once when it has ended, whoever ended it.
+    /// Called once when the connection has ended, on either side.
     var ended: (() -> Void)?
     var deadline: DispatchTime?
     var outgoing: [UInt8] = []
     var sent = 0
     var reader: (any DispatchSourceRead)?
     var writer: (any DispatchSourceWrite)?
-    /// Its sources that are not cancelled to the end, and itself: the last one closes.
+    /// The number of its sources that are not completely cancelled, plus one for itself: the last
+    /// one closes the descriptor.
     var users = 1
 
     init(_ descriptor: Int32, peer: Peer?, isExempt: Bool) {
         (self.descriptor, self.peer, self.isExempt) = (descriptor, peer, isExempt)
     }
 
-    /// Who counts for it; everybody on the loopback is one.
+    /// The user it counts for; all loopback clients are one.
     var user: UInt32 { peer?.uid ?? .max }
 
     func letGo() {

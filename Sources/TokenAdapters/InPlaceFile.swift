@@ -1,27 +1,27 @@
 internal import CLinux
 internal import Glibc
 
-/// Writes over a file in its place, for readers who have the file itself and would never see
-/// another one under its name: a container into which it is mounted.
+/// Overwrites a file in place, for readers that hold the file itself and would not see a new file
+/// of the same name: a container with a bind mount of it.
 ///
-/// A power cut in the middle may leave a part of each content; the next start writes it anew.
-/// Order: room first, so that a full disk changes nothing; then all bytes by one pwrite(2); then
-/// the rest of a longer one is cut off; then fsync(2). The file is never empty.
+/// A power cut in the middle may leave parts of both contents; the next start writes it again. The
+/// order is: reserve space, so that a full disk changes nothing; write all bytes by one pwrite(2);
+/// truncate a longer file; fsync(2). The file is never empty.
 struct InPlaceFile {
-    /// Owner, group and mode; also how the file is made where there is none yet.
+    /// Owner, group and mode; also used to create a missing file.
     var attributes: AtomicFile
-    /// Whether blanks at the end change nothing: then the file keeps the length that it has, and
-    /// the old content's end is never behind the new one.
+    /// Whether blanks at the end are allowed: the file then keeps its length, and never has the end
+    /// of the old content after the new one.
     var mayPad: Bool
 
-    /// Puts `bytes` at `name` in the open directory. A file that is already exactly so is left
-    /// alone.
+    /// Writes `bytes` to `name` in the open directory. A file that already has this content and
+    /// these attributes is not written.
     func write(
         _ bytes: [UInt8], name: String, in directory: Int32, place: String
     ) throws(SystemError) {
         let file = clinux_openat(directory, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0)
         guard file >= 0 else {
-            // No reader has it yet: it appears whole.
+            // No reader has the file yet, so it can be created atomically.
             guard errno == ENOENT else { throw SystemError("open \(place) for writing") }
             return try attributes.write(bytes, name: name, in: directory, place: place)
         }
@@ -39,7 +39,7 @@ struct InPlaceFile {
             retryingInterrupts { pwrite(file, bytes.baseAddress, bytes.count, 0) }
         }
         guard wrote == content.count else {
-            // A part of it: the rest is tried at once, and all of it again at the next try.
+            // Partly written: the rest is tried at once, and the whole again at the next try.
             try writeAll(content, to: file, at: 0, what: place)
             return try finish(file, content.count, size, place)
         }
@@ -55,8 +55,8 @@ struct InPlaceFile {
         guard fsync(file) == 0 else { throw SystemError("save \(place)") }
     }
 
-    /// Only a file that nothing else is called, and that is the daemon's, may be written over:
-    /// another name of it may be a file that must not change.
+    /// Only a file with a single name that belongs to the daemon may be overwritten: another name
+    /// of it may be a file that must not change.
     ///
     /// - Returns: Its length.
     private func requireOwn(_ file: Int32, _ place: String) throws(SystemError) -> Int {
@@ -81,16 +81,16 @@ struct InPlaceFile {
     }
 
     private func padded(_ bytes: [UInt8], to size: Int) -> [UInt8] {
-        // What is much longer was not written by this daemon.
+        // A much longer file was not written by this daemon.
         guard mayPad, bytes.count < size, size <= 1 << 20, bytes.last == 0x0A else { return bytes }
         return bytes.dropLast()
             + [UInt8](repeating: 0x20, count: size - bytes.count) + [0x0A]
     }
 
-    /// Without a change of what is read: the length stays.
+    /// Does not change the contents or the length.
     private func reserve(_ count: Int, in file: Int32, _ place: String) throws(SystemError) {
         guard retryingInterrupts({ clinux_reserve(file, off_t(count)) }) != 0 else { return }
-        // A file system that knows no reservation says ENOSPC when it is written, or never.
+        // A file system without reservation reports ENOSPC when the bytes are written, or never.
         guard errno != EOPNOTSUPP, errno != ENOSYS else { return }
         throw SystemError("make room for \(place)")
     }

@@ -1,14 +1,14 @@
-/// Decides which waiting job may start. A value: it starts nothing itself.
+/// Decides which waiting job may start. It starts nothing itself.
 ///
-/// At most ``lanes`` jobs run at once, at most ``share`` of them for one holder, and the jobs of
-/// one key one after the other. Holders take turns: one with a thousand jobs delays the only job of
-/// another by no more than what is running.
+/// At most ``lanes`` jobs run concurrently, at most ``share`` of them for one holder, and the jobs
+/// of one key one after the other. Holders take turns: a holder with a thousand jobs delays the
+/// only job of another one by no more than the running jobs.
 struct LaneSchedule<Job> {
-    /// What a job waits for and answers to.
+    /// The key and the holder of a job.
     struct Ticket: Hashable {
         /// Jobs with the same key keep their order, such as one credential's.
         var key: String
-        /// Who is to blame when the job takes long: a provider, a mount, a user, a program.
+        /// What makes the job take long: a provider, a mount, a user, a program.
         var holder: String
     }
     private struct Waiting {
@@ -17,7 +17,7 @@ struct LaneSchedule<Job> {
     }
     private struct Holder {
         var running = 0
-        /// Keys whose first job is this holder's, and none of whose jobs runs.
+        /// Keys of this holder that have a waiting job and no running one.
         var ready: Fifo<String> = Fifo()
         var isInTurn = false
     }
@@ -30,12 +30,12 @@ struct LaneSchedule<Job> {
     private var turn = Fifo<String>()
     private var running = 0
 
-    /// - Parameter share: Of the lanes, for one holder; one at least.
+    /// - Parameter share: How many lanes one holder may use; at least one.
     init(lanes: Int, share: Int) {
         (self.lanes, self.share) = (lanes, max(1, min(share, lanes)))
     }
 
-    /// Whether nothing runs and nothing waits.
+    /// Whether no job runs or waits.
     var isIdle: Bool { running == 0 && keys.isEmpty }
 
     mutating func add(_ job: Job, _ ticket: Ticket) {
@@ -43,13 +43,13 @@ struct LaneSchedule<Job> {
         if keys[ticket.key]?.count == 1, !busyKeys.contains(ticket.key) { makeReady(ticket.key) }
     }
 
-    /// Gives up the oldest job of a key that waits behind the running one.
+    /// Drops the oldest job of a key that waits behind the running one.
     ///
-    /// - Returns: Whether more than `limit` waited.
+    /// - Returns: Whether more than `limit` jobs waited.
     mutating func dropOldest(of key: String, beyond limit: Int) -> Bool {
         guard let waiting = keys[key], waiting.count > limit else { return false }
         let isReady = !busyKeys.contains(key)
-        // The first one may stand in its holder's queue: it stays, and the next one goes.
+        // The first job may be in its holder's queue: it stays, and the next one is dropped.
         keys[key]?.remove(at: isReady ? 1 : 0)
         return true
     }
@@ -57,7 +57,7 @@ struct LaneSchedule<Job> {
     /// The next job that may start now; it counts as running until ``finished(_:)``.
     mutating func next() -> (job: Job, ticket: Ticket)? {
         guard running < lanes, let name = turn.popFirst() else { return nil }
-        // Whoever is in turn has something ready (takeTurn).
+        // A holder in the turn always has a ready key (takeTurn).
         guard var holder = holders[name], let key = holder.ready.popFirst(),
             let first = keys[key]?.popFirst()
         else { return next() }
@@ -88,7 +88,7 @@ struct LaneSchedule<Job> {
         takeTurn(name)
     }
 
-    /// Puts a holder at the end of the turn, once, if it may start something.
+    /// Puts a holder at the end of the turn, once, if one of its jobs may start.
     private mutating func takeTurn(_ name: String) {
         guard let holder = holders[name], !holder.isInTurn, !holder.ready.isEmpty,
             holder.running < share
@@ -98,8 +98,8 @@ struct LaneSchedule<Job> {
     }
 }
 
-/// First in, first out, in constant time each. (The package that has a deque costs a build from
-/// nothing a minute and a half.)
+/// First in, first out, in constant time. (A package with a deque would add a minute and a half to
+/// a clean build.)
 struct Fifo<Element> {
     private var elements: [Element] = []
     private var head = 0
@@ -113,7 +113,8 @@ struct Fifo<Element> {
     mutating func popFirst() -> Element? {
         guard let element = first else { return nil }
         head += 1
-        // Half of it is dead: what is moved now was added since the last time.
+        // Half of the array is unused. Elements that are moved were added since the last move, so
+        // the cost is constant on average.
         if head * 2 > elements.count {
             elements.removeFirst(head)
             head = 0
@@ -121,6 +122,6 @@ struct Fifo<Element> {
         return element
     }
 
-    /// - Parameter index: From the first one, which is 0.
+    /// - Parameter index: Counted from the first element, which is 0.
     mutating func remove(at index: Int) { elements.remove(at: head + index) }
 }

@@ -3,17 +3,17 @@ internal import Synchronization
 
 /// A fixed number of threads for work that blocks or takes long: files, programs, responses.
 ///
-/// Swift's own threads are as many as the processors and must never wait for a disk. A queue for
-/// each key was as many threads as there are keys: whoever made enough of them wait reached the
-/// unit's `TasksMax=`, and with it kept everything out. So there are `count` lanes, and one holder
-/// (a provider, a mount, a user, a program) has at most a quarter of them.
+/// Swift's own threads are as many as the processors and must not wait for a disk. A queue for each
+/// key would need as many threads as there are keys: enough blocked keys would reach the unit's
+/// `TasksMax=` and stop everything. So there are `count` lanes, and one holder (a provider, a
+/// mount, a user, a program) may use at most a quarter of them.
 final class Lanes: Sendable {
     private let turnstile: Turnstile
-    /// Serial queues, for libdispatch watches a concurrent queue's threads once a second for ever
-    /// (LoopExecutor). One without work holds no thread.
+    /// Serial queues, because libdispatch checks a concurrent queue's threads once a second for
+    /// ever (LoopExecutor). A queue without work uses no thread.
     private let free: Mutex<[DispatchQueue]>
 
-    /// - Parameter share: Of the lanes for one holder; a quarter if it is not said.
+    /// - Parameter share: How many lanes one holder may use; by default a quarter.
     init(_ label: String, count: Int, share: Int? = nil) {
         turnstile = Turnstile(places: count, share: share ?? count / 4)
         free = Mutex((0..<count).map { DispatchQueue(label: "evertoken.\(label).\($0)") })
@@ -35,10 +35,10 @@ final class Lanes: Sendable {
         return try result.get()
     }
 
-    /// The same, for as long as the caller can wait: what hangs goes on, and nobody asks any more.
+    /// Runs `body` with a time limit: work that hangs continues, but its result is dropped.
     ///
     /// - Parameter mostWaiting: As for ``start(key:holder:mostWaiting:_:)``.
-    /// - Returns: `nil` when time was up.
+    /// - Returns: `nil` when the time was up.
     func run<Value: Sendable>(
         key: String, holder: String, within limit: DispatchTimeInterval,
         mostWaiting: Int = .max, _ body: @escaping @Sendable () -> Value
@@ -55,15 +55,16 @@ final class Lanes: Sendable {
 
     /// Starts `body` when a lane is free; the caller does not wait.
     ///
-    /// - Parameter limit: At most so many wait behind one key's running job; the oldest goes.
-    /// - Returns: Whether one was given up.
+    /// - Parameter limit: How many jobs may wait behind one key's running job; the oldest is
+    ///   dropped.
+    /// - Returns: Whether a job was dropped.
     @discardableResult
     func start(
         key: String, holder: String, mostWaiting limit: Int = .max,
         _ body: @escaping @Sendable () -> Void
     ) -> Bool {
         turnstile.enter(key: key, holder: holder, mostWaiting: limit) { done in
-            // There are as many as places.
+            // There are as many queues as places.
             guard let queue = self.free.withLock({ $0.popLast() }) else { return done() }
             queue.async {
                 body()
@@ -74,7 +75,7 @@ final class Lanes: Sendable {
     }
 }
 
-/// Takes the first of several answers, once.
+/// Accepts the first of several results, once.
 final class FirstAnswer<Answer: Sendable>: Sendable {
     private let take: Mutex<(@Sendable (Answer) -> Void)?>
 
@@ -88,9 +89,9 @@ final class FirstAnswer<Answer: Sendable>: Sendable {
         return taker != nil
     }
 
-    /// For something to be done between the decision and the answer.
+    /// For callers that must act between the decision and the result.
     ///
-    /// - Returns: What takes the answer; `nil` for all but the first.
+    /// - Returns: The receiver of the result; `nil` for all callers except the first.
     func claim() -> (@Sendable (Answer) -> Void)? {
         take.withLock { held in
             defer { held = nil }

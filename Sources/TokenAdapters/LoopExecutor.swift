@@ -3,9 +3,9 @@ internal import Synchronization
 
 /// Runs all of the daemon's tasks on one serial queue.
 ///
-/// Nothing in them blocks, so one thread is enough. Swift's own threads are not used because
-/// libdispatch on Linux watches the pool they come from with a timer of its own, once a second for
-/// ever: 60 wake-ups a minute of an idle daemon (seen with strace; serial queues are not watched).
+/// No task blocks, so one thread is enough. Swift's own threads are not used because libdispatch on
+/// Linux checks their pool with a timer once a second for ever: 60 wake-ups a minute of an idle
+/// daemon (measured with strace; serial queues are not checked).
 public final class LoopExecutor: TaskExecutor {
     private let queue = DispatchQueue(label: "evertoken.tasks")
     private let meter: LoopMeter?
@@ -24,8 +24,8 @@ public final class LoopExecutor: TaskExecutor {
         }
     }
 
-    /// Runs `body` on an executor of its own and blocks this thread until it has ended. An `async`
-    /// main would start on Swift's own threads, and with them the timer.
+    /// Runs `body` on its own executor and blocks this thread until it has ended. An `async` main
+    /// would start on Swift's own threads and so start the timer.
     public static func run<Value: Sendable>(
         meter: LoopMeter? = nil, _ body: @escaping @Sendable () async -> Value
     ) -> Value {

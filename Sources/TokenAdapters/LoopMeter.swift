@@ -4,9 +4,9 @@ internal import Synchronization
 public import TokenCore
 public import TokenEngine
 
-/// Measures the jobs of the loop's one thread, steps of the loop and of attempts alike.
+/// Measures the jobs of the loop's single thread, which runs the loop and the attempts.
 public final class LoopMeter: StepMeter {
-    /// A step that took longer is told of: nothing else began meanwhile.
+    /// A longer step is reported: no other step could run meanwhile.
     public static let longest: Duration = .seconds(1)
 
     /// One step that was too long.
@@ -29,7 +29,7 @@ public final class LoopMeter: StepMeter {
     /// A meter that has counted nothing.
     public init() {}
 
-    /// Who is told of steps that are too long.
+    /// Sets the receiver of reports about long steps.
     public func connect(_ report: @escaping @Sendable (LongStep) -> Void) {
         self.report.connect(report)
     }

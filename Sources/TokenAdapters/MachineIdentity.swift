@@ -3,27 +3,27 @@ internal import CSystemd
 internal import Glibc
 internal import TokenCore
 
-/// Which machine this is (machine-id(5)), and whether that can be known from one boot to the next.
+/// The identity of this machine (machine-id(5)), and whether it is stable across boots.
 struct MachineIdentity: Equatable, Sendable {
     enum Standing: Equatable {
-        /// The id lies on a disk: another one is another machine.
+        /// The ID is on a disk: another ID means another machine.
         case lasting
-        /// Memory holds it: it may be another one after each boot.
+        /// The ID is in memory: it may change at each boot.
         case passing
-        /// Neither can be told.
+        /// Neither can be determined.
         case unknown
     }
-    /// Empty where the file is absent, empty or says `uninitialized`.
+    /// Empty if the file is missing, empty or says `uninitialized`.
     var id: String
     var standing: Standing
 
-    /// Whether two of them can be compared.
+    /// Whether it can be compared with another one.
     var isIdentity: Bool { !id.isEmpty && standing != .passing }
 
     static let current = MachineIdentity(id: applicationID, standing: standing(of: file))
     private static let file = "/etc/machine-id"
 
-    /// Not the machine-id itself, which other programs have no need to know (machine-id(5)).
+    /// Not the machine ID itself, which should not be exposed to other programs (machine-id(5)).
     private static var applicationID: String {
         let application = sd_id128_t(
             bytes: (
@@ -40,10 +40,11 @@ struct MachineIdentity: Equatable, Sendable {
     private static let overlay: Int64 = 0x794C_7630
 
     /// - Parameters:
-    ///   - fileSystem: That holds the file, by its magic number (statfs(2)); -1 if it is not known.
-    ///   - isMountRoot: Whether the file itself is mounted over another, as systemd does with an
-    ///     id of one boot; `nil` where the kernel does not say.
-    ///   - upper: The file system of an overlay's upper layer; `nil` where it cannot be seen.
+    ///   - fileSystem: The file system of the ID file, by its magic number (statfs(2)); -1 if
+    ///     unknown.
+    ///   - isMountRoot: Whether the file itself is a mount point, as systemd does with an ID for
+    ///     one boot; `nil` if the kernel does not report it.
+    ///   - upper: The file system of an overlay's upper layer; `nil` if unknown.
     static func standing(fileSystem: Int64, isMountRoot: Bool?, upper: Int64?) -> Standing {
         if isMountRoot == true || memory.contains(fileSystem) { return .passing }
         guard fileSystem == overlay else {

@@ -2,8 +2,8 @@ internal import CLinux
 internal import Glibc
 internal import Synchronization
 
-/// Which mount a path lies on, as the kernel's table tells it (proc(5), mountinfo): to look at the
-/// file itself would wait for a file server that does not answer.
+/// Finds the mount of a path in the kernel's table (proc(5), mountinfo): a look at the file itself
+/// would wait for a file server that does not respond.
 final class MountTable: Sendable {
     private struct State {
         /// Longest first.
@@ -11,7 +11,7 @@ final class MountTable: Sendable {
         var isRead = false
     }
     private let state = Mutex(State())
-    /// -1 without /proc: then everything counts as one mount.
+    /// -1 without /proc: then all paths count as one mount.
     private let table: Int32
 
     init(path: String = "/proc/self/mountinfo") {
@@ -20,7 +20,7 @@ final class MountTable: Sendable {
 
     deinit { if table >= 0 { close(table) } }
 
-    /// The mount point that holds an absolute path. Symbolic links in it are not followed.
+    /// The mount point of an absolute path. Does not follow symbolic links.
     func point(of path: String) -> String {
         state.withLock { state in
             if !state.isRead || hasChanged { state = State(points: read(), isRead: true) }
@@ -28,7 +28,7 @@ final class MountTable: Sendable {
         }
     }
 
-    /// poll(2) tells once after each change of the table.
+    /// poll(2) reports each change of the table once.
     private var hasChanged: Bool {
         var wanted = pollfd(fd: table, events: Int16(POLLPRI), revents: 0)
         return table >= 0 && poll(&wanted, 1, 0) > 0
@@ -56,10 +56,10 @@ final class MountTable: Sendable {
         return points.sorted { $0.utf8.count > $1.utf8.count }
     }
 
-    /// Where an overlay keeps what was changed, as it was mounted; that may lie elsewhere for a
-    /// process in a container.
+    /// The upper directory of an overlay, as given at mount time; a process in a container may see
+    /// it elsewhere or not at all.
     ///
-    /// - Parameter mount: Its number, the first field of a line.
+    /// - Parameter mount: The mount ID, the first field of a line.
     static func upperDirectory(ofMount mount: UInt64, in mountinfo: [UInt8]) -> String? {
         for line in mountinfo.split(separator: 0x0A) {
             let fields = line.split(separator: 0x20)
@@ -73,7 +73,7 @@ final class MountTable: Sendable {
         return nil
     }
 
-    /// A blank is `\040` there.
+    /// Decodes escapes such as `\040` for a blank.
     private static func unescaped(_ field: ArraySlice<UInt8>) -> String {
         var bytes: [UInt8] = []
         var rest = field

@@ -2,21 +2,21 @@ internal import Dispatch
 internal import Glibc
 internal import Synchronization
 
-/// Looks host names up, on threads of its own (getaddrinfo(3)).
+/// Resolves host names on its own threads (getaddrinfo(3)).
 ///
-/// libcurl would do so too, and wait for its thread on the one queue of all transfers: a mute name
-/// server kept every other transfer waiting for half a minute. Here a caller waits as
-/// long as it wants to, all callers of one name wait for one look-up, and look-ups that hang are
-/// counted (``ResolverBook``).
+/// libcurl also uses a thread, but waits for it on the single queue of all transfers: a name server
+/// that did not respond delayed every other transfer by half a minute. Here each caller has its own
+/// time limit, all callers of one name share one look-up, and look-ups that hang are counted
+/// (``ResolverBook``).
 final class NameResolver: Sendable {
     enum Outcome: Sendable, Equatable {
-        /// Numeric, in the order in which they are to be tried (RFC 6724).
+        /// Numeric, in the order in which to try them (RFC 6724).
         case addresses([String])
-        /// The name servers know no address.
+        /// The name servers have no address for the name.
         case unknown
-        /// Not in the caller's time.
+        /// No result within the caller's time limit.
         case late
-        /// Too many look-ups hang already; nothing was asked.
+        /// Too many look-ups hang; no look-up was started.
         case refused
     }
     private struct Caller {
@@ -28,14 +28,14 @@ final class NameResolver: Sendable {
         var waiting: [UInt64: [Caller]] = [:]
     }
     private let state = Mutex(State())
-    /// Stands for getaddrinfo(3) in tests.
+    /// Replaces getaddrinfo(3) in tests.
     private let lookUp: @Sendable (String) -> Outcome
 
     init(lookUp: @escaping @Sendable (String) -> Outcome = NameResolver.addresses) {
         self.lookUp = lookUp
     }
 
-    /// Threads that are looking something up, strays among them.
+    /// Threads that are resolving a name, including strays.
     var threadCount: Int { state.withLock { $0.book.count } }
 
     /// Calls `done` once, from any thread.
@@ -50,7 +50,7 @@ final class NameResolver: Sendable {
             case .join(let number), .begin(let number):
                 let alarm = Alarm(after: limit) {
                     guard let late = answer.claim() else { return }
-                    // Before the caller hears of it, and may ask again.
+                    // Must happen before the caller is notified, because it may ask again.
                     self.state.withLock { $0.book.giveUp(number) }
                     late(.late)
                 }
@@ -82,7 +82,7 @@ final class NameResolver: Sendable {
         }
     }
 
-    /// As libcurl asks: any family that this host has sockets for.
+    /// The same hints as libcurl: any address family that this host has sockets for.
     static func addresses(of name: String) -> Outcome {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -107,7 +107,7 @@ final class NameResolver: Sendable {
         return true
     }()
 
-    /// `nil` for one with a zone, which a request cannot name.
+    /// `nil` for an address with a zone, which a request cannot use.
     private static func numeric(_ entry: addrinfo) -> String? {
         var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
         let size = socklen_t(text.count)
@@ -122,10 +122,10 @@ final class NameResolver: Sendable {
     }
 }
 
-/// Runs `body` on a thread of its own, without libdispatch: that would wait, in the caller, for a
-/// kernel that gives no more threads.
+/// Runs `body` on a new thread without libdispatch, which would block the caller while the kernel
+/// refuses more threads.
 ///
-/// - Returns: Whether there was one to be had.
+/// - Returns: Whether a thread could be created.
 private func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
     final class Start: Sendable {
         let body: @Sendable () -> Void

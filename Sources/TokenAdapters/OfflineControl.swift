@@ -2,8 +2,8 @@ internal import Glibc
 public import TokenCore
 internal import TokenEngine
 
-/// The control socket's sign-ins and imports without a daemon: each question locks the state
-/// directory as a daemon would, is answered, and lets go, so that a daemon may start in between.
+/// Executes sign-ins and imports of the control socket without a daemon: each request locks the
+/// state directory as a daemon would, and releases it, so that a daemon may start in between.
 public final class OfflineControl: Sendable {
     private let configuration: Configuration
     private let directories: Directories
@@ -13,7 +13,7 @@ public final class OfflineControl: Sendable {
 
     /// - Parameters:
     ///   - base: The directory of the configuration file.
-    ///   - note: Told what a person should know while it goes on.
+    ///   - note: Called with notes for the user while a request runs.
     public init(
         configuration: Configuration, directories: Directories, base: String,
         note: @escaping @Sendable (String) -> Void
@@ -23,9 +23,9 @@ public final class OfflineControl: Sendable {
         endpoint = CurlEndpoint(base: base)
     }
 
-    /// Spelled as on the socket.
+    /// Takes the request in its form on the socket.
     ///
-    /// - Throws: ``LocalFailure`` when the state cannot be opened; nothing was done then.
+    /// - Throws: ``LocalFailure`` if the state cannot be opened; nothing has been done then.
     public func answer(
         _ method: String, _ target: String, body: [UInt8]
     ) throws(LocalFailure) -> (status: Int, body: [UInt8]) {
@@ -45,16 +45,16 @@ public final class OfflineControl: Sendable {
     }
 
     private func carryOut(_ request: ControlRequest) throws(StorageFailure) -> ControlReply {
-        // What a server gave is lost if the process ends before it is on the disk.
+        // A response would be lost if the process ended before it is on disk.
         let signals = [SIGINT, SIGHUP, SIGTERM]
         let before = signals.map { signal($0, SIG_IGN) }
         defer { for (number, handler) in zip(signals, before) { signal(number, handler) } }
         let slots = try SlotDirectory(
             path: directories.state, slotSize: configuration.slotSize,
             allowUnsafe: configuration.allowUnsafeState,
-            // Said by every start of the daemon.
+            // Every start of the daemon reports these warnings.
             warn: { _ in })
-        // The next question takes it again, and may come at once.
+        // The next request takes the lock again, possibly at once.
         defer { slots.unlock() }
         let outputs = OutputDirectory(reading: directories.token)
         let idle = IdleWorld()
@@ -75,13 +75,13 @@ public final class OfflineControl: Sendable {
     }
 }
 
-/// Why something on this machine cannot be used; says what to do.
+/// Why something on this machine cannot be used, with a remedy.
 public struct LocalFailure: Error, Sendable, Equatable {
     /// What is wrong and what to do, as a sentence for people.
     public var problem: String
-    /// A running daemon holds it.
+    /// A running daemon holds the state.
     public var isHeldByAnother: Bool
-    /// The user may not.
+    /// Access was denied.
     public var isForbidden: Bool
 
     init(_ failure: StorageFailure) {
@@ -90,7 +90,7 @@ public struct LocalFailure: Error, Sendable, Equatable {
     }
 }
 
-/// systemd hands its credentials to the service alone.
+/// systemd provides credentials only to the service itself.
 private struct SecretsWithoutService: SecretReader {
     let resolver: SecretResolver
 
@@ -107,7 +107,7 @@ private struct SecretsWithoutService: SecretReader {
     }
 }
 
-/// What a single attempt has no use for.
+/// Ports that a single attempt does not use.
 private struct IdleWorld: WakeTimer, OutputPublisher, HookRunner, Journal, Supervisor {
     func arm(at deadline: Uptime?) {}
     func publish(
@@ -131,12 +131,11 @@ private struct IdleWorld: WakeTimer, OutputPublisher, HookRunner, Journal, Super
     func watchdog() {}
 }
 
-/// Root's work on the state is done as the user whose state it is: a file of root's in it would
-/// stop the daemon.
+/// Root works on the state as the user who owns it: a file of root in it would stop the daemon.
 public enum StateOwner {
-    /// For the rest of the process, if it is root's; otherwise nothing changes.
+    /// Changes the user for the rest of the process if it runs as root; otherwise does nothing.
     ///
-    /// - Throws: ``LocalFailure`` where there is no such directory, or the kernel refuses.
+    /// - Throws: ``LocalFailure`` if there is no such directory, or the kernel refuses.
     public static func become(ownerOf path: String) throws(LocalFailure) {
         do throws(StorageFailure) { try change(toOwnerOf: path) } catch {
             throw LocalFailure(error)
@@ -158,7 +157,8 @@ public enum StateOwner {
         else { throw StorageFailure(SystemError("become the user of \(path)")) }
     }
 
-    /// Secrets may be readable by a further group of the user's. A user without a name has none.
+    /// Secrets may be readable through an additional group of the user. A user without a name has
+    /// none.
     private static func addGroups(of user: uid_t, _ group: gid_t) -> Bool {
         guard let name = Accounts.name(ofUser: user) else { return true }
         return initgroups(name, group) == 0

@@ -5,26 +5,26 @@ internal import TokenEngine
 
 /// The token directory, open, with the lock that keeps a second daemon from overwriting its files.
 ///
-/// The lock is flock(2) on a file that only this user can open. On the directory itself, which
-/// others may open, any of them could take it and keep the daemon out.
+/// The lock is flock(2) on a file that only this user can open. Other users may open the directory
+/// itself, so they could take a lock on it and keep the daemon out.
 struct OpenDirectory {
     static let lockName = OwnNames.prefix + "lock"
     let descriptor: Int32
-    /// -1 for one that is only looked at.
+    /// -1 for a directory that is only read.
     private let lock: Int32
 
     private init(descriptor: Int32, lock: Int32) {
         (self.descriptor, self.lock) = (descriptor, lock)
     }
 
-    /// Without the lock; `nil` where there is no such directory.
+    /// Opens it without the lock; `nil` if there is no such directory.
     init?(_ path: String) {
         let directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard directory >= 0 else { return nil }
         self.init(descriptor: directory, lock: -1)
     }
 
-    /// Makes it (0755) where it is not there.
+    /// Creates it (0755) if it is missing.
     static func locked(_ path: String) throws(StorageFailure) -> OpenDirectory {
         try makeDirectories(path, mode: 0o755)
         guard let unlocked = OpenDirectory(path) else {
@@ -58,15 +58,15 @@ struct OpenDirectory {
 /// whenever that ends (I12).
 ///
 /// - Parameters:
-///   - access: O_RDWR keeps the file system from being remounted read-only, O_RDONLY does not.
-///   - taken: What to say when another process holds it.
+///   - access: O_RDWR prevents a read-only remount of the file system, O_RDONLY does not.
+///   - taken: The error when another process holds it.
 func takeLock(
     named name: String, in directory: Int32, _ path: String, access: Int32, taken: () -> String
 ) throws(StorageFailure) -> Int32 {
     let lock = clinux_openat(directory, name, access | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
     guard lock >= 0 else { throw StorageFailure(SystemError("open the lock in \(path)")) }
     var (about, around) = (stat(), stat())
-    // Root works in another user's directory, never with a third one's lock.
+    // Root works in another user's directory, but never with a third user's lock.
     guard fstat(lock, &about) == 0, about.st_mode & S_IFMT == S_IFREG,
         fstat(directory, &around) == 0,
         about.st_uid == geteuid() || (geteuid() == 0 && about.st_uid == around.st_uid)
@@ -76,7 +76,7 @@ func takeLock(
             "\(path)/\(name) belongs to another user, who could keep the daemon out; remove it, "
                 + "and let only the daemon's user write to \(path)")
     }
-    // Others that could open it, for it was made so, can no longer.
+    // Removes access for other users, if the file was created with it.
     if about.st_mode & 0o077 != 0 { fchmod(lock, 0o600) }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
         close(lock)

@@ -3,16 +3,16 @@ internal import Glibc
 internal import TokenCore
 internal import TokenEngine
 
-/// Where slots were made, as a file beside them says: on which machine, and which two files.
+/// The note beside the slots of where they were created: on which machine, and which two files.
 struct OriginNote {
     static let fileName = ".origin"
     var machine: MachineIdentity
-    /// Inode and birth of each slot; empty for one that is not there.
+    /// Inode and birth time of each slot; empty for a missing one.
     var slots: [[Int64]]
-    /// What else told that they are old; it may be gone by now.
+    /// Other evidence that they are old; the evidence itself may be gone.
     var cause: Cause?
-    /// The machine's id has changed once, and the state was accepted all the same: on this machine
-    /// it says nothing.
+    /// The machine's ID changed once although the state was accepted: on this machine the ID proves
+    /// nothing.
     var isMachineUnstable = false
 
     static func now(in folder: Int32) -> OriginNote {
@@ -31,7 +31,7 @@ struct OriginNote {
         (self.machine, self.slots) = (machine, slots)
     }
 
-    /// `nil` when there is none; one that cannot be read tells nothing either.
+    /// `nil` when there is none, or it is not readable.
     init?(in folder: Int32, _ place: String) throws(StorageFailure) {
         let file = clinux_openat(folder, Self.fileName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)
         if file < 0, errno == ENOENT { return nil }
@@ -49,12 +49,12 @@ struct OriginNote {
         guard let machine = json["machine"]?.text, let slots = json["slots"]?.elements else {
             return nil
         }
-        // Only a lasting id, or one that may be, was ever noted.
+        // Only an ID that is lasting, or may be, is ever noted.
         self.init(
             machine: MachineIdentity(id: machine, standing: .lasting),
             slots: slots.map { ($0.elements ?? []).compactMap { $0.integer } })
         cause = json["problem"]?.text.map { problem in
-            // A note of a former version tells the sentence alone.
+            // A note of an earlier version has only the sentence.
             let kind = json["cause"]?.text.flatMap { CauseKind(spelled: $0) } ?? .stateCopied
             return Cause(kind, CauseFacts(detail: problem))
         }
@@ -90,14 +90,14 @@ struct OriginNote {
             && machine.id != noted.machine.id
     }
 
-    /// Takes over what this boot cannot tell by itself.
+    /// Takes over from the previous note what this boot cannot determine.
     ///
-    /// - Parameter isAccepted: A person has accepted the state here, whatever is different.
+    /// - Parameter isAccepted: The operator has accepted the state here, whatever differs.
     mutating func succeed(_ noted: OriginNote, isAccepted: Bool) {
         let mayPass = machine.standing == .unknown
         isMachineUnstable =
             noted.isMachineUnstable || (isAccepted && mayPass && isOfAnotherMachine(than: noted))
-        // A boot without an id, or with a passing one, does not make another machine of this one.
+        // A boot without an ID, or with a passing one, does not count as another machine.
         if !machine.isIdentity { machine = noted.machine }
     }
 }

@@ -31,7 +31,7 @@ extension SystemError {
         case EBUSY, EXDEV: return .outputIsMountPoint
         case ELOOP:
             let root = output.isAbsolute ? "" : root + "/"
-            // One in the place of the file itself has said so (``OutputPlace``).
+            // A link at the file itself is already reported (``OutputPlace``).
             if let link = OutputPlace.link(in: path, below: root), link.path != path {
                 facts.advice = "\(link.path) is a symbolic link; \(link.remedy)"
             }

@@ -5,26 +5,27 @@ internal import Synchronization
 public import TokenCore
 public import TokenEngine
 
-/// Writes token files. Relative ones lie under the token directory and nothing, neither `..` nor a
-/// symbolic link, leads out of it.
+/// Writes token files. Relative paths are below the token directory; neither `..` nor a symbolic
+/// link may lead out of it.
 public final class OutputDirectory: OutputPublisher, Sendable {
-    /// For how long a caller waits for one mount. What hangs goes on, and the file is whole or old.
+    /// How long a caller waits for one mount. Work that hangs continues, and the file stays
+    /// complete, old or new.
     private static let patience = (writing: DispatchTimeInterval.seconds(10), looking: 5)
 
     private let path: String
     private let current: Mutex<OpenDirectory>
-    /// A file server that does not answer holds a quarter of them, whatever lies on it.
+    /// A file server that does not respond blocks at most a quarter of them.
     private let lanes = Lanes("outputs", count: 16)
     private let mounts = MountTable()
     private let marks = OutputMarks()
 
-    /// Opens the token directory, creating it (0755) where it is not there.
+    /// Opens the token directory, creating it (0755) if it is missing.
     public init(path: String) throws(StorageFailure) {
         self.path = path
         current = Mutex(try OpenDirectory.locked(path))
     }
 
-    /// Only to look at what is published there; `nil` where there is no such directory.
+    /// Only for reading published files; `nil` if there is no such directory.
     init?(reading path: String) {
         guard let directory = OpenDirectory(path) else { return nil }
         self.path = path
@@ -33,7 +34,7 @@ public final class OutputDirectory: OutputPublisher, Sendable {
 
     deinit { current.withLock { $0.close() } }
 
-    /// The open directory; the one that stands at its path now, if it was made anew.
+    /// The open directory; reopened if the directory at its path was replaced.
     private var directory: Int32 {
         current.withLock { held in
             if !held.isStill(at: path), let new = try? OpenDirectory.locked(path) {
@@ -44,7 +45,7 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         }
     }
 
-    /// The outputs of each mount, in their order.
+    /// The outputs of each mount, in order.
     private func byMount(_ outputs: [OutputSpecification]) -> [(String, [OutputSpecification])] {
         let places = outputs.map { output in
             (mounts.point(of: output.isAbsolute ? output.path : "\(path)/\(output.path)"), output)
@@ -68,7 +69,7 @@ public final class OutputDirectory: OutputPublisher, Sendable {
             Self.together(causes), isAnyWritten: causes.count < outputs.count)
     }
 
-    /// The first one's kind and remedy, all of them in its words.
+    /// One cause for several: the kind and remedy of the first, with all problems in its detail.
     private static func together(_ causes: [Cause]) -> Cause? {
         let sorted = causes.sorted { $0.problem < $1.problem }
         guard var first = sorted.first, sorted.count > 1 else { return sorted.first }
@@ -76,13 +77,13 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         return first
     }
 
-    /// - Returns: What is wrong with each output that does not hold the token now.
+    /// - Returns: The problem of each output that does not have the token now.
     private func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification], on mount: String
     ) async -> [Cause] {
         let causes = await lanes.run(
             key: "\(token.credential)\0\(mount)", holder: mount, within: Self.patience.writing,
-            // Behind one that hangs only the newest token is worth writing.
+            // Behind a write that hangs only the newest token is worth writing.
             mostWaiting: 1
         ) {
             outputs.compactMap { self.publish(token, to: $0, on: mount) }
@@ -111,7 +112,7 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         } catch { return error.cause(of: output, in: path) }
     }
 
-    /// In order with the publications of the same credential.
+    /// Runs in order with the publications of the same credential.
     public func remove(_ outputs: [OutputSpecification], of credential: String) async {
         for (mount, outputs) in byMount(outputs) {
             await lanes.run(
@@ -131,7 +132,7 @@ public final class OutputDirectory: OutputPublisher, Sendable {
             unlinkat(folder, AtomicFile.temporary(place.name), 0)
             fsync(folder)
             close(folder)
-            // The credential's own folder goes with its last file.
+            // A credential's own folder is removed with its last file.
             if !place.isAbsolute, let parent = place.folders.first, place.folders.count == 1 {
                 unlinkat(self.directory, parent, AT_REMOVEDIR)
             }
@@ -180,7 +181,7 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         }
     }
 
-    /// Every file that was published and is not as it was left: deleted, overwritten, replaced.
+    /// All published files that were deleted, overwritten or replaced since.
     public func altered() async -> [AlteredOutput] {
         await withTaskGroup(of: [AlteredOutput].self) { group in
             for (mount, marks) in marks.byMount where !marks.isEmpty {
@@ -195,12 +196,12 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         }
     }
 
-    /// One stat(2) for each file. Links on the way do not matter: it is the same file or not.
+    /// One stat(2) for each file. Links in the path do not matter: it is the same file or not.
     private func altered(_ marks: OutputMarks.ByPath, on mount: String) -> [AlteredOutput] {
         let directory = self.directory
         return marks.compactMap { path, mark in
             let found = FileIdentity(path, in: directory)
-            // Another publication may have changed it between.
+            // Another publication may have changed it meanwhile.
             guard found != mark.identity, self.marks.has(mark, of: path, on: mount) else {
                 return nil
             }
@@ -209,7 +210,7 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         }
     }
 
-    /// - Returns: Which file is there now.
+    /// - Returns: The identity of the written file.
     private func write(
         _ bytes: [UInt8], to output: OutputSpecification
     ) throws(SystemError) -> FileIdentity {
@@ -241,8 +242,8 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         return id
     }
 
-    /// The open folder of a file. Missing folders below the token directory are made 0750 with the
-    /// output's group; an absolute path's folder must be there.
+    /// Opens the folder of a file. Missing folders below the token directory are created with mode
+    /// 0750 and the output's group; the folder of an absolute path must exist.
     private func openFolder(
         _ place: Place, _ output: OutputSpecification, create: Bool
     ) throws(SystemError) -> Int32 {

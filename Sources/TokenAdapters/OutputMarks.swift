@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import Synchronization
 
-/// Which file a path led to, and that nothing has changed it since: as stat(2) tells it.
+/// The identity of a file, which changes whenever the file is changed or replaced (stat(2)).
 struct FileIdentity: Sendable, Equatable {
     private var numbers: [Int64]
 
@@ -14,10 +14,10 @@ struct FileIdentity: Sendable, Equatable {
         ]
     }
 
-    /// Of no file: one that was gone before it could be looked at.
+    /// Stands for a file that was removed before it could be checked.
     static let none = FileIdentity(stat())
 
-    /// Of what stands there itself, which may be a link; `nil` where nothing does.
+    /// Identity of the directory entry itself, which may be a link; `nil` if there is none.
     init?(_ name: String, in directory: Int32) {
         var about = stat()
         guard fstatat(directory, name, &about, AT_SYMLINK_NOFOLLOW) == 0 else { return nil }
@@ -25,7 +25,7 @@ struct FileIdentity: Sendable, Equatable {
     }
 }
 
-/// What the outputs were when they were published: a look tells whether they still are.
+/// The identities of outputs when they were published, to detect later changes.
 final class OutputMarks: Sendable {
     struct Mark: Sendable, Equatable {
         var credential: String
@@ -34,10 +34,10 @@ final class OutputMarks: Sendable {
     typealias ByPath = [String: Mark]
     private let marks = Mutex<[String: ByPath]>([:])
 
-    /// By mount: a file server that does not answer holds up no look at another.
+    /// By mount, so that a file server that does not respond delays no other check.
     var byMount: [String: ByPath] { marks.withLock { $0 } }
 
-    /// Before a file is changed: what a look finds from then on means nothing.
+    /// Called before a file is changed: results of a check that began earlier are invalid.
     func forget(_ path: String) {
         marks.withLock { marks in
             for mount in marks.keys { marks[mount]?[path] = nil }

@@ -1,11 +1,11 @@
 internal import CLinux
 internal import Glibc
 
-/// What stands at the path of an output: the daemon writes to regular files and to nothing else.
+/// Checks the file at the path of an output: the daemon writes only to regular files.
 enum OutputPlace {
-    /// - Parameter place: The path for people.
-    /// - Throws: ELOOP for a symbolic link, with the path to name instead; EEXIST for anything else
-    ///   that is no regular file. Either stays as it is.
+    /// - Parameter place: The path to show.
+    /// - Throws: ELOOP for a symbolic link, with the path to configure instead; EEXIST for anything
+    ///   else that is not a regular file. The file is not changed.
     static func require(
         _ name: String, in directory: Int32, place: String
     ) throws(SystemError) {
@@ -22,10 +22,10 @@ enum OutputPlace {
         }
     }
 
-    /// Which symbolic link a path leads through, its own name included.
+    /// The first symbolic link in a path, its last component included.
     ///
-    /// - Parameter root: The begin of the path, which is not looked at; it ends with a slash.
-    /// - Returns: The link, and what to do; `nil` if there is none.
+    /// - Parameter root: The beginning of the path, which is not checked; it ends with a slash.
+    /// - Returns: The link, and what to do; `nil` without one.
     static func link(in path: String, below root: String = "") -> (path: String, remedy: String)? {
         var walked = root
         for part in path.dropFirst(root.count).split(separator: "/") {
@@ -42,10 +42,10 @@ enum OutputPlace {
         "; name the real path" + (realPath(path).map { ", \($0)" } ?? "")
     }
 
-    /// Where a path leads, also one whose last name is not there yet.
+    /// The real path of a file, even if its last component does not exist.
     private static func realPath(_ path: String) -> String? {
         if let found = resolved(path) { return found }
-        // Of a link to nothing: where it points, from its own directory.
+        // For a dangling link: its target, relative to its own directory.
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let length = readlink(path, &buffer, buffer.count)
         let slash = path.lastIndex(of: "/") ?? path.startIndex
@@ -66,7 +66,7 @@ enum OutputPlace {
 }
 
 extension SystemError {
-    /// Of a place that no system call was asked to change.
+    /// For a check that made no system call.
     init(place: String, _ problem: String, _ code: Int32) {
         self.init("", code: code)
         text = "\(place) \(problem)"

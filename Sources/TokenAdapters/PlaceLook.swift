@@ -2,15 +2,15 @@ internal import CLinux
 internal import Glibc
 public import TokenCore
 
-/// Looks at the places that a configuration names, as the user that the process is at the time.
+/// Checks the files and directories that a configuration names, as the present user of the process.
 /// Blocks for as long as their file systems take.
 public struct PlaceLook: Sendable {
     private let user: CheckedUser
 
-    /// - Parameter user: Who that is, for the words of what is found.
+    /// - Parameter user: The present user, for the texts of findings.
     public init(user: CheckedUser) { self.user = user }
 
-    /// - Returns: `nil` where all is as it should be.
+    /// - Returns: `nil` if there is nothing to report.
     public func finding(at place: CheckedPlace) -> CheckFinding? {
         cause(at: place).map { place.finding($0) }
     }
@@ -31,7 +31,7 @@ public struct PlaceLook: Sendable {
     }
 
     private func fileCause(_ place: CheckedPlace) -> CheckCause? {
-        // O_NONBLOCK: a FIFO must not stop the thread.
+        // O_NONBLOCK: a FIFO must not block the thread.
         let file = open(place.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else { return cause(of: errno, at: place) }
         defer { close(file) }
@@ -52,7 +52,7 @@ public struct PlaceLook: Sendable {
         var about = stat()
         guard stat(place.path, &about) == 0 else { return cause(of: errno, at: place) }
         guard about.st_mode & S_IFMT == S_IFREG else { return .noRegularFile }
-        // By the effective user, as execve(2) does it.
+        // With the effective user, as execve(2) does.
         guard faccessat(AT_FDCWD, place.path, X_OK, AT_EACCESS) == 0 else {
             return errno == EACCES ? .notExecutable(user) : cause(of: errno, at: place)
         }
@@ -60,7 +60,7 @@ public struct PlaceLook: Sendable {
         return access(interpreter, F_OK) == 0 ? nil : .interpreterMissing(interpreter)
     }
 
-    /// What the first line of a script names (execve(2)).
+    /// The interpreter in the first line of a script (execve(2)).
     private func interpreter(of path: String) -> String? {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else { return nil }
@@ -84,7 +84,7 @@ public struct PlaceLook: Sendable {
         }
     }
 
-    /// The first directory on the way that may not be entered.
+    /// The first directory of the path that cannot be entered.
     private func closedDirectory(above path: String) -> String? {
         var walked = ""
         for part in path.split(separator: "/").dropLast() {

@@ -2,11 +2,10 @@ internal import Glibc
 public import TokenCore
 
 extension PlaceSafety {
-    /// Paths of sockets at which something else stands. The daemon replaces a socket that is left
-    /// over, and never another file.
+    /// Socket paths where another kind of file exists. The daemon replaces a left-over socket, but
+    /// never another file.
     ///
-    /// - Parameter bound: Where sockets were made already: what stands there now is no matter of
-    ///   the configuration.
+    /// - Parameter bound: Paths where sockets exist already: they are not checked.
     public static func takenSocketPaths(
         _ places: Directories, _ configuration: Configuration, file: String,
         bound: Directories? = nil
@@ -27,13 +26,13 @@ extension PlaceSafety {
         }
     }
 
-    /// Outputs that a symbolic link leads to. None is followed, and none is replaced.
+    /// Outputs whose path contains a symbolic link. Links are neither followed nor replaced.
     public static func linkedOutputs(
         _ places: Directories, _ configuration: Configuration, file: String
     ) -> [ConfigurationMistake] {
         configuration.credentials.flatMap { credential in
             credential.outputs.compactMap { output in
-                // Above the token directory links are the operator's own.
+                // Links above the token directory belong to the operator.
                 let root = output.isAbsolute ? "" : places.token + "/"
                 guard let link = OutputPlace.link(in: root + output.path, below: root) else {
                     return nil
@@ -49,9 +48,9 @@ extension PlaceSafety {
 }
 
 extension Directories {
-    /// Paths that nothing can start with, whatever is there.
+    /// Paths that prevent a start, whatever files exist.
     ///
-    /// - Parameter file: The configuration, which is named as the place of the mistake.
+    /// - Parameter file: The configuration file, named as the place of the mistake.
     public func mistakes(_ configuration: Configuration, file: String) -> [ConfigurationMistake] {
         var sockets = [(key: "control_socket", path: controlSocket)]
         if configuration.credentials.contains(where: { !$0.units.isEmpty }) {

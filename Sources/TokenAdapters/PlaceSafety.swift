@@ -1,27 +1,27 @@
 internal import Glibc
 public import TokenCore
 
-/// Whether others could put their files where the daemon's own should be: with a slot that another
-/// user made, that user reads the refresh token.
+/// Checks whether other users could place their files in the daemon's directories: the creator of a
+/// slot file could read the refresh token in it.
 ///
-/// Directories belong to the daemon's user or to root, files to the daemon's user, and no other
-/// user may write to either.
+/// Directories must belong to the daemon's user or to root, files to the daemon's user, and no
+/// other user may be able to write to either.
 public struct PlaceSafety {
-    /// Who the daemon is; `nil` when a person looks for a daemon whose user is not known: then it
-    /// is the owner of the state.
+    /// The daemon's user; `nil` when it is unknown, such as in a check by another user: then it is
+    /// the owner of the state.
     private var user: uid_t?
 
-    /// As the user that this process has.
+    /// For the user of this process.
     public init() { user = geteuid() }
 
-    /// As `evertoken check` sees it: it looks on behalf of a service of another user.
+    /// For `evertoken check`, which checks on behalf of a service with another user.
     public static var forCheck: PlaceSafety { PlaceSafety(user: nil) }
 
     private init(user: uid_t?) { self.user = user }
 
-    /// What is wrong with the places that are there already.
+    /// The mistakes of existing directories and files.
     ///
-    /// - Parameter file: The configuration, which is named as the place of the mistake.
+    /// - Parameter file: The configuration file, named as the place of the mistake.
     public func mistakes(
         _ places: Directories, credentials: [String], file: String
     ) -> [ConfigurationMistake] {
@@ -56,7 +56,7 @@ public struct PlaceSafety {
                 "run: chown \(user) \(path)"
             )
         }
-        // Where everybody may write, but remove only their own, names can still be taken first.
+        // Also in a sticky directory another user could create a name first.
         guard about.st_mode & 0o022 != 0 else { return nil }
         return (
             key, "others may write to \(path) and exchange what is in it",

@@ -4,9 +4,8 @@ internal import Synchronization
 public import TokenCore
 public import TokenEngine
 
-/// Everything that a configuration names, looked at as the user of this process: what cannot work
-/// is found before a refresh meets it. File systems that hang hold up what lies on them, and
-/// nothing else.
+/// Checks everything that a configuration names, as the user of this process: failures are found
+/// before a refresh meets them. A file system that hangs delays only the checks of its own files.
 public final class PlaceSurvey: ConfigurationSurvey {
     private let base: String
     private let tokenDirectory: String
@@ -19,8 +18,8 @@ public final class PlaceSurvey: ConfigurationSurvey {
 
     /// - Parameters:
     ///   - base: The directory of the configuration file.
-    ///   - user: Who looks, for the words of what is found.
-    ///   - isInService: This process has the service's own environment.
+    ///   - user: The checking user, for the texts of findings.
+    ///   - isInService: Whether this process has the service's environment.
     public init(base: String, tokenDirectory: String, user: CheckedUser, isInService: Bool) {
         (self.base, self.tokenDirectory) = (absolutePath(base), absolutePath(tokenDirectory))
         (self.user, self.isInService) = (user, isInService)
@@ -28,7 +27,7 @@ public final class PlaceSurvey: ConfigurationSurvey {
 
     /// As ``ConfigurationSurvey`` says: settings without effect first, then places, in name order.
     public func findings(in configuration: Configuration) async -> [CheckFinding] {
-        // At many credentials it takes a while to list them.
+        // With many credentials the listing takes a while.
         let listed = await lanes.run(key: newKey, holder: "") { [self] in
             (settings: configuration.settingFindings, places: places(in: configuration))
         }
@@ -43,9 +42,9 @@ public final class PlaceSurvey: ConfigurationSurvey {
 
     private var newKey: String { String(calls.wrappingAdd(1, ordering: .relaxed).newValue) }
 
-    /// - Returns: What is wrong, in the order of the places.
+    /// - Returns: The findings in the order of `places`.
     public func look(at places: [CheckedPlace]) async -> [CheckFinding] {
-        // A person's shell has other variables than the service.
+        // A user's shell has other variables than the service.
         let places = places.filter { place in
             if case .variable = place.kind { isInService } else { true }
         }
@@ -77,7 +76,7 @@ public final class PlaceSurvey: ConfigurationSurvey {
         return found + silent.map { ($0, places[$0].finding(.silent(mount: mount))) }
     }
 
-    /// What a lane has seen by now: one that hangs goes on.
+    /// The results of a lane so far; a check that hangs continues.
     private final class Seen: Sendable {
         private let answers = Mutex<[(Int, CheckFinding?)]>([])
         func note(_ index: Int, _ finding: CheckFinding?) {
@@ -88,9 +87,9 @@ public final class PlaceSurvey: ConfigurationSurvey {
 }
 
 extension PlaceSurvey {
-    /// For a program that has nothing else to do meanwhile.
+    /// Blocks until the survey ends, for a program without concurrent work.
     ///
-    /// - Parameter files: Of the configuration itself, which the daemon must read too.
+    /// - Parameter files: The configuration's own files, which the daemon must be able to read too.
     public func findingsNow(
         in configuration: Configuration, files: [String]
     ) -> [CheckFinding] {
@@ -105,7 +104,7 @@ extension PlaceSurvey {
     }
 }
 
-/// A path that means the same wherever the process goes.
+/// A path that does not depend on the working directory.
 func absolutePath(_ path: String) -> String {
     if path.hasPrefix("/") { return path }
     guard let directory = getcwd(nil, 0) else { return path }

@@ -1,7 +1,7 @@
 internal import Dispatch
 public import TokenEngine
 
-/// Four threads on which responses are read and requests made; one provider has one of them.
+/// Four threads that read responses and render requests; one provider may use one of them.
 public struct ReadingLanes: ResponseLanes {
     private let lanes = Lanes("responses", count: 4)
 

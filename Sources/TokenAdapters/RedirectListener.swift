@@ -3,21 +3,21 @@ internal import Synchronization
 public import TokenCore
 internal import TokenEngine
 
-/// Waits on the loopback for the one request that brings a sign-in's answer (RFC 8252 section 7.3).
-/// A request for something else, or without the state, learns nothing and ends nothing.
+/// Waits on the loopback for the request with a sign-in's authorization response (RFC 8252 section
+/// 7.3). A request for another path, or without the state, gets no information and has no effect.
 ///
-/// The browser is sent on at once to an address without code and state: neither stays in its
-/// address bar, its history or a picture of it, and the page there needs no script for that. The
-/// second address holds a random word, so that no other program can be first.
+/// The browser is redirected at once to a URL without code and state, so that neither stays in its
+/// address bar, its history or a screenshot; the page needs no script for that. The second URL
+/// contains a random word, so that no other program can request it first.
 public final class RedirectListener: Sendable {
     private let servers: [HTTPServer]
     private let post: Post
-    /// What the provider is told.
+    /// The redirect URI sent to the provider.
     public let redirectURI: String
 
     /// - Parameters:
-    ///   - port: 0 for any free one.
-    ///   - stray: Told once that an answer came for another sign-in.
+    ///   - port: 0 for any free port.
+    ///   - stray: Called once if a response for another sign-in arrives.
     /// - Throws: ``LocalFailure`` when the port is taken.
     public init(
         _ redirect: LoopbackRedirect, port: UInt16, state: Secret,
@@ -39,7 +39,7 @@ public final class RedirectListener: Sendable {
                 if !request.queryText.isEmpty { post.noteStray() }
                 return respond(HTTPResponse(400, .unexpected))
             }
-            // A page that is asked for again leads to the same end.
+            // A reload of the page gives the same result.
             guard post.deliver(answer, isByBrowser: true) else {
                 return respond(HTTPResponse(409, .unexpected))
             }
@@ -51,8 +51,8 @@ public final class RedirectListener: Sendable {
         redirectURI = redirect.uri(port: servers[0].port)
     }
 
-    /// A browser may take `localhost` for either address: a program on the other one could be given
-    /// the response, so it must be ours too where there is IPv6.
+    /// A browser may resolve `localhost` to either address: a program that listens on the other one
+    /// could receive the response, so both are opened where IPv6 exists.
     private static func open(
         _ redirect: LoopbackRedirect, port: UInt16, _ handler: @escaping HTTPServer.Handler
     ) throws(StorageFailure) -> [HTTPServer] {
@@ -69,20 +69,20 @@ public final class RedirectListener: Sendable {
         }
     }
 
-    /// Takes an answer that came another way, such as pasted by the person.
+    /// Accepts a response from another source, such as one that the user pasted.
     public func deliver(_ answer: RedirectAnswer) { _ = post.deliver(answer, isByBrowser: false) }
 
-    /// Blocks until the answer is there; `nil` when time is up.
+    /// Blocks until the response arrives; `nil` when the time is up.
     public func wait(for limit: Duration) -> RedirectAnswer? {
         let end = DispatchTime.now() + .nanoseconds(Int(limit.nanoseconds))
         return post.arrived.wait(timeout: end) == .success ? post.held.withLock { $0.answer } : nil
     }
 
-    /// How the sign-in ended, for the browser that brought the answer.
+    /// Shows the result of the sign-in in the browser that brought the response.
     public func show(_ page: SignInPage) { post.show(page) }
 
-    /// After what is to be shown is sent. A browser that never comes for it is waited for two
-    /// seconds: it was told where to go before the code was exchanged.
+    /// Stops after the page has been sent. A browser that does not fetch it gets two seconds: it
+    /// was redirected before the code was exchanged.
     public func stop() {
         _ = post.taken.wait(timeout: post.isAwaited ? .now() + .seconds(2) : .now())
         for server in servers {
@@ -91,7 +91,7 @@ public final class RedirectListener: Sendable {
         }
     }
 
-    /// Holds the first answer, and the page for it.
+    /// Holds the first response, and the page for it.
     private final class Post: Sendable {
         struct Held {
             var answer: RedirectAnswer?
@@ -108,7 +108,7 @@ public final class RedirectListener: Sendable {
 
         init(stray: @escaping @Sendable () -> Void) { self.stray = stray }
 
-        /// Whether a browser has still to come for a page that is there.
+        /// Whether a page is ready that the browser has not fetched.
         var isAwaited: Bool {
             held.withLock { $0.isByBrowser && $0.page != nil && !$0.isTaken }
         }
@@ -121,7 +121,7 @@ public final class RedirectListener: Sendable {
             if isFirst { stray() }
         }
 
-        /// - Returns: Whether it is the first answer, or the same again.
+        /// - Returns: Whether it is the first response, or equal to it.
         func deliver(_ new: RedirectAnswer, isByBrowser: Bool) -> Bool {
             let (isFirst, isSame) = held.withLock { held in
                 guard let known = held.answer else {
@@ -157,7 +157,7 @@ public final class RedirectListener: Sendable {
 }
 
 extension HTTPResponse {
-    /// A page after a sign-in, with all that protects it.
+    /// The page after a sign-in, with its protective headers.
     fileprivate init(_ page: SignInPage, status: Int? = nil) {
         self.init(
             status ?? (page.isSuccess ? 200 : 400), contentType: SignInPage.contentType,

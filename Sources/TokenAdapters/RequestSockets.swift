@@ -2,15 +2,15 @@ internal import CLinux
 internal import Glibc
 internal import TokenCore
 
-/// The sockets of one transfer: nothing of its request leaves this host once the transfer is over.
+/// The sockets of one transfer: no part of its request may leave this host after the transfer ends.
 ///
-/// A kernel goes on sending what it has not delivered for minutes after the process has died, or
-/// has given the request up. A restarted daemon has sent the same refresh token again by then, and
-/// the provider sees it twice: to many that is theft (RFC 9700 section 4.14.2). So a connection
-/// that carries a request ends with a reset, until the response is whole.
+/// The kernel continues to send undelivered data for minutes after the process has died or has
+/// given the request up. By then a restarted daemon may have sent the same refresh token again, and
+/// the provider receives it twice, which many treat as theft (RFC 9700 section 4.14.2). So a
+/// connection that carries a request is reset until the response is complete.
 ///
-/// libcurl closes its descriptors when it likes, those of addresses that lost without a word.
-/// Copies of them, made with the sockets, are certain to be these sockets.
+/// libcurl closes its descriptors at any time, those of unsuccessful addresses without a callback.
+/// Duplicates, made when the sockets are created, certainly refer to these sockets.
 struct RequestSockets: ~Copyable {
     private var copies: [Int32] = []
     private var isTied = false
@@ -19,7 +19,7 @@ struct RequestSockets: ~Copyable {
 
     deinit { for copy in copies { close(copy) } }
 
-    /// A socket was made and is about to be connected.
+    /// Adds a socket that was created and will be connected.
     ///
     /// - Returns: Whether it may be used.
     mutating func add(_ socket: Int32) -> Bool {
@@ -32,13 +32,13 @@ struct RequestSockets: ~Copyable {
         return true
     }
 
-    /// The request goes out with the next call.
+    /// Called just before the request is sent.
     ///
     /// - Parameters:
-    ///   - port: Of the connection that carries it, on this side.
-    ///   - left: How long the response is waited for.
-    /// - Returns: Whether the connection is sure to end with the process; if not, nothing may be
-    ///   sent.
+    ///   - port: The local port of the connection that carries it.
+    ///   - left: The remaining time for the response.
+    /// - Returns: Whether the kernel will close the connection with the process; if not, nothing
+    ///   may be sent.
     mutating func tie(port: Int32, left: Duration) -> Bool {
         if copies.count > 1 {
             let others = copies.filter { clinux_local_port($0) != port }
@@ -55,10 +55,10 @@ struct RequestSockets: ~Copyable {
         return isTied
     }
 
-    /// The transfer is over, and libcurl has let go of its connection, or soon will.
+    /// Called when the transfer has ended, whether or not libcurl has closed its connection.
     ///
-    /// - Parameter isWhole: Whether all of the response has come: then the server had the request,
-    ///   and is told the end in order.
+    /// - Parameter isWhole: Whether the complete response has arrived: the server then had the
+    ///   request, and the connection is closed normally.
     mutating func end(isWhole: Bool) {
         for copy in copies {
             if isTied {

@@ -1,21 +1,21 @@
-/// Which host names are being looked up, and whether one more look-up may begin.
+/// The host names that are being resolved, and whether another look-up may start.
 ///
-/// A value. A look-up is a thread that waits for name servers, for as long as the system's resolver
-/// wants (resolv.conf(5): half a minute is usual), whether or not the caller still waits. One that
-/// nobody waits for any more is a stray: it cannot be ended, only counted.
+/// A look-up is a thread that waits for name servers as long as the system's resolver is configured
+/// to (resolv.conf(5): half a minute is usual), whether or not the caller still waits. A look-up
+/// without a waiting caller is a stray: it cannot be stopped, only counted.
 struct ResolverBook {
-    /// Threads in all.
+    /// Maximum threads in total.
     static let most = 64
-    /// Of them, those that a name with a stray of its own may not take: others need them.
+    /// Threads reserved for names that have no stray.
     static let kept = 16
     static let mostStraysOfOneName = 2
 
     enum Decision: Equatable {
-        /// Wait for the look-up that is under way.
+        /// Wait for the running look-up with this number.
         case join(UInt64)
-        /// Begin one of this number.
+        /// Start a look-up with this number.
         case begin(UInt64)
-        /// Too many of this name, or of all, wait for servers that do not answer.
+        /// Too many look-ups of this name, or of all names, wait for servers that do not respond.
         case refuse
     }
     private struct LookUp {
@@ -41,9 +41,9 @@ struct ResolverBook {
         return .begin(lastNumber)
     }
 
-    /// A caller's time is up.
+    /// A caller's time limit has passed.
     mutating func giveUp(_ number: UInt64) { lookUps[number]?.waiting -= 1 }
 
-    /// The thread has come back.
+    /// The thread has ended.
     mutating func ended(_ number: UInt64) { lookUps[number] = nil }
 }

@@ -4,27 +4,27 @@ internal import Synchronization
 public import TokenCore
 public import TokenEngine
 
-/// Reads secrets from where the configuration says, again at every use.
+/// Reads secrets from their configured sources, again at every use.
 public final class SecretResolver: SecretReader {
     private static let limit = 64 * 1024
     private let base: String
     private let files = Lanes("secrets", count: 8)
     private let programs = Lanes("commands", count: 8)
     private let mounts = MountTable()
-    /// For how long an attempt waits, with its place among those in flight: more than a program's
-    /// own ten seconds, for it may have to wait for its turn.
+    /// How long an attempt waits, while it occupies a place among the concurrent requests: longer
+    /// than the limit of ten seconds for a program, because it may have to wait for its turn.
     private static let patience = (
         file: DispatchTimeInterval.seconds(10), program: DispatchTimeInterval.seconds(15)
     )
     private let calls = Atomic<UInt64>(0)
 
     private let noticed: @Sendable (_ place: String, _ trimming: String) -> Void
-    /// What `noticed` was told.
+    /// The sources that `noticed` was called for.
     private let told = Mutex<Set<ByteText>>([])
 
     /// - Parameters:
-    ///   - base: The directory of the configuration file; relative paths start there.
-    ///   - noticed: Told once of each place what was dropped around its secret.
+    ///   - base: The directory of the configuration file, for relative paths.
+    ///   - noticed: Called once for each source with what was removed around its secret.
     public init(
         base: String,
         noticed: @escaping @Sendable (_ place: String, _ trimming: String) -> Void = { _, _ in }
@@ -92,7 +92,7 @@ public final class SecretResolver: SecretReader {
         } ?? nil
     }
 
-    /// How a text is read.
+    /// How the text of a source is interpreted.
     private struct Form: Sendable {
         var shape: SecretText.Shape
         var isExact: Bool
@@ -121,7 +121,7 @@ public final class SecretResolver: SecretReader {
         }
     }
 
-    /// Runs `body` on a lane for as long as the caller can wait; no two calls wait for each other.
+    /// Runs `body` on a lane with a time limit; calls do not wait for each other.
     private func within(
         _ limit: DispatchTimeInterval, _ late: SecretFailure, _ lanes: Lanes, _ holder: String,
         _ body: @escaping @Sendable () throws(SecretFailure) -> SecretText
@@ -138,7 +138,7 @@ public final class SecretResolver: SecretReader {
     }
 
     private static func content(of place: String) throws(SystemError) -> [UInt8] {
-        // O_NONBLOCK: a FIFO must not stop the thread.
+        // O_NONBLOCK: a FIFO must not block the thread.
         let file = open(place, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else { throw SystemError("open \(place)") }
         defer { close(file) }

@@ -58,7 +58,7 @@ extension SlotDirectory {
             if folder < 0, errno == ENOENT { return }
             guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)")) }
             defer { close(folder) }
-            // The newest record last: an older one alone may hold a token that is spent.
+            // The newest record last: an older one alone might hold a spent token.
             let last = try self.winner(of: credential, in: folder, place) ?? .b
             let names = [last.other, last].map(\.fileName)
             for file in names.map({ $0 + Self.damagedSuffix }) + names {
@@ -87,8 +87,8 @@ extension SlotDirectory {
         return SlotPair(a: states[0], b: states[1]).winner?.index
     }
 
-    /// Tokens are overwritten before their file goes; a file system that copies on write may keep
-    /// the old blocks all the same.
+    /// Overwrites tokens before the file is removed; a copy-on-write file system may nevertheless
+    /// keep the old blocks.
     private static func erase(
         _ name: String, in folder: Int32, _ place: String
     ) throws(SystemError) {
@@ -107,7 +107,7 @@ extension SlotDirectory {
 
     private static let damagedSuffix = ".damaged"
 
-    /// Kept for an expert who can still read something in them.
+    /// Keeps unreadable slots under another name, for later analysis.
     private func setAsideUnreadable(
         _ credential: String, in folder: Int32, _ place: String
     ) throws(StorageFailure) {
@@ -127,7 +127,7 @@ extension SlotDirectory {
         guard fsync(folder) == 0 else { throw StorageFailure(SystemError("save \(place)")) }
     }
 
-    /// What the state holds now is the newest from here on, whatever has been written before.
+    /// Removes the marks, so that the present contents count as the newest.
     private func clearMarks(
         of credential: String, in folder: Int32, _ place: String
     ) throws(StorageFailure) {
@@ -144,14 +144,14 @@ extension SlotDirectory {
         }
     }
 
-    /// A state without a note is of an older version, or new: it is where it should be.
+    /// A state without a note is new, or from an older version: it counts as own.
     func origin(in folder: Int32, _ place: String) throws(StorageFailure) -> SlotOrigin {
         guard let noted = try OriginNote(in: folder, place) else { return .own }
         let difference = noted.cause ?? OriginNote.now(in: folder).difference(from: noted)
         return difference.map { .foreign($0) } ?? .own
     }
 
-    /// - Parameter isAccepted: A person has accepted the state here.
+    /// - Parameter isAccepted: The operator has accepted the state here.
     func noteOrigin(
         in folder: Int32, _ place: String, isAccepted: Bool = false
     ) throws(StorageFailure) {

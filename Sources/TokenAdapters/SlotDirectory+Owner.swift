@@ -1,6 +1,6 @@
 internal import Glibc
 
-// Who made the slots: another user could read the refresh token out of its own file.
+// Checks who created the slots: another user could read the refresh token in its own file.
 extension SlotDirectory {
     func mustBeOurs(_ about: stat, _ place: String) throws(SystemError) {
         var own = stat()

@@ -3,8 +3,8 @@ internal import Glibc
 public import TokenCore
 public import TokenEngine
 
-// What is kept of credentials whose state was erased: a file beside their directories, named so
-// that it is no credential's (``isConfiguredName(_:)``).
+// The traces of erased credentials: a file beside the credentials' directories, whose name cannot
+// be a credential's (``isConfiguredName(_:)``).
 extension SlotDirectory {
     private static let suffix = ".spent"
     private static func fileName(_ credential: String) -> String { ".\(credential)\(suffix)" }

@@ -11,14 +11,14 @@ public final class SlotDirectory: SlotStore, Sendable {
     let path: String
     let directory: Int32
     private let lock: Int32
-    /// One mount: what hangs there hangs for all, and nobody can be blamed.
+    /// The state is on a single mount: if it hangs, all lanes may hang, so there is no share.
     let work = Lanes("slots", count: 8, share: 8)
     private let health: StoreHealth
     let marks: SlotMarkBook
-    /// Credentials whose slots this process has seen to be allocated and in their directory.
+    /// Credentials whose slots are known to be allocated and durable in their directory.
     private let proven = Mutex<Set<String>>([])
 
-    /// Opens and locks the directory, creating it (0700) where it is not there.
+    /// Opens and locks the directory, creating it (0700) if it is missing.
     ///
     /// The lock is flock(2) on a file that is never deleted: the kernel releases it whenever the
     /// process ends (I12).
@@ -36,8 +36,8 @@ public final class SlotDirectory: SlotStore, Sendable {
         try checkFileSystem(of: directory, path: path, allowUnsafe: allowUnsafe, warn: warn)
         let taken = "another evertokend uses \(path); stop it, or give this one its own state_dir"
         lock = try takeLock(named: ".lock", in: directory, path, access: O_RDWR) { taken }
-        // The directory too, for a lock file that is removed is no lock any more; but not where
-        // others can open it, and take that lock for ever.
+        // Locks the directory too, because a deleted lock file no longer protects it; but not where
+        // other users can open it and could hold that lock for ever.
         if Self.isPrivate(directory), flock(directory, LOCK_EX | LOCK_NB) != 0 {
             var failure = StorageFailure(taken)
             failure.isHeldByAnother = true
@@ -54,7 +54,7 @@ public final class SlotDirectory: SlotStore, Sendable {
         }
     }
 
-    /// Lets go of the lock at once: what holds this object on another thread may end later.
+    /// Releases the lock at once: another thread may hold this object for longer.
     func unlock() {
         flock(lock, LOCK_UN)
         flock(directory, LOCK_UN)
@@ -77,7 +77,7 @@ public final class SlotDirectory: SlotStore, Sendable {
         }
     }
 
-    /// All that lies in the directory, in no order.
+    /// All names in the directory, unordered.
     func entries() throws(StorageFailure) -> [String] {
         guard let list = opendir(path) else {
             throw StorageFailure(SystemError("list \(path)"))
@@ -114,7 +114,7 @@ public final class SlotDirectory: SlotStore, Sendable {
         }
     }
 
-    /// - Returns: The bytes of a slot, `nil` when its file is not there, and its highest mark.
+    /// - Returns: The bytes of a slot, `nil` if its file does not exist, and its highest mark.
     func readSlot(
         _ index: SlotPair.Index, in folder: Int32, _ place: String
     ) throws(StorageFailure) -> (bytes: [UInt8]?, mark: UInt64) {
@@ -137,7 +137,7 @@ public final class SlotDirectory: SlotStore, Sendable {
     /// again.
     public func open(_ credential: String) async throws(StorageFailure) -> any OpenSlots {
         try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
-            // What failed before is read back after it is written again.
+            // Slots that failed before are read back after they are written again.
             let isSuspect = self.health.isSuspect
             try self.health.proveWritable()
             let place = "\(self.path)/\(credential)"
@@ -194,7 +194,7 @@ public final class SlotDirectory: SlotStore, Sendable {
             } else if !isProven {
                 try rewriteIfEmpty(file, name)
             }
-            // A former process, or an earlier try, may have been stopped before this.
+            // An earlier process or try may have been interrupted before this.
             if size < slotSize || !isProven {
                 guard fsync(file) == 0, fsync(folder) == 0 else {
                     throw SystemError("save \(name)")
@@ -210,14 +210,14 @@ public final class SlotDirectory: SlotStore, Sendable {
 }
 
 extension SlotDirectory {
-    /// Reads errno; one that speaks of the disk makes the whole store suspect.
+    /// Reads errno; a disk error makes the whole store suspect.
     private func failure(_ what: String) -> StorageFailure {
         let error = SystemError(what)
         if error.code == EIO { health.noteFailure() }
         return StorageFailure(error)
     }
 
-    /// Zeros whose sync failed may be pages that the disk never had: once more.
+    /// Zeros whose sync failed may exist only in memory: they are written again.
     private func rewriteIfEmpty(_ file: Int32, _ name: String) throws(SystemError) {
         guard lseek(file, 0, SEEK_SET) == 0 else { throw SystemError("read \(name)") }
         let bytes = try readAll(file, limit: slotSize, what: name)

@@ -9,7 +9,7 @@ final class SlotFiles: OpenSlots, Sendable {
     private let work: Lanes
     private let health: StoreHealth
     private let marks: SlotMarkBook
-    /// Whether each write is read back from the disk.
+    /// Whether each write is verified by reading it back from the disk.
     private let isVerified: Bool
 
     init(
@@ -63,7 +63,7 @@ final class SlotFiles: OpenSlots, Sendable {
     func close() { for file in files { _ = Glibc.close(file) } }
 }
 
-/// All of an open slot.
+/// Reads a whole open slot.
 func readSlot(_ file: Int32, _ name: String) throws(StorageFailure) -> [UInt8] {
     guard lseek(file, 0, SEEK_SET) == 0 else {
         throw StorageFailure(SystemError("read \(name)"))

@@ -7,14 +7,14 @@ internal import TokenCore
 /// of the last record that was committed to the file.
 ///
 /// It belongs to the file and not to its content: a backup that is copied into the file leaves it
-/// as it is. So does `cp -a`, which sets the attributes that the backup has and removes none: it
-/// would replace a value, and cannot replace a name.
+/// unchanged. So does `cp -a`, which sets the attributes of the backup and removes none: it would
+/// overwrite a value, but not a name.
 enum SlotMark {
     static let prefix = "user.evertoken.sequence."
 
     static func name(_ sequence: UInt64) -> String { prefix + String(sequence) }
 
-    /// Those that a file has, in no order; none where its file system knows none.
+    /// The marks of a file, unordered; empty if the file system has no attributes.
     static func all(of file: Int32) -> [UInt64] {
         // XATTR_LIST_MAX
         for size in [1024, 64 * 1024] {
@@ -26,7 +26,7 @@ enum SlotMark {
         return []
     }
 
-    /// - Parameter names: Each with a zero behind it (listxattr(2)).
+    /// - Parameter names: Each terminated by a zero (listxattr(2)).
     static func sequences(in names: some Sequence<CChar>) -> [UInt64] {
         names.split(separator: 0).compactMap { name in
             let bytes = name.map { UInt8(bitPattern: $0) }
@@ -35,7 +35,7 @@ enum SlotMark {
         }
     }
 
-    /// Takes marks off, and has the disk know it.
+    /// Removes marks durably.
     static func clear(_ marks: [UInt64], of file: Int32, _ place: String) throws(SystemError) {
         guard !marks.isEmpty else { return }
         for mark in marks { _ = clinux_remove_attribute(file, name(mark)) }
@@ -46,13 +46,13 @@ enum SlotMark {
 /// The marks that this process has set, so that each write knows which one to replace.
 final class SlotMarkBook: Sendable {
     private let known = Mutex<[String: [UInt64?]]>([:])
-    /// Whether the state's file system takes such attributes.
+    /// Whether the state's file system supports such attributes.
     let isSupported: Bool
 
     init(isSupported: Bool) { self.isSupported = isSupported }
 
-    /// Before a record is written: no mark of the file may be above it when it is on the disk. It
-    /// is where slots were spoilt, or a state that went back was accepted.
+    /// Called before a record is written: when it is durable, no mark of the file may be higher. A
+    /// mark can be higher if slots were damaged, or an old state was accepted.
     ///
     /// - Returns: The marks to replace.
     func prepare(
@@ -67,7 +67,7 @@ final class SlotMarkBook: Sendable {
         return []
     }
 
-    /// A record is on the disk. The new mark first: at no moment has the file none.
+    /// Called when a record is durable. Sets the new mark first, so that the file always has one.
     func commit(
         _ sequence: UInt64, _ file: Int32, _ slot: SlotPair.Index, of credential: String,
         replacing marks: [UInt64]

@@ -6,10 +6,10 @@ internal import TokenEngine
 
 /// Whether the file system of the state can be believed (I5).
 ///
-/// After a failed write or sync the kernel may call pages clean that are not on the disk (Rebello
-/// et al., "Can Applications Recover from fsync Failures?", ATC 2020). From then on no credential
-/// of this store sends anything until other bytes have been written, synced and read back, and what
-/// had failed is itself read back.
+/// After a failed write or sync the kernel may mark pages clean that are not on disk (Rebello et
+/// al., "Can Applications Recover from fsync Failures?", ATC 2020). From then on no credential of
+/// this store sends a request until other bytes have been written, synced and read back, and the
+/// failed write has been repeated and read back.
 final class StoreHealth: Sendable {
     private static let fileName = ".probe"
     private static let size = 4096
@@ -22,7 +22,7 @@ final class StoreHealth: Sendable {
         var isSuspect = false
     }
 
-    /// Makes the probe's file now: later the disk may be full.
+    /// Creates the probe's file now, because the disk may be full later.
     init(directory: Int32, path: String) {
         (self.directory, self.path) = (directory, path)
         do throws(SystemError) { try probe(0) } catch { noteFailure() }
@@ -37,7 +37,7 @@ final class StoreHealth: Sendable {
         }
     }
 
-    /// Does nothing unless something has failed.
+    /// Does nothing unless a write has failed.
     func proveWritable() throws(StorageFailure) {
         let seen = failures.withLock { $0 }
         guard seen.isSuspect else { return }
@@ -64,7 +64,7 @@ final class StoreHealth: Sendable {
     }
 }
 
-/// Not only a sync that says it worked: the bytes come back from the disk.
+/// A successful sync is not enough: the bytes are read back from the disk.
 func syncAndReadBack(
     _ bytes: [UInt8], _ file: Int32, at offset: Int, what: String
 ) throws(SystemError) {

@@ -1,15 +1,15 @@
 internal import Glibc
 
-/// What a program left behind outside of its process group, such as a daemon that called setsid(2).
-/// Nothing but the environment they were started with tells whose they are.
+/// Kills processes that a program left outside of its process group, such as a daemon that called
+/// setsid(2). Only their initial environment identifies them.
 enum StrayProcesses {
     private static let longestEnvironment = 256 * 1024
 
     /// - Parameters:
-    ///   - variable: `NAME=VALUE`, of a value that no other program was given.
-    ///   - first: The program itself: only processes with a later number are looked at.
+    ///   - variable: `NAME=VALUE`, with a value that no other program received.
+    ///   - first: The program itself: only processes with a higher number are checked.
     static func kill(startedWith variable: String, after first: pid_t) {
-        // One that starts another while it is looked for is found at the next look.
+        // A process that forks during the search is found in the next round.
         for _ in 0..<10 {
             let found = processes(startedWith: Array(variable.utf8), after: first)
             if found.isEmpty { return }
@@ -38,7 +38,7 @@ enum StrayProcesses {
         return found
     }
 
-    /// Empty for another user's, whose environment nobody else may read.
+    /// Empty for a process of another user, whose environment this user cannot read.
     private static func environment(of process: pid_t) -> [UInt8] {
         var about = stat()
         guard stat("/proc/\(process)", &about) == 0, about.st_uid == geteuid() else { return [] }

@@ -6,7 +6,7 @@ internal import TokenEngine
 struct SystemError: Error, Equatable {
     var text: String
     var code: Int32
-    /// A user or group of that name is not there.
+    /// Whether a configured user or group does not exist.
     var isOfAccount = false
 
     /// Reads errno: call it first after the failure.
@@ -15,7 +15,7 @@ struct SystemError: Error, Equatable {
         text = "cannot \(what): \(Self.message(of: code))"
     }
 
-    /// As strerror(3) puts it.
+    /// The text of strerror(3).
     static func message(of code: Int32) -> String {
         var buffer = [CChar](repeating: 0, count: 256)
         let isKnown = strerror_r(code, &buffer, buffer.count) == 0
@@ -49,7 +49,7 @@ func retryingInterrupts<Number: SignedInteger>(_ call: () -> Number) -> Number {
     }
 }
 
-/// Writes all of it, from `offset` on, or at the descriptor's position when `nil`.
+/// Writes all bytes, from `offset` on, or at the descriptor's position when `nil`.
 func writeAll(
     _ bytes: [UInt8], to descriptor: Int32, at offset: Int? = nil, what: String
 ) throws(SystemError) {
@@ -70,7 +70,7 @@ func writeAll(
     }
 }
 
-/// Reads to the end, or `limit` bytes.
+/// Reads to the end, or at most `limit` bytes.
 func readAll(
     _ descriptor: Int32, limit: Int, what: String
 ) throws(SystemError) -> [UInt8] {

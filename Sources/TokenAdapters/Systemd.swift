@@ -6,13 +6,13 @@ internal import Synchronization
 public import TokenCore
 public import TokenEngine
 
-/// sd_notify(3). Without a service manager every call does nothing.
+/// sd_notify(3). Does nothing without a service manager.
 ///
-/// Messages leave on a queue of their own, in their order, and at most so many wait: a manager that
-/// does not read must not stop the daemon (sd_notify blocks when its socket is full).
+/// Messages are sent from a separate queue in order, and at most so many wait: a service manager
+/// that does not read must not block the daemon (sd_notify blocks when its socket is full).
 public final class SystemdSupervisor: Supervisor, Sendable {
     private static let longestQueue = 100
-    /// Half of `WatchdogSec=`, if the service manager expects a sign of life.
+    /// Half of `WatchdogSec=`, if the service manager expects watchdog messages.
     public let watchdogPeriod: Duration?
     private let queue = DispatchQueue(label: "evertoken.notify")
     private let waiting = WaitingCount()
@@ -56,11 +56,11 @@ public final class SystemdSupervisor: Supervisor, Sendable {
     }
 }
 
-/// The journal, through sd_journal_sendv(3) when standard error is connected to it, otherwise
-/// standard error: one line an entry.
+/// Writes to the journal through sd_journal_sendv(3) if standard error is connected to it,
+/// otherwise to standard error, one line for each entry.
 ///
-/// Writing happens on a queue of its own, and at most so many entries wait: a journal that does
-/// not read must not stop the daemon.
+/// Entries are written from a separate queue, and at most so many wait: a journal that does not
+/// read must not block the daemon.
 public final class JournalWriter: Journal, Sendable {
     private static let longestQueue = 1000
     private let threshold: Mutex<LogLevel>
@@ -93,17 +93,18 @@ public final class JournalWriter: Journal, Sendable {
         }
     }
 
-    /// The least severe level that is written from now on.
+    /// Sets the least severe level that is written.
     public func update(threshold new: LogLevel) { threshold.withLock { $0 = new } }
 
-    /// Waits, briefly, until what was written has left; for the end of the process.
+    /// Waits briefly until all entries have been written, before the process ends.
     public func flush() {
         let done = DispatchSemaphore(value: 0)
         queue.async { done.signal() }
         _ = done.wait(timeout: .now() + .seconds(1))
     }
 
-    /// The message itself stays constant; people who read only messages get the facts behind it.
+    /// The message itself is constant; its text also shows the facts, for readers who see only
+    /// messages.
     private static func text(_ entry: JournalEntry) -> String {
         let name = entry.fields.first { $0.name == "CREDENTIAL" }.map { $0.value + ": " } ?? ""
         let quiet: Set<String> = ["CREDENTIAL", "PROVIDER", "ATTEMPT"]
@@ -146,7 +147,7 @@ public final class JournalWriter: Journal, Sendable {
     }
 }
 
-/// How many entries wait to be written.
+/// Counts the entries that wait to be written.
 private final class WaitingCount: Sendable {
     private let count = Mutex(0)
 

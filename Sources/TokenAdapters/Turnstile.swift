@@ -1,20 +1,21 @@
 internal import Synchronization
 
-/// Lets jobs begin by a ``LaneSchedule``, wherever they run. Each says itself when it has ended.
+/// Starts jobs by a ``LaneSchedule``. Each job reports its own end.
 final class Turnstile: Sendable {
-    /// - Parameter done: To be called once, from any thread.
+    /// - Parameter done: Must be called once, from any thread.
     typealias Job = @Sendable (_ done: @escaping @Sendable () -> Void) -> Void
     private let schedule: Mutex<LaneSchedule<Job>>
 
-    /// - Parameter share: Of the places, for one holder.
+    /// - Parameter share: How many places one holder may use.
     init(places: Int, share: Int) {
         schedule = Mutex(LaneSchedule(lanes: places, share: share))
     }
 
-    /// Begins the job now or as soon as it is its turn.
+    /// Starts the job now, or when it is its turn.
     ///
-    /// - Parameter limit: At most so many wait behind one key's running job; the oldest goes.
-    /// - Returns: Whether one was given up.
+    /// - Parameter limit: How many jobs may wait behind one key's running job; the oldest is
+    ///   dropped.
+    /// - Returns: Whether a job was dropped.
     @discardableResult
     func enter(
         key: String, holder: String, mostWaiting limit: Int = .max, _ job: @escaping Job

@@ -2,19 +2,19 @@ internal import CLinux
 internal import Glibc
 internal import TokenEngine
 
-/// A socket that listens on a path (unix(7)), and its name in the file system.
+/// A socket that listens on a path (unix(7)), and its directory entry.
 ///
-/// The name is held open (O_PATH): its mode and group are changed through that descriptor. By its
-/// path they could become those of another file, for whoever may rename in the directory.
+/// The entry is held open (O_PATH): its mode and group are changed through that descriptor. Through
+/// the path the change could hit another file, if another user may rename in the directory.
 struct UnixListener: Sendable {
     let listener: Int32
     private let node: Int32
     private let path: String
 
-    /// Listens there without blocking; the socket gets its mode and group before it listens, and
-    /// so before anybody can connect. One that is left over is replaced; anything else is kept.
+    /// Listens without blocking; the socket has its mode and group before it listens, and so before
+    /// any client can connect. A left-over socket is replaced; any other file is kept.
     ///
-    /// - Parameter key: Of the configuration, for what to do about a path that is taken.
+    /// - Parameter key: The configuration key, for the remedy when the path is taken.
     static func open(
         path: String, key: String, mode: UInt32, group: String?
     ) throws(StorageFailure) -> UnixListener {
@@ -45,7 +45,7 @@ struct UnixListener: Sendable {
         }
     }
 
-    /// A socket that nobody listens on is left over; one that answers is another daemon's.
+    /// A socket without a listener is left over; one that accepts belongs to another daemon.
     private static func makeRoom(
         _ path: String, _ key: String, _ address: inout sockaddr_un, _ listener: Int32
     ) throws(StorageFailure) {
@@ -55,7 +55,7 @@ struct UnixListener: Sendable {
             throw StorageFailure(
                 "\(path) is no socket and is left as it is; move it away, or name another \(key)")
         }
-        // A queue that is full (EAGAIN) is somebody's too.
+        // A full backlog (EAGAIN) also means that a daemon listens.
         let isTaken = call(connect, listener, &address) == 0 || errno == EAGAIN
         guard !isTaken else {
             throw StorageFailure("another daemon listens on \(path); give this one its own \(key)")
@@ -65,10 +65,10 @@ struct UnixListener: Sendable {
         }
     }
 
-    /// For nobody but this user at first. umask(2) could only be changed for all threads together;
-    /// the new name's mode comes from the socket's own (unix(7) on Linux).
+    /// Creates the entry for this user only. umask(2) would apply to all threads; on Linux the
+    /// entry's mode comes from the socket's own mode (unix(7)).
     ///
-    /// - Returns: A descriptor of the name.
+    /// - Returns: A descriptor of the entry.
     private static func bindPrivately(
         _ listener: Int32, _ address: inout sockaddr_un, _ path: String
     ) throws(StorageFailure) -> Int32 {
@@ -100,8 +100,9 @@ struct UnixListener: Sendable {
         }
     }
 
-    /// Who may connect.
-    /// - Parameter isTakenBack: Another group had it before: without one it is the daemon's own.
+    /// Sets who may connect.
+    /// - Parameter isTakenBack: Another group had access before: without a new group it becomes the
+    ///   daemon's own.
     func setAccess(mode: UInt32, group: String?, isTakenBack: Bool = false) -> Bool {
         var id = isTakenBack ? getegid() : gid_t.max
         if let group {
@@ -111,14 +112,15 @@ struct UnixListener: Sendable {
             }
             id = named
         }
-        // chown(2) is not among what the unit's filter allows; it is needed for other groups only.
+        // The unit's system call filter does not allow chown(2); it is needed only for another
+        // group.
         if id != gid_t.max, clinux_chown_open(node, uid_t.max, id) != 0 { return false }
-        // fchmod(2) refuses such a descriptor; its name under /proc is the file itself.
+        // fchmod(2) refuses an O_PATH descriptor; its name under /proc refers to the file itself.
         return chmod("/proc/self/fd/\(node)", mode) == 0
     }
 
-    /// Removes the name, unless another socket has it by now, and lets go of it. The listener is
-    /// its user's to close.
+    /// Removes the entry unless another socket has replaced it, and closes its descriptor. The
+    /// caller closes the listener.
     func remove() {
         var (there, ours) = (stat(), stat())
         if lstat(path, &there) == 0, fstat(node, &ours) == 0, there.st_ino == ours.st_ino,
