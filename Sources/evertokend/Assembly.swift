@@ -3,13 +3,13 @@ import TokenAdapters
 import TokenCore
 import TokenEngine
 
-/// Puts the daemon together: the only file that names a port and its adapter side by side.
+/// Assembles the daemon: the only file that refers to both a port and its adapter.
 struct Assembly {
     let config: String
     let stateOverride: String?
     let tokenOverride: String?
     let logLevel: LogLevel?
-    /// Of the loop that this runs on.
+    /// The meter of the loop that this runs on.
     let meter: LoopMeter
 
     /// Runs until SIGTERM.
@@ -110,7 +110,7 @@ struct Assembly {
             submit: { inbox.yield(.request($0, reply: $1)) })
         configurations.connect { configuration in
             journal.update(threshold: logLevel ?? configuration.logLevel ?? .info)
-            // Where tokens and state lie was settled at the start.
+            // The directories of tokens and state are fixed at the start.
             let places = Directories(
                 configuration: configuration, base: loader.directory,
                 tokenOverride: directories.token, stateOverride: directories.state)
@@ -129,7 +129,8 @@ struct Assembly {
         ])
     }
 
-    /// As a reload wants it: places that others can write to are refused with the rest.
+    /// Loads for a reload: directories that other users can write to are refused like other
+    /// mistakes.
     private static func load(
         _ loader: ConfigurationLoader, _ directories: Directories
     ) -> Result<Configuration, ConfigurationMistakes> {
@@ -142,7 +143,7 @@ struct Assembly {
                 tokenOverride: directories.token, stateOverride: directories.state)
             mistakes += PlaceSafety.takenSocketPaths(
                 places, configuration, file: loader.path, bound: directories)
-            // The directories that it names count from the next start on.
+            // Directories in the new configuration apply from the next start on.
             let named = Directories(configuration: configuration, base: loader.directory)
             var judged = places
             (judged.token, judged.state) = (named.token, named.state)
@@ -152,7 +153,7 @@ struct Assembly {
         }
     }
 
-    /// The working directory may change meaning; a path that was given should not.
+    /// Makes a path absolute, because the working directory may change.
     private func absolute(_ path: String) -> String {
         if path.hasPrefix("/") { return path }
         guard let directory = getcwd(nil, 0) else { return path }

@@ -3,7 +3,7 @@ import TokenAdapters
 import TokenCore
 import TokenEngine
 
-/// The sockets that others come to, wherever the configuration in force wants them.
+/// The sockets that clients connect to, at the places of the present configuration.
 final class Listeners: Sendable {
     typealias Submit =
         @Sendable (ControlRequest, @escaping @Sendable (ControlReply) -> Void) -> Void
@@ -32,10 +32,10 @@ final class Listeners: Sendable {
         (self.journal, self.submit) = (journal, submit)
     }
 
-    /// Follows a reload. What cannot be opened leaves the old one there, and is tried again at the
-    /// next reload.
+    /// Applies a reload. If a new socket cannot be opened, the old one stays, and the next reload
+    /// retries.
     ///
-    /// - Returns: What could not be.
+    /// - Returns: What could not be applied.
     func apply(_ configuration: Configuration, _ places: Directories) -> [String] {
         var problems: [String] = []
         open.withLock { open in
@@ -62,7 +62,7 @@ final class Listeners: Sendable {
             open.control.stop()
             open.control = new
         } catch {
-            // What was taken from somebody is taken, wherever they ask.
+            // Revoked access must not survive: the old socket still gets the new policy.
             try? open.control.update(policy)
             throw error
         }

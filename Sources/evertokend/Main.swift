@@ -49,7 +49,8 @@ struct EvertokenDaemon: ParsableCommand {
             throw ExitCode(EX_OSERR)
         }
         let status = LoopExecutor.run(meter: meter) { await assembly.run() }
-        // Look-ups of names, programs and files may hang still: nothing waits for their threads.
+        // Look-ups of names, programs and files may still hang: the exit must not wait for their
+        // threads.
         _exit(status)
     }
 }
