@@ -66,11 +66,11 @@ struct Accept: ParsableCommand {
     private struct Quarantined {
         var name: String
         var problem: String
-        /// Neither slot can be read.
+        /// Whether neither slot can be read.
         var isUnreadable: Bool
     }
 
-    /// - Throws: `ExitCode` 65 for one that was named and is not quarantined.
+    /// - Throws: `ExitCode` 65 for a named credential that is not quarantined.
     private func chosen(_ client: ControlClient) throws -> [Quarantined] {
         let status = try client.successful("GET", "/v1/status")
         let credentials = status.body["credentials"]?.elements ?? []
@@ -97,11 +97,11 @@ struct Accept: ParsableCommand {
         }
     }
 
-    /// - Returns: With what to end, and stop here; `nil` to go on.
+    /// - Returns: The exit code to stop with; `nil` to continue.
     private func accept(_ name: String, _ client: ControlClient) throws -> ExitCode? {
         let reply = try client.request(
             "POST", "\(try credentialPath(name))/accept?wait=90", timeout: 120)
-        // Another program was faster.
+        // Another client has accepted it already.
         if reply.status == 409 {
             throw fail(EX_DATAERR, reply.body["title"]?.text ?? "\(name) is not quarantined")
         }
@@ -116,7 +116,7 @@ struct Accept: ParsableCommand {
     }
 }
 
-/// What came of the refresh with an accepted state.
+/// The result of the refresh with an accepted state.
 private struct AcceptOutcome {
     let result: String?
     let isOfConfigured: Bool
@@ -134,7 +134,8 @@ private struct AcceptOutcome {
         error == "invalid_client" || error == "unauthorized_client"
     }
 
-    /// With what the command ends; `nil` after a success. A daemon of a former version tells none.
+    /// The exit status; `nil` after a success, and for the reply of an earlier version, which has
+    /// no result.
     var status: Int32? {
         switch result {
         case nil, "taken": nil
@@ -143,7 +144,7 @@ private struct AcceptOutcome {
         }
     }
 
-    /// Where there was no token to send nothing is learnt about the others.
+    /// Without a token to send, the result says nothing about the other credentials.
     var isReasonToStop: Bool { result != "nothing_to_send" }
 
     func text(_ name: String) -> String {

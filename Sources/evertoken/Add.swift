@@ -45,7 +45,7 @@ struct Add: ParsableCommand {
     }
 
     func run() throws {
-        // Not quoted: what is no name may hold what a terminal obeys.
+        // Not quoted: an invalid name may contain control sequences for the terminal.
         guard isConfiguredName(name) else {
             throw refused(
                 EX_DATAERR,
@@ -68,7 +68,7 @@ struct Add: ParsableCommand {
         }
     }
 
-    /// Puts the files in their places, or prints the drop-in.
+    /// Writes the files, or prints the drop-in.
     private func written(_ path: String) throws -> NewCredential {
         let addition = try ConfigurationAddition(path: path, name: name, replaces: replace)
         if let obstacle = addition.obstacle { throw refused(EX_DATAERR, obstacle) }
@@ -88,7 +88,7 @@ struct Add: ParsableCommand {
         return credential
     }
 
-    /// The configuration as it stands must be right, and not have the name.
+    /// The present configuration must be valid and must not contain the name.
     private func profile(_ files: [ConfigurationFile]) throws -> ProviderProfile {
         let present = try checked { () throws(ConfigurationMistakes) in
             try Configuration.readTolerantly(main: files[0], dropIns: Array(files.dropFirst())).0
@@ -117,7 +117,7 @@ struct Add: ParsableCommand {
         return answers.credential
     }
 
-    /// Says every mistake.
+    /// Prints every mistake.
     private func checked<Value>(
         _ body: () throws(ConfigurationMistakes) -> Value
     ) throws -> Value {
@@ -131,7 +131,7 @@ struct Add: ParsableCommand {
         fail(status, "nothing was changed: \(problem)")
     }
 
-    /// A daemon that runs takes it at once; one that does not reads it when it starts.
+    /// A running daemon reloads at once; otherwise the next start reads the file.
     private func reload() throws {
         let client = try daemon.client()
         do throws(ControlClient.Unanswered) {

@@ -1,6 +1,6 @@
 import TokenCore
 
-// What the history of a credential says of an attempt: no word of the daemon's own classes.
+// Describes an attempt of the history without the daemon's internal names.
 extension PastAttempt {
     /// `refresh`, `acquire`, `sign-in`, `import`.
     var what: String { String(kind.rawValue.map { $0 == "_" ? "-" : $0 }) }
@@ -13,7 +13,7 @@ extension PastAttempt {
         return "\(failureClass.answered(httpStatus)) (\(httpStatus)\(code))"
     }
 
-    /// The error code that the problem names behind the status, such as `invalid_grant`.
+    /// The error code after the status in the problem's text, such as `invalid_grant`.
     private func errorCode(after status: Int) -> String? {
         guard let problem, let found = problem.firstRange(of: "\(status) ") else { return nil }
         let word = problem[found.upperBound...].prefix { $0 == "_" || ("a"..."z").contains($0) }

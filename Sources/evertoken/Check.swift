@@ -97,7 +97,8 @@ struct Check: ParsableCommand {
         if strict, survey?.findings.isEmpty == false { throw ExitCode(EX_CONFIG) }
     }
 
-    /// Directories and slots that others could exchange, and paths that nothing can start with.
+    /// Refuses directories and slots that other users could replace, and paths that prevent a
+    /// start.
     private func refuseUnsafePlaces(_ configuration: Configuration, _ places: Directories) throws {
         let mistakes =
             PlaceSafety.forCheck.mistakes(
@@ -122,7 +123,7 @@ struct Check: ParsableCommand {
         return survey
     }
 
-    /// The lines that units need to get their tokens.
+    /// The unit settings with which services get their tokens.
     private func consumerHints(_ configuration: Configuration) -> [String] {
         let socket = configuration.credentialSocket ?? "/run/evertoken/credentials.sock"
         return UnitPolicy(configuration.credentials).entries.flatMap { entry in

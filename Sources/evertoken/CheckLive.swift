@@ -5,16 +5,16 @@ import Synchronization
 import TokenAdapters
 import TokenCore
 
-/// `evertoken check --live`: the daemon looks at each provider, and this prints what it saw.
+/// `evertoken check --live`: the daemon tests each provider, and this prints the results.
 struct LiveChecks {
     let client: ControlClient
-    /// So many at a time; the daemon itself has a bound for all who ask.
+    /// Concurrent requests; the daemon has its own limit for all clients.
     private static let lanes = 4
 
-    /// Prints a table and returns the exit status: 78 if a setting is wrong, 75 if something there
-    /// is, 0 if neither.
+    /// Prints a table and returns the exit status: 78 if a local setting is wrong, 75 if the
+    /// provider or the path to it fails, 0 otherwise.
     ///
-    /// - Parameter names: All that are configured, where it is empty.
+    /// - Parameter names: The credentials; empty means all configured ones.
     func run(_ names: [String]) throws -> Int32 {
         var names = names
         if names.isEmpty {

@@ -2,14 +2,14 @@ import Glibc
 import TokenAdapters
 import TokenCore
 
-/// What `evertoken check` finds besides mistakes, seen with the rights of the daemon's user.
+/// The findings of `evertoken check` besides mistakes, with the rights of the daemon's user.
 struct CheckSurvey {
     var findings: [CheckFinding] = []
-    /// On whose behalf files were looked at, where that may be another user than the one expected.
+    /// The user for which files were checked, if it may differ from the expected one.
     var note: String?
 
-    /// - Parameter user: Instead of the daemon's own.
-    /// - Returns: `nil` where there is no such user.
+    /// - Parameter user: Replaces the daemon's own user.
+    /// - Returns: `nil` if there is no such user.
     init?(
         _ configuration: Configuration, _ loader: ConfigurationLoader, _ places: Directories,
         user name: String?
@@ -40,7 +40,7 @@ struct CheckSurvey {
             }
             findings = Self.look(configuration, loader, places, as: user)
         }
-        // An initial refresh token may be gone once it has done its work.
+        // The file of an initial refresh token may be deleted after its adoption.
         findings.removeAll { finding in
             guard finding.isMootWithTokens, let name = finding.credential else { return false }
             return access("\(places.state)/\(name)", F_OK) == 0

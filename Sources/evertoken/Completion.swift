@@ -4,23 +4,23 @@ import TokenAdapters
 import TokenCore
 
 extension CompletionKind {
-    /// The names that the daemon knows; none where it does not answer at once.
+    /// The names that the daemon knows; empty if it does not reply at once.
     static var credentialNames: CompletionKind {
         .custom { words, _, _ in CredentialNames(words: words).told }
     }
 
     static var profileNames: CompletionKind { .list(BuiltInProfiles.shippedNames) }
 
-    /// Units of systemd that could be the daemon's.
+    /// systemd units that could be the daemon's.
     static var units: CompletionKind { .list(["evertoken"]) }
 }
 
-/// The names of a daemon's credentials, for a shell that completes a command line.
+/// The credential names for a shell's completion.
 struct CredentialNames {
     /// The command line so far.
     let words: [String]
 
-    /// Says nothing of what goes wrong: a shell would print it into the line that is being written.
+    /// Reports no errors: a shell would print them into the line that is being typed.
     var told: [String] {
         guard
             let reply = try? ControlClient(path: socket).quietRequest(
@@ -43,7 +43,7 @@ struct CredentialNames {
         return "/run/evertoken/control.sock"
     }
 
-    /// Of an option that stands before the word that is being completed.
+    /// The value of an option before the word that is being completed.
     func value(of option: String) -> String? {
         for (index, word) in words.enumerated() {
             if word == option, index + 1 < words.count { return words[index + 1] }
@@ -53,13 +53,13 @@ struct CredentialNames {
     }
 }
 
-/// The shells' scripts, with what the parser's own `help` does not complete: the commands.
+/// The completion scripts, extended by the arguments of `help`, which the parser leaves out.
 struct CompletionScript {
-    /// As the parser makes it.
+    /// The parser's script.
     let text: String
     let commands: [String]
 
-    /// A script of another make stays as it is.
+    /// A script of an unknown form is not changed.
     var withHelpCommands: String {
         let list = commands.joined(separator: " ")
         if let bash = text.firstRange(of: "_evertoken_help() {"),

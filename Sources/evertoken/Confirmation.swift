@@ -1,17 +1,16 @@
 import ArgumentParser
 import Glibc
 
-/// Asks before something that cannot be undone.
+/// Asks before an action that cannot be undone.
 struct Confirmation {
-    /// What will happen, in whole sentences.
+    /// The consequences, in whole sentences.
     var warning: String
-    /// What to type to go on.
+    /// The word to type for confirmation.
     var word: String
     /// `erase`, `go on`.
     var verb: String
 
-    /// - Throws: `ExitCode` 65 when the answer is another one, 64 where there is no terminal to
-    ///   ask on.
+    /// - Throws: `ExitCode` 65 after any other answer, 64 without a terminal to ask on.
     func demand(isGiven: Bool) throws {
         if isGiven { return }
         guard isatty(STDIN_FILENO) == 1 else {

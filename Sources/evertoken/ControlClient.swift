@@ -3,18 +3,18 @@ import Glibc
 import TokenAdapters
 import TokenCore
 
-/// The command line's half of the control socket: one blocking HTTP/1.1 request.
+/// The client of the control socket: one blocking HTTP/1.1 request.
 struct ControlClient {
     let path: String
 
     struct Reply {
         var status: Int
         var body: JSONNode
-        /// As it came, for `--json`.
+        /// The body as received, for `--json`.
         var text: String
     }
 
-    /// - Throws: `ExitCode` 69 when nobody answers, after saying so.
+    /// - Throws: `ExitCode` 69 when the daemon does not respond, after printing so.
     func request(
         _ method: String, _ target: String, body: [UInt8] = [], timeout: Int = 60
     ) throws -> Reply {
@@ -23,7 +23,7 @@ struct ControlClient {
         } catch { throw failure(error) }
     }
 
-    /// Says that nobody answers.
+    /// Prints why the daemon does not respond.
     func failure(_ error: Unanswered) -> ExitCode {
         if error.isConnected {
             return fail(EX_TEMPFAIL, "the daemon at \(path) did not answer; try again")
@@ -43,7 +43,7 @@ struct ControlClient {
                 } ?? ""))
     }
 
-    /// The group that may use a socket; `nil` where that is no help.
+    /// The group that may use a socket; `nil` if membership would not help.
     private static func group(of path: String) -> String? {
         var about = stat()
         guard stat(path, &about) == 0, about.st_mode & S_IWGRP != 0, about.st_gid != 0 else {
@@ -55,13 +55,13 @@ struct ControlClient {
     struct Unanswered: Error {
         var isConnected: Bool
         var code: Int32
-        /// Nobody listens there.
+        /// No daemon listens on the socket.
         var isAbsent: Bool { !isConnected && (code == ENOENT || code == ECONNREFUSED) }
-        /// It is there, and not for this user.
+        /// The socket exists, but access is denied.
         var isForbidden: Bool { !isConnected && (code == EACCES || code == EPERM) }
     }
 
-    /// As ``request(_:_:body:timeout:)``, without saying anything.
+    /// Like ``request(_:_:body:timeout:)``, but prints nothing.
     func quietRequest(
         _ method: String, _ target: String, body: [UInt8] = [], timeout: Int = 60
     ) throws(Unanswered) -> Reply {
@@ -77,7 +77,7 @@ struct ControlClient {
         return reply
     }
 
-    /// As ``request(_:_:body:timeout:)``, ending the program with what the daemon says is wrong.
+    /// Like ``request(_:_:body:timeout:)``, but prints the daemon's error and exits.
     func successful(
         _ method: String, _ target: String, body: [UInt8] = [], timeout: Int = 60
     ) throws -> Reply {
@@ -89,7 +89,7 @@ struct ControlClient {
     func failure(_ reply: Reply) -> ExitCode {
         let title = reply.body["title"]?.text ?? "the daemon answered \(reply.status)"
         let detail = reply.body["detail"]?.text.map { "\n  " + $0 } ?? ""
-        // The provider refused the client: its id or secret is wrong, and trying again is no help.
+        // The provider refused the client: its ID or secret is wrong, and a retry does not help.
         if let error = reply.body["error"]?.text,
             ["invalid_client", "unauthorized_client"].contains(error)
         {
@@ -170,14 +170,14 @@ struct ControlClient {
     }
 }
 
-/// Reads a configuration, printing every mistake; 78 if there are any, 77 where this user may not.
+/// Reads a configuration, printing every mistake; 78 if there are any, 77 if access is denied.
 ///
-/// - Parameter isTolerant: As the daemon's start reads it; `check` is strict.
+/// - Parameter isTolerant: Reads as the daemon's start does; `check` is strict.
 func loadConfiguration(
     _ path: String, isTolerant: Bool = true
 ) throws -> (Configuration, ConfigurationLoader) {
     let loader = ConfigurationLoader(path: path)
-    // `check` tells it with its own remedy.
+    // `check` reports it with its own remedy.
     if isTolerant, access(path, R_OK) != 0, errno == EACCES, geteuid() != 0 {
         throw fail(EX_NOPERM, "you may not read \(path); run it with sudo")
     }
@@ -189,21 +189,21 @@ func loadConfiguration(
     }
 }
 
-/// Where the daemon of this configuration listens: as the daemon itself finds it.
+/// The socket of this configuration's daemon, determined as the daemon does.
 func daemonSocket(_ configuration: Configuration, base: String) -> String {
     let directories = Directories(configuration: configuration, base: base)
     if configuration.controlSocket == nil, configuration.tokenDirectory == nil,
         access(directories.controlSocket, F_OK) != 0,
         access("/run/evertoken/control.sock", F_OK) == 0
     {
-        // The service's own: systemd told it where, and does not tell us.
+        // The service's default: systemd passes its directories only to the service.
         return "/run/evertoken/control.sock"
     }
     return directories.controlSocket
 }
 
 extension ControlClient.Reply {
-    /// Of a status: its credentials, in their order.
+    /// The credential names of a status reply, in order.
     var credentialNames: [String] {
         (body["credentials"]?.elements ?? []).compactMap { $0["name"]?.text }
     }

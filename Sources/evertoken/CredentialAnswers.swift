@@ -2,14 +2,14 @@ import ArgumentParser
 import Glibc
 import TokenCore
 
-/// Where the values of a new credential come from: options, a terminal, or standard input.
+/// Collects the values of a new credential from options, a terminal, or standard input.
 struct CredentialAnswers {
     private(set) var credential: NewCredential
 
     init(_ credential: NewCredential) { self.credential = credential }
 
-    /// - Parameter set: `name=value` each, of variables. A secret would stand in the arguments,
-    ///   where every user of this machine sees it.
+    /// - Parameter set: Variables as `name=value`. Not for secrets: every user of this machine can
+    ///   see the arguments.
     mutating func take(_ named: [(String, String)], set: [String]) throws {
         let pairs = set.map { pair in
             let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -54,7 +54,7 @@ struct CredentialAnswers {
                 + "terminal:\(ways.joined())")
     }
 
-    /// Asks for what is not known yet; a value that cannot be right is asked for again.
+    /// Asks for missing values; an invalid value is asked for again.
     mutating func ask(signsIn: Bool) throws {
         let optional =
             credential.profile.authorization != nil

@@ -45,7 +45,7 @@ struct Demo: ParsableCommand {
     }
 }
 
-/// The real daemon, started from beside this program.
+/// The real daemon, started from the directory of this program.
 final class DemoDaemon {
     static let credentials = ["febbox", "fxiaoke", "xee"]
     let folder: String
@@ -134,7 +134,7 @@ final class DemoDaemon {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // Ctrl-C is for this program, which then stops the daemon in its own time.
+        // Control-C goes only to this program, which then stops the daemon.
         posix_spawnattr_setpgroup(&attributes, 0)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
         var process: pid_t = 0
@@ -153,7 +153,7 @@ final class DemoDaemon {
         signal(SIGTERM) { _ in demoWasInterrupted = 1 }
     }
 
-    /// - Returns: Whether it ended as it should, with everything saved.
+    /// - Returns: Whether it exited normally, with everything saved.
     func stop() -> Bool {
         kill(process, SIGTERM)
         var status: Int32 = 0
@@ -184,5 +184,5 @@ final class DemoDaemon {
     }
 }
 
-/// Set by a signal handler, which may do nothing else (signal-safety(7)).
+/// Set by a signal handler, which must not do more (signal-safety(7)).
 nonisolated(unsafe) var demoWasInterrupted: sig_atomic_t = 0

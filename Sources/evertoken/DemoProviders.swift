@@ -2,14 +2,14 @@ import Synchronization
 import TokenAdapters
 import TokenCore
 
-/// Emulated token endpoints of FebBox, Fxiaoke and Xee on loopback, after the providers' own pages:
-/// short lifetimes, refresh tokens that work once.
+/// Emulates the token endpoints of FebBox, Fxiaoke and Xee on loopback, by the providers'
+/// documentation: short lifetimes, single-use refresh tokens.
 final class DemoProviders: Sendable {
     static let lifetime = 6
 
     private struct State {
         var counter = 0
-        /// The one refresh token that works, by provider.
+        /// The valid refresh token of each provider.
         var refreshToken: [String: String] = [:]
         var refreshes: [String: Int] = [:]
     }
@@ -38,7 +38,7 @@ final class DemoProviders: Sendable {
         }
     }
 
-    /// Spends a refresh token; the new pair, or `nil` if it was not the live one.
+    /// Spends a refresh token; returns the new pair, or `nil` if it was not valid.
     private func rotate(_ provider: String, spending old: String?) -> (
         access: String, refresh: String
     )? {
@@ -65,7 +65,7 @@ final class DemoProviders: Sendable {
         HTTPResponse(status, body: node.serialized())
     }
 
-    /// Success is code 1; everything comes with HTTP 200, in an envelope.
+    /// Success is code 1; every response has HTTP status 200 and an envelope.
     private func febBox(_ request: HTTPRequest) -> HTTPResponse {
         let fields = form(request)
         let isRefresh = fields["grant_type"] == "refresh_token"
@@ -89,7 +89,7 @@ final class DemoProviders: Sendable {
             ]))
     }
 
-    /// camelCase JSON, a trace id in the query, errors with HTTP 200.
+    /// camelCase JSON, a trace ID in the query, errors with HTTP status 200.
     private func fxiaoke(_ request: HTTPRequest) -> HTTPResponse {
         let body = (try? JSONReader.read(request.body)) ?? nil
         guard request.query["thirdTraceId"] != nil, body["grantType"]?.text == "refresh_token",

@@ -2,11 +2,11 @@ import Glibc
 import TokenAdapters
 import TokenCore
 
-/// Watches the demo: draws the table, and looks at the token files as another program would.
+/// Watches the demo: draws the table, and reads the token files as other programs would.
 struct DemoRun {
     struct Verdict {
         var isGood: Bool
-        /// Nothing was wrong; there was no time for two refreshes of everything.
+        /// No failure, but the time did not suffice for two refreshes of each credential.
         var isTooShort: Bool
         var text: String
     }
@@ -81,7 +81,7 @@ struct DemoRun {
     }
 }
 
-/// Reads a token file the way its users do, and notices when it is missing or out of date.
+/// Reads a token file as its consumers do, and detects a missing or expired one.
 struct TokenFileWatcher {
     let path: String
     private(set) var looks = 0
@@ -96,7 +96,7 @@ struct TokenFileWatcher {
         guard let bytes = contents(), let node = try? JSONReader.read(bytes),
             let token = node["access_token"]?.text, let end = node["expires_at"]?.integer
         else {
-            // Before the first token there is nothing to be stale.
+            // Before the first token the file cannot be stale.
             if wasSeen {
                 looks += 1
                 staleLooks += 1

@@ -40,7 +40,7 @@ struct Explain: ParsableCommand {
         }
     }
 
-    /// Each kind with its words, and the first sentence of each.
+    /// Each kind with its words, and the first sentence of each word.
     static func list(_ style: TextStyle) -> [String] {
         Explanation.Kind.allCases.flatMap { kind -> [String] in
             let words = ExplanationTable.all.filter { $0.kind == kind }

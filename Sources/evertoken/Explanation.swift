@@ -1,4 +1,4 @@
-/// A word that status, the journal or an exit tells, what it means, and what to do then.
+/// A word of the status, the journal or an exit status: its meaning and the remedy.
 struct Explanation: Equatable {
     enum Kind: String, CaseIterable {
         case state, condition
@@ -8,11 +8,11 @@ struct Explanation: Equatable {
     }
 
     var kind: Kind
-    /// As it is told: `login_required`, `75`, or 32 hexadecimal digits.
+    /// As shown: `login_required`, `75`, or 32 hexadecimal digits.
     var word: String
-    /// One or two sentences. The manual has the same.
+    /// One or two sentences, the same as in the manual.
     var meaning: String
-    /// What to do, as sentences; empty where nothing is to be done.
+    /// What to do, as sentences; empty if nothing.
     var remedy: String
 
     init(_ kind: Kind, _ word: String, _ meaning: String, _ remedy: String = "") {
@@ -22,15 +22,14 @@ struct Explanation: Equatable {
     var lines: [String] { [meaning, remedy].filter { !$0.isEmpty } }
 }
 
-/// All that there is to explain, looked up by word.
+/// All explanations, found by word.
 enum ExplanationTable {
     static let all =
         states + conditions + failureClasses + causes + events + exitStatuses
 
-    /// What a word means; several things where it is used for several.
+    /// The meanings of a word; several if it is used for several things.
     ///
-    /// - Parameter word: However it is written: `Login-Required`, or a message's identity with
-    ///   dashes in it.
+    /// - Parameter word: In any spelling: `Login-Required`, or a message ID with dashes.
     static func explanations(of word: String) -> [Explanation] {
         let plain = word.lowercased()
         let snake = String(plain.map { $0 == "-" || $0 == " " ? "_" : $0 })
@@ -39,7 +38,7 @@ enum ExplanationTable {
         return all.filter { wanted.contains($0.word) }
     }
 
-    /// Every word once, in the table's order.
+    /// Each word once, in the table's order.
     static var words: [String] {
         var seen: Set<String> = []
         return all.map(\.word).filter { seen.insert($0).inserted }

@@ -1,7 +1,7 @@
 import TokenCore
 
-// The table itself; a test compares it with the enums, the journal's catalog and the manual, which
-// says the same. A new word is a line here and one in systemd/man/evertoken.1.
+// The table itself. A test compares it with the enums, the journal's catalog and the manual. A new
+// word needs a line here and one in systemd/man/evertoken.1.
 extension ExplanationTable {
     static let states = [
         Explanation(
@@ -35,7 +35,7 @@ extension ExplanationTable {
                 + "evertoken login NAME."),
     ]
 
-    /// Finer words than the states, told as `condition`.
+    /// More precise words than the states, shown as `condition`.
     static let conditions = [
         Explanation(
             .condition, "failing", "No token yet, and the first request for one fails.",
@@ -78,12 +78,12 @@ extension ExplanationTable {
             "Look at the output's directory, its owner and its free space."),
     ]
 
-    /// The words that `last_error.cause` may hold.
+    /// The values of `last_error.cause`.
     static let causes = CauseKind.allCases.filter { $0 != .untold }.map {
         Explanation(.cause, $0.rawValue, $0.meaning, $0.usualRemedy)
     }
 
-    /// Identities of journal entries; `journalctl -x` says more of each.
+    /// Message IDs of journal entries; `journalctl -x` shows more about each.
     static let events = [
         Explanation(
             .event, "fb6943331b894f3ca1cb9bed10536948", "A person must sign in again.",

@@ -47,7 +47,7 @@ struct Import: ParsableCommand {
         if let dir { return try ImportFolder(path: dir, access: access, known: known()).run() }
         guard let name else { return }
         let target = try credentialPath(name)
-        // Said here, so that a typing mistake needs no daemon to be found.
+        // Reported here, so that a typing error is found without a daemon.
         let now = SystemClock().now().wall
         let reading: ImportReading
         do throws(RequestError) {
@@ -60,7 +60,7 @@ struct Import: ParsableCommand {
         print("\(name): imported")
     }
 
-    /// The names that there are: as the daemon has them, or the configuration without one.
+    /// The existing names: from the daemon, or from the configuration without one.
     private func known() throws -> [String] {
         let client = try daemon.client()
         if !offline.offline {
@@ -79,14 +79,14 @@ struct Import: ParsableCommand {
     }
 }
 
-/// A problem that begins with "this" is one of the whole text.
+/// A problem that begins with "this" concerns the whole text.
 func importMistake(_ error: RequestError, in place: String) -> String {
     let isOfText = error.problem.hasPrefix("this ")
     let problem = isOfText ? place + error.problem.dropFirst(4) : "\(place): \(error.problem)"
     return "\(problem); \(error.remedy)"
 }
 
-/// Up to a mebibyte, and what goes beyond by one read.
+/// Reads up to a mebibyte, plus at most one read beyond it.
 func readToEnd(_ descriptor: Int32) -> [UInt8] {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 16 * 1024)

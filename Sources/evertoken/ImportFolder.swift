@@ -3,12 +3,12 @@ import Glibc
 import TokenAdapters
 import TokenCore
 
-/// Tokens of many credentials, a file `NAME.json` for each. Every file is read and checked before
-/// the first is imported: a mistake in one changes nothing.
+/// Imports tokens of many credentials, one file `NAME.json` each. Every file is read and checked
+/// before the first is imported, so that a mistake changes nothing.
 struct ImportFolder {
     let path: String
     let access: StateAccess
-    /// The credentials that are configured.
+    /// The names of the configured credentials.
     let known: [String]
 
     func run() throws {
@@ -52,7 +52,7 @@ struct ImportFolder {
         return readings
     }
 
-    /// Two credentials with one refresh token would spend it for each other.
+    /// Finds files with the same refresh token: each credential would spend it for the other.
     private func twice(_ readings: [(name: String, reading: ImportReading)]) -> [String] {
         var owners: [Secret: String] = [:]
         return readings.compactMap { name, reading in

@@ -84,7 +84,7 @@ struct Login: ParsableCommand {
         do { try body() } catch let refusal as SignInRefusal { throw refusal.told(name) }
     }
 
-    /// One that fails does not keep the others from their sign-in; the first failure's status ends.
+    /// Continues after a failed sign-in; the exit status is that of the first failure.
     private func runAll() throws {
         let status = try daemon.client().successful("GET", "/v1/status").body
         let names = (status["credentials"]?.elements ?? []).filter {
@@ -134,7 +134,7 @@ struct Login: ParsableCommand {
     private var limit: Duration? { timeout.flatMap(parseDuration) }
 }
 
-/// Prints to standard output at once: whoever reads it has to act on it.
+/// Prints to standard output and flushes: the user must act on it.
 func say(_ text: String) {
     let line = Array((text + "\n").utf8)
     var done = 0

@@ -5,7 +5,7 @@ import Synchronization
 import TokenAdapters
 import TokenCore
 
-/// The browser's sign-in: sends the person to the provider and takes what comes back.
+/// The browser sign-in: sends the user to the provider and receives the authorization response.
 struct BrowserWait {
     let session: SignInSession
     let signIn: BrowserSignIn
@@ -22,7 +22,7 @@ struct BrowserWait {
         verifier = signIn.usesPKCE ? CodeVerifier(random: random.bytes(32)) : nil
     }
 
-    /// By a redirect to this machine's loopback (RFC 8252).
+    /// With a redirect to this machine's loopback (RFC 8252).
     func run(_ redirect: LoopbackRedirect, port: UInt16?) throws {
         let listener: RedirectListener
         do throws(LocalFailure) {
@@ -55,7 +55,7 @@ struct BrowserWait {
         }
     }
 
-    /// What the page says; the terminal says the same.
+    /// The failure for the page, the same as on the terminal.
     private func failure(_ error: any Error) -> SignInFailure {
         (error as? SignInRefusal)?.failure
             ?? SignInFailure(
@@ -63,7 +63,7 @@ struct BrowserWait {
                 remedy: "The terminal says why; then run: evertoken login \(session.name)")
     }
 
-    /// By a redirect to another server's page: the person brings the address back.
+    /// With a redirect to another server's page: the user pastes the address.
     func runByHand(redirectURI: String) throws {
         let opened = show(redirectURI: redirectURI)
         defer { withExtendedLifetime(opened) {} }
@@ -112,13 +112,13 @@ struct BrowserWait {
         }
     }
 
-    /// What was pasted, if it can be what is waited for.
+    /// The pasted text, if it can be the expected response.
     private static func accepted(_ text: String, state: Secret) -> RedirectAnswer? {
         guard let answer = RedirectAnswer(pasted: text) else {
             printError("evertoken: that is no address with a code in it; copy it whole")
             return nil
         }
-        // A code alone says nothing of the request that it answers.
+        // A bare code does not show which request it belongs to.
         guard answer.state == nil || answer.answers(state: state) else {
             printError(
                 "evertoken: that answers another sign-in (old tab?); open the address above again")
@@ -127,10 +127,10 @@ struct BrowserWait {
         return answer
     }
 
-    /// Where the browser is elsewhere, its address may be pasted while the port is waited on.
+    /// If the browser runs elsewhere, its address may be pasted while the port is open.
     private func takePasted(_ listener: RedirectListener, while pasting: Pasting) {
         say("If the browser cannot reach this machine, paste here the address that it ends at.")
-        // In the background a terminal's input would stop the process.
+        // In the background a read from the terminal would stop the process.
         signal(SIGTTIN, SIG_IGN)
         DispatchQueue(label: "evertoken.paste").async { [limit, state] in
             while case .line(let text) = PastedLine.read(within: limit, while: pasting) {
@@ -148,7 +148,7 @@ struct BrowserWait {
     }
 }
 
-/// A code, or the address with it, that the person already has.
+/// A code, or the address with it, that the user already has.
 struct PastedSignIn {
     let session: SignInSession
 
@@ -174,7 +174,7 @@ struct PastedSignIn {
         say("\(session.name): signed in")
     }
 
-    /// The answer names its server: is that the one?
+    /// Checks the server that the response names.
     private func check(_ issuer: String, _ answer: RedirectAnswer) throws {
         let offer = try session.ask("sign-in", ["method": "browser"])
         let expected = offer["browser"].flatMap(BrowserSignIn.init(json:))?.issuer
@@ -184,20 +184,20 @@ struct PastedSignIn {
     }
 }
 
-/// Whether a sign-in still takes what is pasted.
+/// Whether a sign-in still accepts pasted text.
 final class Pasting: Sendable {
     private let state = Mutex(true)
     var goesOn: Bool { state.withLock { $0 } }
     func end() { state.withLock { $0 = false } }
 }
 
-/// A line of standard input, waited for.
+/// Reads a line of standard input with a time limit.
 enum PastedLine {
     case line(String)
     case ended
     case timedOut
 
-    /// - Parameter pasting: Ends it early: the next line is for the next sign-in.
+    /// - Parameter pasting: Ends the wait early: the next line belongs to the next sign-in.
     static func read(within limit: Duration, while pasting: Pasting? = nil) -> PastedLine {
         let clock = SystemClock()
         let end = clock.now().uptime.advanced(by: limit)

@@ -3,10 +3,10 @@ import Glibc
 import TokenAdapters
 import TokenCore
 
-/// The device flow (RFC 8628): the person approves elsewhere, meanwhile the daemon is told to ask.
+/// The device flow (RFC 8628): the daemon polls while the user approves on another device.
 struct DeviceSignIn {
     let session: SignInSession
-    /// `nil`: as long as the code lives.
+    /// `nil`: the lifetime of the code.
     let limit: Duration?
     let opensBrowser: Bool
 
@@ -29,7 +29,8 @@ struct DeviceSignIn {
                 "login", ["device_code": .string(device.deviceCode.reveal())])
             guard reply["pending"]?.flag == true else { return }
             guard reply["slow_down"]?.flag == true else { continue }
-            // Section 3.5: five seconds more from now on; where nobody answers, twice as long.
+            // Section 3.5: `slow_down` adds five seconds; after a connection failure the interval
+            // doubles.
             guard let problem = reply["problem"]?.text else {
                 interval += .seconds(5)
                 continue

@@ -45,7 +45,7 @@ struct Logs: ParsableCommand {
                 + "where its standard error goes (in a container: docker logs, podman logs)")
     }
 
-    /// A credential that was removed has a journal too: only a pattern needs the daemon.
+    /// A removed credential has journal entries too, so only a pattern needs the daemon.
     private func wanted() throws -> [String] {
         guard let name else { return [] }
         guard NameMatching.isGlob(name) else {
@@ -58,7 +58,7 @@ struct Logs: ParsableCommand {
         return found
     }
 
-    /// The command line of journalctl. Two credentials are an "or" (journalctl(1)).
+    /// The arguments of journalctl. Two credentials are combined by "or" (journalctl(1)).
     static func words(
         names: [String], follow: Bool, unit: String, options: [String]
     ) -> [String] {

@@ -3,7 +3,7 @@ import Glibc
 import TokenAdapters
 import TokenCore
 
-/// The command line for people and scripts.
+/// The command line interface.
 @main
 struct Evertoken: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -26,7 +26,7 @@ struct Evertoken: ParsableCommand {
         ])
 
     static func main() {
-        // It handles tokens too.
+        // This program handles tokens too.
         _ = ProcessHardening.forbidDumps()
         let words = Array(CommandLine.arguments.dropFirst())
         if let unknown = UnknownCommand(words, known: commandNames + ["help"]) {
@@ -41,7 +41,7 @@ struct Evertoken: ParsableCommand {
 
     private static let commandNames = configuration.subcommands.map { $0._commandName }
 
-    /// For `--generate-completion-script SHELL`; any other command line is the parser's.
+    /// For `--generate-completion-script SHELL`; the parser handles any other command line.
     static func wantedScript(_ words: [String]) -> String? {
         guard words.count == 2, words[0] == "--generate-completion-script",
             let shell = CompletionShell(rawValue: words[1])
@@ -62,7 +62,7 @@ struct DaemonOptions: ParsableArguments {
         completion: .file())
     var config: String?
 
-    /// Somebody meant a daemon elsewhere: its state is none of the default configuration's.
+    /// Whether a certain daemon was named: its state is not that of the default configuration.
     var isSocketNamed: Bool {
         socket != nil || (getenv("EVERTOKEN_SOCKET").map { $0.pointee != 0 } ?? false)
     }
@@ -82,7 +82,7 @@ struct DaemonOptions: ParsableArguments {
     }
 }
 
-/// The resource of a credential. A name that could not be one would ask for something else.
+/// The resource of a credential. An invalid name could form another path.
 func credentialPath(_ name: String) throws -> String {
     guard isConfiguredName(name) else {
         throw fail(EX_DATAERR, "'\(name)' cannot be the name of a credential; see evertoken status")
@@ -90,7 +90,7 @@ func credentialPath(_ name: String) throws -> String {
     return "/v1/credentials/\(name)"
 }
 
-/// Prints to standard error and ends with a status of sysexits(3).
+/// Prints to standard error and returns an exit status of sysexits(3).
 func fail(_ status: Int32, _ message: String) -> ExitCode {
     printError("evertoken: " + message)
     return ExitCode(status)

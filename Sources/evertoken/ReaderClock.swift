@@ -1,15 +1,15 @@
 import Glibc
 import TokenCore
 
-/// The clock of the reader: local time with its offset, as journalctl shows it, or UTC.
+/// The user's clock: local time with its offset, as journalctl shows it, or UTC.
 struct ReaderClock: Sendable {
-    /// The zone's seconds east of Greenwich at a time in epoch seconds.
+    /// Returns the zone's offset in seconds east of UTC, at a time in epoch seconds.
     let secondsEast: @Sendable (Int64) -> Int
     let isUTC: Bool
 
     static let utc = ReaderClock(secondsEast: { _ in 0 }, isUTC: true)
 
-    /// As TZ and /etc/localtime say (tzset(3)).
+    /// By TZ and /etc/localtime (tzset(3)).
     static func local() -> ReaderClock {
         tzset()
         return ReaderClock(
@@ -24,9 +24,9 @@ struct ReaderClock: Sendable {
         civil(time).text + " " + (isUTC ? "UTC" : Self.offset(secondsEast(time.epochSeconds)))
     }
 
-    /// `03:15` of the present day, `Nov 20 03:15` of another; with ` UTC` behind it where it is.
+    /// `03:15` on the present day, `Nov 20 03:15` on another; followed by ` UTC` in UTC.
     ///
-    /// - Parameter hasSeconds: `03:15:00`.
+    /// - Parameter hasSeconds: Shows `03:15:00`.
     func short(_ time: WallTime, now: WallTime, hasSeconds: Bool = false) -> String {
         let (then, today) = (civil(time), civil(now))
         let isToday = (then.year, then.month, then.day) == (today.year, today.month, today.day)
@@ -50,11 +50,11 @@ struct ReaderClock: Sendable {
     }
 }
 
-/// Times as people say them, from now.
+/// Times relative to now, in words.
 struct TimeWords {
     let now: WallTime
 
-    /// What is left until then; `nil` when less than a second is.
+    /// The time left; `nil` if less than a second.
     func left(until time: WallTime) -> String? {
         let left = now.duration(to: time)
         return left < .seconds(1) ? nil : describe(left)
@@ -66,11 +66,11 @@ struct TimeWords {
         return gone < .seconds(1) ? "just now" : describe(gone) + " ago"
     }
 
-    /// How long something took: `350 ms`, `6.0 s`, `2 min`.
+    /// A duration: `350 ms`, `6.0 s`, `2 min`.
     static func took(_ duration: Duration) -> String {
         let milliseconds = max(0, duration.nanoseconds / 1_000_000)
         if milliseconds < 1000 { return "\(milliseconds) ms" }
-        // 59.96 s are a minute, not 60.0 s.
+        // Shows 59.96 s as a minute, not as 60.0 s.
         guard milliseconds < 59_950 else { return describe(max(duration, .seconds(60))) }
         let tenths = (milliseconds + 50) / 100
         return "\(tenths / 10).\(tenths % 10) s"

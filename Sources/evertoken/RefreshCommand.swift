@@ -46,7 +46,7 @@ struct Refresh: ParsableCommand {
         if let worst { throw worst }
     }
 
-    /// A person who waits reads why.
+    /// Tells a waiting user why the refresh is delayed.
     private func tellFloor(of name: String, _ path: String, _ client: ControlClient) {
         guard let floor = (try? client.quietRequest("GET", path))?.body["refresh_floor"],
             let seconds = floor["seconds"]?.integer
@@ -60,11 +60,12 @@ struct Refresh: ParsableCommand {
 }
 
 extension ControlClient {
-    /// The credentials that a command line means.
+    /// The credentials that the arguments select.
     ///
-    /// - Throws: `ExitCode` 65 for a name or glob that means none, after saying what there is.
+    /// - Throws: `ExitCode` 65 for a name or glob without a match, after printing the existing
+    ///   names.
     func names(_ patterns: [String], all: Bool) throws -> [String] {
-        // The daemon itself knows a single name, or says what there is.
+        // The daemon itself checks a single name and lists the existing ones.
         if !all, patterns.count == 1, !NameMatching.isGlob(patterns[0]) { return patterns }
         let known = try successful("GET", "/v1/status").credentialNames
         if all { return known }

@@ -44,12 +44,12 @@ struct Reload: ParsableCommand {
             + changed + names("settings").map { "changed: " + $0 } + waiting
     }
 
-    /// One head for each file, and under it a line for each mistake.
+    /// One heading for each file, and below it a line for each mistake.
     private static func refused(
         _ reply: ControlClient.Reply, _ client: ControlClient
     ) -> ExitCode {
         guard let mistakes = reply.body["mistakes"]?.elements else {
-            // Of a daemon that does not tell them one by one.
+            // The reply of a daemon that does not list the mistakes separately.
             _ = client.failure(reply)
             return ExitCode(EX_CONFIG)
         }

@@ -1,7 +1,7 @@
 import TokenCore
 
 extension ShownCredential {
-    /// What is wrong with it and what to do, then what will be.
+    /// The present problem and its remedy, then the warnings.
     func remarks(now: WallTime) -> [StatusRemark] {
         let warned = warnings.map {
             StatusRemark(names: [name], title: unended($0), colour: .yellow)
@@ -32,7 +32,7 @@ extension ShownCredential {
             ], colour: .yellow)
     }
 
-    /// Where the mistake may lie in what only a restart reads again.
+    /// A hint that the mistake may be in a source that only a restart reads again.
     private var fixedSources: String? {
         let isStuck = ["misconfigured", "login_required"].contains(state)
         guard isStuck, !fixedAtStart.isEmpty else { return nil }
@@ -41,8 +41,8 @@ extension ShownCredential {
     }
 }
 
-/// A sentence with its full stop, however it came. A command at its end stays without one: it is
-/// there to be copied, and a name may end with a full stop.
+/// Adds a full stop to a sentence. A command at its end gets none: it is there to be copied, and a
+/// name may end with a full stop.
 func ended(_ sentence: String) -> String {
     let bare = unended(sentence)
     let clause = bare.split(separator: ": ").last ?? ""
@@ -60,7 +60,7 @@ private func unended(_ sentence: String) -> String {
 }
 
 extension TextStyle {
-    /// Green is well, yellow is worth a look, red needs a person or has no token.
+    /// Green: no problem; yellow: a warning; red: needs an operator, or has no valid token.
     static func colour(of credential: ShownCredential) -> Colour {
         switch credential.severity {
         case .fine: .green

@@ -1,13 +1,13 @@
 import TokenCore
 
-/// A credential as the daemon's status tells of it. What an older daemon does not tell is `nil` or
-/// empty; what a newer one tells besides is passed over.
+/// A credential of the daemon's status. Values that an older daemon does not send are `nil` or
+/// empty; unknown values of a newer one are ignored.
 struct ShownCredential: Equatable {
     var name: String
     var provider: String
     /// A word of ``CredentialState``.
     var state: String
-    /// The finer word for it: the state itself where there is none.
+    /// The more precise word: the state itself if there is none.
     var condition: String
     var issuedAt: WallTime?
     var expiresAt: WallTime?
@@ -37,10 +37,10 @@ struct ShownCredential: Equatable {
         fixedAtStart = texts("sources_fixed_at_start")
     }
 
-    /// Whether a token of it is valid at this moment.
+    /// Whether it has a token that is valid now.
     func isServed(now: WallTime) -> Bool { issuedAt != nil && expiresAt.map { $0 > now } ?? true }
 
-    /// How bad it is; the worst first.
+    /// Severity, the worst first.
     enum Severity: Int, Comparable {
         case needsPerson, misconfigured, expired, failing, undelivered, pending, retrying
         case warned, fine
@@ -61,24 +61,24 @@ struct ShownCredential: Equatable {
         case .pending: return .pending
         case .retrying: return .retrying
         case .fresh, .refreshing: return warnings.isEmpty && hooks.isEmpty ? .fine : .warned
-        // A newer daemon's word for something else.
+        // A newer daemon's word.
         case nil: return .expired
         }
     }
 }
 
-/// What is wrong with a credential.
+/// The problem of a credential.
 struct ShownTrouble: Equatable {
     var problem: String
     var remedy: String?
-    /// A word of the list of causes.
+    /// A word of the table of causes.
     var cause: String?
-    /// When it failed so for the first time in a row.
+    /// The first of the consecutive equal failures.
     var since: WallTime?
     var tries: Int64?
-    /// When it becomes final: until then it is tried again without a person.
+    /// When the failure becomes final: until then the daemon retries without an operator.
     var until: WallTime?
-    /// It was found before the configuration was reloaded, and has not been tried since.
+    /// It occurred before the last reload and has not been retried since.
     var isOfBefore: Bool
 
     init?(_ json: JSONNode) {
@@ -91,7 +91,7 @@ struct ShownTrouble: Equatable {
     }
 }
 
-/// A program of `on_change` that is tried again.
+/// A program of `on_change` that is retried.
 struct ShownHook: Equatable {
     var program: String
     var problem: String
@@ -107,7 +107,7 @@ struct ShownHook: Equatable {
 }
 
 extension [ShownCredential] {
-    /// The worst first; of equals those whose token has ended, and then by name.
+    /// The most severe first; at equal severity those whose token has expired, then by name.
     func worstFirst(now: WallTime) -> [ShownCredential] {
         sorted { left, right in
             if left.severity != right.severity { return left.severity < right.severity }

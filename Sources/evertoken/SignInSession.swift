@@ -3,22 +3,22 @@ import Glibc
 import TokenAdapters
 import TokenCore
 
-/// One credential's sign-in, and what every way of it asks of the daemon.
+/// One credential's sign-in, and the requests to the daemon that all methods share.
 struct SignInSession {
     let name: String
     let path: String
     let access: StateAccess
-    /// As the daemon names it; an older one does not.
+    /// As the daemon names it; `nil` from an older daemon.
     var provider: String?
 
-    /// - Throws: ``SignInRefusal``, or `ExitCode` after saying that no daemon answers.
+    /// - Throws: ``SignInRefusal``, or `ExitCode` after printing that no daemon responds.
     func ask(_ question: String, _ body: JSONNode) throws -> JSONNode {
         let reply = try access.post("\(path)/\(question)", body: body.serialized())
         guard reply.status / 100 == 2 else { throw SignInRefusal(reply, of: name) }
         return reply.body
     }
 
-    /// Has the code exchanged; returns when the tokens are on the disk.
+    /// Requests the exchange of the code; returns when the tokens are on disk.
     func exchange(
         _ code: Secret, redirectURI: String?, verifier: CodeVerifier? = nil
     ) throws {
@@ -30,7 +30,7 @@ struct SignInSession {
             ]))
     }
 
-    /// Whose page it is: `crm at acme, on web-3`.
+    /// The subject of the page: `crm at acme, on web-3`.
     var subject: SignInPage.Subject {
         var buffer = [CChar](repeating: 0, count: 256)
         let isKnown = gethostname(&buffer, buffer.count - 1) == 0
@@ -42,7 +42,7 @@ struct SignInSession {
     }
 }
 
-/// A sign-in that ended without tokens, and the status to end with.
+/// A sign-in that ended without tokens, and the exit status.
 struct SignInRefusal: Error {
     var failure: SignInFailure
     var status: Int32
@@ -61,7 +61,7 @@ struct SignInRefusal: Error {
         (self.failure, self.status) = (failure, status)
     }
 
-    /// What the daemon, or the offline attempt, answered.
+    /// The reply of the daemon, or of the offline attempt.
     init(_ reply: ControlClient.Reply, of name: String) {
         var problem = reply.body["title"]?.text ?? "the daemon answered \(reply.status)"
         if problem.hasPrefix("\(name): ") { problem.removeFirst(name.count + 2) }
@@ -70,7 +70,7 @@ struct SignInRefusal: Error {
             self.init(SignInFailure(kind, problem: problem, remedy: remedy))
             return
         }
-        // Before anything was asked of the provider.
+        // No request was sent to the provider.
         let status: Int32 =
             switch reply.status {
             case 400, 404: EX_DATAERR

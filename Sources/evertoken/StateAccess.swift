@@ -3,7 +3,7 @@ import Glibc
 import TokenAdapters
 import TokenCore
 
-/// For commands that can do without the daemon.
+/// Options of commands that also work without the daemon.
 struct OfflineOptions: ParsableArguments {
     @Flag(help: "Work on the state directory itself; the daemon must not be running.")
     var offline = false
@@ -14,8 +14,8 @@ struct OfflineOptions: ParsableArguments {
     var stateDir: String?
 }
 
-/// The way to a credential's state: the daemon, or while none runs its directory. Both understand
-/// the same questions, and each question takes the way that is there when it is asked.
+/// The access to a credential's state: the daemon, or the state directory while no daemon runs.
+/// Both accept the same requests, and each request uses what is available at that moment.
 final class StateAccess {
     private let daemon: DaemonOptions
     private let options: OfflineOptions
@@ -25,12 +25,12 @@ final class StateAccess {
         (self.daemon, options) = (daemon, offline)
     }
 
-    /// - Throws: `ExitCode`, after saying why nobody answers.
+    /// - Throws: `ExitCode`, after printing why there is no response.
     func post(_ target: String, body: [UInt8]) throws -> ControlClient.Reply {
         try request("POST", target, body: body)
     }
 
-    /// - Throws: `ExitCode`, after saying why nobody answers.
+    /// - Throws: `ExitCode`, after printing why there is no response.
     func request(
         _ method: String, _ target: String, body: [UInt8] = []
     ) throws -> ControlClient.Reply {
@@ -50,7 +50,7 @@ final class StateAccess {
         ControlClient(path: "").failure(reply)
     }
 
-    /// - Parameter absent: The daemon that was looked for first.
+    /// - Parameter absent: The failed connection to the daemon.
     private func alone(
         _ method: String, _ target: String, _ body: [UInt8],
         absent: (client: ControlClient, error: ControlClient.Unanswered)?
@@ -107,13 +107,13 @@ final class StateAccess {
 
 let defaultConfigurationPath = "/etc/evertoken/evertoken.json"
 
-/// Where the daemon of a configuration keeps its files.
+/// The directories of a configuration's daemon.
 func serviceDirectories(
     _ configuration: Configuration, _ loader: ConfigurationLoader, stateOverride: String? = nil
 ) -> Directories {
     var places = Directories(
         configuration: configuration, base: loader.directory, stateOverride: stateOverride)
-    // The service's own: systemd tells it where, and does not tell us.
+    // The service's defaults: systemd passes its directories only to the service.
     guard loader.path == defaultConfigurationPath else { return places }
     if stateOverride == nil, configuration.stateDirectory == nil, getenv("STATE_DIRECTORY") == nil {
         places.state = "/var/lib/evertoken"

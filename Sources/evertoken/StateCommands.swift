@@ -28,7 +28,7 @@ struct Forget: ParsableCommand {
         let access = StateAccess(daemon: daemon, offline: offline)
         let path = try credentialPath(name)
         let stored = try access.request("GET", path + "/stored")
-        // A daemon of a former version cannot tell; erasing is the same there.
+        // A daemon of an earlier version cannot report it; it can erase all the same.
         let isKnown = stored.status != 404
         guard isKnown || !dryRun else {
             throw fail(EX_TEMPFAIL, "the running daemon is of a former version; restart it first")
@@ -53,7 +53,7 @@ struct Forget: ParsableCommand {
         }
     }
 
-    /// What the answer says that there is.
+    /// The stored data, by the reply.
     private struct Found {
         var isStored: Bool
         var hasRefreshToken: Bool

@@ -82,7 +82,7 @@ struct Status: ParsableCommand {
         if check || quiet, !isFine { throw ExitCode(EX_TEMPFAIL) }
     }
 
-    /// What to do where nothing has been set up: there is nothing that could be started.
+    /// The first steps when there is no configuration, and so no daemon that could be started.
     private var firstSteps: String? {
         let path = defaultConfigurationPath
         guard daemon.config == nil, access(path, F_OK) != 0, errno == ENOENT else { return nil }
@@ -91,18 +91,18 @@ struct Status: ParsableCommand {
     }
 }
 
-/// What a command line asks of the daemon, and what of the answer it asked for.
+/// The status request of a command line, and its selection from the reply.
 struct StatusQuestion {
     let client: ControlClient
     let selection: StatusSelection
 
-    /// One that is named in full is asked for alone: its answer has the history too.
+    /// A fully named credential is requested alone: that reply includes its history.
     func target() throws -> String {
         try selection.onlyName.map(credentialPath) ?? "/v1/status"
     }
 
-    /// - Parameter absence: To say instead, where no daemon runs.
-    /// - Throws: `ExitCode`, after saying what is wrong.
+    /// - Parameter absence: The message if no daemon runs.
+    /// - Throws: `ExitCode`, after printing the error.
     func ask(orSay absence: String? = nil) throws -> ControlClient.Reply {
         let target = try target()
         let reply: ControlClient.Reply
@@ -138,7 +138,7 @@ struct StatusQuestion {
         return Self.entries(body).map(ShownCredential.init).filter(selection.includes)
     }
 
-    /// As it came where all was asked for; otherwise the same without the others.
+    /// The reply as received if everything was requested; otherwise without the other credentials.
     func text(_ reply: ControlClient.Reply) -> String {
         guard selection.onlyName == nil, !selection.isAll else { return reply.text }
         let members = (reply.body.members ?? []).map { member in
@@ -155,12 +155,12 @@ struct StatusQuestion {
     }
 }
 
-/// Says that a name or pattern is none of those there are.
+/// Prints that a name or pattern matches no credential.
 func unmatched(_ pattern: String, among names: [String]) -> ExitCode {
     fail(EX_DATAERR, UnmatchedName(pattern: pattern, names: names).problem)
 }
 
-/// The daemon's answer as lines: a page of one credential, or the table of all.
+/// Renders the daemon's reply as lines: a page for one credential, or the table of all.
 struct StatusView {
     var selection = StatusSelection()
     var isPage = false
@@ -171,7 +171,7 @@ struct StatusView {
     func lines(_ body: JSONNode, _ style: TextStyle, showsLife: Bool = false) -> [String] {
         let now = SystemClock().now().wall
         if isPage { return StatusPage(json: body, now: now, style: style, clock: clock).lines }
-        // The answer about one alone is a table of one.
+        // The reply for a single credential is shown as a table with one row.
         let status =
             body["credentials"] == nil ? JSONNode.object([("credentials", .array([body]))]) : body
         var table = StatusTable(status: status, selection: selection, now: now)
@@ -180,6 +180,6 @@ struct StatusView {
         return table.lines
     }
 
-    /// Lines that stay where they are while the rest moves: summary and header.
+    /// The number of lines that do not scroll: summary and header.
     var fixedLines: Int { isPage || hasOnlyRows ? 0 : 2 }
 }

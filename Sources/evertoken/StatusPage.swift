@@ -1,8 +1,8 @@
 import TokenCore
 
-/// All about one credential: how it stands, what is wrong, and how it came to this.
+/// Everything about one credential: its state, its problem, and its history.
 struct StatusPage {
-    /// As `GET /v1/credentials/NAME` answers.
+    /// The reply to `GET /v1/credentials/NAME`.
     let json: JSONNode
     let now: WallTime
     var style = TextStyle.plain
@@ -52,7 +52,7 @@ struct StatusPage {
 
     private func dated(_ time: WallTime) -> String { clock.dated(time) }
 
-    /// The newest first, as the daemon tells them.
+    /// Newest first, as in the reply.
     private var history: [String] {
         let attempts = (json["recent"]?.elements ?? []).compactMap(PastAttempt.init(json:))
         guard !attempts.isEmpty else { return ["", "  no attempt yet"] }
@@ -70,7 +70,7 @@ struct StatusPage {
         return ["", lines[0]] + zip(lines.dropFirst(), told(attempts)).flatMap { [$0] + $1 }
     }
 
-    /// What went wrong, below each; the same as above is not said again.
+    /// The problem below each attempt, unless it equals the one above.
     private func told(_ attempts: [PastAttempt]) -> [[String]] {
         var before: String?
         return attempts.map { attempt in

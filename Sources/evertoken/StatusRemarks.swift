@@ -1,16 +1,16 @@
 import TokenCore
 
-/// What is to be said of a credential below the table, or of several at once.
+/// A remark below the table about one or several credentials.
 struct StatusRemark: Equatable {
     var names: [String]
-    /// What is wrong, without its full stop.
+    /// The problem, without its full stop.
     var title: String
     var times = RemarkTimes()
-    /// What to do, and what else there is to say; a line each, with a full stop.
+    /// Remedy and further details; one line each, with a full stop.
     var details: [String] = []
     var colour: TextStyle.Colour?
 
-    /// Lines for people: `crm: what is wrong.`, and what to do below.
+    /// The lines to print: `crm: PROBLEM.`, and the details below.
     func lines(_ style: TextStyle, clock: ReaderClock, now: WallTime) -> [String] {
         let head =
             names.count == 1
@@ -21,7 +21,7 @@ struct StatusRemark: Equatable {
             + below.flatMap { style.wrapped($0, indent: "  ") }
     }
 
-    /// On a terminal not more names than fit a few lines; all of them anywhere else.
+    /// Limits the names to a few lines on a terminal; lists all of them elsewhere.
     private func listed(_ style: TextStyle) -> String {
         let most = style.width == nil ? names.count : 12
         let rest = names.count - most
@@ -49,7 +49,7 @@ struct RemarkTimes: Equatable {
         return first.uppercased() + text.dropFirst() + "."
     }
 
-    /// Of several: the earliest times, and a number only where it is the same.
+    /// For several: the earliest times, and a number only if it is equal.
     func merged(with other: RemarkTimes) -> RemarkTimes {
         let earliest = { (one: WallTime?, two: WallTime?) in
             [one, two].compactMap { $0 }.min()
@@ -61,8 +61,8 @@ struct RemarkTimes: Equatable {
 }
 
 extension [StatusRemark] {
-    /// The same said of several is said once, where the first of them stands. What differs only in
-    /// the credential's name is the same; `NAME` stands for it then.
+    /// Joins equal remarks of several credentials at the place of the first. Remarks that differ
+    /// only in the credential's name are equal; `NAME` then replaces it.
     func joinedWhereEqual() -> [StatusRemark] {
         var order: [[String]] = []
         var groups: [[String]: [StatusRemark]] = [:]
@@ -85,7 +85,7 @@ extension [StatusRemark] {
 extension StatusRemark {
     fileprivate var texts: [String] { [title] + details }
 
-    /// With `NAME` in place of its own name.
+    /// The remark with `NAME` in place of its own name.
     fileprivate var template: StatusRemark {
         guard names.count == 1 else { return self }
         var remark = self
@@ -96,7 +96,7 @@ extension StatusRemark {
 }
 
 extension String {
-    /// Replaces a credential's name where it stands alone: not inside a longer name.
+    /// Replaces a credential's name where it is a whole word, not part of a longer name.
     func replacingWord(_ word: String, with other: String) -> String {
         let (text, name) = (Array(utf8), Array(word.utf8))
         guard !name.isEmpty, text.count >= name.count else { return self }
@@ -118,7 +118,7 @@ extension String {
     }
 }
 
-/// A full stop ends a sentence, unless a name goes on behind it.
+/// A full stop ends the word, unless a character of a name follows.
 private func isWordEnd(_ text: [UInt8], _ end: Int) -> Bool {
     guard end < text.count, isNameByte(text[end]) else { return true }
     guard text[end] == UInt8(ascii: ".") else { return false }

@@ -1,9 +1,9 @@
 import TokenCore
 
-/// Which credentials a command line asks for: by names and patterns, and by the words of their
-/// states. Empty lists ask for all.
+/// The credentials that the arguments select: by names and patterns, and by their states. Empty
+/// lists select all.
 struct StatusSelection: Equatable {
-    /// As ``NameMatching`` reads them.
+    /// Patterns of ``NameMatching``.
     var patterns: [String] = []
     /// Words of states and conditions; a dash counts as an underscore.
     var words: [String] = []
@@ -13,7 +13,7 @@ struct StatusSelection: Equatable {
         self.words = words.map { String($0.map { $0 == "-" ? "_" : $0 }) }
     }
 
-    /// The only credential that can be meant, where it is named in full and nothing else is asked.
+    /// The only possible credential, if it is fully named and there is no other condition.
     var onlyName: String? {
         guard words.isEmpty, patterns.count == 1, let name = patterns.first,
             !NameMatching.isGlob(name)
@@ -31,12 +31,12 @@ struct StatusSelection: Equatable {
                 || words.contains(credential.condition))
     }
 
-    /// The first name or pattern that is none of these.
+    /// The first name or pattern without a match.
     func unmatched(among names: [String]) -> String? {
         patterns.first { pattern in !names.contains { NameMatching.matches(pattern, $0) } }
     }
 
-    /// The first word that names no state or condition.
+    /// The first word that is not a state or condition.
     func unknownWord(besides told: [ShownCredential]) -> String? {
         words.first { word in
             !StateWords.all.contains(word)
@@ -45,7 +45,7 @@ struct StatusSelection: Equatable {
     }
 }
 
-/// What `--state` takes.
+/// The values of `--state`.
 enum StateWords {
     static let all =
         CredentialState.allCases.map(\.rawValue)

@@ -1,6 +1,6 @@
 import TokenCore
 
-/// The first line: how many there are of each kind, and whether the configuration is in force.
+/// The first line: how many credentials have each state, and whether the last reload succeeded.
 struct StatusSummary {
     let credentials: [ShownCredential]
     var mistakes = 0
@@ -33,7 +33,7 @@ struct StatusSummary {
     }
 }
 
-/// Mistakes for which a reload was refused, in the order of the files: one head, then a line each.
+/// The mistakes of a refused reload, in the order of the files: one heading, then a line for each.
 struct RefusedReload {
     struct Mistake: Equatable {
         var file: String
@@ -72,7 +72,7 @@ struct RefusedReload {
         return isFileTold ? place : "\(mistake.file):\(place)"
     }
 
-    /// A text without a place is kept whole.
+    /// A text without a file and position is kept as a whole.
     static func read(_ text: String) -> Mistake {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         let isNumber = { (part: Substring) in

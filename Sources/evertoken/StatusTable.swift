@@ -1,6 +1,6 @@
 import TokenCore
 
-/// The daemon's status as a table for people: the worst first, one line a credential, problems
+/// The daemon's status as a table: the most severe first, one line for each credential, problems
 /// below.
 struct StatusTable {
     let credentials: [ShownCredential]
@@ -8,14 +8,14 @@ struct StatusTable {
     let now: WallTime
     var style = TextStyle.plain
     var clock = ReaderClock.utc
-    /// A bar of what is left of each token's life.
+    /// Shows the remaining life of each token as a bar.
     var showsLife = false
-    /// The provider, the last refresh and the cause too.
+    /// Adds columns for provider, last refresh and cause.
     var isWide = false
-    /// Without summary, header and problems.
+    /// Leaves out summary, header and problems.
     var hasOnlyRows = false
 
-    /// - Parameter status: As `GET /v1/status` answers.
+    /// - Parameter status: The reply to `GET /v1/status`.
     init(status: JSONNode, selection: StatusSelection = StatusSelection(), now: WallTime) {
         credentials = (status["credentials"]?.elements ?? []).map(ShownCredential.init)
             .filter(selection.includes).worstFirst(now: now)
@@ -71,7 +71,7 @@ struct StatusTable {
 
     private func life(_ credential: ShownCredential) -> TextTable.Cell {
         guard let issued = credential.issuedAt else { return TextTable.Cell("") }
-        // One that never ends is always whole.
+        // A token that never expires has a full bar.
         let left = credential.expiresAt.map { end in
             let whole = max(1, issued.duration(to: end).secondsAsDouble)
             return now.duration(to: end).secondsAsDouble / whole
@@ -82,7 +82,7 @@ struct StatusTable {
     }
 }
 
-/// What concerns no single credential.
+/// The part of the status that concerns no single credential.
 struct StatusGeneral {
     let mistakes: [String]
     private let problems: [String]

@@ -3,20 +3,20 @@ import Glibc
 import TokenAdapters
 import TokenCore
 
-/// `status --watch`: redrawn in place every second on a terminal, printed anew every five seconds
-/// anywhere else. A daemon that goes away is waited for.
+/// `status --watch`: redrawn in place every second on a terminal, printed again every five seconds
+/// elsewhere. Continues while the daemon is away.
 struct StatusWatch {
     let question: StatusQuestion
     let view: StatusView
 
     func run() throws {
-        // The first answer says whether the question makes sense at all.
+        // Fail at once if the first request is invalid.
         let first = try question.ask()
         for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
             signal(number) { _ in watchWasInterrupted = 1 }
         }
         guard isatty(STDOUT_FILENO) == 1 else { return try follow() }
-        // Only so that waiting for a key ends, and it is drawn anew.
+        // The empty handler interrupts the wait for a key, so that the page is redrawn.
         signal(SIGWINCH) { _ in }
         signal(SIGTSTP) { _ in watchWasSuspended = 1 }
         let screen = TerminalScreen()
@@ -52,7 +52,7 @@ struct StatusWatch {
         }
     }
 
-    /// Ctrl-Z: the shell gets its terminal as it was, and what is here comes back with fg.
+    /// Control-Z: restores the shell's screen; fg brings the page back.
     private func suspend(_ screen: TerminalScreen) {
         screen.close()
         watchWasSuspended = 0
@@ -60,7 +60,7 @@ struct StatusWatch {
         screen.open()
     }
 
-    /// For a pipe or a file. It ends when its reader does (SIGPIPE).
+    /// Output to a pipe or a file. Ends when its reader does (SIGPIPE).
     private func follow() throws {
         let target = try question.target()
         while watchWasInterrupted == 0 {
@@ -74,11 +74,11 @@ struct StatusWatch {
     }
 }
 
-/// The lines of one look, in those that stay and those that move.
+/// The lines of one update, divided into fixed and scrolling ones.
 struct WatchedPage {
     let fixed: [String]
     private let moving: [String]
-    /// Those that move, without their colours.
+    /// The scrolling lines without colours.
     let plain: [String]
 
     init(_ lines: [String], _ view: StatusView) {
@@ -100,6 +100,6 @@ struct WatchedPage {
     }
 }
 
-/// Set by signal handlers, which may do nothing else (signal-safety(7)).
+/// Set by signal handlers, which must not do more (signal-safety(7)).
 nonisolated(unsafe) private var watchWasInterrupted: sig_atomic_t = 0
 nonisolated(unsafe) private var watchWasSuspended: sig_atomic_t = 0

@@ -1,11 +1,11 @@
 import TokenCore
 
-/// What to say of a command line whose command is none: `unknown command "stauts"; did you mean
-/// status?`. `nil` where the parser has to say it.
+/// The message for an unknown command: `unknown command "stauts"; did you mean status?`. `nil` if
+/// the parser must report the error.
 struct UnknownCommand {
     let message: String
 
-    /// - Parameter words: Without the program's own name.
+    /// - Parameter words: The arguments without the program's name.
     init?(_ words: [String], known: [String]) {
         let isHelp = words.first == "help"
         guard let word = isHelp ? words.dropFirst().first : words.first, !word.hasPrefix("-"),

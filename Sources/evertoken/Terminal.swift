@@ -1,12 +1,12 @@
 import Glibc
 
-/// A person at the terminal of standard input. Prompts go to standard error: what is printed to
-/// standard output may be going elsewhere.
+/// Dialogues with the user on the terminal of standard input. Prompts go to standard error, because
+/// standard output may be redirected.
 enum Terminal {
-    /// A line, without its end; `nil` when there is none, or Control-C or Control-D came instead.
+    /// Reads a line without its end; `nil` at the end of input, or after Control-C or Control-D.
     ///
-    /// - Parameter isHidden: Shows nothing of it, and takes more than the 4095 bytes that a
-    ///   terminal's own line can have: refresh tokens are longer.
+    /// - Parameter isHidden: Disables echo, and allows more than the 4095 bytes of a terminal's
+    ///   line: refresh tokens can be longer.
     static func ask(_ prompt: String, isHidden: Bool) -> String? {
         guard isHidden else {
             write(prompt)
@@ -15,14 +15,14 @@ enum Terminal {
         var before = termios()
         guard tcgetattr(STDIN_FILENO, &before) == 0 else { return nil }
         var quiet = before
-        // Without signals: the terminal must not stay mute after one.
+        // With signals disabled: a signal must not leave the terminal without echo.
         quiet.c_lflag &= ~tcflag_t(ECHO | ICANON | ISIG)
         guard tcsetattr(STDIN_FILENO, TCSADRAIN, &quiet) == 0 else { return nil }
         defer {
             tcsetattr(STDIN_FILENO, TCSADRAIN, &before)
             write("\n")
         }
-        // Not before: what is typed at once would show.
+        // Only now: text typed earlier would be echoed.
         write(prompt)
         return hiddenLine()
     }

@@ -1,12 +1,12 @@
 import Glibc
 import TokenCore
 
-/// The terminal's other screen, so that what was on it comes back (xterm's alternate screen), and
-/// its keys one by one.
+/// The terminal's alternate screen, so that the former contents return afterwards (as in xterm),
+/// and its keys one by one.
 final class TerminalScreen {
     private var before = termios()
     private var hasKeys = false
-    /// There is nothing left that could press a key.
+    /// The input is at its end, so no key can follow.
     private(set) var isGone = false
 
     func open() {
@@ -16,7 +16,7 @@ final class TerminalScreen {
             keys.c_lflag &= ~tcflag_t(ICANON | ECHO)
             tcsetattr(STDIN_FILENO, TCSANOW, &keys)
         }
-        // A line that is too long is cut by the terminal, not continued on the next.
+        // The terminal cuts long lines instead of wrapping them.
         write("\u{1B}[?1049h\u{1B}[?25l\u{1B}[?7l")
     }
 
@@ -25,20 +25,20 @@ final class TerminalScreen {
         if hasKeys { tcsetattr(STDIN_FILENO, TCSANOW, &before) }
     }
 
-    /// How many lines there are above the footer and the empty line before it.
+    /// The number of lines above the footer and the empty line before it.
     var room: Int {
         var size = winsize()
         let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row > 2
         return isKnown ? Int(size.ws_row) - 2 : 22
     }
 
-    /// Over what was there.
+    /// Draws over the former contents.
     func draw(_ lines: [String], footer: String) {
         let text = (lines.prefix(room) + ["", footer]).joined(separator: "\u{1B}[K\n")
         write("\u{1B}[H" + text + "\u{1B}[K\u{1B}[J")
     }
 
-    /// Waits for keys, a signal or the end of the time.
+    /// Waits for keys, a signal, or the time limit.
     func keys(within limit: Duration) -> [WatchKey] {
         let milliseconds = Int32(clamping: limit.nanoseconds / 1_000_000)
         guard hasKeys else {
@@ -46,7 +46,7 @@ final class TerminalScreen {
             return []
         }
         var bytes = bytes(within: milliseconds)
-        // A slow line may part the sequence of one key.
+        // On a slow line the sequence of one key may arrive in parts.
         if WatchKeys.isPart(bytes) { bytes += self.bytes(within: 50) }
         return WatchKeys.keys(in: bytes)
     }

@@ -1,7 +1,7 @@
 import Glibc
 
-/// How lines look: plain and whole in files and pipes, with colour and bars on a terminal, and cut
-/// and wrapped to its width.
+/// The style of lines: plain and complete in files and pipes; with colour and bars, and cut or
+/// wrapped to the width, on a terminal.
 struct TextStyle {
     enum Colour: Int {
         case red = 31
@@ -12,12 +12,12 @@ struct TextStyle {
     var hasColour = false
     /// Whether the terminal's character set has more than ASCII.
     var isUnicode = false
-    /// A terminal's columns; `nil` where nothing is cut or wrapped.
+    /// A terminal's columns; `nil` if nothing is cut or wrapped.
     var width: Int?
 
     static let plain = TextStyle()
 
-    /// Colour only on a terminal, and never where it is refused (no-color.org, terminfo(5)).
+    /// Uses colour only on a terminal, and only if it is not disabled (no-color.org, terminfo(5)).
     static func standardOutput() -> TextStyle {
         let isTerminal = isatty(STDOUT_FILENO) == 1
         let isDumb = ["", "dumb"].contains(variable("TERM") ?? "")
@@ -30,7 +30,7 @@ struct TextStyle {
             width: isTerminal ? terminalWidth : nil)
     }
 
-    /// Where the terminal does not say: 80.
+    /// 80 if the terminal does not report its width.
     private static var terminalWidth: Int {
         var size = winsize()
         let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
@@ -48,30 +48,30 @@ struct TextStyle {
 
     func bold(_ text: String) -> String { hasColour ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
 
-    /// Without what ``coloured(_:_:)`` and ``bold(_:)`` put in.
+    /// Removes what ``coloured(_:_:)`` and ``bold(_:)`` add.
     static func withoutColours(_ text: String) -> String {
         let parts = text.split(separator: "\u{1B}", omittingEmptySubsequences: false)
         let rest = parts.dropFirst().map { $0.drop { $0 != "m" }.dropFirst() }
         return (parts.prefix(1) + rest).joined()
     }
 
-    /// What is left of a whole, such as `######....`.
+    /// A bar for a remaining fraction, such as `######....`.
     func bar(_ fraction: Double, width: Int) -> String {
         let filled = Int((min(1, max(0, fraction)) * Double(width)).rounded())
         return String(repeating: isUnicode ? "█" : "#", count: filled)
             + String(repeating: isUnicode ? "░" : ".", count: width - filled)
     }
 
-    /// Stands where something was cut out.
+    /// Marks omitted text.
     var mark: String { isUnicode ? "…" : "~" }
 
-    /// Filled up with blanks.
+    /// Padded with blanks.
     func fitted(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(0, width - text.count))
     }
 
-    /// Lines that fit a terminal; the ones after the first are indented by two more. Elsewhere one
-    /// line, so that a script finds all of it.
+    /// Lines that fit the terminal, with two more columns of indentation after the first. Elsewhere
+    /// a single line, so that a script finds the whole text.
     func wrapped(_ text: String, indent: String) -> [String] {
         guard let width else { return [indent + text] }
         var lines: [String] = []

@@ -1,4 +1,4 @@
-/// Columns of text, each as wide as its widest cell; the first one gives way on a terminal.
+/// Columns of text, each as wide as its widest cell; the first one is shortened to fit a terminal.
 struct TextTable {
     struct Cell: Equatable {
         var text: String
@@ -29,7 +29,7 @@ struct TextTable {
         return header + rows.map { line($0, widths, style) }
     }
 
-    /// What the other columns leave of a terminal's width; `nil` where nothing is cut.
+    /// The part of a terminal's width that the other columns leave; `nil` if nothing is cut.
     private func roomForNames(_ style: TextStyle) -> Int? {
         guard let width = style.width else { return nil }
         let others = titles.indices.dropFirst().map { column in
@@ -50,10 +50,10 @@ struct TextTable {
     }
 }
 
-/// Names too long for their column lose their middle: heads and tails tell them apart.
+/// Cuts names that are too long for their column in the middle: their ends distinguish them.
 enum NameCutting {
-    /// - Returns: Names of at most `width` characters, no two of them equal where they were not. A
-    ///   name that cannot be cut so stays whole.
+    /// - Returns: Names of at most `width` characters that are still distinct. A name that cannot
+    ///   be cut so is not changed.
     static func fitted(_ names: [String], _ width: Int, _ mark: String) -> [String] {
         guard width > 2 else { return names }
         let heads = Array(1...(width - 2)).sorted {

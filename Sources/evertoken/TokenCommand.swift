@@ -59,7 +59,7 @@ struct Token: ParsableCommand {
             + "\(words(asked, beside: life)) asked for"
     }
 
-    /// In seconds where the larger units would tell two times as one.
+    /// In seconds if larger units would show two different durations as equal.
     private func words(_ seconds: Int64, beside other: Int64) -> String {
         let text = describe(.seconds(seconds))
         let isSame = seconds != other && text == describe(.seconds(other))

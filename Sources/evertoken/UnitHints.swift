@@ -1,6 +1,6 @@
 import TokenCore
 
-/// The lines a systemd drop-in needs for outputs that the shipped unit does not allow.
+/// The settings of a systemd drop-in for outputs that the shipped unit does not allow.
 struct UnitHints {
     let lines: [String]
 

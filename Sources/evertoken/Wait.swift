@@ -31,11 +31,11 @@ struct Wait: ParsableCommand {
     func run() throws {
         let client = try daemon.client()
         let end = SystemClock().now().uptime.advanced(by: parseDuration(timeout) ?? .seconds(60))
-        // All are asked for in each round: the one that needs a person may be the last of them.
+        // Each round requests all of them: the one that needs an operator may be the last.
         while true {
             var waiting: [(name: String, isAnswered: Bool)] = []
             for name in names {
-                // The daemon may not listen yet: this command is for start-up.
+                // The daemon may not listen yet: this command is used during start-up.
                 let reply = try? client.quietRequest("GET", "\(try credentialPath(name))")
                 if let reply, reply.status == 404 { throw client.failure(reply) }
                 let credential = reply.map { ShownCredential($0.body) }
@@ -48,7 +48,7 @@ struct Wait: ParsableCommand {
             }
             guard let first = waiting.first else { return }
             guard SystemClock().now().uptime < end else {
-                // Says who cannot be reached, if that is all there is to say.
+                // If the daemon never replied, prints why.
                 if !first.isAnswered { _ = try client.request("GET", "/v1/status") }
                 throw fail(EX_TEMPFAIL, Self.words(waiting.map(\.name)))
             }
@@ -71,7 +71,7 @@ struct Wait: ParsableCommand {
 }
 
 extension CredentialState {
-    /// The exit status of `wait --fail-fast`; `nil` while it may become well by itself.
+    /// The exit status of `wait --fail-fast`; `nil` while the state may recover by itself.
     var hopelessStatus: Int32? {
         switch self {
         case .loginRequired, .quarantined: EX_NOPERM

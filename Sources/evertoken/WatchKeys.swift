@@ -2,13 +2,13 @@
 enum WatchKey: Equatable {
     case up, down, pageUp, pageDown, home, end, enter, backspace, escape
     case character(Character)
-    /// One that means nothing here.
+    /// A key without a function.
     case other
 }
 
-/// Makes keys of the bytes that a terminal sends (xterm's and the Linux console's sequences).
+/// Decodes the bytes of keys (sequences of xterm and the Linux console).
 enum WatchKeys {
-    /// Whether more bytes of the last key may be under way.
+    /// Whether more bytes of the last key may follow.
     static func isPart(_ bytes: [UInt8]) -> Bool {
         guard let start = bytes.lastIndex(of: 0x1B) else { return false }
         let rest = bytes[(start + 1)...]
@@ -44,7 +44,7 @@ enum WatchKeys {
         }
     }
 
-    /// `ESC [ … letter`, `ESC [ … ~`, `ESC O letter`, or the key itself.
+    /// Decodes `ESC [ … letter`, `ESC [ … ~`, `ESC O letter`, or the Escape key itself.
     private static func takeSequence(_ rest: inout ArraySlice<UInt8>) -> WatchKey {
         rest.removeFirst()
         guard let kind = rest.first, kind == UInt8(ascii: "[") || kind == UInt8(ascii: "O") else {

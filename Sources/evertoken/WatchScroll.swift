@@ -1,19 +1,19 @@
-/// Which part of lines that do not fit a window is shown, and how keys move it. Pure: the terminal
-/// is elsewhere.
+/// Which part of the scrolling lines a window shows, and how keys move it. Pure: it does no
+/// terminal I/O.
 struct WatchScroll: Equatable {
-    /// What is typed behind `/`; `nil` while nothing is.
+    /// The text typed after `/`; `nil` when there is no prompt.
     private(set) var typed: String?
-    /// What was searched for last.
+    /// The last search text.
     private(set) var wanted = ""
-    /// The first line shown of those that move.
+    /// The first visible scrolling line.
     private(set) var top = 0
-    /// The line that the search stands on, of those that move.
+    /// The scrolling line of the present match.
     private(set) var found: Int?
     private(set) var note = ""
     private(set) var isEnded = false
 
     /// - Parameters:
-    ///   - lines: Those that move, without their colours.
+    ///   - lines: The scrolling lines without colours.
     ///   - room: How many of them the window shows.
     mutating func press(_ key: WatchKey, lines: [String], room: Int) {
         note = ""
@@ -34,13 +34,13 @@ struct WatchScroll: Equatable {
         }
     }
 
-    /// The lines may have become fewer, or the window taller.
+    /// Adjusts to fewer lines or a taller window.
     mutating func settle(lines: [String], room: Int) {
         move(to: top, lines, room)
         if let line = found, line >= lines.count { found = nil }
     }
 
-    /// What stands below: what is typed, what went wrong, or where one is.
+    /// The footer: the prompt, a note, or the position.
     func footer(lines: Int, room: Int) -> String {
         if let typed { return "/" + typed }
         let end = min(lines, top + room)
@@ -60,7 +60,7 @@ struct WatchScroll: Equatable {
         case .backspace:
             if typed?.isEmpty ?? true { typed = nil } else { typed?.removeLast() }
         case .enter:
-            // An empty one repeats the last.
+            // An empty search repeats the last one.
             if let typed, !typed.isEmpty { wanted = typed }
             typed = nil
             search(lines, room, from: found ?? top, forward: true)
@@ -69,7 +69,7 @@ struct WatchScroll: Equatable {
         }
     }
 
-    /// Whatever the case of letters; goes on at the other end.
+    /// Ignores case and wraps around at the end.
     private mutating func search(_ lines: [String], _ room: Int, from start: Int, forward: Bool) {
         guard !wanted.isEmpty, !lines.isEmpty else { return }
         let small = wanted.lowercased()
