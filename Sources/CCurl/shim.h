@@ -2,7 +2,7 @@
 #define CCURL_SHIM_H
 #include <curl/curl.h>
 
-/* libcurl's setopt and getinfo are variadic, which Swift cannot call: one typed wrapper a kind. */
+/* libcurl's setopt and getinfo are variadic, which Swift cannot call: one wrapper for each type. */
 static inline CURLcode ccurl_set_long(CURL *h, CURLoption o, long v) {
     return curl_easy_setopt(h, o, v);
 }
@@ -12,7 +12,7 @@ static inline CURLcode ccurl_set_string(CURL *h, CURLoption o, const char *v) {
 static inline CURLcode ccurl_set_pointer(CURL *h, CURLoption o, void *v) {
     return curl_easy_setopt(h, o, v);
 }
-/* libcurl takes a copy. */
+/* libcurl copies the data. */
 static inline CURLcode ccurl_set_blob(CURL *h, CURLoption o, const void *data, size_t size) {
     struct curl_blob blob = {(void *)data, size, CURL_BLOB_COPY};
     return curl_easy_setopt(h, o, &blob);

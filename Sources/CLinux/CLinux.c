@@ -53,7 +53,7 @@ int clinux_open_directory_strictly(int directory, const char *path) {
                 errno = EXDEV;
             } else {
                 next = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                /* The kernel says ENOTDIR of a link that it was told not to follow. */
+                /* The kernel returns ENOTDIR for a link that it must not follow. */
                 struct stat about;
                 if (next < 0 && errno == ENOTDIR &&
                     fstatat(at, name, &about, AT_SYMLINK_NOFOLLOW) == 0)
@@ -151,7 +151,7 @@ int clinux_peer_address(int descriptor, uint8_t address[108]) {
     size_t head = offsetof(struct sockaddr_un, sun_path);
     if (getpeername(descriptor, (struct sockaddr *)&peer, &length) != 0) return -1;
     if (peer.sun_family != AF_UNIX || length <= head) return 0;
-    /* The kernel may say one byte more than fits: a path of 108 bytes has its end behind them. */
+    /* The kernel may return one byte more than fits: the end of a path of 108 bytes. */
     size_t size = length - head;
     if (size > sizeof peer.sun_path) size = sizeof peer.sun_path;
     memcpy(address, peer.sun_path, size);
@@ -243,7 +243,7 @@ pid_t clinux_spawn(
     volatile int error = in < 0 || out < 0 ? errno : 0;
     pid_t child = -1;
     sigfillset(&all);
-    /* The child shares this memory until it has another program: no handler may run there. */
+    /* The child shares this memory until execve(2): no signal handler may run in it. */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     if (error == 0) child = vfork();
     if (child == 0) {

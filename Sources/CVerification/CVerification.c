@@ -1,5 +1,5 @@
-/* A window on OpenSSL's verification: libcurl tells the error's number, and not which certificate
-   of the chain it was about, nor when that ends. */
+/* Observes OpenSSL's verification: libcurl reports the number of an error, but neither the
+   certificate that it concerns nor when that certificate expires. */
 #include "CVerification.h"
 
 #include <openssl/ssl.h>
@@ -14,7 +14,7 @@ static void remember(void **where, X509 *certificate) {
     *where = certificate;
 }
 
-/* The first argument is passed on unchanged: whom to trust is decided elsewhere. */
+/* Returns its first argument unchanged, so that it cannot influence the verification. */
 static int watch(int preverify_ok, X509_STORE_CTX *store) {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     SSL_CTX *context = ssl ? SSL_get_SSL_CTX(ssl) : 0;
@@ -54,7 +54,7 @@ void cverification_name(const void *certificate, int of_issuer, char *name, int 
     unsigned char *text = 0;
     int length = ASN1_STRING_to_UTF8(
         &text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(whole, at)));
-    /* A zero inside would end what a reader sees of it. */
+    /* A zero inside the name would truncate it for the reader. */
     if (length > 0 && length < size && !memchr(text, 0, length)) {
         memcpy(name, text, length);
         name[length] = 0;

@@ -4,21 +4,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// How far a compressed text could be undone.
+/// How much of a compressed text could be decompressed.
 enum evertoken_inflated {
-    /// All of it, and its checksum is right.
+    /// All of it, with a valid checksum.
     EVERTOKEN_INFLATED_WHOLE = 0,
-    /// The input ends before the text does; what there is of it has been written.
+    /// The input is truncated; its decompressed part has been written.
     EVERTOKEN_INFLATED_CUT = 1,
-    /// The text is longer than the room; its beginning has been written.
+    /// The text is longer than `room`; its beginning has been written.
     EVERTOKEN_INFLATED_FULL = 2,
-    /// The input is no such stream, or it is damaged.
+    /// The input is not such a stream, or it is damaged.
     EVERTOKEN_INFLATED_NOT = 3,
 };
 
-/// Undoes gzip (RFC 1952), zlib (RFC 1950) or, where `is_raw`, deflate alone (RFC 1951).
+/// Decompresses gzip (RFC 1952), zlib (RFC 1950) or, if `is_raw`, bare deflate (RFC 1951).
 ///
-/// Never writes more than `room` bytes. `*written` is set in every case.
+/// Never writes more than `room` bytes. Always sets `*written`.
 enum evertoken_inflated evertoken_inflate(
     const uint8_t *input, size_t count, int is_raw, uint8_t *output, size_t room,
     size_t *written);
