@@ -80,7 +80,7 @@ import TokenCore
         #expect(Set(statuses.map { String($0) }) == Set(words(.exitStatus)))
     }
 
-    /// The items of a list in mdoc(7), without its macros; an item of several words for each.
+    /// The items of a list in mdoc(7), without macros; one item for several words counts for each.
     private static func items(of page: String, _ begin: String) -> [String: String] {
         var items: [String: String] = [:]
         var words: [Substring] = []
@@ -102,7 +102,7 @@ import TokenCore
         }
     }
 
-    /// A line without its macro: `.Ic evertoken login NAME .`, `.Fl -show-request .`
+    /// A line without its macros: `.Ic evertoken login NAME .`, `.Fl -show-request .`
     private static func text(_ line: Substring) -> String {
         guard line.hasPrefix(".") else { return String(line) }
         var words = line.dropFirst().split(separator: " ")

@@ -21,7 +21,7 @@ import TokenCore
     func short() {
         #expect(berlin.short(noon, now: noon) == "11:00")
         #expect(berlin.short(noon, now: noon, hasSeconds: true) == "11:00:00")
-        // 00:30 in Berlin is still yesterday in UTC.
+        // At 00:30 in Berlin the date in UTC is the previous day.
         let night = noon.advanced(by: .seconds(-37_800))
         #expect(ReaderClock.utc.short(night, now: noon) == "Nov 29 23:30 UTC")
         #expect(berlin.short(night, now: noon) == "00:30")

@@ -2,7 +2,7 @@ import TokenCore
 
 @testable import evertoken
 
-/// What a daemon tells, as the tests of `status` need it.
+/// Status replies of a daemon for tests.
 enum StatusExamples {
     /// 2026-11-30 10:00:00 UTC.
     static let noon = WallTime(epochSeconds: 1_796_032_800)
@@ -10,7 +10,7 @@ enum StatusExamples {
     static func time(_ seconds: Int64) -> JSONNode { .integer(noon.epochSeconds + seconds) }
 
     /// - Parameters:
-    ///   - life: Seconds that are left of the token; `nil` where there is none.
+    /// - life: Remaining seconds of the token; `nil` without a token.
     ///   - next: Seconds until the next attempt.
     static func entry(
         _ name: String, _ state: String = "fresh", life: Int64? = 3600, next: Int64? = 2400,

@@ -2,8 +2,8 @@
     import Glibc
 #endif
 
-/// libFuzzer's entry (LLVM documentation): one input, every property of the target that
-/// `EVERTOKEN_FUZZ` names.
+/// libFuzzer's entry point (LLVM documentation): checks one input against every property of the
+/// target that `EVERTOKEN_FUZZ` names.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: data, count: size))
@@ -21,17 +21,17 @@ public func fuzz(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
     return 0
 }
 
-/// Processor time of this thread, for one input of so many bytes. libFuzzer's counters do not see
-/// what the standard library does, where the cost was: only a clock does. Twice, for a machine may
-/// stall once. The budget is a ratio: the same work for a body of many members, which costs the
-/// most that a linear reading costs, was timed on this machine with these sanitizers.
+/// Limits the processor time for an input of this size. libFuzzer's counters do not see the
+/// standard library, where the cost was, so a clock measures it; twice, because a machine may stall
+/// once. The budget is relative: the same work for a body of many members, the most expensive input
+/// for a linear reader, was timed on this machine with these sanitizers.
 private func withinBudget(_ count: Int, _ broken: (String) -> Void, _ work: () -> Void) {
     let budget = 0.1 + 4 * secondsPerByte * Double(count)
     let isOver = processorTime(work) > budget && processorTime(work) > budget
     if isOver { broken("\(count) bytes cost more than \(budget) s twice") }
 }
 
-/// Seconds that a byte of an ordinary object costs in all that the target does.
+/// Seconds that a byte of an ordinary object costs for all work of the target.
 private let secondsPerByte: Double = {
     let members = (0..<4000).map { "\"\($0)\":0" }.joined(separator: ",")
     let body = Array(#"{"access_token":"at","expires_in":60,\#(members)}"#.utf8)
@@ -39,7 +39,7 @@ private let secondsPerByte: Double = {
     return processorTime { properties.check(body) } / Double(body.count)
 }()
 
-/// Seconds, of this one thread: the fuzzer has no other.
+/// Seconds of this single thread: the fuzzer has no other.
 private func processorTime(_ work: () -> Void) -> Double {
     let start = clock()
     work()
@@ -48,8 +48,8 @@ private func processorTime(_ work: () -> Void) -> Double {
 
 private let target = getenv("EVERTOKEN_FUZZ").map { String(cString: $0) } ?? ""
 
-/// A request on the control socket is the same however its bytes arrive, and within its bounds; an
-/// import quotes nothing of what it refuses.
+/// A request on the control socket must be parsed equally however its bytes are split, and within
+/// its limits; an import must not quote what it refuses.
 private func checkControlRequest(_ bytes: [UInt8], _ broken: (String) -> Void) {
     let cut = Int(bytes.first ?? 0) % 64
     let message = Array(bytes.dropFirst())
@@ -73,7 +73,7 @@ private func checkControlRequest(_ bytes: [UInt8], _ broken: (String) -> Void) {
             }
         }
     case (.refused, .refused), (.incomplete, .incomplete): break
-    // A head that ends in the first piece may be refused before the rest is seen.
+    // A head that ends in the first piece may be refused before the rest arrives.
     case (.complete, _), (.refused, _), (.incomplete, _): broken("the pieces fare otherwise")
     }
 }

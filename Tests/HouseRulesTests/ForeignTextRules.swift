@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// The files that meet texts of servers, of peers and of files that others may write. There the
-/// operators of String are forbidden: they compare by canonical equivalence, in quadratic time
-/// (Sources/TokenCore/Values/ForeignText.swift). What reads a configuration is not among them.
+/// The files that handle text of servers, of peers, and of files that other users may write. The
+/// operators of String are forbidden there: they compare by canonical equivalence, in quadratic
+/// time (Sources/TokenCore/Values/ForeignText.swift). Readers of the configuration are not listed.
 private let meeting = [
     "TokenCore/JSON", "TokenCore/Response", "TokenCore/SignIn", "TokenCore/Output",
     "TokenCore/Storage/StoredGrant+Applying.swift", "TokenCore/Storage/StoredGrant+JSON.swift",
@@ -13,7 +13,7 @@ private let meeting = [
     "TokenAdapters/ControlAnswers.swift", "TokenAdapters/CurlTransfer.swift",
 ]
 
-/// They meet what the operator wrote, or only what was made sure to be ASCII before.
+/// Files that handle only the operator's text, or text that was checked to be ASCII.
 private let exempt: Set<String> = [
     "JSONPointer.swift", "ResponseSpecificationReading.swift", "SignIn.swift",
     "LoopbackRedirect.swift", "BrowserSignIn.swift", "SignInFailure.swift",
@@ -29,21 +29,21 @@ private let forbidden: [(pattern: String, instead: String)] = [
     (#"\.contains\(""#, "containsBytes(of:)"), (#"\.localized|\.folding\("#, "bytes"),
 ]
 
-/// A line that is right all the same, because its text is the program's own or ASCII by then.
+/// Lines that are correct because their text is the program's own, or ASCII at that point.
 private let allowed = [
     "parts == [\"v1\", \"status\"]", "case (\"GET\"", "case (\"POST\"", "case (_, 3...)",
     // Words of a request line, which are ASCII.
     "request.method ==", "rendered.method !=", "path.hasPrefix(\"/\")", "address.",
-    // Headers that we send, names of a profile, and our own spelling of numbers.
+    // Headers that the daemon sends, names of a profile, and the program's own spelling of numbers.
     "$0.name.lowercased() ==", "literal == \"-0\"", "text.contains(\"-----BEGIN\")",
     "url.split(separator: \"/\")", "init(rawValue:))", "name.first?.isNumber",
     "var templateVariables", "request.path.split(",
-    // After every byte was looked at.
+    // After a check of every byte.
     "issuer.contains(\"?\")", "path.hasSuffix(\"/\")", "name == \"authorization_endpoint\"",
-    // A member that is a known one by its bytes.
+    // A member that is known by its bytes.
     "case \"refresh_token\":", "case \"access_token\":", "case \"token_type\":",
     "case \"scope\":", "member.key == \"expires_in\"",
-    // What a person pasted, on the command line.
+    // Text that a user pasted on the command line.
     "text.firstIndex(of: \"?\")", "$0 != \"#\"", "$0 != \"/\"", "unicodeScalars.contains(",
     "text.contains(\"://\")", "$0 != \"?\"", "character.isWhitespace",
     "case \"&\"", "case \"<\"", "case \">\"", "case \"\\\"\"", "case \"'\"",

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The rules of the house, as tests of the repository itself; each says why it exists.
+/// The rules for this repository, as tests of its files; each states its reason.
 private let root = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent()
 
@@ -15,7 +15,7 @@ private func files(under folder: String, _ suffix: String = "swift") throws -> [
     return try urls.map { ($0.lastPathComponent, try String(contentsOf: $0, encoding: .utf8)) }
 }
 
-/// A text that must not appear under a folder, and the reason a reviewer would give.
+/// A text that must not appear below a folder, with the reason.
 struct Ban: Sendable, CustomTestStringConvertible {
     var text: String, under: String, because: String
     var except: Set<String> = []
@@ -57,7 +57,8 @@ private let bans = [
     }
 }
 
-/// What each target may import of ours; everything else points the wrong way.
+/// The modules of this package that each target may import; any other import is in the wrong
+/// direction.
 private let mayImport: [(target: String, modules: Set<String>)] = [
     ("TokenCore", []),
     ("TokenEngine", ["TokenCore"]),
@@ -127,15 +128,15 @@ func functionSpansAreCounted() {
     #expect(functionSpans(in: text).map { [$0.start, $0.lines] } == [[5, 1], [6, 4]])
 }
 
-/// Where functions with a body begin, and how many lines each has. Relies on the formatter: the
-/// closing brace stands at the column where the function begins.
+/// The line of each function with a body, and its length. Relies on the formatter: the closing
+/// brace is in the column where the function begins.
 private func functionSpans(in text: String) -> [(start: Int, lines: Int)] {
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     let head = /^ *(@\S+ )*([a-z]+(\([a-z]+\))? )*(func |init[?(<]|deinit )/
     return lines.indices.compactMap { start in
         guard lines[start].prefixMatch(of: head) != nil else { return nil }
         let indent = lines[start].prefix { $0 == " " }
-        // The signature ends with the body's brace; a requirement of a protocol has none.
+        // The signature ends with the brace of the body; a protocol requirement has none.
         for line in start..<lines.count {
             if lines[line].hasSuffix("}") { return (start + 1, line - start + 1) }
             if lines[line].hasSuffix("{") {

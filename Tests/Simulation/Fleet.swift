@@ -1,6 +1,6 @@
 import TokenCore
 
-/// How many credentials of which kind, and how long their tokens live, in hours.
+/// How many credentials of which kind, with the lifetimes of their tokens in hours.
 private let mixture: [(kind: ProviderKind, hours: Int64, count: Int)] = [
     (.strict, 1, 6), (.strict, 8, 20), (.strict, 24, 24), (.grace, 24, 10), (.fixed, 24, 10),
     (.fixed, 720, 4), (.machine, 12, 10), (.steps, 24, 8), (.limited, 24, 8),
@@ -26,7 +26,8 @@ private let providers = """
 
 /// The configuration of a hundred credentials, and their accounts at the providers.
 ///
-/// - Parameter neighbours: Those of hostile providers, on top; tokens live ten minutes then.
+/// - Parameter neighbours: Additional credentials of hostile providers; tokens then live ten
+///   minutes.
 func makeFleet(
     beside neighbours: [String] = []
 ) throws -> (Configuration, [String: Account], [String]) {

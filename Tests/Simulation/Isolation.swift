@@ -1,13 +1,13 @@
 import TokenCore
 import TokenEngine
 
-/// What a hostile neighbour does, by the first word of its name.
+/// The behaviour of a hostile neighbour, named by the first word of its name.
 enum Neighbour: String {
     /// Its endpoint takes every request and never answers.
     case mute
     /// Its responses take five seconds of their lane to read.
     case worst
-    /// Its files lie on a mount that does not answer.
+    /// Its files are on a mount that does not respond.
     case stuck
 
     init?(_ credential: String) {
@@ -29,8 +29,8 @@ extension Life: ResponseLanes {
     }
 }
 
-/// Four hours of a hundred credentials whose tokens live ten minutes, beside a hundred of hostile
-/// neighbours that hang all the time: how late the hundred's renewals begin.
+/// Four hours of a hundred credentials whose tokens live ten minutes, beside a hundred hostile
+/// neighbours that hang all the time: measures how late the hundred's renewals start.
 struct IsolationStretch {
     static let longest = 1.0
     private let simulation: Simulation
@@ -41,11 +41,12 @@ struct IsolationStretch {
         simulation = try Simulation(seed: seed, beside: Neighbour.all)
     }
 
-    /// - Returns: What was promised and did not hold.
+    /// - Returns: Violated promises.
     mutating func run() -> [String] {
         let found = Found()
         let simulation = simulation
-        // The gauge holds the last renewal's lateness: often enough that none is missed.
+        // The gauge holds only the last renewal's lateness: sampled so often that no renewal is
+        // missed.
         for minute in stride(from: Int64(20), to: 240, by: 4) {
             simulation.schedule(at: .seconds(minute * 60)) {
                 simulation.life?.engine.inbox.yield(
@@ -75,7 +76,7 @@ struct IsolationStretch {
         }
     }
 
-    /// Of those that are no neighbours, and that no rate limit holds back.
+    /// The lateness of credentials that are not neighbours and that no rate limit delays.
     private static func lateness(in metrics: String) -> [Double] {
         metrics.split(separator: "\n").compactMap { line in
             let parts = line.split(separator: "\"")

@@ -1,23 +1,23 @@
 import TokenCore
 import TokenEngine
 
-/// One process of the daemon: the real engine, over ports into the simulated machine. When it dies,
-/// what it still does reaches nothing.
+/// One process of the daemon: the real engine, with ports into the simulated machine. After its
+/// death its calls have no effect.
 final class Life: @unchecked Sendable {
     unowned let simulation: Simulation
     let number: Int
     private(set) var engine: Engine!
-    /// Killed: nothing it does counts any more.
+    /// Killed: its calls have no effect any more.
     var isDead = false
     /// Its run has ended.
     var isOver = false
     private var waiting: [Int: UnsafeContinuation<Void, Never>] = [:]
     private var waits = 0
-    /// What the timer is set to, and how often it rang in the minute before.
+    /// The deadline of the timer, and its wakes within the last minute.
     private var armedAt: Duration?
     private var rung: [Duration] = []
     var statusLine = ""
-    /// Writes under way: a crash may let a part of each through.
+    /// Pending writes: a crash may complete a part of each.
     var writes: [Int: (bytes: [UInt8], offset: Int, index: Int, name: String)] = [:]
 
     init(_ simulation: Simulation, number: Int) {
@@ -48,7 +48,7 @@ final class Life: @unchecked Sendable {
         if !isDead { simulation.decisions.note(simulation.now, verb, words) }
     }
 
-    /// Some virtual time passes; none for the dead.
+    /// Lets virtual time pass; not for a dead process.
     func wait(_ duration: Duration) async {
         guard !isDead else { return }
         waits += 1
@@ -68,7 +68,7 @@ final class Life: @unchecked Sendable {
         }
     }
 
-    /// Lets the dead process's tasks run out without effect.
+    /// Lets the dead process's tasks end without effect.
     func bury() {
         isDead = true
         for write in writes.values.sorted(by: { $0.name < $1.name }) { simulation.tear(write) }
@@ -114,7 +114,7 @@ extension Life: MomentClock, WakeTimer, RandomBytes {
         }
     }
 
-    /// Whoever is woken all the time has a deadline that never passes.
+    /// A process that wakes all the time has a deadline that never passes.
     private func noteRing() {
         rung.append(simulation.now)
         guard rung.count > 2000 else { return }
@@ -233,7 +233,7 @@ extension Life: SlotStore {
     }
 }
 
-/// Writes take time and can fail; what a failed one leaves is a part of it.
+/// Writes take time and can fail; a failed write leaves a part of its bytes.
 final class LifeSlots: OpenSlots {
     let life: Life
     let name: String
@@ -261,7 +261,7 @@ final class LifeSlots: OpenSlots {
         simulation.machine.write(bytes, at: offset, to: slot.rawValue, of: name)
         simulation.wrote(bytes, name)
         simulation.operation(life)
-        // After the write, by itself: a crash may come between.
+        // A separate operation after the write: a crash may happen between them.
         guard !life.isDead, let sequence else { return }
         simulation.machine.mark(sequence, slot.rawValue, of: name, at: simulation.now)
         simulation.operation(life)

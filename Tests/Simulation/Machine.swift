@@ -1,7 +1,7 @@
 import TokenCore
 import TokenEngine
 
-/// What outlives a process: the disk, the token files, the clocks.
+/// What survives a process: the disk, the token files, the clocks.
 struct Machine {
     static let slotSize = 64 * 1024
 
@@ -9,18 +9,18 @@ struct Machine {
         var files: [[UInt8]]
         /// Changes when files are replaced by copies, as their inodes would.
         var identity: Int
-        /// The identity that was noted beside them; `nil` before the first note.
+        /// The identity recorded in the note beside them; `nil` before the first note.
         var noted: Int?
-        /// What told that they are old.
+        /// The recorded evidence that they are old.
         var distrust: Cause?
-        /// What the files remember beside their content, and what a power cut would leave of it.
+        /// The marks of the files, and those that a power cut would leave.
         var marks = SlotMarks()
         var durableMarks = SlotMarks()
         var markedAt: Duration = .zero
     }
 
     var slots: [String: Slots] = [:]
-    /// What other programs read; gone after a reboot.
+    /// The token files; lost at a reboot.
     var outputs: [String: Secret] = [:]
     var backup: [String: Slots] = [:]
     private var identities = 0
@@ -29,7 +29,7 @@ struct Machine {
     var bootedAt: Duration = .zero
     var wallOffset: Duration = .zero
 
-    /// No write works, or none that needs space, until then.
+    /// Until when no write succeeds, or none that needs space.
     var brokenUntil: Duration = .zero
     var fullUntil: Duration = .zero
     var slowUntil: Duration = .zero
@@ -41,7 +41,7 @@ struct Machine {
             wall: WallTime(.seconds(1_795_000_000) + time + wallOffset), bootID: "boot-\(boot)")
     }
 
-    /// What was read of each slot since it was last written.
+    /// The parsed contents of each slot since its last write.
     private var readings: [String: [SlotPair.State?]] = [:]
 
     mutating func pair(_ name: String) -> SlotPair {
@@ -56,10 +56,10 @@ struct Machine {
             marks: slots[name]?.marks ?? SlotMarks())
     }
 
-    /// A journal has what was set half a minute ago.
+    /// A journal commits within half a minute.
     private static let flushedAfter: Duration = .seconds(30)
 
-    /// A record is on the disk, and its file remembers it.
+    /// Sets the mark of a file whose record is on disk.
     mutating func mark(_ sequence: UInt64, _ index: Int, of name: String, at time: Duration) {
         guard var slot = slots[name] else { return }
         if time - slot.markedAt > Self.flushedAfter { slot.durableMarks = slot.marks }
@@ -68,13 +68,13 @@ struct Machine {
         slots[name] = slot
     }
 
-    /// Taken off, and flushed.
+    /// Removes the marks durably.
     mutating func clearMarks(_ name: String) {
         slots[name]?.marks = SlotMarks()
         slots[name]?.durableMarks = SlotMarks()
     }
 
-    /// - Parameter isLost: Whether marks that no journal has yet go too.
+    /// - Parameter isLost: Whether marks that the journal has not committed are lost too.
     mutating func losePower(at time: Duration, isLost: (String) -> Bool) {
         for name in slots.keys.sorted() {
             guard var slot = slots[name] else { continue }
@@ -107,7 +107,7 @@ struct Machine {
         slots[name] = Slots(files: [empty, empty], identity: identities)
     }
 
-    /// - Parameter sectors: Which sectors of 512 bytes of it reach the disk.
+    /// - Parameter sectors: Which of its sectors of 512 bytes reach the disk.
     mutating func write(
         _ bytes: [UInt8], at offset: Int, to index: Int, of name: String,
         sectors: (Int) -> Bool = { _ in true }
@@ -121,7 +121,7 @@ struct Machine {
         }
     }
 
-    /// A backup comes back as other files, or written over the old ones, which keep their marks.
+    /// Restores a backup as new files, or by overwriting the old ones, which keep their marks.
     mutating func restore(_ name: String, inPlace: Bool) {
         guard let old = backup[name], let current = slots[name] else { return }
         identities += 1
@@ -129,12 +129,12 @@ struct Machine {
         var new = inPlace ? current : old
         new.files = old.files
         if !inPlace { new.identity = identities }
-        // With `.origin`, which lies beside them.
+        // Includes `.origin`, the note beside the slots.
         (new.noted, new.distrust) = (old.noted, old.distrust)
         slots[name] = new
     }
 
-    /// Whether a slot can be read that holds this text.
+    /// Whether a readable slot contains this text.
     mutating func holds(_ text: String, _ name: String) -> Bool {
         let pair = pair(name)
         return [pair.a, pair.b].contains { Self.holds(text, $0) }
@@ -156,7 +156,7 @@ struct Machine {
         return contents.answer.map { contains($0.raw.body, text + "\"") } ?? false
     }
 
-    /// Whether the bytes of an access token lie in a slot, wherever.
+    /// Whether the bytes of an access token are anywhere in a slot.
     func holdsAccess(_ text: String, _ name: String) -> Bool {
         (slots[name]?.files ?? []).contains { file in
             [0, SlotLayout.answerOffset(slotSize: Self.slotSize)].contains {

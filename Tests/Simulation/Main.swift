@@ -1,13 +1,13 @@
 import Glibc
 import TokenCore
 
-/// evertoken-simulation YEARS [SEED [NAME]]: prints what happened; fails on any broken promise.
+/// evertoken-simulation YEARS [SEED [NAME]]: prints the events; fails if a promise is broken.
 /// evertoken-simulation isolation SEED: the same for four hours beside hostile neighbours.
 /// evertoken-simulation decisions DAYS SEED…: a line for each seed, of what the daemon decided.
 ///
-/// A fleet is a hundred credentials. Its years are simulated in stretches of 73 days, each from a
-/// seed of its own; the same seed replays the same stretch, to the same digest. NAME is a
-/// credential whose story is told.
+/// A fleet is a hundred credentials. Its years are simulated in stretches of 73 days, each from its
+/// own seed; the same seed replays the same stretch with the same digest. NAME is a credential
+/// whose events are printed.
 @main
 struct Main {
     static let days: Int64 = 73
@@ -22,7 +22,7 @@ struct Main {
         let years = arguments.first ?? 1
         let first = arguments.count > 1 ? UInt64(arguments[1]) : 1
         let stretches = max(1, Int((years * 365 / Double(days)).rounded()))
-        // Less than a stretch is a part of one.
+        // A part of a stretch is allowed.
         let length = min(Double(days), max(1, years * 365))
         var total = Report()
         var events = 0
@@ -39,7 +39,7 @@ struct Main {
                 "seed \(seed): \(simulation.events) events, "
                     + "\(simulation.report.problems.count) broken promises, "
                     + "\((clock() - start) / Int(CLOCKS_PER_SEC)) s of CPU")
-            // Whatever ends it, what was found stands.
+            // Results are kept whatever ends the run.
             fflush(nil)
         }
         let hours = Double(stretches) * length * 24

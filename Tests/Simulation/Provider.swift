@@ -2,68 +2,68 @@ import TokenCore
 
 /// How an endpoint treats refresh tokens.
 enum ProviderKind: String, CaseIterable {
-    /// Each is good for one use; a second one ends the grant (RFC 9700 section 4.14.2).
+    /// Each token is good for one use; a second use ends the grant (RFC 9700 section 4.14.2).
     case strict
-    /// The one before is taken for half a minute more.
+    /// The previous token is accepted for another half minute.
     case grace
-    /// It stays the same.
+    /// The token never changes.
     case fixed
-    /// There is none (RFC 6749 section 4.4).
+    /// No refresh token (RFC 6749 section 4.4).
     case machine
-    /// Strict, and the token to publish takes a second request.
+    /// Strict, and the published token needs a second request.
     case steps
-    /// Strict, three requests in ten seconds for all its credentials.
+    /// Strict, with three requests in ten seconds for all its credentials.
     case limited
 
     var rotates: Bool { self != .fixed && self != .machine }
 }
 
-/// An access token as the provider and the judge know it.
+/// An access token, as the provider and the verifier know it.
 struct Issued {
     let expiresAt: Duration
-    /// The machine, when it asked for it.
+    /// The machine's boot and clock at the request.
     let boot: Int
     let wallOffset: Duration
-    /// Its end is waited for.
+    /// Its expiry is being watched.
     var isWatched = false
 }
 
-/// What the provider knows of one credential.
+/// The provider's data of one credential.
 struct Account {
     let name: String
     let kind: ProviderKind
     let lifetime: Duration
     var live: String
-    /// Of other sign-ins, and as good; the last part of a token's name tells them apart.
+    /// Tokens of other sign-ins, equally valid; the last part of a token's name distinguishes them.
     private(set) var others: [String] = []
     private var unused: Set<String> = []
-    /// The refresh token that the configuration names since an operator put another one there.
+    /// The refresh token that the configuration names after an operator changed it.
     var configured: String?
-    /// What lived when a new sign-in was first used: kept until that has been used once more.
+    /// The valid token when a new sign-in was first used: kept until that has been used once more.
     private(set) var kept: String?
     private var keptFor = 0
     var previous: (token: String, until: Duration)?
     var counter = 0
     var isRevoked = false
-    /// Each refresh token that was answered, and whether it ever was whole on the disk.
+    /// Refresh tokens that were answered and have been completely on disk.
     var durable: Set<String> = []
-    /// Spent refresh token to the one that came for it.
+    /// Maps a spent refresh token to its replacement.
     var successor: [String: String] = [:]
     var accessCounter = 0
     var access: [String: Issued] = [:]
-    /// The refresh tokens of requests under way in this life.
+    /// The refresh tokens of pending requests in this process.
     var inFlight: Set<String> = []
     var sentTimes: [Duration] = []
-    /// An answer was lost, a grant revoked, a state put back: only then may a person be needed.
+    /// An answer was lost, a grant revoked, or a state restored: only then may a sign-in be needed.
     var excuse: String?
-    /// The provider misbehaved towards it until then.
+    /// Until when the provider misbehaves for it.
     var troubleUntil: Duration = .zero
     var refusesClientUntil: Duration = .zero
-    /// A request was sent whose answer the daemon has not had whole.
+    /// A request was sent whose answer the daemon has not received completely.
     var isInDoubt = false
-    /// Its state was put back, and nothing could tell the client.
+    /// Its state was restored, and nothing could show this to the client.
     var isUnawares = false
-    /// The machine when it sent its last request.
+    /// The machine's boot and clock at its last request.
     var sentAt: (boot: Int, wallOffset: Duration) = (1, .zero)
 
     init(name: String, kind: ProviderKind, lifetime: Duration) {
@@ -72,12 +72,12 @@ struct Account {
         durable = [live]
     }
 
-    /// The sign-in that it came from.
+    /// The sign-in that the token came from.
     private static func family(_ token: String) -> Substring? {
         token.split(separator: "~").last?.split(separator: ".").last
     }
 
-    /// A person signs in once more; nothing ends by that.
+    /// A user signs in once more; the earlier sign-ins stay valid.
     mutating func signInBeside() -> String {
         counter += 1
         let token = "RT~\(name)~\(counter).\(counter)~"
@@ -86,21 +86,21 @@ struct Account {
         return token
     }
 
-    /// The sign-in of this token is the one in use now.
+    /// Makes the sign-in of this token the one in use.
     private mutating func turn(to token: String) {
         guard let index = others.firstIndex(of: token) else { return }
         others[index] = live
         let isNew = unused.remove(token) != nil
-        // One whose answer never came, or that a restored state has lost, cannot be kept.
+        // A token whose answer never arrived, or that a restored state has lost, cannot be kept.
         let isHeld = kind.rotates && !isRevoked && excuse == nil && durable.contains(live)
         (kept, keptFor) = (isNew && isHeld ? live : nil, 0)
-        // What was ended goes.
+        // A revoked sign-in is dropped.
         if isRevoked { others.remove(at: index) }
         (live, previous, isRevoked) = (token, nil, false)
         durable.insert(token)
     }
 
-    /// Ends all that came from the same sign-in.
+    /// Revokes all tokens of the same sign-in.
     private mutating func revoke(_ token: String) {
         let family = Self.family(token)
         others.removeAll { Self.family($0) == family }
@@ -113,7 +113,7 @@ struct Account {
         }
     }
 
-    /// A person signs in: the tokens of a new grant.
+    /// A user signs in and gets the tokens of a new grant.
     mutating func signIn() -> String {
         counter += 1
         live = "RT~\(name)~\(counter).\(counter)~"
@@ -135,7 +135,7 @@ struct Account {
     mutating func rotate(at time: Duration) {
         counter += 1
         let next = "RT~\(name)~\(counter).\(Self.family(live) ?? "")~"
-        // The first time it is the new sign-in itself that is used.
+        // The first use is that of the new sign-in itself.
         keptFor += 1
         if keptFor > 1 { kept = nil }
         successor[live] = next
@@ -145,7 +145,7 @@ struct Account {
     }
 }
 
-/// A request as the provider sees it.
+/// A request as received by the provider.
 struct ProviderRequest {
     var step: String
     var fields: [String: String]
@@ -161,7 +161,7 @@ struct ProviderRequest {
         }
     }
 
-    /// Tokens name their credential; a machine's client id does.
+    /// Tokens contain the credential's name; for a machine the client id does.
     var credential: String? {
         let token = fields["refresh_token"] ?? fields["session_for"]
         guard let token else { return fields["client_id"] }
@@ -201,7 +201,7 @@ extension Account {
     private mutating func spent(
         _ token: String, at time: Duration, _ report: (String) -> Void
     ) -> RawAnswer {
-        // A state of before does not know that the configured one has been used.
+        // An old state does not know that the configured token has been used.
         let isUnknown = token == configured && excuse == "restored"
         if let next = successor[token], durable.contains(next), !isUnawares, !isUnknown {
             report("\(name): sent \(token), although \(next) had been saved")

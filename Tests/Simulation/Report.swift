@@ -6,21 +6,21 @@ struct Report {
     var refreshes = 0
     var requests = 0
     var rotations = 0
-    /// Tokens that ended while they were published.
+    /// Tokens that expired while they were published.
     var missed = 0
     var signIns = 0
     var audits = 0
     var faults: [String: Int] = [:]
     var limitedTimes: [Duration] = []
-    /// Credentials whose state somebody put back, with the newest access token of then: until a
-    /// newer one is published what is published may go back.
+    /// Credentials whose state was restored, with the newest access token of that time: until a
+    /// newer one is published, an older one may be published.
     var restored: [String: Int] = [:]
-    /// Those of them that nobody has looked at since: only these may be quarantined.
+    /// Restored credentials that no operator has inspected since: only these may be quarantined.
     var unseen: Set<String> = []
-    /// FNV-1a over everything that happened, in order.
+    /// FNV-1a over all events in order.
     private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
 
-    /// Print what concerns this credential, and every fault.
+    /// Prints events of this credential, and every fault.
     var traced = ""
 
     mutating func trace(_ time: Duration, _ name: String, _ text: @autoclosure () -> String) {

@@ -1,11 +1,11 @@
 import TokenCore
 import TokenEngine
 
-// Requests, answers and what becomes of them on the way.
+// Requests and answers, and the faults that they meet.
 extension Simulation {
-    /// What the next requests of a credential meet.
+    /// The fault of a credential's next request.
     enum WireFault: CaseIterable {
-        /// The provider never had it, or its answer never arrived.
+        /// The request never reached the provider, or its answer never arrived.
         case requestLost, answerLost
         case truncated, serverError, rateLimited, page, spuriousRefusal, slow
     }
@@ -27,13 +27,14 @@ extension Simulation {
         noteSent(account, token)
         defer { if !life.isDead { accounts[name]?.inFlight.remove(token) } }
         var fault = faults.wire.removeValue(forKey: name)
-        // After a lost answer a refusal counts at once: no provider's slip may come then.
+        // After a lost answer a refusal counts at once, so the provider must not make a mistake
+        // then.
         if fault == .spuriousRefusal, account.isInDoubt || account.kind == .machine { fault = nil }
         accounts[name]?.isInDoubt = true
         if fault != nil { accounts[name]?.troubleUntil = now + .seconds(31) }
         await life.wait(.milliseconds(20) + upTo(.milliseconds(400)))
         if life.isDead {
-            // What lay in the socket of a killed process may still arrive.
+            // Bytes in the socket of a killed process may still arrive.
             if chance(0.5) { _ = answer(request, name) }
             return .notSent(TokenEngine.WireFault(Cause(.connectionRefused)))
         }
@@ -73,7 +74,7 @@ extension Simulation {
         if account.kind == .limited { noteLimited() }
     }
 
-    /// At most three in any ten seconds; a crash forgets all but each credential's last.
+    /// At most three in any ten seconds; after a crash only each credential's last one is known.
     private func noteLimited() {
         report.limitedTimes = report.limitedTimes.filter { $0 > now - .seconds(10) }
         report.limitedTimes.append(now)
@@ -83,7 +84,7 @@ extension Simulation {
         }
     }
 
-    /// The provider processes it. Whether the answer ever reaches the disk is another matter.
+    /// The provider processes the request. Its answer may still be lost.
     private func answer(_ request: ProviderRequest, _ name: String) -> RawAnswer {
         guard var account = accounts[name] else { return RawAnswer(status: 500, body: []) }
         let before = account.live
@@ -97,7 +98,7 @@ extension Simulation {
         return raw
     }
 
-    /// Answers that the provider gives before it has looked at the grant.
+    /// Answers that the provider gives before it checks the grant.
     private func earlyAnswer(_ fault: WireFault?, _ name: String) -> RawAnswer? {
         func trouble(_ seconds: Int64) {
             accounts[name]?.troubleUntil = now + .seconds(seconds)
@@ -143,7 +144,7 @@ extension Simulation {
             report.restored[name] = nil
             report.unseen.remove(name)
         }
-        // Only an answer that no disk takes, when the old token is about to end (I6).
+        // Only for an answer that the disk refuses, when the old token is about to expire (I6).
         let isDiskWell = machine.brokenUntil < now && lastWriteFailure < now - .seconds(60)
         if isDiskWell, !machine.holdsAccess(text, name) {
             problem("\(name): publishes \(text), which no slot holds")
@@ -154,20 +155,20 @@ extension Simulation {
         schedule(at: issued.expiresAt) { [self] in checkEnd(of: text, name, issued) }
     }
 
-    /// A token has truly ended: was there a newer one, or a reason why not? (I25)
+    /// A token has expired: checks that there was a newer one, or a reason why not (I25).
     private func checkEnd(of text: String, _ name: String, _ issued: Issued) {
         accounts[name]?.access[text]?.isWatched = false
         guard machine.outputs[name]?.reveal() == text, let account = accounts[name]
         else { return }
         report.missed += 1
-        // After a reboot only the wall clock tells how old a token is: one that is behind misleads.
+        // After a reboot only the wall clock shows how old a token is; a slow clock misleads.
         let isMisled =
             machine.boot != issued.boot && machine.wallOffset < issued.wallOffset
         var well = min(now - max(troubleUntil, outageUntil), now - account.troubleUntil)
         if machine.boot != issued.boot { well = min(well, now - lastClockStep) }
         var patience: Duration = account.kind == .limited ? .seconds(150) : .seconds(75)
-        // A restored state that was accepted does not know a newer token in the file, so it counts
-        // itself without one: its waits grow to `retry.max`.
+        // A restored state that was accepted does not know a newer token in the file, so it has no
+        // token by its own account: its waits grow to `retry.max`.
         if !machine.holdsAccess(text, name) { patience += RefreshPolicy().retryMaximum }
         let isWaiting =
             account.excuse != nil || account.isRevoked || report.unseen.contains(name)

@@ -1,12 +1,12 @@
 import TokenCore
 import TokenEngine
 
-/// Faults that wait for their moment.
+/// Faults that wait for their time.
 struct FaultPlan {
-    /// Die at the n-th thing the process does to the world from now.
+    /// Die at the n-th operation of the process from now.
     var crashAfter: (operations: Int, losesPower: Bool)?
     var failingWrites = 0
-    /// What the next request of a credential meets.
+    /// The fault of a credential's next request.
     var wire: [String: Simulation.WireFault] = [:]
 }
 
@@ -60,7 +60,7 @@ extension Simulation {
         faults.crashAfter = (Int.random(in: 1...14, using: &random), losesPower)
     }
 
-    /// The configuration comes without some credentials, with others back, or as it was.
+    /// Reloads a configuration without some credentials, with others again, or unchanged.
     private func reload() {
         var new = everything
         if chance(0.5) {
@@ -75,8 +75,7 @@ extension Simulation {
         tell(.reload)
     }
 
-    /// A person signs in once more and puts that token in place, or what is none, or what stood
-    /// there at first.
+    /// The operator configures a token of another sign-in, an invalid text, or the original token.
     private func configureToken() {
         let name = anybody()
         guard let index = everything.credentials.firstIndex(where: { $0.name == name }),
@@ -90,7 +89,7 @@ extension Simulation {
         }
         account.configured = token
         accounts[name] = account
-        // A state of before would not know that it has been used.
+        // An old state would not know that it has been used.
         machine.backup[name] = nil
         report.digest(now, token)
         report.trace(now, name, "is configured with \(token)")
@@ -107,7 +106,7 @@ extension Simulation {
         trouble(until: frozenUntil + delay)
     }
 
-    /// Up to ten years either way, or a second.
+    /// Up to ten years in either direction, or a second.
     private func stepClock() {
         let isSmall = chance(0.3)
         let limit: Int64 = isSmall ? 2 : 3650 * 86_400
@@ -145,7 +144,7 @@ extension Simulation {
         let name = anybody()
         let end = now + upTo(.seconds(600))
         accounts[name]?.refusesClientUntil = end
-        // While a token lives it is looked at again within 45 s, or a tenth of what is left.
+        // While a token is valid it is retried within 45 s, or a tenth of the remaining life.
         accounts[name]?.troubleUntil = end + .seconds(60)
     }
 
@@ -154,7 +153,7 @@ extension Simulation {
         faults.wire[anybody()] = kinds[Int.random(in: 0..<kinds.count, using: &random)]
     }
 
-    /// Bits flip in a slot whose neighbour has all that matters.
+    /// Bits flip in a slot whose counterpart is complete.
     private func rot() {
         let name = anybody()
         guard let account = accounts[name], account.excuse == nil, machine.slots[name] != nil,
@@ -176,21 +175,21 @@ extension Simulation {
         report.count("a bit of a slot flipped")
     }
 
-    /// Whether a client can know that this state is an old one: other files are, and so are the
-    /// same ones that remember a later record than they hold.
+    /// Whether a client can detect that this state is old: by other files, or by marks of a later
+    /// record than the files contain.
     func isTold(_ name: String) -> Bool {
         guard let slots = machine.slots[name] else { return false }
         if slots.distrust != nil { return true }
         if let noted = slots.noted, noted != slots.identity { return true }
         let pair = machine.pair(name)
-        // Where a slot cannot be read it is for the client to judge.
+        // With an unreadable slot the client decides.
         guard let winner = pair.winner, case (.valid, .valid) = (pair.a, pair.b) else {
             return pair.lostSequence != nil
         }
         return max(pair.marks.a, pair.marks.b) > winner.contents.record.sequence
     }
 
-    /// An operator puts an old state back, as other files or over the ones there are.
+    /// An operator restores an old state, as new files or over the existing ones.
     private func restore() {
         guard !machine.backup.isEmpty else { return }
         if let life, !life.isDead { crash(losesPower: false) }

@@ -1,9 +1,9 @@
 import TokenCore
 import TokenEngine
 
-// What people look at and do, and what must be true whenever they look.
+// The operator's actions, and the invariants that are checked at each visit.
 extension Simulation {
-    /// Every six hours somebody reads `status` and does what it says.
+    /// Every six hours the operator reads `status` and follows it.
     func visit() {
         schedule(at: now + .seconds(6 * 3600)) { [self] in visit() }
         auditDisk()
@@ -29,7 +29,7 @@ extension Simulation {
             if !report.unseen.contains(name) {
                 problem("\(name) is quarantined although nothing was put back")
             }
-            // The careful operator signs in again; where nothing was spent meanwhile, accepts.
+            // The careful operator signs in again, or accepts if nothing was spent meanwhile.
             if account.excuse == nil {
                 life.engine.inbox.yield(
                     .request(.accept(name)) { [self] reply in
@@ -73,13 +73,13 @@ extension Simulation {
             })
     }
 
-    /// A person has looked at its state: from now on it is used as any other.
+    /// The operator has accepted its state: from now on it is used like any other.
     private func trusted(_ name: String) {
         guard report.unseen.remove(name) != nil else { return }
         accounts[name]?.troubleUntil = now
     }
 
-    /// I3: whatever was once saved and still lives can be read from the disk.
+    /// I3: every token that was saved and is still valid can be read from the disk.
     func auditDisk() {
         for name in names {
             guard let account = accounts[name], account.kind.rotates, account.excuse == nil,

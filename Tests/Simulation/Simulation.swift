@@ -4,7 +4,7 @@ import TokenEngine
 /// A hundred credentials, a machine, providers and a daemon in virtual time, all from one seed.
 ///
 /// Real: the whole engine, the core, the slot format. Simulated: disk, token files, clocks,
-/// network, providers, crashes, the operator. One thread does it all.
+/// network, providers, crashes, the operator. A single thread runs everything.
 final class Simulation: @unchecked Sendable {
     let executor = SimulationExecutor()
     var random: RandomSource
@@ -25,14 +25,14 @@ final class Simulation: @unchecked Sendable {
 
     var frozenUntil: Duration = .zero
     var wakeDelay: Duration = .zero
-    /// Until when something kept the daemon as a whole from its work.
+    /// Until when a fault stopped the work of the whole daemon.
     var troubleUntil: Duration = .zero
     var outageUntil: Duration = .zero
     var faults = FaultPlan()
     var report = Report()
     var lastClockStep: Duration = .zero
     private(set) var lastWriteFailure: Duration = .seconds(-3600)
-    /// What a kill lets through: whole sectors from the front, or any of them.
+    /// Which sectors of a write survive: a prefix after a kill, any of them after a power cut.
     private var isPowerCut = false
 
     /// - Parameter neighbours: Credentials of hostile providers.
@@ -54,7 +54,7 @@ final class Simulation: @unchecked Sendable {
     func upTo(_ limit: Duration) -> Duration { random.part(of: limit) }
     func chance(_ part: Double) -> Bool { Double.random(in: 0..<1, using: &random) < part }
 
-    /// - Parameter hasFaults: Of disk, process, clock, network, and an operator.
+    /// - Parameter hasFaults: Faults of disk, process, clock and network, and an operator.
     func run(for duration: Duration, hasFaults: Bool = true) {
         startLife()
         if hasFaults {
@@ -74,7 +74,7 @@ final class Simulation: @unchecked Sendable {
         executor.drain()
     }
 
-    // MARK: Lives
+    // MARK: Processes
 
     private func startLife() {
         lives += 1
@@ -82,14 +82,14 @@ final class Simulation: @unchecked Sendable {
         life = new
         for name in names {
             accounts[name]?.inFlight = []
-            // An intent that the crash left looks like a request that was sent.
+            // An intent left by the crash looks like a request that was sent.
             accounts[name]?.isInDoubt = true
         }
         new.start(configuration)
         executor.drain()
     }
 
-    /// After each event: whoever died is buried, and starts again as systemd would have it.
+    /// After each event: a dead process is buried and restarted, as by systemd.
     private func settle() {
         guard let ended = life, ended.isDead || ended.isOver else { return }
         if !ended.isOver {
@@ -113,14 +113,14 @@ final class Simulation: @unchecked Sendable {
         schedule(at: now + downtime) { [self] in startLife() }
     }
 
-    /// kill -9 now, or the power goes.
+    /// kill -9, or a power cut.
     func crash(losesPower: Bool) {
         guard let life, !life.isDead else { return }
         isPowerCut = losesPower
         life.isDead = true
     }
 
-    /// What a signal, a command or the kernel tells the process, when it runs.
+    /// An input from a signal, a command or the kernel, if the process runs.
     func tell(_ input: Engine.Input) {
         guard let life else { return }
         schedule(at: frozenUntil) { if !life.isDead { life.engine.inbox.yield(input) } }
@@ -132,14 +132,16 @@ final class Simulation: @unchecked Sendable {
         tell(.woke)
     }
 
-    /// With what no journal has yet may go what told that a state is old.
+    /// A power cut may also undo the evidence that a state is old, if the journal has not committed
+    /// it.
     private func losePower() {
         machine.outputs = [:]
         machine.losePower(at: now) { _ in chance(0.5) }
         for name in report.unseen where !isTold(name) { accounts[name]?.isUnawares = true }
     }
 
-    /// Without a battery the clock goes on from when it was last saved, until the network tells.
+    /// Without a battery the clock continues from its last saved time, until the network corrects
+    /// it.
     private func bootWithLateClock(at time: Duration) {
         let right = machine.wallOffset
         machine.wallOffset -= (time - now) + upTo(.seconds(3 * 3600))
@@ -156,7 +158,7 @@ final class Simulation: @unchecked Sendable {
         report.problems.append("seed \(seed), at \(now.components.seconds) s: \(text)")
     }
 
-    // MARK: What the ports tell
+    // MARK: Reports of the ports
 
     func nextWrite() -> Int {
         writes += 1
@@ -167,7 +169,7 @@ final class Simulation: @unchecked Sendable {
         machine.slowUntil > now ? .seconds(1) + upTo(.seconds(8)) : .milliseconds(1)
     }
 
-    /// One more thing the process does to the world: a planned crash may come just here.
+    /// One more operation of the process: a planned crash may happen here.
     func operation(_ life: Life) {
         guard !life.isDead, let plan = faults.crashAfter else { return }
         faults.crashAfter = plan.operations > 1 ? (plan.operations - 1, plan.losesPower) : nil
@@ -182,7 +184,7 @@ final class Simulation: @unchecked Sendable {
         return true
     }
 
-    /// A write that did not end: its first sectors, or after a power cut any of them.
+    /// An interrupted write: a prefix of its sectors, or after a power cut any of them.
     func tear(_ write: (bytes: [UInt8], offset: Int, index: Int, name: String)) {
         let count = write.bytes.count / 512 + 1
         let reached = Int.random(in: 0...count, using: &random)
@@ -192,9 +194,9 @@ final class Simulation: @unchecked Sendable {
             sectors: { isAnyOrder ? self.chance(0.5) : $0 < reached })
     }
 
-    /// A write ended well: what it holds is safe.
+    /// A completed write: its contents are safe.
     func wrote(_ bytes: [UInt8], _ name: String) {
-        // With the quote behind it: a token that was cut there might go on.
+        // With the closing quote: a token that was cut there might be longer.
         guard let live = accounts[name]?.live, Machine.contains(bytes, live + "\"") else { return }
         accounts[name]?.durable.insert(live)
         accounts[name]?.isUnawares = false

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Runs the engine's tasks on the thread that drains it, in the order in which they became ready:
-/// nothing in a simulation depends on threads.
+/// Runs the engine's tasks on the thread that drains it, in the order in which they became ready,
+/// so that nothing in a simulation depends on threads.
 final class SimulationExecutor: TaskExecutor, @unchecked Sendable {
     private var ready: [UnownedJob] = []
     private var next = 0
@@ -19,7 +19,7 @@ final class SimulationExecutor: TaskExecutor, @unchecked Sendable {
     }
 }
 
-/// What happens when, in true time; at one time in the order of asking.
+/// Scheduled events, in true time; at equal times in the order of scheduling.
 struct Timeline {
     struct Event {
         var at: Duration
@@ -30,7 +30,7 @@ struct Timeline {
     private var heap: [Event] = []
     private var orders = 0
     private(set) var count = 0
-    /// How many of them at this one time.
+    /// How many events have run at the present time.
     private(set) var eventsNow = 0
 
     mutating func schedule(at time: Duration, _ run: @escaping () -> Void) {
@@ -43,7 +43,7 @@ struct Timeline {
         }
     }
 
-    /// The next event up to `end`; the clock is then at its time.
+    /// The next event up to `end`; advances the clock to its time.
     mutating func pop(until end: Duration) -> Event? {
         guard let first = heap.first, first.at <= end else { return nil }
         heap.swapAt(0, heap.count - 1)

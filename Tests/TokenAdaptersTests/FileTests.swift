@@ -5,7 +5,7 @@ import TokenEngine
 
 @testable import TokenAdapters
 
-/// A directory of one test, removed after it.
+/// A directory for one test, removed afterwards.
 final class Folder: Sendable {
     let path: String
     init() throws {
@@ -90,7 +90,7 @@ final class Folder: Sendable {
 }
 
 /// A token of a minute, of the credential `mail`.
-// The same for all: a second that passes between two would make another content.
+// Shared by all tests: a second that passes between two would change the content.
 private let sentAt = SystemClock().now()
 
 func token(_ text: String) -> PublishedToken {
@@ -128,7 +128,7 @@ func token(_ text: String) -> PublishedToken {
         let output = OutputSpecification(path: "mail/token", format: .raw)
         let path = folder.path + "/run/mail/token"
         let last = 300
-        // Sizes differ, so that a mix of two generations would show.
+        // Sizes differ, so that a mixture of two generations is detected.
         func text(_ generation: Int) -> String {
             "\(generation) " + String(repeating: "x", count: generation * 37 % 5000)
         }

@@ -30,10 +30,12 @@ struct HeldUpTests {
             timeout: .seconds(5), connectTimeout: .seconds(2), caFile: nil, proxy: nil)
         DispatchQueue.global().async {
             asked.wait()
-            // Past libcurl's own timer for connecting, which would make it look by chance.
+            // Later than libcurl's own connection timer, which would otherwise trigger a read by
+            // chance.
             usleep(2_200_000)
             queue.async {
-                // The transfer's time passes first, then its answer comes; nobody looks at either.
+                // The transfer's time passes first, then its answer arrives; neither is processed
+                // meanwhile.
                 usleep(5_000_000)
                 answers.signal()
                 usleep(500_000)

@@ -75,7 +75,7 @@ import TokenEngine
                     var (seen, torn) = ("", 0)
                     while seen != "t\(last)" {
                         let bytes = try Data(contentsOf: URL(filePath: path))
-                        // A read in the very moment of the write may have a part of each.
+                        // A read during the write may have parts of both contents.
                         guard let json = try? JSONReader.read(Array(bytes)) else {
                             torn += 1
                             #expect(!bytes.isEmpty, "it was empty")

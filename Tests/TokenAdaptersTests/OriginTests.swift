@@ -104,7 +104,7 @@ struct OriginNoteTests {
         var unknown = note("b", .unknown)
         unknown.succeed(note("a"), isAccepted: true)
         #expect(unknown.isMachineUnstable)
-        // It is in the file, and outlives further notes.
+        // It is stored in the file and kept by later notes.
         var read = try #require(OriginNote(json: unknown.json))
         #expect(read.isMachineUnstable)
         read = note("c", .unknown)
@@ -202,7 +202,7 @@ struct SlotMarkTests {
         try await write(8, .b)
         try await write(2, .b)
         #expect(try marks(.b) == [2])
-        // Another process knows no marks, and reads them.
+        // Another process does not know the marks yet, and reads them.
         let next = try SlotMarkBook(isSupported: true).prepare(
             openForWriting(.a), .a, of: "mail", for: 3, "slotA")
         #expect(next == [])

@@ -47,7 +47,7 @@ import TokenEngine
         let folder = try Folder()
         let path = folder.path + "/run"
         try #require(mkdir(path, 0o755) == 0)
-        // Another user can do this to any directory it can open.
+        // Another user can lock any directory that it can open.
         let theirs = open(path, O_RDONLY | O_DIRECTORY)
         defer { close(theirs) }
         try #require(flock(theirs, LOCK_EX | LOCK_NB) == 0)

@@ -7,7 +7,7 @@ import TokenCore
 
 @Suite("Random numbers of the kernel")
 struct RandomTests {
-    /// A kernel that counts what it is asked for and gives 1, 2, 3…
+    /// A kernel that counts the requested bytes and returns 1, 2, 3…
     private final class Kernel: Sendable {
         let questions = Mutex<[Int]>([])
 

@@ -56,7 +56,7 @@ import TokenEngine
             try Data(text.utf8).write(to: URL(filePath: folder.path + "/state/.mail.spent"))
             #expect(try await store.spentTraces()["mail"]?.isUnreadable == true)
         }
-        // A link is none of ours.
+        // A symbolic link is not accepted.
         try FileManager.default.removeItem(atPath: folder.path + "/state/.mail.spent")
         try FileManager.default.createSymbolicLink(
             atPath: folder.path + "/state/.mail.spent", withDestinationPath: "/dev/null")

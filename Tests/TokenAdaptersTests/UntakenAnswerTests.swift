@@ -7,7 +7,7 @@ import TokenEngine
 
 @testable import TokenAdapters
 
-/// The loopback is open to everybody on the machine.
+/// Every user of the machine can connect to the loopback.
 @Suite("Answers that nobody takes", .timeLimit(.minutes(20))) struct UntakenAnswerTests {
     @Test("only a few hold their place; who comes then is told, and a place is free again later")
     func bounded() async throws {
@@ -33,7 +33,7 @@ import TokenEngine
         server.stop()
     }
 
-    /// A connection that has asked and does not read.
+    /// A connection that has sent a request and does not read.
     private func asking(_ port: UInt16) -> Int32 {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

@@ -34,7 +34,7 @@ import TokenEngine
         let output = String(decoding: try child.run(), as: UTF8.self)
         let limits = output.split(separator: "\n").first { $0.hasPrefix("Max processes") }
         #expect(limits?.split(separator: " ").dropFirst(2).first == "4321")
-        // ls(1) has the directory itself open.
+        // ls(1) itself has the directory open.
         #expect(output.hasSuffix("\n0\n1\n2\n3\n"))
     }
 
@@ -61,7 +61,7 @@ import TokenEngine
             var isThere = true
             for _ in 0..<100 where isThere {
                 let about = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
-                // Gone, or waiting to be seen by whoever inherited it.
+                // Gone, or waiting for its new parent to reap it.
                 isThere = !(about?.contains(") Z ") ?? true)
                 if isThere { usleep(20_000) }
             }
@@ -98,7 +98,7 @@ import TokenEngine
     func signals() async throws {
         let seen = Mutex(0)
         let watch = SignalWatch([(SIGUSR1, { @Sendable in seen.withLock { $0 += 1 } })])
-        // The source is registered by another thread: the first signal may come before it.
+        // Another thread registers the source: the first signal may come too early.
         for _ in 0..<200 where seen.withLock({ $0 }) == 0 {
             kill(getpid(), SIGUSR1)
             try await Task.sleep(for: .milliseconds(20))

@@ -15,7 +15,7 @@ struct AlteredOutputTests {
             event, now: noon.advanced(by: .seconds(seconds)), mayAttempt: true, using: &random)
     }
 
-    /// Its token, of an hour, is in its files; and what was to be done then.
+    /// A credential with a published token of an hour, and the actions that led there.
     private mutating func published(
         _ extra: String = ""
     ) throws -> (CredentialLifecycle, [LifecycleAction]) {

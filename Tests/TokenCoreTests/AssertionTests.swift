@@ -121,7 +121,8 @@ import Testing
             {"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
              "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
             """, encoding: .jwk)
-        // Ed25519 is deterministic by RFC 8032, but BoringSSL's may add randomness: verified.
+        // Ed25519 is deterministic (RFC 8032), but BoringSSL may add randomness, so the signature
+        // is verified instead of compared.
         let message = Array("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc".utf8)
         let key = try Curve25519.Signing.PublicKey(
             rawRepresentation: try #require(

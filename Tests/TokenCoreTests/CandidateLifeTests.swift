@@ -2,7 +2,7 @@ import Testing
 
 @testable import TokenCore
 
-/// The life of a credential beside a candidate.
+/// The lifecycle of a credential with a candidate.
 extension CandidateTokenTests {
     @Test("after a start one that was not decided is tried at once, with its backoff")
     func afterStart() throws {
@@ -45,7 +45,7 @@ extension CandidateTokenTests {
         #expect(ended == [.report(.candidateFailed(.refused, problem: "p"))])
         #expect(life.state == .fresh && life.failures == 0)
         let next = try #require(life.nextAttemptAt)
-        // Within the jitter of a schedule.
+        // Allows for the jitter of the schedule.
         #expect(next.sinceBoot > planned.sinceBoot - .seconds(400))
         let status = CredentialStatus(life, now: at(103))
         #expect(status.warnings.contains { $0.contains("was refused") && $0.contains("goes on") })

@@ -10,7 +10,7 @@ import Testing
 
     func at(_ seconds: Int64) -> Moment { Examples.noon.advanced(by: .seconds(seconds)) }
 
-    /// RT2 is stored, after a rotation of the seed RT1.
+    /// RT2 is stored, after a rotation of the initial token RT1.
     var rotated: StoredGrant {
         var grant = Examples.held
         grant.refreshToken = Secret("RT2")
@@ -61,7 +61,7 @@ import Testing
         #expect(refused.candidate?.state == .refused)
         #expect(refused.refreshToken == Secret("RT2"))
         #expect(refused.attempts.failures == 0 && !refused.attempts.isLoginRequired)
-        // It is remembered, and not sent again.
+        // The refused token is remembered, and not sent again.
         let next = try #require(plan(refused, seed: "CHANGEME"))
         #expect(next.refreshTokenToSend == Secret("RT2"))
         let back = try #require(plan(granted(next, "AT3", "RT3"), seed: "RT1"))
@@ -177,7 +177,7 @@ import Testing
         let next = try #require(plan(after, seed: nil))
         #expect(next.refreshTokenToSend == Secret("RT3-offered"))
         #expect(answered(next, 400, Self.invalid).refreshToken == Secret("RT2"))
-        // Beside a lost answer the old one is not used.
+        // After a lost answer the old token is not used.
         let interrupted = SlotContents(record: next).grant(profile: profile)
         let doubtful = try #require(plan(interrupted, seed: nil, at: 101))
         #expect(answered(doubtful, 400, Self.invalid).refreshToken == Secret("RT3-offered"))

@@ -2,7 +2,8 @@ import Testing
 
 @testable import TokenCore
 
-/// Every shipped profile against the request, the answer and the errors of its provider's pages.
+/// Compares every shipped profile with the request, answer and errors in its provider's
+/// documentation.
 @Suite("The catalogue") struct CatalogueTests {
     @Test("it has at least sixty profiles, and each has its fixture")
     func size() {
@@ -42,7 +43,8 @@ import Testing
         return JSONNode(.object(members))
     }
 
-    /// From the seed to the token, as the engine goes: plan, request, answer, next step.
+    /// From the initial token to the access token, in the engine's order: plan, request, answer,
+    /// next step.
     @Test("request, answer and token are the documented ones", arguments: CatalogueFixture.names)
     func exchange(name: String) throws {
         let fixture = try CatalogueFixture(name)
@@ -98,7 +100,7 @@ import Testing
         switch expected?["lifetime"]?.kind {
         case .string("never")?: #expect(grant.access?.lifetime == nil)
         case .number?: #expect(isNear(grant.access?.lifetime, expected?["lifetime"]))
-        // Where nothing is documented the short default is taken.
+        // Without a documented lifetime the short default applies.
         default: #expect(grant.access?.lifetime == AnswerReader.shortDefaultLifetime)
         }
         if case .number? = expected?["refresh_lifetime"]?.kind {

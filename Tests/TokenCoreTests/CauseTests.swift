@@ -6,7 +6,7 @@ import Testing
     private let place = RemedyPlace(credential: "crm", state: .expired, hasSignIn: true)
     private let bare = RemedyPlace(credential: "crm", state: .expired, hasSignIn: false)
 
-    /// Everything that a sentence may name.
+    /// Facts for every placeholder of a sentence.
     private var whole: CauseFacts {
         var facts = CauseFacts(
             host: "id.example:8443", file: "/etc/evertoken/x", systemError: "No such file",
@@ -27,7 +27,7 @@ import Testing
         for facts in [whole, CauseFacts(detail: "it broke")] {
             let cause = Cause(kind, facts)
             let texts = [cause.problem, cause.remedy(for: place), cause.remedy(for: bare)]
-            // Without its facts a sentence may be missing, never half.
+            // Without its facts a sentence may be empty, but never incomplete.
             for text in texts where facts == whole || !text.isEmpty {
                 #expect(!text.isEmpty)
                 #expect(!text.contains("{") && !text.contains("}"))
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    /// Kinds that end by themselves.
+    /// Kinds that end without an action of the operator.
     private static let passing: Set<CauseKind> = [
         .answerLost, .attemptInterrupted, .answerCut, .refreshTokenReplaced, .rateLimited,
         .tooEarly, .providerFails,

@@ -2,7 +2,7 @@ import Testing
 
 @testable import TokenCore
 
-/// A configuration of one provider and the text of its credentials.
+/// A configuration with one provider and credentials given as text.
 func checkedConfiguration(
     _ credentials: String, provider: String = #""url": "https://id.example/token""#,
     more: String = "", whole: String = ""
@@ -141,7 +141,7 @@ func crmEntry(_ more: String = "") -> String {
     func shipped(name: String) throws {
         let profile = try #require(BuiltInProfiles.profile(named: name))
         var entry = ProfileDescription(profile).credential(named: "crm").members ?? []
-        // Every variable that it declares, too.
+        // Also sets every variable that it declares.
         for (variable, declared) in profile.variables.sorted(by: { $0.key < $1.key })
         where ContextVariable(rawValue: variable) == nil {
             var all = entry.first { $0.key == "variables" }?.value.members ?? []
@@ -159,7 +159,7 @@ func crmEntry(_ more: String = "") -> String {
                     path: "c.json", bytes: document.serialized(), mode: 0o600)
             ).settingFindings
         } catch {
-            // An example that its pattern does not take is the table's own matter.
+            // The profile table checks whether an example matches its pattern.
             #expect(error.all.allSatisfy { $0.problem.contains("does not match") }, "\(error.all)")
             return
         }

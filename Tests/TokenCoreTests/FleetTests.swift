@@ -18,7 +18,7 @@ import Testing
             main: ConfigurationFile(path: "t", bytes: Array(text.utf8), mode: 0o600))
     }
 
-    /// All slots are read, with this in each; the names of those who ask then.
+    /// Reads this from all slots; returns the names of the credentials that then send a request.
     private func begin(
         _ fleet: inout Fleet, lifecycle: String = "{}", with grants: [String: StoredGrant] = [:]
     ) throws -> [String] {
@@ -69,7 +69,7 @@ import Testing
                     now: Examples.noon))
         }
         #expect(asking.map(\.name).sorted() == ["slow0", "slow1", "slow2", "z"])
-        // A place of its own that becomes free is the provider's again.
+        // A released place of this provider can be used by the same provider again.
         let ended = try #require(asking.first { $0.name == "slow0" })
         let report = AttemptReport(
             grant: StoredGrant(), end: .refused(Refusal(.transient, problem: "p")),

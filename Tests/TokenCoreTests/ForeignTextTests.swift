@@ -3,7 +3,8 @@ import Testing
 @testable import TokenCore
 
 @Suite("Texts that others wrote") struct ForeignTextTests {
-    /// One letter with two marks, in either order: one text to Swift, two to RFC 8259 section 8.3.
+    /// One letter with two marks in either order: equal texts for Swift, different ones for RFC
+    /// 8259 section 8.3.
     private let orders = ("a\u{315}\u{300}", "a\u{300}\u{315}")
 
     @Test("texts, keys and secrets are the same if their bytes are")
@@ -61,7 +62,7 @@ import Testing
     }
 }
 
-/// Bodies that cost their reader as much as their bytes can.
+/// Bodies whose reading costs the most for their size.
 enum WorstBodies {
     static let size = 47_000
 

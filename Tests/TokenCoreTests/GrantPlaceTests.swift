@@ -12,7 +12,7 @@ import Testing
 
     private func at(_ seconds: Int64) -> Moment { Examples.noon.advanced(by: .seconds(seconds)) }
 
-    /// RT2 came from `home`, after a rotation of the seed RT1.
+    /// RT2 came from `home`, after a rotation of the initial token RT1.
     private var rotated: StoredGrant {
         var grant = Examples.held
         grant.refreshToken = Secret("RT2")
@@ -60,7 +60,7 @@ import Testing
         #expect(record.grant.elsewhere?.token == Secret("RT2"))
         #expect(record.grant.elsewhere?.place == home)
         var grant = record.grant
-        // Whatever is answered, how often ever: until a person is needed, and after that.
+        // Whatever the answers: until a sign-in is needed, and after that.
         for (second, status) in [(100, 400), (200, 503), (300, 400), (900, 400), (5000, 400)] {
             guard let next = plan(grant, seed: "NEW", to: away, at: Int64(second)) else { continue }
             #expect(next.refreshTokenToSend == Secret("NEW"))
@@ -74,7 +74,7 @@ import Testing
     func back() throws {
         let refused = answered(
             try #require(plan(rotated, seed: "CHANGEME", to: away)), 400, Self.invalid)
-        // Also where only the URL went back, and the wrong token still stands there.
+        // Also if only the URL was restored, and the wrong token is still configured.
         for seed in ["RT1", "CHANGEME", nil] {
             let record = try #require(plan(refused, seed: seed, to: home, at: 101))
             #expect(record.refreshTokenToSend == Secret("RT2") && !record.sendsCandidate)
@@ -101,13 +101,13 @@ import Testing
         let first = granted(try #require(plan(rotated, seed: "NEW", to: away)), 10)
         #expect(first.boundTo == away && first.elsewhere?.token == Secret("RT2"))
         #expect(first.displaced == nil)
-        // It is no second try where the new one is refused.
+        // The former token is not tried when the new one is refused.
         let refused = answered(
             try #require(plan(first, seed: "NEW", to: away, at: 200)), 400, Self.invalid)
         #expect(refused.refreshToken == Secret("RT10"))
         let second = granted(try #require(plan(first, seed: "NEW", to: away, at: 200)), 11)
         #expect(second.elsewhere == nil && second.refreshToken == Secret("RT11"))
-        // Before that the configuration may go back and forth.
+        // Until then the configuration may change back and forth.
         let home = granted(try #require(plan(first, seed: "RT1", to: home, at: 200)), 3)
         #expect(home.elsewhere?.token == Secret("RT10") && home.elsewhere?.place == away)
         let again = try #require(plan(home, seed: "NEW", to: away, at: 201))
@@ -121,7 +121,7 @@ import Testing
         #expect(record.refreshTokenToSend == Secret("RT2") && record.grant.boundTo == home)
         #expect(answered(record, 503, "").boundTo == home)
         #expect(granted(record, 3).boundTo == away)
-        // A provider that keeps the refresh token grants as well.
+        // A provider that keeps the refresh token also confirms the grant.
         #expect(answered(record, 200, #"{"access_token":"A","expires_in":9}"#).boundTo == away)
     }
 
@@ -262,9 +262,9 @@ import Testing
         #expect(try place(steps) == home)
     }
 
-    // MARK: - A life
+    // MARK: - Lifecycle
 
-    /// Its token is in the files, and not due.
+    /// A credential whose token is published and not due.
     private func served(_ random: inout RandomSource) throws -> CredentialLifecycle {
         var life = CredentialLifecycle(try Examples.credential())
         _ = life.start()

@@ -128,7 +128,7 @@ import Testing
                 reading.failure?.cause.kind == .tokenIsRefreshToken)
             #expect(read(body, own).token != nil)
         }
-        // The new refresh token is not lost for it.
+        // The new refresh token is kept nevertheless.
         #expect(
             read(#"{"access_token":"N","refresh_token":"N"}"#, rotating).refreshToken
                 == Secret("N"))

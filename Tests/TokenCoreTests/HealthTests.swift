@@ -5,7 +5,7 @@ import Testing
 @Suite("Health and what a scrape shows of one credential") struct HealthTests {
     private let noon = Examples.noon
 
-    /// A fleet of one whose slots held this, its token published; and its ticket source.
+    /// One credential whose slots held this grant, with its token published; and its ticket source.
     private func fleet(
         _ grant: StoredGrant, lifecycle: String = "{}", recovery: StateRecovery? = nil
     ) throws -> Fleet {

@@ -171,7 +171,7 @@ import Testing
         #expect(ConfigurationChanges(from: new, to: new) == ConfigurationChanges())
     }
 
-    /// A key that is forgotten here would be a change that nobody is told of.
+    /// A forgotten key would be a change that no reload reports.
     @Test("every stored key of a credential and of the whole is looked at")
     func complete() throws {
         let whole = try configuration(
@@ -182,7 +182,7 @@ import Testing
             "readyTimeout", "maxInFlight", "slotSize", "allowUnsafeState", "logLevel",
             // Copied into each credential.
             "caFile", "proxy", "credentials",
-            // Says of the rest what has no effect.
+            // Derived from the rest of the configuration.
             "providerFindings",
         ]
         #expect(Set(Mirror(reflecting: whole).children.compactMap(\.label)) == compared)

@@ -17,7 +17,7 @@ import Testing
         } catch { return "\(error.problem); \(error.remedy)" }
     }
 
-    /// An hour from now, as each program writes it.
+    /// An hour from now, in the format of each program.
     @Test(
         "what other programs store of a token is understood",
         arguments: [

@@ -15,7 +15,7 @@ import Testing
         } catch { return .failure(error) }
     }
 
-    /// As `check` and a reload read it.
+    /// Read as `check` and a reload do.
     private func strictPaths(_ text: String, mode: UInt32) -> [String] {
         let file = ConfigurationFile(path: "c.json", bytes: Array(text.utf8), mode: mode)
         do throws(ConfigurationMistakes) {

@@ -6,7 +6,7 @@ import Testing
     private var random = RandomSource(seed: 1)
     private let noon = Examples.noon
 
-    /// A token of an hour, granted at noon in the boot before this one.
+    /// A token of an hour, granted at noon in the previous boot.
     private func granted() -> StoredGrant {
         var grant = StoredGrant()
         grant.refreshToken = Secret("RT")
@@ -24,7 +24,7 @@ import Testing
             bootID: boot)
     }
 
-    /// As a start at that time finds and publishes it.
+    /// The state after a start at this time, with the token published.
     private mutating func published(at start: Moment) throws -> CredentialLifecycle {
         var life = CredentialLifecycle(try Examples.credential())
         _ = life.start()
@@ -43,7 +43,7 @@ import Testing
         var life = try published(at: start)
         let planned = try #require(life.nextAttemptAt)
         #expect(planned > start.advanced(by: .seconds(1800)).uptime)
-        // It is 100 seconds before the token's end.
+        // This is 100 seconds before the token's expiry.
         let right = moment(40, wall: 3500, boot: "the next")
         life.noteClockStep(now: right, using: &random)
         #expect(life.expiryAt == right.advanced(by: .seconds(100)).uptime)

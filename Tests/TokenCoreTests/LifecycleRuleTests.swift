@@ -2,7 +2,7 @@ import Testing
 
 @testable import TokenCore
 
-/// What a profile's `lifecycle` changes.
+/// The effects of a profile's `lifecycle`.
 @Suite("Lifecycle rules of a profile") struct LifecycleRuleTests {
     private func profile(_ lifecycle: String) throws -> ProviderProfile {
         try Examples.credential(providers: Examples.rfc(lifecycle: lifecycle)).profile
@@ -61,7 +61,7 @@ import Testing
         record.grant.apply(reading, to: record, roundTrip: .zero, profile: profile)
         #expect(record.grant.refreshToken == Secret("LONG2"))
         #expect(record.grant.access?.token == Secret("LONG2"))
-        // People are warned of its end as of any refresh token's.
+        // Its expiry is announced like that of any refresh token.
         #expect(
             record.grant.refreshTokenExpiresAt == Examples.noon.wall.advanced(by: .days(60)))
     }
@@ -114,7 +114,7 @@ import Testing
 
     // MARK: rate_limit
 
-    /// A fleet whose slots have been read, and what it wants to do then.
+    /// Credentials whose slots have been read, and their next orders.
     private func fleet(_ key: String, limit: String = "2/10m") throws -> (Fleet, [Fleet.Order]) {
         let credentials = ["a", "b", "c", "d"].map { name in
             """

@@ -25,7 +25,7 @@ import Testing
         return grant
     }
 
-    /// Starts with nothing stored and brings the first token, published at noon.
+    /// Starts without stored state and obtains the first token, published at noon.
     private mutating func fresh(_ extra: String = "") throws -> CredentialLifecycle {
         var life = try lifecycle(extra)
         let start = life.start()
@@ -209,7 +209,7 @@ import Testing
         var stored = granted(sent: noon, lifetime: 7200)
         stored.refreshTokenSince = noon
         stored.refreshTokenLifetime = .days(60)
-        // Answers showed that refreshing does not put it off.
+        // Answers have shown that a refresh does not postpone the expiry.
         stored.isRefreshTokenEndFixed = true
         var life = try lifecycle()
         _ = life.start()

@@ -123,7 +123,7 @@ import Testing
         places.append(window.hasPlace(now))
         let free = window.freeAt(now, for: 2)
         #expect(free == now.advanced(by: .seconds(60)))
-        // What is kept for the one that waits is one of the two.
+        // One of the two places is reserved for the waiting credential.
         places.append(window.hasPlace(free))
         window.take(free)
         places.append(window.hasPlace(free))

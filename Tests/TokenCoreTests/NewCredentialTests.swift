@@ -1,7 +1,7 @@
 import Testing
 import TokenCore
 
-/// What `evertoken add` asks for, and the file that comes of the answers.
+/// The questions of `evertoken add`, and the file that results from the answers.
 @Suite("new credentials") struct NewCredentialTests {
     private func new(_ provider: String, in directory: String = "/etc/evertoken") throws
         -> NewCredential

@@ -37,7 +37,7 @@ import Testing
         }
         let seven = String(decoding: bytes[..<7], as: UTF8.self)
         #expect(passes("\(seven)-\(seven)"))
-        // A short one counts whole; a letter is none.
+        // A short secret counts as a whole; a single letter does not count.
         #expect(!passes("a.SHORT.b"))
         #expect(passes("x.example"))
     }

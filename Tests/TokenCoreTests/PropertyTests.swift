@@ -3,7 +3,7 @@ import Testing
 @testable import TokenCore
 
 @Suite("Any profile, any values, any answer") struct PropertyTests {
-    /// Pieces that answers are made of, so that random bytes get past the reader.
+    /// Parts of answers, so that random bytes get past the parser.
     private static let pieces = [
         "{", "}", "[", "]", ":", ",", "\"", "null", "true", "0", "1", "-1", "1e9", "3600",
         "1767330245", "\"access_token\"", "\"refresh_token\"", "\"expires_in\"", "\"error\"",
@@ -37,7 +37,7 @@ import Testing
         for answer in fixture.exchanges.compactMap({ $0["answer"] }) + fixture.errors {
             let body = CatalogueFixture.answer(answer).body
             for _ in 0..<20 {
-                // Profile, kind, no texts, then status, no headers, whole, and the body.
+                // Profile, kind, no texts, then status, no headers, not truncated, and the body.
                 var bytes = [UInt8(index), UInt8(0)] + Array(repeating: 0, count: 30)
                 var broken = body
                 if !broken.isEmpty {

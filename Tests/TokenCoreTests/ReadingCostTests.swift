@@ -3,8 +3,8 @@ import Testing
 
 @testable import TokenCore
 
-/// A response, read fourteen times over, may cost two seconds of an unoptimised build; one whose
-/// marks are sorted took minutes. Optimised, and counted: Tests/Measurements/reading-cost.
+/// Fourteen readings of a response may take two seconds in a debug build; with sorted marks a
+/// single one took minutes. Optimised and counted: Tests/Measurements/reading-cost.
 @Suite("What a response costs", .serialized) struct ReadingCostTests {
     private static let budget = 2.0
 

@@ -3,8 +3,7 @@ import Testing
 
 @testable import TokenCore
 
-/// Error answers that real providers give at a refresh, and the class of each:
-/// `Fixtures/refusals.json`.
+/// Error answers of real providers to a refresh, with the class of each: `Fixtures/refusals.json`.
 @Suite("Refusals of the world") struct RefusalTableTests {
     static let table: JSONNode = {
         let path = URL(filePath: #filePath).deletingLastPathComponent()
@@ -28,7 +27,7 @@ import Testing
             expected: row["class"]?.text ?? "", retryAfter: row["retry_after"]?.integer)
     }
 
-    /// Shipped ones, and those of the table itself.
+    /// A shipped profile, or one of the table itself.
     private func profile(_ name: String) throws -> ProviderProfile {
         guard let own = Self.table["profiles"]?[name] else {
             return try #require(BuiltInProfiles.profile(named: name))

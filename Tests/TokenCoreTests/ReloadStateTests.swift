@@ -36,7 +36,7 @@ import Testing
         return AttemptReport(grant: grant, end: .refused(refusal), attemptID: "x")
     }
 
-    /// With a token that is published, and a refresh that was refused.
+    /// With a published token, and a refused refresh.
     private mutating func troubled(hasToken: Bool) throws -> CredentialLifecycle {
         var life = CredentialLifecycle(try Examples.credential())
         _ = life.start()
@@ -66,7 +66,7 @@ import Testing
         let actions = send(.woke, to: &life, at: 3001)
         guard case .attempt(let ticket, _)? = actions.last else { throw Missing() }
         #expect(life.state == .refreshing)
-        // The same refusal again is a new one.
+        // The same refusal after the reload counts as new.
         _ = send(.attemptEnded(ticket, refused(life.grant, at: 3002)), to: &life, at: 3002)
         #expect(life.state == .retrying)
         #expect(status(life)["last_error"]?["before_reload"] == nil)
@@ -76,7 +76,7 @@ import Testing
     mutating func nothingYet() throws {
         var life = try troubled(hasToken: false)
         #expect(life.state == .misconfigured)
-        // The same text: a secret that it names may have been mended.
+        // The configuration's text is the same: the source of a secret may have been corrected.
         _ = send(.configured(life.configuration), to: &life, at: 3001)
         #expect(life.state == .pending && !life.state.isHealthy)
         #expect(status(life)["last_error"]?["before_reload"] == true)

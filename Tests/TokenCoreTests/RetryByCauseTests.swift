@@ -2,7 +2,7 @@ import Testing
 
 @testable import TokenCore
 
-/// K3: nothing waits half an hour while a token is dying.
+/// K3: no wait of half an hour while a token is about to expire.
 @Suite("Retry by cause") struct RetryByCauseTests {
     private let profile: ProviderProfile
 

@@ -57,7 +57,8 @@ import Testing
         rules.maxInterval = .seconds(60)
         #expect(delay(.seconds(7200), rules: rules) == .seconds(60))
         #expect(delay(nil, rules: rules) == .seconds(60))
-        // A floor never lies beyond the token's end: nobody would refuse a request then.
+        // The minimum interval never exceeds the token's expiry, because no provider refuses a
+        // request then.
         rules = LifecycleRules()
         rules.minAge = .days(1)
         #expect(delay(.seconds(61), rules: rules) == .seconds(61))

@@ -123,7 +123,7 @@ struct InitialTokenTests {
 
     private static let files = ["RT1\r\n", "RT1 \n", "RT1\t", "RT1\n\n", "\u{FEFF}RT1\r\n"]
 
-    /// What version 0.1 stored of a seed it read from this file.
+    /// The state that version 0.1 stored after reading an initial token from this file.
     private func state(
         of file: String, _ change: (inout StoredGrant, Secret) -> Void
     ) throws -> (SlotPair, InitialToken) {
@@ -153,7 +153,7 @@ struct InitialTokenTests {
             return
         }
         #expect(record.grant.refreshToken == Secret("RT2"))
-        // The next thing that may happen to the file is that it is tidied up.
+        // Later the file may lose the white space around the token.
         #expect(!record.grant.isNew(InitialToken(Secret("RT1"))))
     }
 

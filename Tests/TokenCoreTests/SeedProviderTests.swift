@@ -2,8 +2,8 @@ import Testing
 
 @testable import TokenCore
 
-/// The three providers' own pages, letter by letter. What each page shows is quoted here as it
-/// stands there; the bytes on a real wire are compared in Tests/System/test_wire_profiles.py.
+/// The documentation of three providers, quoted exactly; the bytes of a real connection are
+/// compared in Tests/System/test_wire_profiles.py.
 @Suite("FebBox, Fxiaoke and Xee as their pages describe them") struct SeedProviderTests {
     private func request(
         _ provider: String, _ kind: ExchangeKind, _ more: [String: String] = [:],

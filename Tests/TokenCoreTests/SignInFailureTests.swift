@@ -1,7 +1,7 @@
 import Testing
 import TokenCore
 
-/// What a person is told when a sign-in brings no tokens: by its cause.
+/// The messages for a sign-in without tokens, by cause.
 @Suite("failed sign-ins") struct SignInFailureTests {
     private static func refusal(
         _ failureClass: FailureClass, _ status: Int?, _ problem: String, _ code: String? = nil

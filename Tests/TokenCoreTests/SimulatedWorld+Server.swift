@@ -43,11 +43,11 @@ extension SimulatedWorld {
             after: .milliseconds(20) + upTo(.seconds(1)))
     }
 
-    /// The server has the request; its answer is here, unless something loses it.
+    /// The server has received the request; its answer arrives unless a fault loses it.
     mutating func answer(_ name: String, _ pending: Pending) {
         inFlight.remove(name)
         if time < outageUntil {
-            // Nothing accepted the connection: the intent is cleared.
+            // The connection was refused: the intent is cleared.
             var cleared = pending.record
             cleared.state = .settled
             let refusal = Refusal(.transient, problem: "outage")
@@ -91,7 +91,7 @@ extension SimulatedWorld {
         wakeSoon()
     }
 
-    /// One-use refresh tokens; a second use revokes the family (RFC 9700 section 4.14.2).
+    /// Single-use refresh tokens; a second use revokes the family (RFC 9700 section 4.14.2).
     private mutating func serve(_ name: String, _ record: SlotRecord) -> RawAnswer {
         guard var account = accounts[name], let token = record.grant.refreshToken?.reveal() else {
             return Examples.answer(400, #"{"error":"invalid_request"}"#)
@@ -126,7 +126,7 @@ extension SimulatedWorld {
 
     private mutating func wakeSoon() { wake(after: .zero) }
 
-    /// True with such a chance that it happens `perHour` times an hour of requests, roughly.
+    /// True with a probability that gives roughly `perHour` occurrences for an hour of requests.
     private mutating func chance(_ perHour: Double) -> Bool {
         perHour > 0 && Double.random(in: 0..<1, using: &random) < perHour
     }
@@ -153,10 +153,10 @@ extension SimulatedWorld {
         }
     }
 
-    /// kill -9 or a power cut: memory is gone, answers under way reach nobody.
+    /// kill -9 or a power cut: memory is lost, and pending answers are dropped.
     private mutating func crash() {
         for case (_, _, .arrived(let at, let name, let pending)) in queue where at == epoch {
-            // The server may have had it, and may not.
+            // The server may or may not have received it.
             if Bool.random(using: &random), time >= outageUntil {
                 _ = serve(name, pending.record)
                 accounts[name]?.lostInFlight = true
@@ -179,14 +179,14 @@ extension SimulatedWorld {
         return (fleet.configure(configuration, now: now).orders, 0)
     }
 
-    /// Up to ten years either way.
+    /// Up to ten years in either direction.
     private mutating func stepClock() {
         let years = Int64.random(in: -3650...3650, using: &random)
         wallOffset += .seconds(years * 86_400)
         wake(after: .zero)
     }
 
-    /// The boot clock goes on; nothing runs.
+    /// The boot clock continues, but the process does not run.
     private mutating func suspend() {
         time += upTo(.seconds(8 * 3600))
         wake(after: .zero)

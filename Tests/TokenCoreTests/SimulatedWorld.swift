@@ -1,7 +1,7 @@
 @testable import TokenCore
 
-/// A fleet in a world of virtual time: a rotating authorization server, a disk of slots, a network
-/// that loses answers, power cuts, clock steps, suspends. Everything follows from one seed.
+/// Credentials in virtual time: a rotating authorization server, slots on a disk, a network that
+/// loses answers, power cuts, clock steps, suspends. Everything follows from one seed.
 ///
 /// Simulated: time, disk, network and server. Real: every decision, record, checksum and reading.
 struct SimulatedWorld {
@@ -15,18 +15,18 @@ struct SimulatedWorld {
         var serverErrors = 0.0
     }
 
-    /// What the server knows of one credential. It rotates, and kills the family on reuse.
+    /// The server's data of one credential. It rotates, and revokes the family on reuse.
     struct Account {
         var live: String
         var counter = 0
         var isRevoked = false
-        /// The newest token was answered and reached no slot: only then may a person be needed.
+        /// The newest token was answered but reached no slot: only then may a sign-in be needed.
         var lostInFlight = false
         var accessExpiresAt: Duration = .zero
     }
 
     enum Event {
-        /// Only the newest one counts, as with the one timer.
+        /// Only the newest wake counts, as with the single timer.
         case wake(number: Int)
         case arrived(epoch: Int, name: String, Pending)
         case fault
@@ -49,7 +49,7 @@ struct SimulatedWorld {
     var wallOffset: Duration = .zero
     var boot = 1
     var bootedAt: Duration = .zero
-    /// Answers to questions of an earlier life are dropped.
+    /// Answers to requests of an earlier process are dropped.
     var epoch = 0
     var wakeNumber = 0
     var accounts: [String: Account] = [:]
@@ -61,7 +61,7 @@ struct SimulatedWorld {
     var rotations = 0
     var faultsInjected = 0
     var lastRequestAt: [String: Duration] = [:]
-    /// Seconds in which a published token was dead although the server had been well.
+    /// Since when a published token was expired although the server worked.
     var staleSince: [String: Duration] = [:]
     var wellSince: Duration = .zero
 

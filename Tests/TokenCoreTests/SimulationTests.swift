@@ -2,9 +2,9 @@ import Testing
 
 @testable import TokenCore
 
-/// Weeks of virtual time from one seed. A failure prints the seed; the same seed replays the same
-/// world. Short runs: `Tests/simulate` has the long ones, of the whole engine. EVERTOKEN_SEED is
-/// not read here: put the seed in `arguments` to look at one.
+/// Weeks of virtual time from one seed. A failure prints the seed, which replays the same run.
+/// `Tests/simulate` has long runs of the whole engine. EVERTOKEN_SEED is not read here: put the
+/// seed in `arguments` to examine it.
 @Suite("Simulation, with disk, network, server and clocks simulated") struct SimulationTests {
     @Test(
         "two weeks without faults: nothing ever expires, and nothing is asked twice",
@@ -32,7 +32,7 @@ import Testing
         #expect(world.problems == [], "seed \(seed)")
         #expect(world.faultsInjected > 100)
         #expect(world.requests == world.rotations, "seed \(seed)")
-        // Never more than the calm rate: 7 days ÷ 2232 s, for three credentials.
+        // At most the rate without faults: 7 days ÷ 2232 s, for three credentials.
         #expect(world.rotations <= 3 * 272, "seed \(seed)")
         for life in world.fleet.all { #expect(life.grant.attempts.failures == 0) }
     }

@@ -20,7 +20,7 @@ struct SlotMarksTests {
     @Test("slots that hold what their files remember, or newer, have lost nothing")
     func own() {
         #expect(lost(slot(8), slot(7), marks: SlotMarks(a: 8, b: 7)) == nil)
-        // A version without marks has written them, or a power cut took the marks back.
+        // A version without marks has written the slots, or a power cut undid the marks.
         #expect(lost(slot(8), slot(7), marks: SlotMarks()) == nil)
         #expect(lost(slot(8), slot(7), marks: SlotMarks(a: 6, b: 5)) == nil)
         #expect(lost(slot(1), slot(nil), marks: SlotMarks(a: 1)) == nil)

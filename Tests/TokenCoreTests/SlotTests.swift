@@ -102,7 +102,7 @@ import Testing
                 let grant = try #require(pair.winner?.contents.grant(profile: profile))
                 let token = grant.refreshToken?.reveal()
                 #expect(token == "RT-1" || token == "RT-2", "byte \(index) bit \(bit)")
-                // With its newest answer damaged the old token must be known as maybe spent.
+                // If its newest answer is damaged, the old token must be known as maybe spent.
                 if pair.winner?.index == .b, token == "RT-1" {
                     #expect(grant.attempts.ambiguousAttempts == 1, "byte \(index) bit \(bit)")
                 }
@@ -125,7 +125,7 @@ import Testing
             Self.answer, attemptID: "attempt-7", roundTrip: .zero, credential: "mail",
             slotSize: Self.size)
         let offset = SlotLayout.answerOffset(slotSize: Self.size)
-        // Any subset of a write's blocks may have reached the disk, in any order.
+        // Any subset of a write's blocks may have reached the disk.
         func subsets(
             _ write: [UInt8], at offset: Int, over image: [UInt8], _ check: ([UInt8]) throws -> Void
         ) rethrows {
@@ -190,7 +190,7 @@ import Testing
         #expect(SlotPair.state(of: nil, credential: "mail") == .empty)
         #expect(SlotPair.state(of: [0, 0], credential: "mail") == .empty)
         #expect(SlotPair.state(of: [0, 1], credential: "mail") == .damaged)
-        // A first write that was torn: nothing has been sent, the other was never written.
+        // A torn first write: nothing was sent, and the other slot was never written.
         #expect(!SlotPair(a: .empty, b: .damaged).isUnreadable)
         #expect(SlotPair(a: .damaged, b: .damaged).isUnreadable)
         #expect(!SlotPair(a: .empty, b: .empty).isUnreadable)

@@ -14,7 +14,7 @@ import Testing
         return grant
     }
 
-    /// An answer that grants an access token and this refresh token.
+    /// Applies an answer with an access token and this refresh token.
     private func apply(_ refreshToken: String, to grant: inout StoredGrant) {
         let record = SlotRecord(
             sequence: 1, state: .intent, attemptID: "a", kind: .refresh, sentAt: Examples.noon,
@@ -34,10 +34,10 @@ import Testing
         #expect(traces.holds(Secret("seed"), at: profile))
         #expect(
             !grant.spent.contains(StoredGrant.fingerprint(ofRefresh: Secret("seed"), at: profile)))
-        // Neither the living one nor a stranger.
+        // Neither the present token nor an unknown one.
         #expect(!traces.holds(Secret("RT-\(StoredGrant.maximumSpent + 5)"), at: profile))
         #expect(!traces.holds(Secret("another"), at: profile))
-        // As the slots have it.
+        // The same after a round trip through the slot format.
         let again = try #require(StoredGrant(json: grant.json()))
         #expect(SpentTraces(again) == traces)
     }
@@ -65,7 +65,7 @@ import Testing
             return try #require(StoredGrant(json: JSONNode(.object(members))))
         }
         #expect(SpentTraces(try former(grant)).holds(Secret("seed"), at: profile))
-        // Before that the list itself knows, and nothing is guessed.
+        // Before that the list itself is complete, and nothing is guessed.
         #expect(SpentTraces(try former(seeded())).isEmpty)
         var young = seeded()
         apply("RT-1", to: &young)

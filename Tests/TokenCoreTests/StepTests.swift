@@ -2,7 +2,7 @@ import Testing
 
 @testable import TokenCore
 
-/// An exchange of several requests: what each leaves on the disk, for the next one and recovery.
+/// An exchange of several requests: what each step stores for the next one and for recovery.
 @Suite("Steps") struct StepTests {
     private static let twoSteps = """
         "as": {"steps": [
@@ -103,7 +103,7 @@ import Testing
             SlotLayout.encode(next, credential: "mail", slotSize: 65_536))
         let read = try #require(SlotContents(bytes: bytes, credential: "mail"))
         #expect(read.record == next)
-        // Interrupted there, no refresh token is in doubt.
+        // After an interruption there, no refresh token is in doubt.
         let grant = read.grant(profile: profile)
         #expect(grant.attempts.lastError?.failureClass == .transient)
         #expect(grant.attempts.ambiguousAttempts == 0)

@@ -2,13 +2,13 @@ import Testing
 
 @testable import TokenCore
 
-/// A disk of two slots that loses power during any write, with any of its sectors written: writes
-/// are flushed one by one, so only the last one can be torn.
+/// A disk with two slots that loses power during any write, with any subset of its sectors written.
+/// Each write is flushed, so only the last one can be torn.
 @Suite("Slots after a power cut: every write torn in every way") struct TearingTests {
     private static let size = 64 * 1024
     private static let sector = 512
 
-    /// The two files as far as they are ever written.
+    /// The two files, up to the end of what is ever written.
     private struct Disk {
         var files: [[UInt8]]
         var pair: SlotPair {
@@ -25,11 +25,11 @@ import Testing
         }
     }
 
-    /// What must be true of the disk during and after a write.
+    /// What must hold for the disk during and after a write.
     private struct Promise {
-        /// Refresh tokens that recovery may come to.
+        /// Refresh tokens that recovery may find.
         var tokens: Set<String>
-        /// A request with the first of them may have been sent.
+        /// Whether a request with the first of them may have been sent.
         var isSent: Bool
     }
 
@@ -43,7 +43,7 @@ import Testing
         ).profile
     }
 
-    /// Checks the disk with each subset of the write's sectors, then writes it whole.
+    /// Checks the disk with each subset of the write's sectors, then completes the write.
     private mutating func write(
         _ bytes: [UInt8], at offset: Int, to index: SlotPair.Index, _ promise: Promise
     ) throws {
@@ -69,14 +69,14 @@ import Testing
             return
         }
         #expect(promise.tokens.contains(token.reveal()))
-        // The next write must not touch the slot that this came from.
+        // The next write must not overwrite the slot that this was read from.
         #expect(pair.winner.map { $0.index != pair.oldest } ?? true)
         if promise.isSent, token.reveal() == promise.tokens.min() {
             #expect(record.grant.attempts.ambiguousAttempts > 0, "spent, and not known as such")
         }
     }
 
-    /// One refresh as the daemon makes it: intent, answer, settled record.
+    /// One refresh in the daemon's order: intent, answer, settled record.
     private mutating func rotate(_ number: Int, padding: Int) throws {
         let plan = AttemptPlan.make(
             order: .renew(isManual: false), slots: disk.pair, seed: InitialToken(Secret("RT-0")),
@@ -120,7 +120,7 @@ import Testing
     @Test("an answer torn in every way leaves the token known as maybe spent, across restarts")
     mutating func twoCrashes() throws {
         try rotate(1, padding: 0)
-        // Sent, and never answered; then again.
+        // Sent without an answer; then again.
         for attempt in 1...3 {
             let plan = AttemptPlan.make(
                 order: .renew(isManual: false), slots: disk.pair, seed: nil, profile: profile,

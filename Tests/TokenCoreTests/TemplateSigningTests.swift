@@ -67,7 +67,7 @@ import Testing
                 try P256.Signing.ECDSASignature(rawRepresentation: ecdsa), for: text))
         let ed25519 = try sign("EdDSA", TestKeys.pem("@ed25519") ?? "")
         #expect(TestKeys.ed25519.publicKey.isValidSignature(ed25519, for: text))
-        // An HMAC's key is the text itself, whatever it looks like.
+        // The key of an HMAC is the text itself, even if it looks like another format.
         for key in ["secret", "{}", "MIIB"] {
             #expect(
                 try sign("HS256", key)

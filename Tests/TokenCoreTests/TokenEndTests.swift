@@ -2,9 +2,9 @@ import Testing
 
 @testable import TokenCore
 
-/// K2: the end of a token is the earliest thing that the response says.
+/// K2: the earliest expiry in the response decides.
 @Suite("The end of a token") struct TokenEndTests {
-    /// The server's clock, an hour behind that of this host.
+    /// The server's clock, an hour behind this host's clock.
     private static let date = ("Date", "Mon, 28 Oct 2013 11:12:54 GMT")
     private static let server: Int64 = 1_382_958_774
 
@@ -32,7 +32,7 @@ import Testing
         "e30." + base64(Array(claims.utf8), urlSafe: true) + ".c2ln"
     }
 
-    /// Where each says something else: seconds, or `nil` for a token that has ended.
+    /// Two sources with different values: seconds, or `nil` for a token that has expired.
     @Test(
         "every pair of sources that can disagree",
         arguments: [
@@ -52,7 +52,7 @@ import Testing
             (#""expires_in":3600,"expires_at":@-30"#, "", nil), (#""expires_at":@-30"#, "", nil),
             (#""expires_at":0"#, "", nil), (#""expires_in":"0""#, "", nil),
             (#""expires_in":0.2"#, "", nil), (#""expires_in":"-5""#, "", nil),
-            // A constant is no end; nor is a JWT that ended before it was issued, or in 1999.
+            // A constant is ignored; so is a JWT that expired before it was issued, or in 1999.
             (#""expires_in":3600,"expires_at":1300000000"#, "", 3600),
             (#""expires_in":3600"#, #"{"iat":@50,"exp":@50}"#, 3600),
             (#""expires_in":3600"#, #"{"exp":930000000}"#, 3600),
@@ -67,11 +67,11 @@ import Testing
             #expect(reading.failure?.problem.contains("already ended") == true)
             return
         }
-        // Each of these differs by more than the time a response takes.
+        // Each of these differs by more than the duration of a response.
         #expect(!reading.notes.isEmpty)
     }
 
-    /// `@300` as the server's time in 300 s.
+    /// Replaces `@300` by the server's time in 300 s.
     private static func filled(_ text: String) -> String {
         let parts = text.split(separator: "@", omittingEmptySubsequences: false)
         return parts[0]

@@ -2,7 +2,7 @@ import Testing
 
 @testable import TokenCore
 
-/// K1: whatever is wrong with a response, the tokens in it are found.
+/// K1: the tokens in a response are found, whatever is wrong with it.
 @Suite("Tolerant reading") struct TolerantReadingTests {
     static let gzip =
         "H4sIAAAAAAACA6tWSkxOTi0uji_Jz07NU7JScgwxUtJRKkpNK0otzoCLBoFFUysKMoHC8Z"
@@ -56,7 +56,7 @@ import Testing
         "a compressed response is read, with and without a header that says so",
         arguments: [gzip, zlib, deflate, doubled], [nil, "gzip", "deflate", "x-gzip"])
     func compressed(text: String, header: String?) throws {
-        // Deflate alone has no mark: it is tried where the header names it.
+        // Bare deflate has no signature: it is tried only if the header names it.
         if text == Self.deflate, header != "deflate" { return }
         let body = try #require(bytes(base64URL: text))
         let headers = header.map { [("Content-Encoding", $0)] } ?? []

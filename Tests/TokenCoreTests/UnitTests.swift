@@ -29,22 +29,22 @@ import Testing
         "every other address names nothing",
         arguments: [
             "", "\0", "/", "\0/", "\0////", "/run/evertoken/credentials.sock",
-            // Parts that are missing, or one too many.
+            // Missing parts, or one too many.
             "\u{0}1/unit/a.service", "\u{0}1/unit/a.service/", "\u{0}1/unit//t",
             "\u{0}1//a.service/t", "\0/unit/a.service/t", "\u{0}1/unit/a.service/t/",
             "\u{0}1/unit/a.service/t/t", "\u{0}1/unit//a.service/t", "\u{0}1/unit/a/b.service/t",
             "a1/unit/a.service/t", "1/unit/a.service/t", "\0\u{0}1/unit/a.service/t",
-            // What is no random number, or another kind of asker.
+            // Not a random number, or another kind of client.
             "\0x/unit/a.service/t", "\0A/unit/a.service/t", "\0-1/unit/a.service/t",
             "\0 1/unit/a.service/t", "\0fffffffffffffffff/unit/a.service/t",
             "\u{0}1/user/a.service/t", "\u{0}1/UNIT/a.service/t", "\u{0}1/unit /a.service/t",
-            // What can be no unit that asks.
+            // Names that no requesting unit can have.
             "\u{0}1/unit/a/t", "\u{0}1/unit/.service/t", "\u{0}1/unit/a.timer/t",
             "\u{0}1/unit/a.service.d/t", "\u{0}1/unit/a@.service/t", "\u{0}1/unit/@a.service/t",
             "\u{0}1/unit/a@*.service/t", "\u{0}1/unit/*.service/t", "\u{0}1/unit/a b.service/t",
             "\u{0}1/unit/ä.service/t", "\u{0}1/unit/a\0.service/t", "\u{0}1/unit/a%.service/t",
             "\u{0}1/unit/a\n.service/t", "\u{0}1/unit/../t",
-            // What can be no credential's name.
+            // Names that no credential can have.
             "\u{0}1/unit/a.service/.", "\u{0}1/unit/a.service/..", "\u{0}1/unit/a.service/a:b",
             "\u{0}1/unit/a.service/t\0", "\u{0}1/unit/a.service/\n", "\u{0}1/unit/a.service/é",
             "\u{0}1/unit/a.service/t\u{7F}",
@@ -69,7 +69,7 @@ import Testing
             case 1: near.insert(byte(), at: place)
             default: near.remove(at: place)
             }
-            // What is read is either refused or names exactly what stands there.
+            // An accepted address gives exactly the names in it.
             guard let found = UnitCredential(address: near) else { continue }
             let end = Array("/unit/\(found.unit)/\(found.id)".utf8)
             #expect(Array(near.suffix(end.count)) == end)

@@ -3,7 +3,7 @@ import Testing
 @testable import TokenCore
 
 @Suite("Attempts that stand in no slot, among those that do") struct UnrecordedAttemptTests {
-    /// `at` in tenths of a second.
+    /// `tenths`: time in tenths of a second.
     private func attempt(
         _ tenths: Int64, _ failureClass: FailureClass? = nil, _ problem: String? = nil
     ) -> PastAttempt {
@@ -14,7 +14,7 @@ import Testing
 
     @Test("of one second those that came later stand later, whatever fraction was lost")
     func oneSecond() {
-        // Sent at 10.1, not recorded; recorded at 10.7, and read from the slot as 10.0.
+        // Sent at 10.1 and not recorded; then recorded at 10.7, and read from the slot as 10.0.
         let lost = attempt(101, .config, "a secret is missing")
         let kept = attempt(100)
         let unrecorded = UnrecordedAttempt(attempt: lost, behind: nil)

@@ -75,7 +75,7 @@ struct EngineTests {
             try await world.wait("the request") { $0.contains(.sent("RT-0-mail")) }
             engine.inbox.yield(.stop)
             try await world.wait("STOPPING") { $0.contains(.stopping) }
-            // Past the time at which READY=1 would have come anyway.
+            // After the time at which READY=1 would have been sent anyway.
             world.state.withLock { $0.uptime += .seconds(3600) }
             engine.inbox.yield(.woke)
             _ = await ask(engine, .status)
@@ -146,7 +146,7 @@ struct EngineTests {
             try await world.wait("READY") { $0.contains(.ready) }
             let first = await ask(engine, .token("mail", minimumLife: .seconds(1000)))
             #expect(first.body["access_token"] == "AT-1")
-            // Half an hour later it would not last that long any more.
+            // Half an hour later its remaining life is too short.
             world.state.withLock { $0.uptime += .seconds(2000) }
             let second = await ask(engine, .token("mail", minimumLife: .seconds(1700)))
             #expect(second.body["access_token"] == "AT-2")

@@ -7,7 +7,7 @@ import TokenCore
 /// I10: an old copy of the state holds a refresh token that may be spent.
 @Suite("A state that went back in time", .timeLimit(.minutes(20)))
 struct ForeignStateTests {
-    /// A world whose state holds the second grant, as a daemon left it.
+    /// A world whose state holds the second grant, as a stopped daemon left it.
     private func worldWithState(lifetime: Int = 3600) async throws -> RecordingWorld {
         let world = RecordingWorld()
         world.script([RecordingWorld.token(1, lifetime: lifetime)])
@@ -35,7 +35,7 @@ struct ForeignStateTests {
             #expect(
                 status.body["last_error"]?["remedy"]?.text?.contains("evertoken accept mail")
                     == true)
-            // Not by a manual order either, not when it is due, and not after a reload.
+            // Not by a manual order, not when it is due, and not after a reload.
             _ = await ask(engine, .refresh("mail", wait: .seconds(1)))
             world.state.withLock { $0.uptime += .seconds(3000) }
             engine.inbox.yield(.reload)
@@ -75,7 +75,7 @@ struct ForeignStateTests {
         }
     }
 
-    /// The first grant again in the slots' files, after the second; what the files remember stays.
+    /// The slots' files contain the first grant again, after the second; their marks stay.
     private func worldThatWentBack() async throws -> RecordingWorld {
         let world = try await worldWithState()
         let old = world.state.withLock { $0.slots }
@@ -107,7 +107,7 @@ struct ForeignStateTests {
             #expect(problem.contains("copied or restored from a backup"))
             #expect(!world.deeds.contains(.published("AT-1")))
             #expect(await ask(engine, .accept("mail")).status == 200)
-            // What others read does not go back: a newer one comes instead.
+            // Published tokens do not go back: a newer one is obtained instead.
             world.state.withLock { $0.uptime += .seconds(3000) }
             engine.inbox.yield(.woke)
             try await world.wait("a new one") { $0.contains(.published("AT-3")) }
@@ -125,7 +125,7 @@ struct ForeignStateTests {
                 try await world.wait("READY") { $0.contains(.ready) }
                 engine.inbox.yield(.woke)
                 #expect(await ask(engine, .credential("mail")).body["state"] == "quarantined")
-                // No file holds a newer one.
+                // No file holds a newer token.
                 try await world.wait("its token") { $0.contains(.published("AT-1")) }
             }
             #expect(sent(world) == [])

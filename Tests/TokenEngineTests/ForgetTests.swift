@@ -4,7 +4,7 @@ import TokenCore
 
 @testable import TokenEngine
 
-/// A world whose state holds the first grant, as a daemon left it.
+/// A world whose state holds the first grant, as a stopped daemon left it.
 private func worldWithState(
     _ answers: [WireResult] = [RecordingWorld.token(1)]
 ) async throws -> RecordingWorld {
@@ -21,7 +21,7 @@ private func sent(_ world: RecordingWorld) -> [Deed] {
     world.deeds.filter { if case .sent = $0 { true } else { false } }
 }
 
-/// A token that the answer repeats: it does not rotate.
+/// An answer that repeats the refresh token: it does not rotate.
 private func staticToken(_ number: Int) -> WireResult {
     let text = #"{"access_token":"AT-\#(number)","refresh_token":"RT-0-mail","expires_in":3600}"#
     return .answered(RawAnswer(status: 200, body: Array(text.utf8)))
@@ -53,7 +53,7 @@ private func staticToken(_ number: Int) -> WireResult {
         #expect(sent(world) == [])
         let order = world.deeds.filter { $0 == .kept("mail", 1) || $0 == .erased("mail") }
         #expect(order == [.kept("mail", 1), .erased("mail")])
-        // Nor after a restart, by a new name, or twice.
+        // Nor after a restart, under a new name, or twice.
         world.state.withLock { $0.deeds = [] }
         world.script([RecordingWorld.token(5)])
         try await world.run(try RecordingWorld.configuration(names: ["mail", "other"])) { engine in
@@ -107,7 +107,7 @@ private func staticToken(_ number: Int) -> WireResult {
         try await world.run(try RecordingWorld.configuration()) { engine in
             try await world.wait("READY") { $0.contains(.ready) }
             #expect(await ask(engine, .forget("mail")).status == 200)
-            // The spent one is refused by name, as before the state was erased.
+            // The spent token is refused with the reason, as before the state was erased.
             let spent = try tokens("RT-0-mail", world)
             #expect(await ask(engine, .order("mail", .adopt(spent))).status == 409)
             let new = try tokens("RT-new", world)
@@ -137,7 +137,7 @@ private func staticToken(_ number: Int) -> WireResult {
             #expect(status["state"] == "login_required")
             #expect(status["last_error"]?["problem"]?.text?.contains("cannot be read") == true)
             #expect(sent(world) == [])
-            // A person decides.
+            // The operator decides.
             #expect(await ask(engine, .forget("mail", allTraces: true)).status == 200)
             try await world.wait("the request") { $0.contains(.sent("RT-0-mail")) }
         }
@@ -199,14 +199,14 @@ private func staticToken(_ number: Int) -> WireResult {
         configuration.credentials[0].refreshToken = .inline(Secret("RT-new"))
         let world = try await worldWithState()
         world.state.withLock { $0.foreign = ["mail"] }
-        // The first try of the candidate, in the quarantine, is not answered.
+        // The first request with the candidate, in the quarantine, gets no answer.
         world.script([.notSent(WireFault(Cause(.connectionRefused))), RecordingWorld.token(2)])
         try await world.run(configuration) { engine in
             try await world.wait("READY") { $0.contains(.ready) }
             world.state.withLock { $0.uptime += .seconds(100) }
             let reply = await ask(engine, .accept("mail", wait: .seconds(20))).body
-            // One that was under way already is told as itself; one that the wish sent, and that
-            // was not answered, is followed by the stored one.
+            // A renewal that was already running is reported as itself; one that the request
+            // started, without an answer, is followed by one with the stored token.
             let isOfConfigured = reply["sent_configured"] == true
             #expect(reply["result"] == "taken" || reply["result"] == "failed" && isOfConfigured)
             #expect(sent(world).last == .sent(isOfConfigured ? "RT-new" : "RT-1"))
@@ -230,11 +230,11 @@ private func staticToken(_ number: Int) -> WireResult {
             #expect(first["access_token"] == "AT-2")
             #expect(first["min_ttl"]?["met"] == false && first["min_ttl"]?["asked"] == 660)
             #expect(first["min_ttl"]?["lifetime"] == 600)
-            // The same token is as good as it gets, now and later.
+            // The best possible token is returned, now and later.
             #expect(await ask(engine, asked).body["access_token"] == "AT-2")
             world.state.withLock { $0.uptime += .seconds(100) }
             #expect(await ask(engine, asked).body["access_token"] == "AT-2")
-            // What can be met says nothing.
+            // A request that can be satisfied gets no note.
             let short = ControlRequest.token("mail", minimumLife: .seconds(60))
             #expect(await ask(engine, short).body["min_ttl"] == nil)
             #expect(await ask(engine, short).body["access_token"] == "AT-2")

@@ -20,7 +20,7 @@ private actor Passage {
                     await passed.note(number)
                     await gates.leave("mail")
                 }
-                // Until it waits; nothing but time tells that.
+                // Until it waits, which only time can show.
                 try? await Task.sleep(for: .milliseconds(20))
             }
             #expect(await passed.numbers == [])

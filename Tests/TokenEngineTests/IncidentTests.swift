@@ -4,7 +4,7 @@ import TokenCore
 
 @testable import TokenEngine
 
-/// What has lost people their tokens elsewhere, each once against our engine, with an emulated disk
+/// Failures of other programs that lost tokens, each repeated with this engine on an emulated disk
 /// and network. The named reports are public.
 @Suite("Incidents of other programs", .timeLimit(.minutes(20)))
 struct IncidentTests {
@@ -14,7 +14,7 @@ struct IncidentTests {
         .answered(RawAnswer(status: status, body: Array(body.utf8)))
     }
 
-    /// A world in which a daemon has got its first token and has stopped again.
+    /// A world in which a daemon has obtained its first token and has stopped.
     private func settledWorld() async throws -> RecordingWorld {
         let world = RecordingWorld()
         world.script([RecordingWorld.token(1)])
@@ -25,7 +25,7 @@ struct IncidentTests {
         return world
     }
 
-    /// Lets the token fall due and waits until something came of it.
+    /// Lets the token become due and waits for the result.
     private func refresh(
         _ world: RecordingWorld, _ engine: Engine, until condition: @Sendable ([Deed]) -> Bool
     ) async throws {
@@ -43,7 +43,7 @@ struct IncidentTests {
     @Test("a crash right after the answer was saved: the next life goes on with the new token")
     func crashAfterRotation() async throws {
         let world = try await settledWorld()
-        // The third write of a refresh, the settled record, never happens.
+        // The third write of a refresh, the settled record, never succeeds.
         world.state.withLock {
             $0.writes = 0
             $0.failingWrites = [3, 4, 5, 6, 7, 8]

@@ -3,7 +3,7 @@ import TokenCore
 
 @testable import TokenEngine
 
-/// A configuration file that may change.
+/// A configuration file that can change.
 final class SharedConfiguration: Sendable {
     private let configuration = Mutex<Configuration?>(nil)
     func withLock<R: Sendable>(_ body: (inout sending Configuration?) -> sending R) -> R {
@@ -11,27 +11,27 @@ final class SharedConfiguration: Sendable {
     }
 }
 
-/// What the engine did to the world, in order.
+/// The engine's calls of its ports, in order.
 enum Deed: Equatable, Sendable {
     case opened(String)
     case wrote(String, offset: Int)
     case sent(String)
     case published(String)
     case erased(String)
-    /// So many traces of an erased state.
+    /// With the number of traces of an erased state.
     case kept(String, Int)
     case hooked
     case ready, stopping, watchdog, reloading
 }
 
-/// Emulated ports that record the order of everything; the disk is memory, the network a script.
+/// Emulated ports that record the order of all calls; the disk is memory, the network a script.
 final class RecordingWorld: Sendable {
     struct State {
         var deeds: [Deed] = []
         var slots: [String: [[UInt8]]] = [:]
         var answers: [WireResult] = []
         var requests: [RenderedRequest] = []
-        /// Connections without a request, and how they end.
+        /// Test connections without a request, and their outcome.
         var connections: [RenderedRequest] = []
         var connection = ConnectionOutcome.stands
         var inFlight = 0
@@ -44,28 +44,28 @@ final class RecordingWorld: Sendable {
         var wallOffset: Duration = .zero
         /// Credentials whose slots are a copy.
         var foreign: Set<String> = []
-        /// What the next look at the outputs finds.
+        /// The result of the next check of the outputs.
         var altered: [AlteredOutput] = []
-        /// What goes wrong with the next runs of programs; they work when there is no more.
+        /// Problems of the next program runs; later runs succeed.
         var hookProblems: [String?] = []
-        /// Why, of those that the engine distrusted.
+        /// The causes of credentials that the engine distrusted.
         var causes: [String: Cause] = [:]
-        /// What is kept of erased states.
+        /// The traces of erased states.
         var traces: [String: SpentTraces] = [:]
-        /// What each slot's file remembers beside its content.
+        /// The marks of each slot's files.
         var marks: [String: SlotMarks] = [:]
         /// The tokens that files hold.
         var files: [Secret] = []
-        /// What the timer is set to.
+        /// The deadline of the timer.
         var armedAt: Uptime?
     }
     let state = Mutex(State())
-    /// Set to let an answer wait.
+    /// Set to delay an answer.
     let gate = Mutex<CheckedContinuation<Void, Never>?>(nil)
     let holdsAnswers = Mutex(false)
-    /// What a reload reads; the same as at the start if nothing else.
+    /// The configuration that a reload reads; by default that of the start.
     let loading = SharedConfiguration()
-    /// What looks at the configuration's places; nothing if a test does not say.
+    /// The survey of the configuration; by default it finds nothing.
     let survey: any ConfigurationSurvey
 
     init(survey: any ConfigurationSurvey = NoSurvey()) { self.survey = survey }
@@ -103,7 +103,7 @@ final class RecordingWorld: Sendable {
             main: ConfigurationFile(path: "test.json", bytes: Array(text.utf8), mode: 0o600))
     }
 
-    /// Runs an engine over this world while `body` looks at it, then stops it.
+    /// Runs an engine over this world while `body` observes it, then stops it.
     func run(
         _ configuration: Configuration, _ body: @escaping @Sendable (Engine) async throws -> Void
     ) async throws {
@@ -116,7 +116,7 @@ final class RecordingWorld: Sendable {
         }
     }
 
-    /// Waits, at most five seconds, until the deeds satisfy something.
+    /// Waits at most five seconds until the recorded deeds satisfy the condition.
     func wait(_ what: String, until condition: @Sendable ([Deed]) -> Bool) async throws {
         for _ in 0..<500 {
             if condition(deeds) { return }

@@ -4,7 +4,7 @@ import TokenCore
 
 @testable import TokenEngine
 
-/// Finds what it is told to find, and remembers what it was asked about.
+/// Returns prepared findings, and records what was requested.
 private final class ScriptedSurvey: ConfigurationSurvey {
     struct State {
         var findings: [CheckFinding] = []

@@ -5,9 +5,9 @@ import Testing
 
 @testable import TokenCore
 
-/// What a provider's documentation shows of its endpoint, and what evertoken must make of it:
-/// `Tests/Fixtures/Profiles/NAME.json`. The same files are compared with the wire in
-/// Tests/System/test_catalogue.py.
+/// The documented endpoint of a provider, and the expected result:
+/// `Tests/Fixtures/Profiles/NAME.json`. Tests/System/test_catalogue.py compares the same files with
+/// real connections.
 struct CatalogueFixture: Sendable {
     let name: String
     let json: JSONNode
@@ -27,7 +27,7 @@ struct CatalogueFixture: Sendable {
         return files.filter { $0.hasSuffix(".json") }.map { String($0.dropLast(5)) }.sorted()
     }()
 
-    /// Everything a fixture computes with stands still: 2026-01-02T03:04:05.678Z.
+    /// All computations use this fixed time: 2026-01-02T03:04:05.678Z.
     static let now = Moment(
         uptime: Uptime(.seconds(1000)), wall: WallTime(.milliseconds(1_767_323_045_678)),
         bootID: "boot-1")
@@ -40,7 +40,7 @@ struct CatalogueFixture: Sendable {
 
     func credential(_ key: String) -> String? { json["credential"]?[key]?.text }
 
-    /// Variables as the daemon would have read them, keys of the named kind put in.
+    /// Variables as the daemon would have read them, with keys of the named kind.
     var values: CredentialValues {
         var variables: [String: JSONNode] = [:]
         for member in json["credential"]?["variables"]?.members ?? [] {
@@ -64,7 +64,7 @@ struct CatalogueFixture: Sendable {
     }
 }
 
-/// Private keys that exist for one run of the tests.
+/// Private keys for a single run of the tests.
 enum TestKeys {
     static let rsa = try? _RSA.Signing.PrivateKey(keySize: .bits2048)
     static let p256 = P256.Signing.PrivateKey()

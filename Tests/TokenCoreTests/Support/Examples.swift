@@ -1,6 +1,6 @@
 @testable import TokenCore
 
-/// Configurations and answers that many tests share.
+/// Configurations and answers for many tests.
 enum Examples {
     /// A credential of a configuration whose `providers` and `credentials` are given as JSON text.
     static func credential(

@@ -4,16 +4,16 @@
     @testable import TokenCore
 #endif
 
-/// What must hold for any profile, any values and any answer. `Tests/Fuzzing/fuzz` compiles this
-/// file into the fuzzer, the unit tests run it on seeded random bytes.
+/// Properties of any profile, any values and any answer. `Tests/Fuzzing/fuzz` compiles this file
+/// into the fuzzer; the unit tests run it on seeded random bytes.
 struct ProfileProperties {
-    /// Told what does not hold.
+    /// Called with each violated property.
     let broken: (String) -> Void
 
     static let secret = "CANARY7secret"
     static let token = "CANARY7token"
 
-    /// All shipped profiles, and some that use what those leave out.
+    /// All shipped profiles, and some for features that these do not use.
     static let profiles: [ProviderProfile] = {
         let shipped = BuiltInProfiles.shippedNames.compactMap { BuiltInProfiles.profile(named: $0) }
         return shipped
@@ -45,7 +45,7 @@ struct ProfileProperties {
         """,
     ]
 
-    /// A stream of choices made of the fuzzer's bytes.
+    /// A stream of choices derived from the fuzzer's bytes.
     struct Choices {
         var rest: ArraySlice<UInt8>
 
@@ -57,7 +57,7 @@ struct ProfileProperties {
             let count = Int(byte() % 32)
             let bytes = rest.prefix(count)
             rest = rest.dropFirst(count)
-            // What is no secret may be shown, even if it looks like one.
+            // Text that is not a secret may be shown, even if it looks like one.
             return String(decoding: bytes, as: UTF8.self).replacing("CANARY7", with: "canary7")
         }
     }
@@ -91,7 +91,7 @@ struct ProfileProperties {
         _ profile: ProviderProfile, _ record: SlotRecord, _ values: CredentialValues
     ) {
         var exchange = profile.exchange(record.kind, step: record.step)
-        // Keys of every kind are AssertionTests' business; signing would slow this one down.
+        // AssertionTests cover keys of every kind; signing would slow this test down.
         exchange.request.assertions = [:]
         let nonce = RequestNonce(
             uuid: "u", random: String(repeating: "r", count: 64), now: Self.now.wall)
@@ -120,7 +120,7 @@ struct ProfileProperties {
         } catch {
             if (error.problem + error.remedy).contains("CANARY7") { broken("a secret in an error") }
         }
-        // What steps gave stands in the context under names of its own; ShownRequests knows them.
+        // Results of steps have their own names in the context, which only ShownRequests knows.
         guard record.grant.steps.isEmpty else { return }
         var shown = context
         shown.mask = RequestMask()
@@ -136,7 +136,7 @@ struct ProfileProperties {
         }
     }
 
-    /// Reads an answer made of the remaining bytes; the record of the next step, if there is one.
+    /// Reads an answer made of the remaining bytes; returns the record of the next step, if any.
     private func answer(
         _ profile: ProviderProfile, _ record: SlotRecord, _ choices: inout Choices
     ) -> SlotRecord? {

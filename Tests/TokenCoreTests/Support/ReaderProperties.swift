@@ -2,15 +2,15 @@
     @testable import TokenCore
 #endif
 
-/// What must hold for any bytes in the place of a configuration or of a slot.
+/// Properties of any bytes read as a configuration or as a slot.
 struct ReaderProperties {
-    /// Told what does not hold.
+    /// Called with each violated property.
     let broken: (String) -> Void
 
-    /// Either a configuration or mistakes that say where; never both, never a secret in either.
+    /// Gives either a configuration or mistakes with their places; never both, and never a secret.
     func checkConfiguration(_ bytes: [UInt8]) {
         read(bytes)
-        // The same with known secrets in the places of secrets.
+        // The same with known secrets inserted.
         guard let node = try? JSONReader.read(bytes) else { return }
         let text = node.serialized()
         if !String(decoding: text, as: UTF8.self).contains("CANARY7") {
@@ -70,8 +70,8 @@ struct ReaderProperties {
         }
     }
 
-    /// Bytes 0 and 1 choose where a valid slot is changed, the rest with what: it is read as what
-    /// it was, without its answer, or not at all.
+    /// Bytes 0 and 1 choose where a valid slot is changed, the rest how: it must be read unchanged,
+    /// without its answer, or not at all.
     func checkSlot(_ bytes: [UInt8]) {
         let slot = Self.slot
         guard let whole = SlotContents(bytes: slot, credential: "mail") else {
@@ -90,7 +90,7 @@ struct ReaderProperties {
             }
         }
         if SlotContents(bytes: changed, credential: "other") != nil { broken("another's slot") }
-        // And as they are, wherever they come from.
+        // And as they are: no slot comes from arbitrary bytes.
         if SlotContents(bytes: bytes, credential: "mail") != nil { broken("bytes without a seal") }
     }
 

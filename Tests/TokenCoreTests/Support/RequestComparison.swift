@@ -4,8 +4,8 @@ import Testing
 
 @testable import TokenCore
 
-/// One request as it would go out, against what the documentation shows. `{{jwt}}` stands for a
-/// signed assertion: its content is compared, and its signature verified.
+/// Compares one request with the documentation. `{{jwt}}` stands for a signed assertion: its
+/// content is compared, and its signature verified.
 struct RequestComparison {
     let expected: JSONNode
     let request: RenderedRequest
@@ -64,7 +64,7 @@ struct RequestComparison {
         return found.hasPrefix(expected[..<mark.lowerBound]) && !token(in: found).isEmpty
     }
 
-    /// The JWT in a text, or nothing.
+    /// The JWT in a text, or an empty text.
     private func token(in text: String) -> String {
         let last = text.split(separator: " ").last.map(String.init) ?? ""
         return last.split(separator: ".").count == 3 ? last : ""
@@ -85,7 +85,7 @@ struct RequestComparison {
         #expect(verifies(header["alg"]?.text ?? "", signature, signed))
     }
 
-    /// Order says nothing in a JSON object.
+    /// Compares JSON objects regardless of order.
     private func same(_ found: JSONNode, _ expected: JSONNode) {
         let keys = { (node: JSONNode) in (node.members ?? []).map(\.key).sorted() }
         #expect(keys(found) == keys(expected))

@@ -2,13 +2,13 @@
     @testable import TokenCore
 #endif
 
-/// What must hold for any bytes as the body of a response, however many: all that an attempt does
-/// with them is done within a budget of processor time, whichever profile reads them.
+/// Properties of any bytes as the body of a response: all work of an attempt with them stays within
+/// a budget of processor time, for every profile.
 struct ResponseProperties {
-    /// Told what does not hold.
+    /// Called with each violated property.
     let broken: (String) -> Void
 
-    /// FebBox, Fxiaoke, Xee, plain RFC 6749, and one that uses every way to look at a text.
+    /// FebBox, Fxiaoke, Xee, plain RFC 6749, and a profile that uses all selectors on texts.
     static let profiles: [ProviderProfile] = {
         let names = ["febbox", "fxiaoke", "xee", "google"]
         return names.compactMap { BuiltInProfiles.profile(named: $0) }
@@ -38,7 +38,7 @@ struct ResponseProperties {
         ).profile(named: "custom", usedBy: field)
     }
 
-    /// All that an attempt does with a response, by every profile.
+    /// All work of an attempt with a response, for every profile.
     func check(_ body: [UInt8]) {
         checkAgainstStrictReading(body)
         for profile in Self.profiles {
@@ -46,7 +46,8 @@ struct ResponseProperties {
         }
     }
 
-    /// What the strict reader accepts the forgiving one reads alike, and forgives nothing.
+    /// What the strict reader accepts, the lenient one reads equally and without tolerating
+    /// anything.
     private func checkAgainstStrictReading(_ body: [UInt8]) {
         guard let node = try? JSONReader.read(body),
             node.members != nil || node.elements != nil

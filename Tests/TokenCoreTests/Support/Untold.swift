@@ -1,6 +1,6 @@
 @testable import TokenCore
 
-// Failures whose cause does not matter to a test: as a former version kept them, in words.
+// Failures whose cause does not matter to a test, in the form of earlier versions: a sentence.
 extension Cause {
     static func untold(_ problem: String) -> Cause { Cause(.untold, CauseFacts(detail: problem)) }
 }
