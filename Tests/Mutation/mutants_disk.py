@@ -150,7 +150,7 @@ MUTANTS = [
     mutant(43, SLOTS, "the note left alone of slots that came from elsewhere",
            "if origin == .own", "if $M || origin == .own",
            "test_rollback:restored_backup"),
-    mutant(44, ORIGIN, "slots that nobody can read set aside", "guard pair.isUnreadable",
+    mutant(44, ORIGIN, "unreadable slots set aside", "guard pair.isUnreadable",
            "guard !$M, pair.isUnreadable", "test_rollback:set_aside_by_accept"),
     mutant(285, MACHINE, "mounts over the file of the machine's id", "isMountRoot == true ||",
            "(isMountRoot == true && !$M) ||", "MachineIdentityTests/passing"),

@@ -77,7 +77,7 @@ extension Simulation {
 
     /// The operator configures a token of another sign-in, an invalid text, or the original token.
     private func configureToken() {
-        let name = anybody()
+        let name = randomName()
         guard let index = everything.credentials.firstIndex(where: { $0.name == name }),
             var account = accounts[name], account.kind.rotates || account.kind == .fixed
         else { return }
@@ -138,10 +138,10 @@ extension Simulation {
         outageUntil = now + upTo(.seconds(1200))
     }
 
-    private func anybody() -> String { names[Int.random(in: 0..<names.count, using: &random)] }
+    private func randomName() -> String { names[Int.random(in: 0..<names.count, using: &random)] }
 
     private func refuseClient() {
-        let name = anybody()
+        let name = randomName()
         let end = now + upTo(.seconds(600))
         accounts[name]?.refusesClientUntil = end
         // While a token is valid it is retried within 45 s, or a tenth of the remaining life.
@@ -150,12 +150,12 @@ extension Simulation {
 
     private func spoilRequest() {
         let kinds = WireFault.allCases
-        faults.wire[anybody()] = kinds[Int.random(in: 0..<kinds.count, using: &random)]
+        faults.wire[randomName()] = kinds[Int.random(in: 0..<kinds.count, using: &random)]
     }
 
     /// Bits flip in a slot whose counterpart is complete.
     private func rot() {
-        let name = anybody()
+        let name = randomName()
         guard let account = accounts[name], account.excuse == nil, machine.slots[name] != nil,
             life?.writes.values.contains(where: { $0.name == name }) != true,
             account.inFlight.isEmpty

@@ -56,7 +56,7 @@ class Authority:
 
 
 def self_signed(directory):
-    """A server's certificate that nobody else vouches for."""
+    """A self-signed certificate of a server."""
     directory = pathlib.Path(directory)
     key, certificate = directory / "self.key", directory / "self.crt"
     _new_key(key)

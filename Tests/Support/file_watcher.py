@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Reads files over and over as fast as it can, and tells everything it ever saw.
+"""Reads files repeatedly as fast as it can, and reports everything that it saw.
 
-    file_watcher.py PATH...  < a pipe that is closed when it is over
+    file_watcher.py PATH...  < a pipe that is closed at the end
 
-A process of its own, so that it competes with the writer and with nobody else. Every look is one
-open, one fstat and one read of the same descriptor. Once a file has been seen, its absence counts
-as a sight too. Prints JSON: {PATH: [[text or null, mode, uid, gid, looks], ...]}, in the order of
-the first look; "ready" is printed when it begins.
+A separate process, so that it competes only with the writer. Each look is one open, one fstat and
+one read of the same descriptor. Once a file has been seen, its absence is recorded too. Prints
+JSON: {PATH: [[text or null, mode, uid, gid, looks], ...]}, in the order of the first look; prints
+"ready" when it begins.
 """
 
 import json

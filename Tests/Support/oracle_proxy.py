@@ -27,7 +27,7 @@ MARKER = "/.accepted-so-far"
 
 @dataclasses.dataclass
 class Exchange:
-    """One request and what became of it. Times are epoch seconds of this machine's clock."""
+    """One request and its outcome. Times are epoch seconds of this machine's clock."""
 
     number: int
     received: float

@@ -52,7 +52,7 @@ class Answer:
 
 @dataclasses.dataclass
 class Exchange:
-    """One request and what became of it. Times are of the boot clock, in seconds."""
+    """One request and its outcome. Times are of the boot clock, in seconds."""
 
     number: int
     client_id: str
@@ -232,7 +232,7 @@ class TokenServer:
             self._turn_to_family(exchange)
         if refreshing and exchange.refresh_token != self._live[exchange.client_id]:
             if self._owners.get(exchange.refresh_token) == exchange.client_id:
-                self._revoke_family(exchange)  # a spent one: somebody stole something
+                self._revoke_family(exchange)  # a spent one: assume theft
                 exchange.problem = "a spent refresh token came back"
             return self._refuse(exchange, 400, "invalid_grant")
         failing = answer.status is not None and answer.status >= 400

@@ -133,7 +133,7 @@ class TwoStepServer:
         return sum(call.rotated for call in self.calls("oauth"))
 
     def live(self, chain):
-        """The only refresh token of a chain that works; None if somebody ended it."""
+        """The only refresh token of a chain that works; None after its end."""
         with self._changed:
             return self._live[chain]
 
@@ -224,7 +224,7 @@ class TwoStepServer:
             return self._no(call, 401, "invalid_client")
         if call.refresh_token is None or call.refresh_token != self._live.get(call.chain):
             if call.chain:
-                self._live[call.chain] = None  # a spent one: somebody stole something
+                self._live[call.chain] = None  # a spent one: assume theft
             return self._no(call, 400, "invalid_grant")
         call.new_refresh_token = "rt-" + secrets.token_urlsafe(24)
         call.access_token = "at-" + secrets.token_urlsafe(24)

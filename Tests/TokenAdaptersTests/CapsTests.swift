@@ -54,7 +54,7 @@ import Testing
         #expect(book.ask("a") == .begin(1))
         #expect(book.ask("a") == .join(1))
         book.giveUp(1)
-        #expect(book.ask("a") == .join(1), "somebody waits still")
+        #expect(book.ask("a") == .join(1), "a caller still waits")
         book.giveUp(1)
         book.giveUp(1)
         #expect(book.ask("a") == .begin(2))

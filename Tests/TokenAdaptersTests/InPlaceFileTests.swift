@@ -44,7 +44,7 @@ import TokenEngine
         }
         #expect(about.st_ino == first.st_ino && about.st_nlink == 1)
         var bytes = [UInt8](repeating: 0, count: 99)
-        #expect(pread(reader, &bytes, 99, 0) == 6, "whoever has it open reads the newest")
+        #expect(pread(reader, &bytes, 99, 0) == 6, "an open descriptor reads the newest content")
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path + "/run/mail")
         #expect(names == ["token"])
     }

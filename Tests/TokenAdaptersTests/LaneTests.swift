@@ -23,7 +23,7 @@ import TokenCore
         #expect(start(&schedule).map(\.0) == [1000])
     }
 
-    @Test("jobs of one key run one after the other, in their order, whoever holds them")
+    @Test("jobs of one key run one after the other, in order, for any holder")
     func order() {
         var schedule = Schedule(lanes: 8, share: 8)
         for job in 0..<3 { schedule.add(job, .init(key: "crm", holder: "program \(job % 2)")) }

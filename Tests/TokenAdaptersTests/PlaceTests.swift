@@ -42,7 +42,7 @@ import TokenEngine
         await #expect(throws: StorageFailure.self) { try await slots.open("crm") }
     }
 
-    @Test("the lock on the token directory is a file of nobody else's, and still a lock")
+    @Test("the lock on the token directory is a file that only its user can open")
     func lock() throws {
         let folder = try Folder()
         let path = folder.path + "/run"

@@ -8,8 +8,8 @@ import TokenEngine
 @testable import TokenAdapters
 
 /// Every user of the machine can connect to the loopback.
-@Suite("Answers that nobody takes", .timeLimit(.minutes(20))) struct UntakenAnswerTests {
-    @Test("only a few hold their place; who comes then is told, and a place is free again later")
+@Suite("Answers that no client reads", .timeLimit(.minutes(20))) struct UntakenAnswerTests {
+    @Test("only a few keep a place; later clients are refused, until a place is free again")
     func bounded() async throws {
         let server = try HTTPServer.loopback(port: 0) { _, _, respond in
             respond(HTTPResponse(200, body: [UInt8](repeating: 0x61, count: 16 << 20)))

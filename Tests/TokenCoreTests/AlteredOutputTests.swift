@@ -27,7 +27,7 @@ struct AlteredOutputTests {
         return (life, actions)
     }
 
-    @Test("a deleted file is a problem until it is written again, without asking anybody")
+    @Test("a deleted file is a problem until it is written again, without a request")
     mutating func deletedFile() throws {
         var (life, _) = try published()
         let noticed = send(.outputsAltered([deleted]), to: &life, at: 10)

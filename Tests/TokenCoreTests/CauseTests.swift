@@ -43,8 +43,7 @@ import Testing
         let cause = Cause(kind, whole)
         let text = cause.problem + " " + cause.remedy(for: place) + " " + cause.remedy(for: bare)
         for word in [
-            "reauth", "reacquire", "transient", "ambiguous", "misconfigured", "nobody",
-            "somebody", "quarantine",
+            "reauth", "reacquire", "transient", "ambiguous", "misconfigured", "quarantine",
         ] {
             #expect(!text.lowercased().contains(word), "\(kind): \(text)")
         }

@@ -100,7 +100,7 @@ import Testing
         #expect(attempts(fleet.wake(now: Examples.noon.advanced(by: .seconds(60)))) == [])
     }
 
-    @Test("I7: nobody begins to ask while it stops")
+    @Test("I7: no request begins while it stops")
     func stopping() throws {
         var fleet = Fleet(maxInFlight: 64, seed: 1)
         fleet.stop()
@@ -145,7 +145,7 @@ import Testing
             ])
     }
 
-    @Test("I24: the floor between two refreshes holds for whoever asks by hand")
+    @Test("I24: the minimum interval between refreshes holds for manual requests")
     func floorByHand() throws {
         var life = CredentialLifecycle(try Examples.credential())
         var random = RandomSource(seed: 1)

@@ -75,7 +75,7 @@ import Testing
         #expect(!grant.attempts.isLoginRequired)
     }
 
-    @Test("where the profile can acquire, a dead refresh token needs nobody")
+    @Test("where the profile can acquire, a dead refresh token needs no sign-in")
     func reacquire() throws {
         let profile = try profile(acquire: true)
         var grant = Examples.held

@@ -135,7 +135,7 @@ import Testing
         var begun: [Fleet.Order] = []
         for order in orders {
             guard case .recover(let ticket, _) = order.action else { continue }
-            #expect(begun.isEmpty, "nobody asks before all slots are read")
+            #expect(begun.isEmpty, "a request was sent before all slots were read")
             let event = LifecycleEvent.recovered(ticket, .grant(StoredGrant()))
             begun = fleet.handle(event, for: order.credential, now: Examples.noon)
         }

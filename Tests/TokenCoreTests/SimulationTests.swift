@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test(
-        "a day of outages, errors, steps and suspends, no answer lost: nobody signs in",
+        "a day of outages, errors, steps and suspends, no answer lost: no sign-in is needed",
         .timeLimit(.minutes(20)), arguments: 40...41 as ClosedRange<UInt64>)
     func storm(seed: UInt64) throws {
         var faults = SimulatedWorld.Faults()

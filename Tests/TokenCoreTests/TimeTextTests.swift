@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test(
-        "patterns with letters nobody knows are none",
+        "a pattern with an unknown letter is refused",
         arguments: ["", "yy-MM-dd", "yyyy-QQ", "'open", "yyyy-MM-dd VV", "ZZZZ"])
     func patterns(text: String) { #expect(DateTimePattern(text) == nil) }
 

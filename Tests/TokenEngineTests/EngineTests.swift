@@ -153,7 +153,7 @@ struct EngineTests {
         }
     }
 
-    @Test("an import becomes the next refresh token, and whoever gave it hears so")
+    @Test("an import becomes the next refresh token, and its client gets a reply")
     func importing() async throws {
         let world = RecordingWorld()
         world.script([RecordingWorld.token(1), RecordingWorld.token(2)])

@@ -3,7 +3,7 @@
 // that idle.py holds evertokend against, so it is written to be good at the job, not to look bad:
 // one goroutine a credential, one timer each, nothing else that could wake it.
 //
-// x/oauth2's ReuseTokenSource asks for a new token only when somebody uses one that has 10 s left.
+// x/oauth2's ReuseTokenSource requests a new token only when a caller uses one with 10 s left.
 // A program that publishes tokens for others has to be ahead of that, so each refresh here takes a
 // fresh source of the library, which is due at once, and the timer decides when.
 //
