@@ -15,14 +15,14 @@ from certificates import Authority, context
 from harness import Daemon
 from recording_proxy import RecordingProxy, Seen, http_answer
 
-NOBODY = http_answer(404, {}, b"no documentation names this place")
+UNDOCUMENTED = http_answer(404, {}, b"no documentation names this place")
 #: Longer than all requests of one daemon take, in seconds.
 LIMIT = 30
 
 
 @dataclasses.dataclass(frozen=True)
 class Refused:
-    """What became of one documented error."""
+    """The outcome of one documented error."""
 
     documented: Documented
     error: dict[str, Any]
@@ -99,7 +99,9 @@ class FirstTokens(Run):
 
     def respond(self, seen: Seen) -> Optional[bytes]:
         one, index = self.documented(seen)
-        return NOBODY if one is None or index is None else wire(one.exchanges[index]["answer"])
+        if one is None or index is None:
+            return UNDOCUMENTED
+        return wire(one.exchanges[index]["answer"])
 
     def finish(self) -> None:
         """Waits for all tokens, remembers what is to be seen of them, and stops in order."""
@@ -140,7 +142,7 @@ class Refusals(Run):
     def respond(self, seen: Seen) -> Optional[bytes]:
         one, index = self.documented(seen)
         if one is None or index is None:
-            return NOBODY
+            return UNDOCUMENTED
         error = one.errors[self.number]
         with self.lock:
             is_over = one.name in self.refused

@@ -56,7 +56,7 @@ class Disk(LoopDisk):
                               capture_output=True, text=True, timeout=60)
 
     def plug_in_again(self) -> None:
-        """As a new device: whoever has files of the old one open keeps a dead disk."""
+        """As a new device: open files of the old one stay on a dead disk."""
         self.unmount(lazily=True)
         again = self.image.with_suffix(".again")
         shutil.copyfile(self.image, again)

@@ -23,7 +23,7 @@ class LinksInTheState(FaultCase):
         self.victim.write_text("not the daemon's\n")
 
     def replace(self, name):
-        """The file is elsewhere now, and a link leads to somebody else's."""
+        """Moves the file and puts a link to another user's file in its place."""
         place = self.daemon.state / name
         place.rename(self.folder / ("aside-" + place.name))
         place.symlink_to(self.victim)

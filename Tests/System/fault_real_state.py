@@ -11,7 +11,7 @@ from fault_disk import Bind, Disk, quotas_refused
 from fault_runs import FaultCase
 from harness import wait_until
 
-#: Of nobody on any machine.
+#: A user number that no account has.
 STRANGER = 61234
 
 

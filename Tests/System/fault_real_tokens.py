@@ -1,8 +1,8 @@
-"""Real faults of the place that token files are written to; the state lies on a good disk.
+"""Real faults of the directory that token files are written to; the state is on a good disk.
 
-Refreshing must go on whatever happens here: a refresh token is worth more than a file. What was
-published stays as it is, the status says `output` with a remedy, and the newest token is published
-as soon as that works again, without anybody doing anything."""
+Refreshes must continue whatever happens here: a refresh token is worth more than a file. Published
+files stay unchanged, the status says `output` with a remedy, and the newest token is published as
+soon as writing works again, without intervention."""
 
 from __future__ import annotations
 

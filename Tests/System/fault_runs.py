@@ -163,7 +163,7 @@ class FaultCase(unittest.TestCase):
         return shim
 
     def as_user(self, uid: int, *places: pathlib.Path) -> None:
-        """Lets the daemon run as somebody who is not root; these places are theirs."""
+        """Runs the daemon as another user than root, who owns these places."""
         for place in (*places, self.folder):
             os.chown(place, uid, uid)
         os.chown(self.daemon.config_file, uid, uid)

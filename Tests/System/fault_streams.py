@@ -1,4 +1,4 @@
-"""Streams that nobody reads, and signals: tests of `test_limits`."""
+"""Streams without a reader, and signals: tests of `test_limits`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Streaming(FaultCase):
 
 class StandardError(Streaming):
     def full_pipe(self) -> tuple[int, int]:
-        """A pipe with no room, and nobody who reads."""
+        """A full pipe that no process reads."""
         reading, writing = os.pipe()
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
         os.set_blocking(writing, False)

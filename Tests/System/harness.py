@@ -128,7 +128,7 @@ class Daemon:
         return answer
 
     def try_status(self) -> Optional[dict[str, Any]]:
-        """The status, or None while nobody listens."""
+        """The status, or None while no daemon listens."""
         try:
             return self.status()
         except (OSError, http.client.HTTPException):

@@ -50,7 +50,7 @@ class Control:
             connection.close()
 
     def status(self):
-        """The whole status; empty while nobody listens."""
+        """The whole status; empty while no daemon listens."""
         try:
             return self.request("GET", "/v1/status")[1]
         except (FileNotFoundError, ConnectionError):

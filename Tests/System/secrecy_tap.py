@@ -11,12 +11,12 @@ import re
 import subprocess
 
 WRITES = "write pwrite64 writev pwritev pwritev2 sendto sendmsg sendmmsg vmsplice".split()
-#: Moves bytes inside the kernel, where nobody sees them.
+#: Moves bytes inside the kernel, invisible for the tap.
 WITHOUT_BUFFER = "splice tee sendfile copy_file_range".split()
 READS = "read recvfrom recvmsg".split()
 PATHS = ("open openat openat2 creat mkdir mkdirat rename renameat renameat2 link linkat symlink "
          "symlinkat mknod mknodat unlink unlinkat connect setxattr fsetxattr").split()
-#: Ways of moving bytes that the tap does not see: nobody may use them.
+#: Other invisible ways of moving bytes: no program may use them.
 UNSEEN = "io_uring_setup memfd_create process_vm_writev msgsnd mq_timedsend shmat".split()
 OTHERS = "execve execveat prctl mmap".split()
 

@@ -162,7 +162,7 @@ class World:
         return status
 
     def wait_for_records(self):
-        """strace ends after what it traced: until nobody has its files open."""
+        """strace ends after the traced process: waits until no process has its files open."""
         def is_open(path):
             done = subprocess.run(["sh", "-c", 'for f in /proc/[0-9]*/fd/*; do [ "$f" -ef "$0" ] '
                                    '&& echo $f; done; true', str(path)], capture_output=True)

@@ -38,7 +38,7 @@ def post_form(url: str, fields: dict[str, str], client: Optional[tuple[str, str]
 
 
 def free_ports(count: int) -> int:
-    """The first of `count` consecutive ports on loopback that nobody uses."""
+    """The first of `count` consecutive unused ports on loopback."""
     for first in range(20000 + os.getpid() % 500 * 20, 32000):
         sockets = [socket.socket() for _ in range(count)]
         try:

@@ -152,7 +152,7 @@ class Troubles(AlertCase):
         daemon.start()
         self.await_fresh("good")
         self.failing.stop()
-        # Whoever sends a spent refresh token ends the sign-in.
+        # A spent refresh token ends the sign-in, from any client.
         post_form(self.main.url, {"grant_type": "refresh_token",
                                   "refresh_token": credentials["login"]["refresh_token"]},
                   ("login", "secret of login"))
@@ -268,10 +268,10 @@ class TheDaemon(AlertCase):
         recording.expect({})
         recording.down(3)
         recording.expect({"EvertokenDown": ALL})
-        nobody = {"name": "nobody scrapes it", "interval": "1m", "input_series": [],
-                  "alert_rule_test": expectations(9, {}) + expectations(
-                      12, {"EvertokenAbsent": ALL})}
-        self.assert_agrees(recording.promtool("restarts"), nobody)
+        unscraped = {"name": "no scrape arrives", "interval": "1m", "input_series": [],
+                     "alert_rule_test": expectations(9, {}) + expectations(
+                         12, {"EvertokenAbsent": ALL})}
+        self.assert_agrees(recording.promtool("restarts"), unscraped)
 
     def test_a_clock_that_is_wrong_until_it_is_set(self):
         recording = Recording(self.daemon)

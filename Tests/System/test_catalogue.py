@@ -149,7 +149,7 @@ class CatalogueTest(unittest.TestCase):
         self.for_each_profile(check)
 
     def test_no_secret_is_shown(self):
-        """In no token file its own, and in no journal and no status anybody's, nor a token."""
+        """No own secret in a token file; no secret and no token in a journal or a status."""
         shown = [text for run in self.world.first for text in (run.daemon.stderr(),
                                                                run.shown)]
         shown += self.refusal_logs + [repr(refused.status) for refused in self.refused]

@@ -192,7 +192,7 @@ class ShownRequestTest(ShownCase):
         folder.mkdir()
         file = write_private(folder / "secret", "a canary in a file")
         pipe = folder / "pipe"
-        os.mkfifo(pipe, 0o600)  # whoever opens it waits for ever
+        os.mkfifo(pipe, 0o600)  # opening it blocks for ever
         program = write_program(self.directory / "secret.sh", "#!/bin/sh",
                                 f"touch '{self.directory}/was-run'", "exit 1")
         watch = Watch(self, folder)

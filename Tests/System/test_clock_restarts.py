@@ -73,7 +73,7 @@ class StartsAndRestarts(ClockCase):
         daemon = self.daemon("long-1", wall=time.monotonic() + 20)
         daemon.reboot(wall=self.clocks.wall() + 60)  # in truth three days may have passed
         wait_until(lambda: self.count("long-1") == 2, 3,
-                   "a refresh: in 1970 nobody knows how old a token is", daemon)
+                   "a refresh: in 1970 the age of a token is unknown", daemon)
         self.await_fresh("long-1")
 
     def test_crashes_across_steps_send_no_more_than_the_schedule_alone(self):

@@ -1,6 +1,6 @@
-"""Who may do what on the control socket, every route for every kind of peer: root and the daemon's
-own user all; the socket's group status and metrics; whom `control.allow` names also tokens and
-changes; nobody else anything. The kernel says who asks (SO_PEERCRED), not what is asked.
+"""Access to every route of the control socket for every kind of peer: everything for root and the
+daemon's own user; status and metrics for the socket's group; also tokens and changes for the peers
+in `control.allow`; nothing for others. The kernel identifies the peer (SO_PEERCRED).
 
 `test_control_socket` has the contract's ordinary cases. Needs root and, from Debian: util-linux."""
 

@@ -1,6 +1,6 @@
-"""What a client can do to the control socket without stopping the daemon, whoever it is.
+"""Attacks of any client on the control socket, none of which may stop the daemon.
 
-After each attack the status must be had within seven seconds: a request has five to arrive."""
+After each attack the status must arrive within seven seconds: a request has five to arrive."""
 
 import contextlib
 import pathlib

@@ -1,5 +1,5 @@
-"""Units that get a fresh token with LoadCredential=, under a real systemd: whoever the configuration
-names gets exactly the token, whoever it does not name gets nothing, and nobody waits for long.
+"""Units that get a fresh token with LoadCredential=, under a real systemd: a unit in the
+configuration gets exactly the token, any other unit gets nothing, and no unit waits for long.
 
 Needs root and, from Debian: systemd."""
 
@@ -164,7 +164,7 @@ class CredentialSocketTest(UnitCase):
         self.assertEqual(self.ask(right), (token, True), "the forged address is not as systemd's")
         owner = ("setpriv", "--reuid=evertoken", "--regid=evertoken", "--clear-groups")
         nobody = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
-        self.assertEqual(self.ask(right, *nobody), ("", False), "mode 0600 lets anybody connect")
+        self.assertEqual(self.ask(right, *nobody), ("", False), "mode 0600 lets others connect")
         self.assertEqual(self.ask(right, *owner), ("", True))
         os.chmod(SOCKET, 0o666)
         self.assertEqual(self.ask(right, *nobody), ("", True))
@@ -229,7 +229,7 @@ class CredentialSocketTest(UnitCase):
         self.consumer("other.service")
         self.systemctl("start", "evertoken")
         token = read(self.TOKENS / "crm" / "token")
-        self.assertFalse(os.path.exists(SOCKET), "there is a socket that nobody needs")
+        self.assertFalse(os.path.exists(SOCKET), "there is a socket that no unit needs")
         self.assertNotEqual(self.command("systemctl", "start", "backup", check=False).returncode, 0)
 
         def follow(*units):

@@ -105,7 +105,7 @@ class AContestOfManyDaemons(ExclusionCase):
         return self.asked()
 
     def check_the_holder(self):
-        """It, and nobody else, answers; many who ask for a refresh get one between them."""
+        """Only it answers; many concurrent requests for a refresh cause a single one."""
         wait_until(lambda: serving_pid(self.daemon.socket) == self.holding.pid, 10,
                    "the holder to answer: %s" % self.holding.said())
         self.await_published(self.daemon, "crm", self.asked())
@@ -177,7 +177,7 @@ class TheSameDirectoryByOtherWays(ExclusionCase):
         self.asked = len(self.proxy.exchanges)
 
     def tearDown(self):
-        self.assertEqual(len(self.proxy.exchanges), self.asked, "somebody else asked")
+        self.assertEqual(len(self.proxy.exchanges), self.asked, "another process sent a request")
         self.assertEqual(serving_pid(self.daemon.socket), self.daemon.process.pid)
         self.refresh(self.daemon, "crm")
         super().tearDown()
@@ -241,7 +241,7 @@ class TheLockFile(ExclusionCase):
         self.assert_nobody_gets_in()
 
     def test_replaced_while_it_is_held(self):
-        other = self.daemon.state / ".lock-of-somebody"
+        other = self.daemon.state / ".another-lock"
         other.touch(mode=0o600)
         other.rename(self.lock)
         self.assert_nobody_gets_in()

@@ -102,8 +102,8 @@ class RecordTest(ProgramCase):
                   if int(number) > 2}
         self.assertEqual(opened, {})
         self.assertEqual(record["descriptors"]["0"], "/dev/null")
-        # Python itself ignores SIGPIPE (13) and SIGXFSZ (25); 32 and 33 are the C library's own, which
-        # nobody can reset and which the shell that runs the tests may hand down ignored.
+        # Python itself ignores SIGPIPE (13) and SIGXFSZ (25); 32 and 33 belong to the C library,
+        # cannot be reset, and may be inherited ignored from the shell that runs the tests.
         known = 1 << 12 | 1 << 24 | 1 << 31 | 1 << 32
         self.assertEqual(int(record["ignored_signals"], 16) & ~known, 0)
 

@@ -26,7 +26,7 @@ from kill_trials import Trial
 
 class TracerTest(unittest.TestCase):
     def killed_at(self, side: str) -> tuple[Trace, bool]:
-        """What became of `mkdir`, killed at that side of its call, and whether it did its work."""
+        """The trace of `mkdir`, killed on that side of its call; whether it made its directory."""
         directory = temporary_directory(self)
         made, report = directory / "made", directory / "report"
         on = "mkdir\t%s\t%s" % (side, made)

@@ -1,6 +1,6 @@
 """A daemon that is short of descriptors, memory, threads or file size, whose log and notify socket
-nobody reads, that is showered with signals, or stopped for ten seconds: it loses no refresh token,
-sends none twice, and lives, or ends with a clear message and goes on after a restart.
+have no reader, that gets many signals, or is stopped for ten seconds: it loses no refresh token,
+sends none twice, and lives, or ends with a clear message and continues after a restart.
 
 Most tests only wait, so they run side by side. Needs root. EVERTOKEN_FAULT_TRIALS=all tries every
 small number of descriptors and more sizes of memory."""
@@ -26,7 +26,7 @@ from harness import wait_until  # noqa: E402
 from token_server import Answer  # noqa: E402
 
 ALL = os.environ.get("EVERTOKEN_FAULT_TRIALS") == "all"
-#: Of nobody on any machine; a user's processes are counted together.
+#: A user number that no account has, because the processes of a user are counted together.
 LONELY = 61236
 
 

@@ -49,10 +49,10 @@ class BrowserFlow(LoginCase):
 
     def test_the_browser_is_opened_where_there_is_one(self) -> None:
         """By a file: the address itself in the arguments of a program would be everybody's."""
-        somebody = pwd.getpwnam("nobody")
+        account = pwd.getpwnam("nobody")
         private = self.directory / "private"
         private.mkdir()
-        os.chown(private, somebody.pw_uid, somebody.pw_gid)
+        os.chown(private, account.pw_uid, account.pw_gid)
         private.chmod(0o700)
         self.directory.chmod(0o711)
         daemon = self.daemon(self.config() | {
@@ -63,7 +63,7 @@ class BrowserFlow(LoginCase):
                       'echo "$#" "$1" >>%s.new; mv %s.new %s' % (opened, opened, opened))
         environment = {"PATH": path_with(self.directory), "DISPLAY": ":99",
                        "XDG_RUNTIME_DIR": str(private)}
-        other = ("setpriv", "--reuid", "nobody", "--regid", str(somebody.pw_gid), "--clear-groups")
+        other = ("setpriv", "--reuid", "nobody", "--regid", str(account.pw_gid), "--clear-groups")
         waiting = self.login(daemon, environment=environment, prefix=other)
         url = waiting.url()
         wait_until(opened.exists, 10, "xdg-open")

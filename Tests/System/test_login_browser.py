@@ -85,7 +85,7 @@ class InTheBrowser(LoginCase):
                          picture="signed-in")
         self.assert_signed_in(daemon, waiting)
         self.assert_no_secret(daemon, waiting)
-        # A page that is asked for again, from the history, finds nobody.
+        # A page that is requested again, from the history, finds no server.
         self.assertRaises(OSError, get, self.browser.url)
 
     def test_the_provider_s_error_and_a_denial(self) -> None:

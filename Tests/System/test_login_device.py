@@ -60,7 +60,7 @@ class DeviceFlow(LoginCase):
         user_code(waiting)
         wait_until(lambda: self.endpoint.exchanges, 10, "a device code")
         device_code = self.endpoint.exchanges[0][3]["device_code"]
-        # Somebody else polls too fast, so that the server is annoyed with us.
+        # Another client polls too fast, so that the server answers slow_down.
         form = {"grant_type": GRANT, "device_code": device_code}
         url = self.server.base + "/api/rotate/token"
 

@@ -16,7 +16,7 @@ from harness import Daemon, wait_until
 from login_world import LoginCase, Waiting, come_back
 from programs import PLAIN_ENVIRONMENT, evertoken
 
-USER = 64_321  # nobody's
+USER = 64_321  # of no account
 
 
 class Offline(LoginCase):

@@ -173,7 +173,7 @@ class Leaving(InstalledCase):
         left = self.command(
             "find", "/usr", "/etc", "/var", "/run", "-xdev", "-name", "*evertoken*").stdout.split()
         self.assertEqual([path for path in left if "/var/cache/" not in path], [])
-        self.assertTrue(pwd.getpwnam("evertoken"), "its number could become somebody else's")
+        self.assertTrue(pwd.getpwnam("evertoken"), "another account could get its number")
         self.assert_nothing_failed()
 
     @in_systemd(instead=both)

@@ -72,7 +72,7 @@ def subschemas(schema, path=""):
 
 
 class SchemaTest(unittest.TestCase):
-    """What an editor tells somebody who writes a configuration."""
+    """What an editor reports while a configuration is written."""
 
     @classmethod
     def setUpClass(cls):

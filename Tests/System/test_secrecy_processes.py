@@ -115,7 +115,7 @@ class ProcTest(ProcessCase):
         easy, hard = attack(AS_USER, victim.pid), attack(AS_USER, pid)
         victim.kill()
         victim.wait()
-        # Where the kernel is stricter than usual, not all of it works on anybody.
+        # A stricter kernel may refuse some of it for any process.
         self.assertEqual((easy["environ"], easy["maps"], easy["fd"]), (0, 0, 0), easy)
         refused = {name: number for name, number in hard.items()
                    if number in (errno.EPERM, errno.EACCES)}
@@ -187,7 +187,7 @@ class CrashTest(ProcessCase):
         self.assertRegex(limits, r"Max core file size +0 +0 ")
 
     def test_no_handler_waits_for_a_crash(self):
-        """Of Swift's, that would tell what the registers point to; whoever started the daemon."""
+        """No handler of Swift's, which would print memory behind registers, for any parent."""
         pid = self.start_with_cores()
         status = pathlib.Path("/proc/%d/status" % pid).read_text()
         caught = int(re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.M).group(1), 16)

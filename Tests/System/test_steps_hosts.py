@@ -1,9 +1,9 @@
 """Where the second of two requests goes when the first one's answer names the host.
 
-A forged answer must not send a client's secrets to whoever forged it: the host has to be of the
-same owner as the one that answered, or to match a pattern that the profile has for it. 127.0.0.2 is
-the stranger here; it listens, so that what it is asked would be seen. The first step's refresh
-token is safe in any case.
+A forged answer must not send a client's secrets to the forger: the host must have the same owner as
+the one that answered, or match the profile's pattern for it. 127.0.0.2 is the foreign host here; it
+listens, so that a request to it would be seen. The first step's refresh token is safe in any
+case.
 """
 
 import os

@@ -37,7 +37,7 @@ PROMPT = {"retry": {"initial": "0.5s", "max": "2s"}}
 
 
 class StepLedger(Ledger):
-    """Also follows what became of the second steps."""
+    """Also follows the outcome of second steps."""
 
     def __init__(self, credentials: list[Credential], daemon: Daemon,
                  server: TwoStepServer) -> None:

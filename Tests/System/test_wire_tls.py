@@ -1,6 +1,6 @@
-"""Whom the daemon trusts: the system's authorities, or those of a file named in the configuration,
-and nobody else. A server that is not trusted learns nothing, and nothing of that is held against
-the credential: it is a fault of the way, not of the refresh token.
+"""The daemon trusts the system's authorities, or those of a file named in the configuration, and no
+others. An untrusted server receives nothing, and the failure does not count against the credential:
+its cause is the connection, not the refresh token.
 
 Needs openssl and ca-certificates.
 """
