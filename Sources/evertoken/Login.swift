@@ -34,7 +34,7 @@ struct Login: ParsableCommand {
 
               evertoken login --all-required
 
-            Exit status besides the usual: 77 when the sign-in was denied, 75 when nobody answered \
+            Exit status besides the usual: 77 when the sign-in was denied, 75 when no answer came \
             in time, 78 when the provider's profile has no sign-in.
             """)
 
