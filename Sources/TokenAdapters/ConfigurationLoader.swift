@@ -98,7 +98,7 @@ public struct ConfigurationLoader: Sendable {
         var about = stat()
         guard fstat(descriptor, &about) == 0 else { throw SystemError("look at \(path)") }
         guard about.st_mode & S_IFMT == S_IFREG else {
-            throw SystemError("read \(path), which is no regular file", code: EINVAL)
+            throw SystemError("read \(path), which is not a regular file", code: EINVAL)
         }
         let bytes = try readAll(
             descriptor, limit: Configuration.maximumFileSize + 1, what: path)

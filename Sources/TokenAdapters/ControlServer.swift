@@ -186,7 +186,7 @@ enum ControlRoute {
         case ("GET", ["token"]):
             guard let life = duration(request.query["min_ttl"] ?? "0") else {
                 return .failure(
-                    .problem(400, "min_ttl is no time", remedy: "Write seconds, or 5m"))
+                    .problem(400, "min_ttl is not a duration", remedy: "Write seconds, or 5m"))
             }
             return .success(.token(name, minimumLife: life))
         case ("POST", ["refresh"]):
@@ -210,7 +210,8 @@ enum ControlRoute {
     ) -> Outcome {
         guard let text = request.query["wait"] else { return .success(make(nil)) }
         guard let wait = duration(text), wait <= .seconds(300) else {
-            return .failure(.problem(400, "wait is no time", remedy: "Write seconds up to 300"))
+            return .failure(
+                .problem(400, "wait is not a duration", remedy: "Write seconds up to 300"))
         }
         return .success(make(wait))
     }
@@ -252,7 +253,7 @@ enum ControlRoute {
         guard body?.members != nil, method != .some(nil) else {
             return .failure(
                 .problem(
-                    400, "this is no wish to sign in",
+                    400, "invalid sign-in request",
                     remedy: "Send {\"method\": \"browser\" or \"device\", \"scope\": …}"))
         }
         return .success(

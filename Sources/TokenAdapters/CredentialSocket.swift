@@ -134,7 +134,7 @@ public final class CredentialSocket: Sendable {
         guard let address else { return nil }
         guard let wanted = UnitCredential(address: address) else {
             tell(
-                .notice, "A process that is no service manager asked for a credential",
+                .notice, "A process that is not a service manager asked for a credential",
                 key: "address", [HeaderField("PID", String(pid))])
             return nil
         }

@@ -64,7 +64,7 @@ struct InPlaceFile {
         guard fstat(file, &about) == 0 else { throw SystemError("look at \(place)") }
         guard about.st_mode & S_IFMT == S_IFREG else {
             throw SystemError(
-                place: place, "is no regular file and is left as it is; move it away", EEXIST)
+                place: place, "is not a regular file and is left as it is; move it away", EEXIST)
         }
         guard about.st_nlink == 1 else {
             throw SystemError(

@@ -18,7 +18,7 @@ enum OutputPlace {
             throw SystemError(place: place, "is a symbolic link" + instead(of: path), ELOOP)
         default:
             throw SystemError(
-                place: place, "is no regular file and is left as it is; move it away", EEXIST)
+                place: place, "is not a regular file and is left as it is; move it away", EEXIST)
         }
     }
 

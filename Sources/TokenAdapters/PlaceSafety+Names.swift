@@ -21,7 +21,7 @@ extension PlaceSafety {
                 about.st_mode & S_IFMT != S_IFSOCK
             else { return nil }
             return ConfigurationMistake(
-                file: file, path: key, problem: "\(path) is no socket and is left as it is",
+                file: file, path: key, problem: "\(path) is not a socket and is left as it is",
                 remedy: "move it away, or name another path")
         }
     }

@@ -144,7 +144,7 @@ public final class SecretResolver: SecretReader {
         defer { close(file) }
         var about = stat()
         guard fstat(file, &about) == 0, about.st_mode & S_IFMT == S_IFREG else {
-            throw SystemError("read \(place), which is no regular file", code: EINVAL)
+            throw SystemError("read \(place), which is not a regular file", code: EINVAL)
         }
         return try readAll(file, limit: limit + 1, what: place)
     }

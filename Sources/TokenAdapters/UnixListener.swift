@@ -53,7 +53,8 @@ struct UnixListener: Sendable {
         guard lstat(path, &about) == 0 else { return }
         guard about.st_mode & S_IFMT == S_IFSOCK else {
             throw StorageFailure(
-                "\(path) is no socket and is left as it is; move it away, or name another \(key)")
+                "\(path) is not a socket and is left as it is; "
+                    + "move it away, or name another \(key)")
         }
         // A full backlog (EAGAIN) also means that a daemon listens.
         let isTaken = call(connect, listener, &address) == 0 || errno == EAGAIN

@@ -29,7 +29,7 @@ struct Explain: ParsableCommand {
             let near = NameMatching.nearest(to: word, among: ExplanationTable.words)
             throw fail(
                 EX_DATAERR,
-                "\"\(word)\" is none of the words that are explained; "
+                "\"\(word)\" is not one of the explained words; "
                     + (near.map { "did you mean \($0)?" } ?? "evertoken explain lists them"))
         }
         for explanation in found {

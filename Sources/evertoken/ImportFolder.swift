@@ -88,7 +88,7 @@ struct ImportFolder {
         }
         defer { close(descriptor) }
         guard about.st_mode & S_IFMT == S_IFREG else {
-            throw RequestError(problem: "this is no regular file", remedy: "take it away")
+            throw RequestError(problem: "this is not a regular file", remedy: "take it away")
         }
         return readToEnd(descriptor)
     }

@@ -115,7 +115,7 @@ struct BrowserWait {
     /// The pasted text, if it can be the expected response.
     private static func accepted(_ text: String, state: Secret) -> RedirectAnswer? {
         guard let answer = RedirectAnswer(pasted: text) else {
-            printError("evertoken: that is no address with a code in it; copy it whole")
+            printError("evertoken: that is not an address with a code; copy it whole")
             return nil
         }
         // A bare code does not show which request it belongs to.

@@ -27,7 +27,7 @@ struct Providers: ParsableCommand {
 
     func validate() throws {
         guard output ?? "wide" == "wide" else {
-            throw ValidationError("\"\(output ?? "")\" is no form of output; write wide")
+            throw ValidationError("\"\(output ?? "")\" is not an output format; write wide")
         }
     }
 

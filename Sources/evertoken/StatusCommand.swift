@@ -128,7 +128,7 @@ struct StatusQuestion {
             }
             throw fail(
                 EX_USAGE,
-                "\"\(word)\" is no state; "
+                "\"\(word)\" is not a state; "
                     + (near ?? "write one of \(StateWords.all.joined(separator: ", "))"))
         }
     }

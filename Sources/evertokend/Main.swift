@@ -34,7 +34,7 @@ struct EvertokenDaemon: ParsableCommand {
     func validate() throws {
         if let logLevel, LogLevel(named: logLevel) == nil {
             throw ValidationError(
-                "'\(logLevel)' is no log level; write error, warning, notice, info or debug.")
+                "'\(logLevel)' is not a log level; write error, warning, notice, info or debug.")
         }
     }
 

@@ -148,7 +148,7 @@ class FilesTest(PlaceCase):
     def test_a_fifo_a_directory_and_an_empty_file_are_no_secret_and_hold_nothing_up(self):
         os.mkfifo(self.secrets / "fifo")
         for path in (self.secrets / "fifo", self.secrets):
-            self.assertIn("is no regular file",
+            self.assertIn("is not a regular file",
                           self.warning(client_secret={"file": str(path)}))
         empty = self.secret("empty", "")
         self.assertIn("is empty", self.warning(client_secret={"file": str(empty)}))

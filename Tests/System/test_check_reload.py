@@ -81,7 +81,7 @@ class ReloadFindingsTest(ProgramCase):
         os.mkfifo(fifo)
         daemon = self.running()
         daemon.reconfigure(self.config({"crm": self.entry(client_secret={"file": str(fifo)})}))
-        self.assertIn("is no regular file", self.warnings(daemon)[0])
+        self.assertIn("is not a regular file", self.warnings(daemon)[0])
 
     def test_paths_that_nothing_can_start_with_are_refused_by_a_reload(self):
         daemon = self.running()

@@ -64,7 +64,8 @@ class KeptTest(ProgramCase):
         time.sleep(1.2)  # longer than the answer of one look is good for
         status, body = self.health()
         self.assertEqual((status, body["output"]), (503, ["crm"]))
-        self.assertIn("no regular file", self.running.credentials()["crm"]["last_error"]["problem"])
+        error = self.running.credentials()["crm"]["last_error"]
+        self.assertIn("not a regular file", error["problem"])
         self.path.rmdir()
         self.assert_exit(self.running.evertoken("reload"), 0)
         wait_until(lambda: self.health()[0] == 200, 10, "200", self.running, pause=0.05)
@@ -191,7 +192,7 @@ class SocketTest(ProgramCase):
                     self.entries(), **{key: str(path)}), {})
                 daemon.start(wait=False)
                 self.assertEqual(daemon.process.wait(20), os.EX_CANTCREAT)
-                self.assertIn("%s is no socket and is left as it is" % path, daemon.stderr())
+                self.assertIn("%s is not a socket and is left as it is" % path, daemon.stderr())
 
             self.refused(key, start)
 
@@ -202,7 +203,7 @@ class SocketTest(ProgramCase):
         for key in ("control_socket", "credential_socket"):
             def reload(path):
                 daemon.configure(self.config(entries, **{key: str(path)}))
-                words = "%s is no socket and is left as it is" % path, key
+                words = "%s is not a socket and is left as it is" % path, key
                 self.assert_exit(daemon.evertoken("reload"), os.EX_CONFIG, *words)
                 self.assert_exit(evertoken("check", "--config", str(daemon.config_file)),
                                  os.EX_CONFIG, *words)

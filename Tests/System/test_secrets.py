@@ -122,7 +122,7 @@ class FailureTest(ProgramCase):
         sources = {
             "file": ({"file": missing}, missing, "No such file"),
             "empty": ({"file": str(empty)}, str(empty), "empty"),
-            "fifo": ({"file": str(self.directory / "fifo")}, "no regular file"),
+            "fifo": ({"file": str(self.directory / "fifo")}, "not a regular file"),
             "variable": ({"env": "NO_SUCH_VARIABLE"}, "NO_SUCH_VARIABLE"),
             "systemd": ({"credential": "crm-secret"}, "LoadCredential=crm-secret"),
             "program": ({"command": [missing]}, missing),

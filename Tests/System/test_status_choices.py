@@ -90,7 +90,7 @@ class Choices(ChoiceCase):
                             (["crm", "cmr"], 'no credential "cmr"; did you mean crm?')):
             self.assert_exit(self.status(*words, code=os.EX_DATAERR), os.EX_DATAERR, said)
         self.assert_exit(self.status("--state", "frehs", code=os.EX_USAGE), os.EX_USAGE,
-                         '"frehs" is no state; did you mean fresh?')
+                         '"frehs" is not a state; did you mean fresh?')
 
     def test_the_same_problem_of_several_is_said_once(self):
         lines = self.status().stdout.splitlines()

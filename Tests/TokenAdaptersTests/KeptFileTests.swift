@@ -72,7 +72,7 @@ import TokenEngine
         var before = stat()
         #expect(lstat(path, &before) == 0)
         let problem = try #require(await publish())
-        #expect(problem.contains("mail/token is no regular file"))
+        #expect(problem.contains("mail/token is not a regular file"))
         var after = stat()
         #expect(lstat(path, &after) == 0 && after.st_ino == before.st_ino)
         listener?.remove()

@@ -163,13 +163,13 @@ import Testing
             ("RS256", p256, "cannot sign RS256"), ("ES256", "secret-canary", "cannot sign ES256"),
             (
                 "ES256", "-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----",
-                "is no RSA"
+                "is not an RSA"
             ),
             ("RS256", "-----BEGIN ENCRYPTED PRIVATE KEY-----\ncanary", "is encrypted"),
             ("RS256", "-----BEGIN CERTIFICATE-----\ncanary", "holds no PEM private key"),
             ("ES256", #"{"kty":"EC","crv":"P-256","d":"canary"}"#, "JWK with wrong parts"),
             ("ES256", #"{"kty":"EC","crv":"P-256","x":"canary"}"#, "JWK with wrong parts"),
-            ("ES256", #"{"canary"}"#, "is no JWK"),
+            ("ES256", #"{"canary"}"#, "is not a JWK"),
         ]
         for (algorithm, key, expected) in cases {
             let error = #expect(throws: RequestError.self) {

@@ -102,7 +102,7 @@ import Testing
             (TestKeys.p256.pemRepresentation, "RS256", "cannot sign RS256"),
             (
                 "-----BEGIN PRIVATE KEY-----\ns3cret\n-----END PRIVATE KEY-----", "RS256",
-                "no RSA key"
+                "not an RSA key"
             ),
             ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "ES256", "encrypted"),
         ] {

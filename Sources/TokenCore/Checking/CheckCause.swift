@@ -60,7 +60,7 @@ extension CheckCause {
         case .closed(let directory, let user):
             "cannot be reached by the user \(user.name), who may not enter \(directory)"
         case .unreadable(let user): "cannot be read by the user \(user.name)"
-        case .noRegularFile: "is no regular file"
+        case .noRegularFile: "is not a regular file"
         case .notExecutable(let user): "cannot be run by the user \(user.name)"
         case .interpreterMissing(let path):
             "cannot be run: its first line names \(path), which does not exist"

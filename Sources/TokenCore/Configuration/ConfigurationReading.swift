@@ -103,7 +103,7 @@ final class ConfigurationReading {
     private func isNew(_ kind: String, _ name: String, _ key: FieldReader) -> Bool {
         guard isConfiguredName(name) else {
             key.mistake(
-                "is no valid name",
+                "is not a valid name",
                 "use 1 to 64 of a-z 0-9 . _ - and start with a letter or digit")
             return false
         }

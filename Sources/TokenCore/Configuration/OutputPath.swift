@@ -15,7 +15,7 @@ extension FieldReader {
         let names = text.split(separator: "/", omittingEmptySubsequences: false)
             .dropFirst(text.hasPrefix("/") ? 1 : 0)
         guard names.allSatisfy({ !$0.isEmpty && $0 != "." }) else {
-            mistake("is no path of a file", "write \"NAME/token\" or an absolute path")
+            mistake("is not the path of a file", "write \"NAME/token\" or an absolute path")
             return nil
         }
         guard !names.contains(where: { $0.hasPrefix(OwnNames.prefix) }) else {

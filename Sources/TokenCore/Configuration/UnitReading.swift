@@ -67,7 +67,7 @@ extension FieldReader {
     func unitPattern() -> UnitPattern? {
         guard let text = nonEmptyString("\"backup.service\"") else { return nil }
         if let pattern = UnitPattern(text) { return pattern }
-        mistake("is no unit that starts programs", "write \(remedy(forUnit: text))")
+        mistake("is not a unit that starts programs", "write \(remedy(forUnit: text))")
         return nil
     }
 
@@ -95,7 +95,7 @@ extension FieldReader {
         guard let text = nonEmptyString("\"token\"") else { return nil }
         guard UnitCredential.isID(text) else {
             mistake(
-                "is no credential name (systemd.exec(5))",
+                "is not a credential name (systemd.exec(5))",
                 "write the name before the colon in LoadCredential=, such as \"token\"")
             return nil
         }

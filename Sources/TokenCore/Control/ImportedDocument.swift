@@ -76,7 +76,7 @@ struct ImportedDocument {
         if let text = value.text, text.utf8.first == UInt8(ascii: "{") {
             do { node = try JSONReader.read(Array(text.utf8)) } catch {
                 throw RequestError(
-                    problem: "token is no JSON: \(error.problem)", remedy: "give it as it was")
+                    problem: "token is not JSON: \(error.problem)", remedy: "give it as it was")
             }
         }
         guard let inside = node.members else { return members }

@@ -202,7 +202,7 @@ private struct TemplateParser {
 
     private func syntax(_ problem: String) -> TemplateError {
         TemplateError(
-            problem: "is no valid template: \(problem)",
+            problem: "is not a valid template: \(problem)",
             remedy: "write ${name} or ${function(argument, 'text')}")
     }
 

@@ -91,7 +91,7 @@ struct RequestReading {
         (field?.object()?.takeAll() ?? []).compactMap { name, key, value in
             guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x3A })
             else {
-                key.mistake("is no header name", "use letters, digits and '-'")
+                key.mistake("is not a header name", "use letters, digits and '-'")
                 return nil
             }
             return value.template().map { template in
@@ -143,7 +143,7 @@ extension FieldReader {
         guard let text = string("\"^[a-z]+$\"") else { return nil }
         guard let pattern = Pattern(text) else {
             mistake(
-                "is no pattern that is known",
+                "is not a supported pattern",
                 "write it with . [a-z] \\d \\w \\s ( ) | * + ? {2,5} ^ $, and (?i) in front")
             return nil
         }

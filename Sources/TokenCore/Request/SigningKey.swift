@@ -42,7 +42,7 @@ enum SigningKey {
 
     private static func raw(_ bytes: [UInt8]?, _ name: String) throws(Failure) -> SigningKey {
         guard let bytes, !bytes.isEmpty else {
-            throw Failure(problem: "is no \(name) text", remedy: "correct it, or \"key_encoding\"")
+            throw Failure(problem: "is not \(name) text", remedy: "correct it, or \"key_encoding\"")
         }
         return .symmetric(SymmetricKey(data: bytes))
     }
@@ -68,7 +68,7 @@ enum SigningKey {
         if let key = try? _RSA.Signing.PrivateKey(pemRepresentation: block) { return .rsa(key) }
         if let key = ed25519(pkcs8: block) { return .ed25519(key) }
         throw Failure(
-            problem: "is no RSA key of 2048 bits or more, P-256, P-384, P-521 or Ed25519 key",
+            problem: "is not an RSA key of 2048 bits or more, P-256, P-384, P-521 or Ed25519 key",
             remedy: plainPEM)
     }
 
@@ -90,7 +90,7 @@ enum SigningKey {
     private static func jwk(_ text: String) throws(Failure) -> SigningKey {
         let remedy = "write the private JWK of an RSA, EC, OKP or oct key"
         guard let node = try? JSONReader.read(Array(text.utf8)) else {
-            throw Failure(problem: "is no JWK", remedy: remedy)
+            throw Failure(problem: "is not a JWK", remedy: remedy)
         }
         let part = { (name: String) in node[name]?.text.flatMap { bytes(base64URL: $0) } ?? [] }
         let d = part("d")
@@ -110,7 +110,7 @@ enum SigningKey {
             default: break
             }
         } catch { throw Failure(problem: "is a JWK with wrong parts", remedy: remedy) }
-        throw Failure(problem: "is no private JWK of a known type", remedy: remedy)
+        throw Failure(problem: "is not a private JWK of a known type", remedy: remedy)
     }
 
     /// The requested algorithm, if it fits the key, or the default for this kind of key.
@@ -121,7 +121,7 @@ enum SigningKey {
         asked: Algorithm?, isPrivateOnly: Bool = false
     ) throws(Failure) -> Algorithm {
         if case .symmetric = self, isPrivateOnly, asked != .edDSA {
-            throw Failure(problem: "is no private key", remedy: Self.plainPEM)
+            throw Failure(problem: "is not a private key", remedy: Self.plainPEM)
         }
         let fitting: [Algorithm] =
             switch self {

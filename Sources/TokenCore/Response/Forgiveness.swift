@@ -31,5 +31,5 @@ enum BodyProblem: String {
     case damagedCoding = "is compressed, and damaged"
     case tooLong = "is too long when it is uncompressed"
     case endsEarly = "is JSON that ends too early"
-    case noTokenText = "is no JSON"
+    case noTokenText = "is not JSON"
 }

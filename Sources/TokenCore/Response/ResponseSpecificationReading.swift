@@ -66,14 +66,14 @@ extension FieldReader {
         guard let first = name.utf8.first, isLetter(first),
             name.utf8.allSatisfy({ isLetter($0) || isDigit($0) })
         else {
-            return mistake("is no name that templates can use", "use letters, digits and _")
+            return mistake("is not a name that templates can use", "use letters, digits and _")
         }
     }
 
     func pointer() -> JSONPointer? {
         guard let text = string("\"/access_token\"") else { return nil }
         guard let pointer = JSONPointer(text) else {
-            mistake("is no JSON Pointer (RFC 6901)", "write \"/access_token\" or \"\"")
+            mistake("is not a JSON Pointer (RFC 6901)", "write \"/access_token\" or \"\"")
             return nil
         }
         return pointer
@@ -118,7 +118,7 @@ extension FieldReader {
         let of = object.take("of")?.selector()
         guard let text else { return nil }
         guard let pointer = JSONPointer(text.hasPrefix("/") ? text : "/" + text) else {
-            claim?.mistake("is no JSON Pointer (RFC 6901)", "write \"exp\" or \"/a/b\"")
+            claim?.mistake("is not a JSON Pointer (RFC 6901)", "write \"exp\" or \"/a/b\"")
             return nil
         }
         return .jwtClaim(pointer, of: of)
@@ -153,7 +153,7 @@ extension FieldReader {
             pattern.hasDate
         else {
             mistake(
-                "is no date pattern that is known",
+                "is not a supported date pattern",
                 "write it with yyyy M MM MMM d dd H HH h hh a m mm s ss SSS Z X XXX z EEE and "
                     + "'text', such as \"datetime:yyyyMMddHHmmssZ\"")
             return nil
@@ -164,7 +164,7 @@ extension FieldReader {
     private func zone() -> Int? {
         guard let text = string("\"+08:00\"") else { return nil }
         guard let offset = DateTimePattern.offset(of: text) else {
-            mistake("is no offset from UTC", "write \"UTC\" or an offset such as \"+08:00\"")
+            mistake("is not an offset from UTC", "write \"UTC\" or an offset such as \"+08:00\"")
             return nil
         }
         return offset
