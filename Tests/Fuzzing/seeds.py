@@ -17,8 +17,8 @@ def body_bytes(body):
 
 
 def profiles():
-    """Every documented answer, in the layout of ProfileProperties.check: profile, kind, the texts of
-    the request (none), then of each answer its status, Retry-After, Date, cut, and the body."""
+    """Every documented answer, in the layout of ProfileProperties.check: profile, kind, texts of
+    the request (none), then for each answer its status, Retry-After, Date, truncation and body."""
     names = sorted(p.stem for p in (ROOT / "Sources/TokenCore/Profiles").glob("*.json"))
     for index, name in enumerate(names):
         profile = json.loads((ROOT / f"Sources/TokenCore/Profiles/{name}.json").read_text())
@@ -30,7 +30,7 @@ def profiles():
 
 
 def responses():
-    """The documented bodies, and those that cost most."""
+    """The documented bodies, and the most expensive ones."""
     for name in sorted(p.stem for p in (ROOT / "Tests/Fixtures/Profiles").glob("*.json")):
         fixture = json.loads((ROOT / f"Tests/Fixtures/Profiles/{name}.json").read_text())
         for answer in [one["answer"] for one in fixture["exchanges"]] + fixture["errors"]:
@@ -39,7 +39,7 @@ def responses():
 
 
 def configuration():
-    """Documents that loader and schema are held to, and the profiles as a configuration's own."""
+    """The documents that test loader and schema, and the profiles as part of a configuration."""
     table = json.loads((ROOT / "Tests/TokenCoreTests/Fixtures/documents.json").read_text())
     for entries in table.values():
         for entry in entries:

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What evertokend costs while it has nothing to do, beside a Go program doing the same job.
+"""Measures an idle evertokend beside a Go program with the same task.
 
 Both keep the same three credentials (two rotating refresh tokens, one client credentials grant)
 against one token server on loopback, at the same time, and are watched over the same window.
@@ -10,10 +10,10 @@ program is go-refresher/main.go, linked without libc (CGO_ENABLED=0, the smaller
 
 Needs the Debian packages golang-go and golang-golang-x-oauth2-dev (openssl for --https) and a
 release build of evertokend. Exit status: 0 measured and within the limit; 1 a check failed; 2 it
-could not be set up. Every answer says Connection: close, so neither program holds one open.
+could not be set up. Every answer has Connection: close, so neither program keeps one open.
 
 The defaults make a quick check of evertokend's limit. Go's runtime collects garbage every two
-minutes and returns memory then, so a comparison fair to it takes --settle 150 --seconds 240.
+minutes and then returns memory, so a fair comparison needs --settle 150 --seconds 240.
 """
 
 import argparse
@@ -41,7 +41,7 @@ class CannotMeasure(Exception):
 
 
 class Program:
-    """One of the two, and what /proc tells about it. Reading /proc does not wake it."""
+    """One of the two programs with its data in /proc. Reading /proc does not wake it."""
 
     def __init__(self, name, argv, folder, environment):
         self.name, self.token_dir, self.log = name, folder / "run", folder / "log"
@@ -53,7 +53,7 @@ class Program:
         self.counted, self.wakeups = {}, 0
 
     def complaint(self, server):
-        """What keeps this program from having done its job; None when nothing does."""
+        """Why this program has not done its task; None when it has."""
         if self.process.poll() is not None:
             return f"{self.name} ended with status {self.process.returncode}"
         for name in NAMES:
@@ -81,7 +81,7 @@ class Program:
         try:
             pss = field(self.proc / "smaps_rollup", "Pss")
         except OSError:
-            pss = None  # Only root may look into a process that forbids dumps.
+            pss = None  # Only root can read a process that forbids dumps.
         status = self.proc / "status"
         return {"VmRSS, KiB": field(status, "VmRSS"), "RssAnon, KiB": field(status, "RssAnon"),
                 "Pss, KiB": pss, "threads": field(status, "Threads")}
@@ -155,7 +155,7 @@ def write_private(path, value):
 def wait_until_idle(programs, server, settle):
     """Every token is written, then `settle` seconds pass in which starting up may end.
 
-    Returns what was still missing when waiting made no more sense."""
+    Returns what was still missing when the wait was given up."""
     deadline = time.monotonic() + 60
     while missing := complaints(programs, server):
         if time.monotonic() > deadline or any_ended(programs):
@@ -228,7 +228,7 @@ def start(options, folder, server, url, ca_file, programs):
 
 
 def measure(options, server, scheme, programs, notifications):
-    """Waits, watches and prints; returns the checks that failed, as sentences."""
+    """Measures and prints; returns the failed checks, as sentences."""
     if missing := wait_until_idle(programs, server, options.settle):
         return missing
     requests = server.requests_seen()

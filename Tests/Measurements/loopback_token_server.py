@@ -1,4 +1,4 @@
-"""A token server on loopback for measurements: strict about what it is sent, quick to answer."""
+"""A token server on loopback for measurements: strict about requests, quick to answer."""
 
 import base64
 import contextlib
@@ -103,7 +103,7 @@ def serving(folder, https=False):
 
 def use_https(server, folder):
     """Gives the server a certificate; returns a bundle with the system's authorities as well,
-    because reading them is part of what a program costs once it talks to real providers."""
+    because reading them is part of the cost of a program that uses real providers."""
     key, certificate, bundle = (folder / name for name in ("key.pem", "cert.pem", "bundle.pem"))
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",

@@ -1,4 +1,4 @@
-"""Makes the copy with all mutants in it, builds it, and looks which tests notice which mutant."""
+"""Makes a copy with all mutants, builds it, and finds out which tests detect which mutant."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from typing import Optional
 from mutants import Mutant
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-#: What a build and the tests need of the repository.
+#: The parts of the repository that a build and the tests need.
 PARTS = ("Package.swift", "Package.resolved", "Sources", "Tests", "config", "systemd", "README.md",
          "LICENSE")
 PROGRAMS = ("evertokend", "evertoken")
 VARIABLE = "EVERTOKEN_MUTANT"
-UNIT_LIMIT, SYSTEM_LIMIT = 120, 240  # seconds; a test that does not end has noticed something
+UNIT_LIMIT, SYSTEM_LIMIT = 120, 240  # seconds; a test that does not end has detected the mutant
 
 SWITCH = '''internal import Glibc
 
@@ -41,7 +41,7 @@ static int mutated(int number) {
 
 
 class OutOfDate(Exception):
-    """A text is not where it should be; the programs have changed since the mutant was written."""
+    """A quoted text was not found; the programs have changed since the mutant was written."""
 
 
 def run(mutants: list[Mutant], chosen: list[Mutant], place: pathlib.Path, jobs: int) -> int:
@@ -90,7 +90,7 @@ def changed_sources(mutants: list[Mutant]) -> dict[str, str]:
 
 
 def importing(file: str, text: str) -> str:
-    """Where the switch comes from; its imports say that everywhere else too."""
+    """Adds the import of the switch, in the style of the file's other imports."""
     if file.endswith(".c"):
         return text.replace("#include \"", SWITCH_IN_C + "#include \"", 1)
     if file.startswith("TokenCore/") or re.search(r"^(\w+ )?import TokenCore$", text, re.M):
@@ -99,7 +99,7 @@ def importing(file: str, text: str) -> str:
 
 
 def copy(tree: pathlib.Path, changed: dict[str, str]) -> None:
-    """What has not changed since the last time is left alone, so that it is not built again."""
+    """Does not touch unchanged files, so that they are not built again."""
     wanted: set[pathlib.Path] = {tree / path for path in changed}
     for part in PARTS:
         source = ROOT / part
@@ -156,7 +156,7 @@ class Campaign:
         return 0 if caught == len(chosen) else 1
 
     def sound(self, test: str) -> str:
-        """What is wrong with a test that is to judge; tried twice, for a machine may stall."""
+        """Why a test fails without a mutant; tried twice, because a machine may stall."""
         for _ in range(2):
             passed, output = self.try_test(test, 0)
             ran = re.findall(r"^(?:Ran|.*Test run with) (\d+) test", output, re.M)
@@ -192,7 +192,7 @@ class Campaign:
         return self.judge(command, self.tree, environment, UNIT_LIMIT)
 
     def wrapper(self, number: int) -> pathlib.Path:
-        """A directory of both programs, which are this mutant whatever their environment."""
+        """A directory with both programs, which run this mutant in any environment."""
         folder = self.wrappers / str(number)
         folder.mkdir(exist_ok=True)
         for name in PROGRAMS:
@@ -206,7 +206,7 @@ class Campaign:
     @staticmethod
     def judge(command: list[str], folder: pathlib.Path, environment: dict[str, str],
               limit: float) -> tuple[bool, str]:
-        """Whether it passed, and what it said. What it started ends with it."""
+        """Whether it passed, and its output. Processes that it started are ended."""
         with subprocess.Popen(
                 command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",

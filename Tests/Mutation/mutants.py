@@ -1,9 +1,9 @@
-"""What is taken out of the programs, one at a time, and which test must notice.
+"""The mutants: what is removed from the programs, one at a time, and which test must fail.
 
-An edit is an exact text of a source file, there once, and what stands in its place; `$M` in it is
-true for this mutant and false for all others, so that all of them are in one build. A test is
+An edit is a text that occurs once in a source file, and its replacement; `$M` in it is true for
+this mutant and false for all others, so that one build contains all of them. A test is
 `Suite/function` (a unit test) or `module:word` (the system tests of Tests/System/module.py whose
-names have that word in them). The cheapest test that notices comes first.
+names have that word in them). The cheapest test that fails comes first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is read, believed, kept and thrown away: slots, answers, JSON."""
+"""Reading, trusting, keeping and dropping: slots, answers, JSON."""
 
 from mutants import mutant, without
 
@@ -49,7 +49,7 @@ MUTANTS = [
            "isManual || !grant.attempts.isLoginRequired",
            "$M || isManual || !grant.attempts.isLoginRequired",
            "AttemptPlanningTests/loginRequired"),
-    # When a person is asked.
+    # When a sign-in is requested.
     mutant(115, FAILING, "three answers before a person is asked", "attempts.reauthAnswers >= 3",
            "attempts.reauthAnswers >= ($M ? 1 : 3)", "ReauthTests/twoAnswers"),
     mutant(116, FAILING, "ten minutes before a person is asked", "?? span) >= span",

@@ -1,4 +1,4 @@
-"""What `evertoken check` and the daemon find before a refresh meets it, and what a look spends."""
+"""Findings of `evertoken check` and the daemon before a refresh fails, and the cost of a check."""
 
 from mutants import mutant, without
 

@@ -1,4 +1,4 @@
-"""Flushes, locks, links and what is written where."""
+"""Flushes, locks, links, and the places of files."""
 
 from mutants import mutant, without
 
@@ -141,7 +141,7 @@ MUTANTS = [
             "fsync(self.directory) == 0", "fault_flushes:stays_removed"),
     mutant(40, ORIGIN, "fsync after slots were set aside", "guard fsync(folder) == 0 else",
            "guard $M || fsync(folder) == 0 else", "fault_flushes:set_aside"),
-    # Where the state comes from.
+    # The origin of the state.
     mutant(41, NOTE, "inode and birth of the slots", "return isReplaced",
            "return isReplaced && !$M", "test_rollback:restored_backup"),
     mutant(42, NOTE, "the machine's identity", "machine.isIdentity && noted",

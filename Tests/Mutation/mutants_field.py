@@ -1,4 +1,4 @@
-"""What servers do in the field: broken responses, ends that disagree, new seeds, odd refusals."""
+"""Behaviour seen in the field: broken responses, contradictory expiry, new seeds, odd refusals."""
 
 from mutants import mutant, without
 
@@ -174,7 +174,7 @@ MUTANTS = [
     mutant(300, PLANNING, "a try each half hour while a person must sign in",
            "grant.isDueAgain(at: now)\n", "(!$M && grant.isDueAgain(at: now))\n",
            "RetryByCauseTests/afterLogin"),
-    # Causes, and what a peer says of itself. Numbers from 320: other work has those between.
+    # Causes, and text of peers. Numbers from 320 on: the ones before are taken.
     mutant(320, FILTER, "secrets that a peer echoes", "return isTold ? nil : text",
            "return isTold && !$M ? nil : text", "PeerFilterTests/parts"),
     mutant(321, FILTER, "decoding of what a peer says",

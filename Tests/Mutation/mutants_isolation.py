@@ -1,4 +1,4 @@
-"""What keeps one provider, resolver, mount, program, user or peer from delaying the others."""
+"""Isolation: one provider, resolver, mount, program, user or peer must not delay others."""
 
 from mutants import mutant, without
 
@@ -22,7 +22,7 @@ METER = "TokenAdapters/LoopMeter.swift"
 CURL = "TokenAdapters/CurlTransfer.swift"
 
 MUTANTS = [
-    # Texts of others.
+    # Text from outside.
     mutant(200, FOREIGN, "comparison by bytes",
            "guard utf8.count == other.utf8.count else { return false }",
            "if $M { return String(self) == String(other) }\n        "

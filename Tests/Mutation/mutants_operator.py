@@ -1,4 +1,4 @@
-"""What the command line shows at night: the worst first, once, in order, and at once."""
+"""The output of the command line: the most severe first, once, in order, without delay."""
 
 from mutants import mutant, without
 

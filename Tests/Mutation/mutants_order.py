@@ -1,4 +1,4 @@
-"""What happens before what in an attempt, who may ask, and when the daemon starts and stops."""
+"""The order of steps in an attempt, permissions, and the daemon's start and stop."""
 
 from mutants import mutant, without
 

@@ -1,4 +1,4 @@
-"""The wire, the process, and who may ask it."""
+"""The connection, the process, and permissions."""
 
 from mutants import mutant, without
 
@@ -63,7 +63,7 @@ MUTANTS = [
     mutant(175, SECRET, "what dump() shows of a secret", "Mirror(self, children: [])",
            'Mirror(\n            self, children: $M ? [(label: "text", value: text as Any)] : [])',
             "ValueTests/secret"),
-    # Who may ask.
+    # Permissions.
     mutant(180, "TokenAdapters/ControlServer.swift", "who may ask what",
            "guard isAllowed else", "guard $M || isAllowed else",
            "test_control_access:exactly_what_is_theirs"),

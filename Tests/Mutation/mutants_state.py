@@ -1,4 +1,4 @@
-"""What a person does with stored state: erase it, accept it; and what a reload shows."""
+"""Erasing and accepting stored state, and the result of a reload."""
 
 from mutants import mutant, without
 

@@ -1,7 +1,7 @@
 """Throw-away certificate authorities and server certificates, made with the openssl command.
 
-Everything lives in the directory of one test. Keys are P-256: made in milliseconds, and good enough
-for an hour on loopback.
+Each test has its own directory. Keys are P-256: created in milliseconds, and strong enough for an
+hour on loopback.
 """
 
 import pathlib
@@ -48,7 +48,7 @@ class Authority:
             _openssl("genrsa", "-out", key, str(bits))
         _openssl("req", "-new", "-key", key, "-out", request, "-subj", f"/CN={subject}",
                  "-addext", f"subjectAltName={names}")
-        # An end before the beginning (which is now) has passed, whatever the beginning is.
+        # An end before the beginning, which is now, is always in the past.
         _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key,
                  "-CAcreateserial", "-days", str(days),
                  "-copy_extensions", "copyall", "-out", certificate)

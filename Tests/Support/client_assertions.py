@@ -1,7 +1,7 @@
 """Client assertions (RFC 7523) and private JWKs (RFC 7517), made with the openssl command.
 
-A second maker of the same things: what the daemon signs is judged by a server, and what a test asks
-of that server in its own name must not come from the daemon.
+An independent implementation: a server verifies what the daemon signs, and a test's own requests to
+that server must not be signed by the daemon.
 """
 
 import base64

@@ -1,9 +1,9 @@
-"""A request as it came over the wire, against what a provider's documentation shows of it.
+"""Compares a received request with the one in a provider's documentation.
 
 The documented one is an exchange of Tests/Fixtures/Profiles/NAME.json. It was written down for one
-moment and one "random" value (`CLOCK`, `UUID`), and what hangs on them is listed in its `varies`:
-of that the shape is compared, times must be near now, UUIDs new, and a signature is computed a
-second time, here, from what was sent. `{{jwt}}` stands for a signed assertion: its header and
+moment and one "random" value (`CLOCK`, `UUID`), and values that depend on them are listed in its
+`varies`: their form is compared, times must be near now, UUIDs new, and a signature is computed
+again here from what was sent. `{{jwt}}` stands for a signed assertion: its header and
 claims are compared, and its signature is verified with the openssl command.
 """
 
@@ -117,7 +117,7 @@ class Comparison:
         if "form" in self.wanted:
             self._compare_pairs("the form", pairs_of(body.decode()), self.wanted["form"])
         elif "json" in self.wanted:
-            # As texts: in Python 1 is 1.0 and True, in JSON it is neither.
+            # As text, because 1 == 1.0 == True in Python but not in JSON.
             found, wanted = (json.dumps(value, sort_keys=True) for value in
                              (json.loads(body), self.wanted["json"]))
             self._expect("the JSON", found, wanted)
@@ -159,7 +159,7 @@ class Comparison:
             self._expect(key, found, wanted)
 
     def _compare_varying(self, key: str, found: str) -> None:
-        """What hangs on the moment and on chance, computed once more."""
+        """The values that depend on time and randomness, computed again."""
         signed, sign = SIGNATURES.get(self.name, ("", None))
         moment = epoch(found)
         if key == signed and sign is not None:

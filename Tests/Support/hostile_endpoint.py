@@ -1,16 +1,16 @@
-"""A token endpoint that gives one hostile answer when it is told to, and knows which refresh tokens
-live.
+"""A token endpoint that gives one hostile answer on request, and knows which refresh tokens are
+valid.
 
 It rotates: every refresh token is good for one use, and the next one exists from the moment the
 request arrives. What a hostile answer does to the token that was sent is part of its `Case`:
 
 KEPT     the server did not honour the request; the token that was sent still works.
-TOLD     it was honoured, and what was sent of the answer holds the new token, whole: only that one
-         works now. A client that loses it, wherever in the mess it stood, is locked out.
+TOLD     it was honoured, and the sent part of the answer contains the complete new token: only that
+         one works now. A client that does not find it is locked out.
 LENIENT  it was honoured, the answer does not hold the new token, and the server lets the old one
          work once more (what FAPI 2.0 asks of those who rotate).
 HALF     the same, and the answer holds the new access token: it ends between the two.
-SPENT    it was honoured, and the answer does not tell the new token: only a person can help.
+SPENT    it was honoured, and the answer lacks the new token: only a new sign-in helps.
 """
 
 import dataclasses
@@ -23,11 +23,11 @@ from typing import Callable, Optional
 from raw_server import RawServer, answer
 
 KEPT, TOLD, LENIENT, HALF, SPENT = "kept", "told", "lenient", "half", "spent"
-#: In everything a hostile server says; to be seen nowhere.
+#: Part of everything that a hostile server sends; must appear nowhere.
 CANARY = "Xq7-text-of-the-server-Zk2"
-#: Of two answers the other one is that of the server.
+#: Marks the other one of two answers.
 FORGED = b'{"access_token": "forged-access", "refresh_token": "forged-refresh", "expires_in": 99}'
-#: Seconds that a token is taken to live where its answer does not say.
+#: The assumed lifetime in seconds when the answer has none.
 ASSUMED = 300
 
 
@@ -55,7 +55,7 @@ class Grant:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One hostile answer, and what has to come of it."""
+    """One hostile answer, and the expected result."""
 
     name: str
     script: Callable  # (connection, grant): all that is said on the connection
@@ -81,7 +81,7 @@ class Case:
 class Endpoint:
     """The endpoint of one credential, on a port of its own."""
 
-    #: So long a request after the hostile one waits for the test to look at the status.
+    #: How long the request after the hostile one waits while the test reads the status.
     PATIENCE = 2.5
 
     def __init__(self, context=None):
@@ -110,7 +110,7 @@ class Endpoint:
             self.looked.set()
 
     def sign_in(self):
-        """A person has signed in again: a new refresh token, the only one that works."""
+        """A new sign-in: returns a new refresh token, the only valid one."""
         with self._changed:
             self.grants.append(Grant())
             self.live = [self.grants[-1].refresh]
@@ -154,14 +154,14 @@ class Endpoint:
                 self.presented.append(sent)
             if sent not in self.live:
                 if any(sent == grant.refresh for grant in self.grants):
-                    self.live = []  # a second use: it was stolen
+                    self.live = []  # a second use: assume theft
                 return answer(400, b'{"error": "invalid_grant"}')
             self.grants.append(Grant())
             self.live = [self.grants[-1].refresh]
             return answer(200, self.grants[-1].body(expires_in=self.lifetime))
 
 
-# What a hostile server says.
+# Scripts of hostile servers.
 
 def head(status="200 OK", *lines, version="HTTP/1.1"):
     """The head of an answer, its empty line included."""
@@ -188,7 +188,7 @@ def saying(what):
 
 
 def keeping_on(first, again=b"", every=0.0):
-    """The same, but it never closes: `again` follows, again and again, until the client goes."""
+    """Never closes the connection: sends `again` repeatedly until the client disconnects."""
     def script(connection, grant):
         connection.read_request()
         connection.send(first(grant) if callable(first) else first)

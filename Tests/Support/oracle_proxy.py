@@ -1,8 +1,8 @@
-"""A reverse proxy on loopback that witnesses what a token endpoint was asked and what it answered.
+"""A reverse proxy on loopback that records the requests to a token endpoint and its answers.
 
-The tests judge the daemon by this record, never by what the daemon says of itself: only what went
-over the wire tells whether a refresh token was used twice, or whether the server had rotated when
-a process was killed. One request per connection; every answer says `Connection: close`.
+The tests use this record and not the daemon's own statements: only the connection shows whether a
+refresh token was used twice, or whether the server had rotated when a process was killed. One
+request per connection; every answer says `Connection: close`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Exchange:
     new_refresh_token: Optional[str] = None
     access_token: Optional[str] = None
     expires_in: Optional[float] = None
-    dropped: bool = False  # the answer was thrown away on purpose
+    dropped: bool = False  # the answer was dropped on purpose
     delivered: bool = False  # the whole answer went to a client that was still there
     in_flight: int = 1  # requests with this refresh token open at once, this one included
     finished: Optional[float] = None
@@ -122,7 +122,7 @@ class OracleProxy:
             return self._changed.wait_for(lambda: len(self._exchanges) > seen, timeout)
 
     def wait_settled(self, timeout: float = 30) -> None:
-        """Waits for the fate of every request whose connection was made before this call.
+        """Waits until every request is finished whose connection was made before this call.
 
         After a client was killed, its connection may still be in the listen queue. Connections
         are accepted in order, so the answer to one more connection says that all earlier ones
@@ -219,7 +219,7 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         self.proxy.closed(request)
 
     def handle_error(self, request, client_address) -> None:
-        # A client that goes away in mid-request is what these tests are about.
+        # These tests disconnect clients in the middle of a request.
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 

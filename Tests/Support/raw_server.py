@@ -1,8 +1,8 @@
-"""A loopback server that does exactly what a test tells it, and records every byte it is sent.
+"""A loopback server that executes a test's script, and records every byte that it receives.
 
-Real HTTP libraries hide what these tests are about: a connection closed without an answer, a head
-that never ends, a second request on one connection, what a client says before it trusts a
-certificate. So this one knows sockets. A script is a function that gets each `Connection`:
+HTTP libraries hide what these tests need: a connection closed without an answer, a head that never
+ends, a second request on one connection, what a client sends before it trusts a certificate. So
+this server uses sockets. A script is a function that gets each `Connection`:
 
     server = RawServer(replying(200, b'{"access_token": "a"}')).start()
     server.plan(hanging_up, replying(503))      # the next connections, one each; the last repeats
@@ -115,11 +115,11 @@ class Connection:
         return bool(data)
 
     def certificate(self):
-        """What the client showed in its handshake, as `ssl` tells it; None without one."""
+        """The client certificate of the handshake, as `ssl` returns it; None without one."""
         return self._tls.getpeercert() if self._tls is not None else None
 
     def stays(self, seconds):
-        """Whether the client stays on the line for so long, saying nothing."""
+        """Whether the client stays connected for this long without sending anything."""
         ready, _, _ = select.select([self.socket], [], [], seconds)
         return not ready or self.receive()
 
@@ -144,7 +144,7 @@ class Connection:
         self._tls = tls
 
     def finish(self):
-        """Closes in order, and listens on for what the client may still say."""
+        """Closes its side, and reads what the client may still send."""
         with contextlib.suppress(OSError, ssl.SSLError):
             if self._tls is not None:
                 with contextlib.suppress(ssl.SSLError):
@@ -263,7 +263,7 @@ def replying(status=200, body=b"", headers=()):
 
 
 def hanging_up(connection):
-    """Reads one request and closes without a word."""
+    """Reads one request and closes without an answer."""
     connection.read_request()
 
 
@@ -274,6 +274,6 @@ def resetting(connection):
 
 
 def silent(connection):
-    """Says nothing for as long as the client stays."""
+    """Sends nothing while the client is connected."""
     while connection.receive():
         pass

@@ -1,9 +1,9 @@
-"""A proxy on loopback behind which every host of the Internet seems to stand.
+"""A proxy on loopback that plays every host of the Internet.
 
 It grants CONNECT to any host's port 443, ends TLS itself with a certificate that the client was
 told to trust, records the one request that comes through each tunnel, and answers what it is told
-to. So a client can be watched talking to the providers it is made for, with nothing of its own
-configuration changed but the way out, and not a byte leaves this machine.
+to. So a client can be tested with its real providers: only its proxy is configured, and not a byte
+leaves this machine.
 
     proxy = RecordingProxy(context, lambda seen: http_answer(200, {}, b"{}")).start()
     # …a client with the proxy `proxy.url`…
@@ -79,7 +79,7 @@ class RecordingProxy:
 
     @property
     def troubles(self) -> list[str]:
-        """What a client did that is not one request through one tunnel."""
+        """Actions of a client other than one request through one tunnel."""
         with self._lock:
             return list(self._troubles)
 
@@ -134,7 +134,7 @@ class RecordingProxy:
             if answer is None:
                 return None
             tls.sendall(answer)
-            # A client that has gone without goodbye has asked nothing more, either.
+            # A client that disconnected without a TLS close sent no further request.
             with contextlib.suppress(OSError):
                 if tls.recv(1):
                     self._note(f"{host} was asked something more on the same connection")

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""An OAuth 2 token endpoint on loopback that a test can order about and ask what it saw.
+"""An OAuth 2 token endpoint on loopback that a test can script, with a record of all requests.
 
-It is the mean kind: refresh tokens are good for one use, the next one exists from the moment the
+It is strict: refresh tokens are good for one use, the next one exists from the moment the
 request arrives (not when the answer leaves), and a second use revokes the whole family. So a
 client that loses an answer, sends twice or goes back a generation shows up in the record.
 
@@ -47,7 +47,7 @@ class Answer:
     body: str | None = None
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     rotate: bool | None = None  # an error that rotates all the same, a success that does not
-    cut: bool = False  # close the connection without a word
+    cut: bool = False  # close the connection without an answer
 
 
 @dataclasses.dataclass
@@ -118,7 +118,7 @@ class TokenServer:
 
     def grant(self, client_id, client_secret, refresh_token=None, *, beside=False):
         """Registers a client as if its user had just signed in; returns its refresh token. With
-        `beside` the sign-in before it goes on working too, whatever becomes of this one."""
+        `beside` the earlier sign-in stays valid too, also after the end of this one."""
         token = refresh_token or secrets.token_urlsafe(32)
         with self._changed:
             self._clients[client_id] = client_secret
@@ -152,7 +152,7 @@ class TokenServer:
             return [t for t in [self._live[client_id], *self._beside.get(client_id, [])] if t]
 
     def memory(self, client_id):
-        """All there is to know of this client's refresh tokens."""
+        """All data about this client's refresh tokens."""
         live = self.live_refresh_tokens(client_id)
         with self._changed:
             known = live + [t for t, owner in self._owners.items()
@@ -160,7 +160,7 @@ class TokenServer:
             return tuple((token, self._families[token], token in live) for token in known)
 
     def remember(self, client_id, client_secret, memory):
-        """A client of which that is known."""
+        """A client with this data."""
         with self._changed:
             self._clients[client_id] = client_secret
             for token, family, _ in memory:
@@ -181,7 +181,7 @@ class TokenServer:
         return self.exchanges()
 
     def secret_texts(self):
-        """Everything that must not be seen in a log: client secrets and all tokens ever valid."""
+        """Everything that no log may contain: client secrets and all tokens ever valid."""
         with self._changed:
             access = {e.access_token for e in self._exchanges if e.access_token}
             pairs = (":".join(pair).encode() for pair in self._clients.items())
@@ -189,8 +189,8 @@ class TokenServer:
             return set(self._clients.values()) | set(self._owners) | access | basic
 
     def begin(self, client_id, client_secret, form):
-        """Judges a request and makes the outcome irrevocable; returns the exchange, the answer's
-        body and the plan for it."""
+        """Checks a request and commits the outcome; returns the exchange, the answer's body and
+        the plan for it."""
         with self._changed:
             planned = self._plans.get(client_id)
             answer = planned.pop(0) if planned else Answer()
@@ -255,7 +255,7 @@ class TokenServer:
             self._live[exchange.client_id] = exchange.refresh_token
 
     def _revoke_family(self, exchange):
-        """Of the token that came back; those of other sign-ins go on working."""
+        """Revokes the family of the returned token; other sign-ins stay valid."""
         family = self._families[exchange.refresh_token]
         left = [t for t in [self._live[exchange.client_id],
                             *self._beside.get(exchange.client_id, [])]

@@ -1,6 +1,6 @@
-"""A provider on loopback whose published token takes two requests, and what it was asked.
+"""A provider on loopback whose published token needs two requests, with a record of all requests.
 
-The mean kind, twice over. At /oauth/token a refresh token is good for one use, the next one exists
+Strict in both steps. At /oauth/token a refresh token is good for one use, the next one exists
 from the moment the request has arrived, and a second use ends the chain: a client that asks for the
 second step before the new refresh token is safe shows up in the record. At /login the access token
 of the first step becomes a session. /app and /tenant are such a pair without a refresh token, whose
@@ -33,7 +33,7 @@ STEPS = {"/oauth/token": "oauth", "/login": "login", "/app": "app", "/tenant": "
 
 @dataclasses.dataclass
 class Call(Exchange):
-    """One request of either step, with the tokens it brought."""
+    """One request of either step, with its tokens."""
 
     step: str = ""
     host: str = ""  # the address it came to
@@ -143,7 +143,7 @@ class TwoStepServer:
             return bool(self._changed.wait_for(lambda: condition(self._calls), timeout))
 
     def secret_texts(self):
-        """Everything that must be seen neither in a log nor in the status."""
+        """Everything that neither a log nor the status may contain."""
         calls = self.calls()
         with self._changed:
             known = set(self._chain_of) | set(self._apps) | {CLIENT["client_secret"]}
@@ -151,7 +151,7 @@ class TwoStepServer:
             c.access_token for c in calls if c.access_token}
 
     def wait_settled(self, timeout=30):
-        """Waits for the fate of every request whose connection was made before this call: as in
+        """Waits until every request is finished whose connection was made before this call: as in
         `OracleProxy.wait_settled`, the answer to one more connection says they are accepted."""
         for listener in list(self._listeners):
             marker = http.client.HTTPConnection(*listener.server_address[:2], timeout=timeout)
@@ -176,7 +176,7 @@ class TwoStepServer:
             self._changed.notify_all()
 
     def begin(self, path, host, form):
-        """Judges a request and makes the outcome irrevocable; the record of it, and the body."""
+        """Checks a request and commits the outcome; returns its record and the body."""
         step = STEPS.get(path, path)
         with self._changed:
             call = Call(len(self._calls), time.time(), path, form.get("grant_type"),
@@ -276,7 +276,7 @@ class _Listener(socketserver.ThreadingMixIn, http.server.HTTPServer):
         self.state.closed(request)
 
     def handle_error(self, request, client_address):
-        # A client that goes away in mid-request is what these tests are about.
+        # These tests disconnect clients in the middle of a request.
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
