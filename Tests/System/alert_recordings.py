@@ -1,5 +1,5 @@
-"""What a Prometheus would have stored of a daemon that lives through hours in seconds, and which of
-the shipped alerts that makes fire, as promtool says.
+"""The samples that Prometheus would store for a daemon whose hours pass in seconds, and which of
+the shipped alerts they trigger, by promtool.
 
 The daemon is the real one, its clocks are the test's (`clocks`): between two scrapes the machine
 has "slept" until the next renewal is due, and until the next scrape. promtool counts from 1970, so
@@ -94,7 +94,7 @@ class Recording:
         self.rows.append(row | {("up", ()): 1.0})
 
     def down(self, minutes: int) -> None:
-        """So many minutes in which nothing answers."""
+        """This many minutes without an answer."""
         for _ in range(minutes * 60 // self.interval):
             self.rows.append({("up", ()): 0.0})
 
@@ -146,7 +146,7 @@ def rules() -> list[dict[str, Any]]:
 
 
 def expectations(minute: int, firing: Firing) -> list[dict[str, Any]]:
-    """For every shipped alert what it must say at this minute: nothing, where it is not named."""
+    """The expected state of every shipped alert at this minute: silent unless named."""
     names = {rule["alert"] for rule in rules()}
     if firing.keys() - names:
         raise AssertionError("no such alert: %s" % (firing.keys() - names))
@@ -178,7 +178,7 @@ def run_promtool(*arguments: Any) -> "subprocess.CompletedProcess[str]":
 
 def judge(directory: pathlib.Path, *tests: dict[str, Any],
           interval: str = "1m") -> Optional[str]:
-    """What promtool says against these tests; None if it agrees."""
+    """The errors of promtool for these tests; None if they pass."""
     file = directory / "alerts.test.yml"
     file.write_text(json.dumps({"rule_files": [str(RULES)], "evaluation_interval": interval,
                                 "tests": list(tests)}))

@@ -1,8 +1,7 @@
-"""The ground under all system tests: where things are, directories that go away, and waiting.
+"""The basis of all system tests: paths, temporary directories, and waiting.
 
-Waiting is always for a condition, with a limit, and a wait that fails says what it waited for and
-what the daemon wrote. What a test starts is stopped when the test ends, when the interpreter
-exits, and on SIGTERM.
+Every wait has a condition and a limit; a failed wait reports its condition and the daemon's log.
+The processes of a test are stopped when the test ends, when the interpreter exits, and on SIGTERM.
 
 Environment: EVERTOKEN_BIN_DIR (where the binaries are), EVERTOKEN_KEEP=1 (keep the directories).
 """
@@ -31,7 +30,7 @@ T = TypeVar("T")
 
 
 class Witness(Protocol):
-    """What a failed wait asks for its account: the daemon."""
+    """The source of a failed wait's report: the daemon."""
 
     def died(self) -> bool: ...
     def report(self) -> str: ...

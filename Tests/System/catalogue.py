@@ -23,7 +23,7 @@ FIXTURES = ROOT / "Tests" / "Fixtures" / "Profiles"
 DATE = email.utils.formatdate(int(CLOCK), usegmt=True)
 #: Taken where nothing says how long a token lives, in seconds.
 SHORT_DEFAULT = 300
-#: "Secrets" of a fixture that are every token request's own words: finding them says nothing.
+#: "Secrets" of a fixture that occur in any token request, so that finding them proves nothing.
 WORDS = {"client_secret", "refresh_token"}
 #: The only floor between two refreshes that these credentials configure, and the daemon's least.
 QUICK = {"min_interval": "0.5s"}
@@ -98,8 +98,8 @@ class Documented:
         return entry | ({"variables": variables} if variables else {})
 
     def secrets(self, keys: Keys) -> set[str]:
-        """What must be seen nowhere but in its provider's hands: refresh tokens old and new, the
-        client's secret, secret variables, and every line of a private key."""
+        """Everything that only its provider may receive: refresh tokens old and new, the client's
+        secret, secret variables, and every line of a private key."""
         found = {self.credential.get("client_secret"), self.credential.get("refresh_token"),
                  self.token["refresh_token"]}
         for key, value in self.credential.get("variables", {}).items():

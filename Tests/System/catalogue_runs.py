@@ -35,7 +35,7 @@ class Refused:
 
 
 class World:
-    """What all runs share: whom to trust, the keys, and which profiles can stand together."""
+    """The data of all runs: CA, keys, and which profiles can share a daemon."""
 
     def __init__(self, case: Any, directory: pathlib.Path, names: list[str]) -> None:
         self.case, self.directory = case, directory
@@ -120,8 +120,8 @@ class Refusals(Run):
 
     It goes on from a copy of that run's state, so that no error meets what another one left; only
     where the refused request is not made again while its earlier answer lasts, it starts without.
-    Whatever a credential asks after its refusal is recorded and gets no answer, so that a retry
-    changes nothing while the tests look.
+    Requests of a credential after its refusal are recorded and get no answer, so that a retry
+    changes nothing while the tests read the status.
     """
 
     def __init__(self, first: FirstTokens, number: int) -> None:

@@ -1,7 +1,7 @@
-"""A daemon whose clocks belong to the test: `Tests/Support/clock_shim.c` seen from the outside.
+"""A daemon whose clocks the test controls, by `Tests/Support/clock_shim.c`.
 
-The true clocks run below the made-up ones, so a wait takes its real time; a step, a suspend or a
-reboot is a change of offsets that takes none. The server keeps true time: it is the judge.
+The simulated clocks add offsets to the real ones, so a wait takes real time, but a step, a suspend
+or a reboot takes none. The server uses real time and decides about validity.
 """
 
 from __future__ import annotations

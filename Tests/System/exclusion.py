@@ -1,7 +1,7 @@
-"""Many daemons for one state directory: starting them at one stroke, and who answers.
+"""Many daemons for one state directory: simultaneous starts, and which daemon answers.
 
-The proxy counts how many requests for one refresh token are open at once, the server behind it
-revokes everything when a spent one comes back: both are the judges, never the daemon.
+The proxy counts concurrent requests for one refresh token, and the server behind it revokes
+everything when a spent one is used: these two decide, never the daemon.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ A_WHILE = 0.5
 
 
 class Contender:
-    """One process that wants to be the daemon, and what it says."""
+    """One process that tries to be the daemon, and its output."""
 
     def __init__(self, command: list[str], log: pathlib.Path, gate: Optional[int] = None) -> None:
         self.log = log
@@ -47,14 +47,14 @@ class Contender:
         return self.log.read_text(errors="replace")
 
     def kill(self) -> None:
-        """Ends it, stopped or not, for good. Twice is once."""
+        """Ends it, stopped or not. May be called twice."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
 
 
 class Wave:
-    """Processes that wait, loaded and ready, for one stroke."""
+    """Processes that are loaded and wait for a common start."""
 
     def __init__(self, case: Any, command: list[str], count: int, folder: pathlib.Path) -> None:
         folder.mkdir(exist_ok=True)
@@ -125,7 +125,7 @@ class ExclusionCase(ProgramCase):
         self.is_condemned = False
 
     def tell(self, what: str, **counts: Any) -> None:
-        """The one line of a campaign."""
+        """The result line of a campaign."""
         counts |= {"requests": len(self.proxy.exchanges),
                    "most_in_flight": self.proxy.max_in_flight()}
         print("\n%s: %s" % (what, ", ".join("%s %s" % (value, name.replace("_", " "))

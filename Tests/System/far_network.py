@@ -1,5 +1,5 @@
 """A network of two hosts: this one, and a namespace where programs under test run. The link between
-them can be cut and mended; what is sent meanwhile is dropped, and no side is told.
+them can be cut and restored; packets sent meanwhile are dropped without notice.
 
 Needs root and, from Debian: iproute2, util-linux (nsenter)."""
 
@@ -96,7 +96,7 @@ class FarNetwork:
 
 
 class FarClient:
-    """A program without any care for what its kernel does after its death."""
+    """A program whose kernel may continue to send after its death."""
 
     def __init__(self, network: FarNetwork, port: int) -> None:
         self._process = subprocess.Popen(

@@ -1,4 +1,5 @@
-"""Disks of one's own to break: ext4 in a loop-mounted image, with few inodes, quotas, read-only."""
+"""Test disks that can be broken: ext4 in a loop-mounted image, with few inodes, quotas,
+read-only."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Each flush at its place, by the daemon's own calls: what a power cut may find is made durable
-before anything is built on it. The campaign of `test_power_cuts` shows what comes of it; here no
-disk and no luck is needed, and a flush that is left out is named."""
+"""Each flush in its order, by the daemon's own calls: data becomes durable before the next step
+depends on it. The campaign of `test_power_cuts` shows the effect; this suite needs no disk and no
+random cuts, and names a missing flush."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Faults at the worst moments, put in by the shim: an answer that no disk takes, a disk that takes
-eight seconds, one bad slot among good ones, and errors that no test disk makes to order."""
+"""Faults at the worst moments, injected by the shim: an answer that the disk refuses, a disk that
+takes eight seconds, one bad slot among good ones, and errors that no test disk can produce."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process has and uses, and taking it away: limits, memory groups, descriptors."""
+"""The resources of a process, and removing them: limits, memory groups, descriptors."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class StateOnABadDisk(FaultCase):
         self.order(name)
         error = self.await_error(name, kind, timeout=5)
         self.assertLess(time.monotonic() - begun, 2.5)
-        time.sleep(1)  # several retries would fit: what is watched for is that nothing happens
+        time.sleep(1)  # long enough for several retries, of which none may be sent
         self.assertEqual(len(self.rotations(name)), count, "sent with nowhere to keep the answer")
         self.assertEqual(self.token(name), token)
         self.assertFalse(self.daemon.died())
@@ -187,10 +187,10 @@ class AStateThatVanishes(StateOnABadDisk):
         self.assert_the_seed_stays_here()
 
     def assert_the_seed_stays_here(self):
-        """Going on with the token in memory would be as good as saying that it is lost."""
+        """The daemon may continue with the token in memory, or report that it is lost."""
         token = self.token()
         self.order()
-        time.sleep(2)  # what is watched for is that no spent token leaves
+        time.sleep(2)  # no spent token may be sent
         self.assertEqual([e for e in self.rotations() if e.problem], [])
         self.assertIsNotNone(self.server.live_refresh_token("crm"))
         credential = self.control.credential("crm")

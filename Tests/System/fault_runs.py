@@ -140,7 +140,7 @@ class ServiceManager:
 
 
 class FaultCase(unittest.TestCase):
-    """A token server, a daemon on it, and the questions that every fault is judged by."""
+    """A token server, a daemon that uses it, and the checks for every fault."""
 
     lifetime = 3600
     refresh: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Faults put into a running daemon: `Support/fault_shim.c`, and the rules it obeys."""
+"""Injects faults into a running daemon: `Support/fault_shim.c` and its rules."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class Shim:
         return found
 
     def wait_injected(self, rule: Rule, timeout: float = 15) -> None:
-        """A fault that never struck proves nothing: fails unless this one does in time."""
+        """Fails unless the fault is injected in time, because otherwise the test proves nothing."""
         deadline = time.monotonic() + timeout
         while rule.injected == 0:
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Every call that the daemon makes to its disk fails once, and once for good, and it gets over it.
+"""Every file system call of the daemon fails once, and once permanently, and the daemon recovers.
 
 A clean run is counted first: how often each function is called on the files of the state (and,
 apart, of the tokens) during a first start and during a refresh. Then each of those calls in turn
@@ -26,7 +26,7 @@ from token_server import boot_time
 
 ORDER = os.environ.get("EVERTOKEN_FAULT_TRIALS", "300")
 WORKERS = 16
-DOWN = 2.5  # seconds that a dead disk stays dead; it must be told of within one
+DOWN = 2.5  # seconds until a dead disk works again; the status must report it within one
 MORE_ERRORS = ("EDQUOT", "EROFS", "EMFILE", "ENFILE", "ENOMEM", "EINTR")
 
 
@@ -54,7 +54,7 @@ class Result:
 
 
 class Trial(FaultCase):
-    """One fault, and what follows from it."""
+    """One fault and its effects."""
 
     disk: Any = None
     library: Any = None

@@ -1,4 +1,4 @@
-"""What the system tests share: the real daemon (here), real authorization servers, and waiting."""
+"""Common parts of the system tests: the real daemon, real authorization servers, and waiting."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Hostile answers by what their body says: other formats and charsets, JSON that is none, numbers
-that are none, and tokens that cannot be used. Most come with a new refresh token that works: it is
-the one to use next, whatever stands around it. The access token beside it is published wherever it
-can be told which one it is (K1 of the field cases), except where it had ended at birth (K2)."""
+that are none, and tokens that cannot be used. Most contain a valid new refresh token: the daemon
+must use it next, whatever the rest of the body is. The access token beside it is published wherever
+it can be told which one it is (K1 of the field cases), except where it had ended at birth (K2)."""
 
 import json
 
@@ -9,7 +9,7 @@ from hostile_endpoint import (ASSUMED, CANARY, FORGED, KEPT, LENIENT, SPENT, TOL
                               saying)
 from hostile_statuses import HTML, NOTE
 
-#: Of JSON that is none in its middle no more is asked than that the refresh token is kept.
+#: For JSON that is broken in the middle it is sufficient that the refresh token is kept.
 EITHER = ("granted", "transient")
 PAGE = "text/html; charset=utf-8"
 
@@ -75,7 +75,7 @@ def _surroundings():
     yield Case("a-form-as-a-web-page", body(lambda grant: (
         f"access_token={grant.access}&refresh_token={grant.refresh}&expires_in=3600").encode(),
         PAGE), "granted", TOLD)
-    # What a page's scripts or links say of tokens is not said by the server.
+    # Tokens in the scripts or links of a page do not come from the token endpoint.
     for name, (front, behind) in {
             "a-script": (b"<html><script>var grant = ", b"</script></html>"),
             "a-doctype": (b"<!DOCTYPE html><pre>", b"</pre>"),

@@ -1,4 +1,4 @@
-"""Runs hostile cases against one daemon, many at once, and keeps what was seen of each.
+"""Runs hostile cases against one daemon, many at once, and records the results.
 
 Every credential (a `Lane`) has an endpoint of its own and goes through its cases one after another:
 the hostile answer, a look at the status while the next request is kept waiting, the way back.
@@ -33,7 +33,7 @@ class ShortLived(Neighbour):
 
 
 class Watch:
-    """What the daemon says of all credentials, all the time, and every text it ever said."""
+    """Records the daemon's status of all credentials, and every text in it."""
 
     def __init__(self, daemon):
         self.daemon, self.entries, self.texts = daemon, {}, set()
@@ -72,7 +72,7 @@ class Watch:
 
 @dataclasses.dataclass
 class Seen:
-    """What came of one case."""
+    """The result of one case."""
 
     lane: "Lane"
     case: object
@@ -282,6 +282,6 @@ class Campaign:
         return [seen for lane in self.lanes for seen in lane.seen]
 
     def secret_texts(self):
-        """Everything that must not be shown."""
+        """Everything that the daemon must not show."""
         tokens = {text for lane in self.lanes for text in lane.endpoint.secret_texts()}
         return {CANARY, self.client_secret} | tokens

@@ -1,4 +1,4 @@
-"""What hostile and hurried credentials are configured for, in a process of its own: one HTTP port
+"""The endpoints of hostile and frequently renewed credentials, in a separate process: one HTTP port
 whose paths misbehave, and a name server that never answers.
 
 Prints its port, runs at the lowest priority, and ends when its standard input does. Then it prints

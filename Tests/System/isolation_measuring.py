@@ -1,4 +1,4 @@
-"""What the isolation campaign measures of a daemon while it runs: lateness, steps of the loop,
+"""The measurements of the isolation campaign while the daemon runs: lateness, steps of the loop,
 threads, memory, lapses of tokens, and how long root waits for a status."""
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Steps:
 
 @dataclasses.dataclass
 class Figures:
-    """All that was measured in one phase."""
+    """The measurements of one phase."""
 
     lateness: list[float] = dataclasses.field(default_factory=list)
     cpu: Steps = dataclasses.field(default_factory=Steps)
@@ -160,7 +160,7 @@ class Measurement:
             begin = time.monotonic()
             try:
                 step()
-            except Exception as error:  # told in the report, never swallowed
+            except Exception as error:  # reported at the end
                 self.figures.problems.append("%s: %r" % (step.__name__, error))
             if is_last:
                 return

@@ -1,4 +1,4 @@
-"""Clients that mean harm to a daemon's two listeners, as the user nobody, in a process of its own.
+"""Hostile clients of a daemon's two listeners, as the user nobody, in a separate process.
 
     isolation_peers.py CONTROL_SOCKET METRICS_PORT
 

@@ -1,5 +1,5 @@
-"""The world of the isolation campaign: a hundred healthy credentials at two good providers, and
-all that is done to the daemon that keeps them.
+"""The set-up of the isolation campaign: a hundred healthy credentials at two good providers, and
+all attacks on their daemon.
 
 EVERTOKEN_ISOLATION_ATTACKS names the attacks to be made, separated by commas: all of `ATTACKS`
 if it is not set. One that is suspected can be tried alone.
@@ -32,7 +32,7 @@ PATIENCE = 15
 #: Attacks, and how many credentials each takes.
 ATTACKS = {"bodies": 24, "drips": 8, "silence": 70, "names": 12, "disk": 8, "hooks": 20,
            "peers": 0, "commands": 10}
-#: As impatient as the schema allows to be.
+#: The shortest settings that the schema allows.
 EAGER = {"min_interval": "0.5s", "retry": {"initial": "0.2s", "max": "1s"}}
 HANGING_HOOKS = [["/bin/sleep", "600"],
                  ["/bin/sh", "-c", "sleep 600 & sleep 600 & sleep 600 & wait"]]
@@ -104,7 +104,7 @@ class World:
         self.providers = [Provider().start() for _ in range(2)]
         for provider in self.providers:
             at_end(case, provider.stop)
-        # Whatever a daemon that is killed leaves of its programs.
+        # Programs that a killed daemon left running.
         at_end(case, self.kill_programs)
         self.metrics_port = free_port()
         self.healthy = {name: self.good(name, number) for number, name in enumerate(HEALTHY)}

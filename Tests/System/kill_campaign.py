@@ -1,4 +1,4 @@
-"""A campaign of kills: it makes the trials, and says what came of each."""
+"""A campaign of kills: runs the trials and reports their results."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Campaign:
             trial.close()
 
     def attempt(self, aim: Aim, sabotage: Callable[[Trial], None] = lambda trial: None) -> Result:
-        """One trial. `sabotage` does its evil between the kill and the examination."""
+        """One trial. `sabotage` damages the files between the kill and the examination."""
         scenario, result = aim.scenario, Result(aim)
         trial = self.new_trial(self.prepared[scenario.prepared], scenario.options)
         try:

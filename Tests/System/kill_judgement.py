@@ -1,7 +1,7 @@
-"""After a kill: is every living refresh token on the disk, and does the daemon get on from there?
+"""After a kill: is every valid refresh token on the disk, and does the daemon continue from there?
 
-The server's word on which refresh token lives is compared with the slots, byte by byte; then the
-daemon is started as usual. Each broken promise is a `Fault` of the trial.
+The server's list of valid refresh tokens is compared with the bytes of the slots; then the daemon
+is started as usual. Each broken promise is a `Fault` of the trial.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LOST = "a refresh token is lost"
 
 
 class Judgement:
-    """After the kill: what is on the disk, and whether the daemon gets on from there."""
+    """After the kill: checks the disk, and whether the daemon continues from there."""
 
     def __init__(self, trial: Trial, trace: Trace) -> None:
         self.trial, self.trace = trial, trace

@@ -1,7 +1,7 @@
-"""What the daemon is doing when it is killed: each scenario of the campaign, and where it begins.
+"""The scenarios of the campaign: the daemon's activity when it is killed, and the initial state.
 
-A scenario has the daemon do its work and then stop in order, so that a run without a kill ends by
-itself. It drives the daemon without polling its socket: that would be boundaries of its own.
+In a scenario the daemon does its work and then stops normally, so that a run without a kill ends by
+itself. The socket is not polled, because that would add boundaries.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def prove_candidate_later(trial: Trial) -> None:
 
 
 def refuse_candidate(trial: Trial) -> None:
-    """What is put in place is no token."""
+    """The configured text is not a token."""
     if refresh_once(trial) and name_candidate(trial, "CHANGEME") and trial.until(
             trial.logged("the stored one goes on")):
         stop(trial)

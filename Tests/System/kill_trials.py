@@ -1,7 +1,7 @@
 """One trial: a daemon, its directories and its server, run until it is killed at one boundary.
 
 The authorization server takes a refresh token once and ends the grant at a second use; a proxy
-records what was asked. `kill_judgement` looks at what is left.
+records the requests. `kill_judgement` checks what is left.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class Trial:
     # What it left.
 
     def fault(self, kind: str, account: str) -> bool:
-        """Always false: what was looked at is not well."""
+        """Always false: the check has failed."""
         self.faults.append(Fault(kind, account))
         return False
 

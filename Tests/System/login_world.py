@@ -1,5 +1,5 @@
-"""What the tests of sign-ins share: a Glewlwyd whose token endpoint is watched, a daemon, a person
-without a browser, and `evertoken login` while it waits."""
+"""Common parts of the sign-in tests: a Glewlwyd whose token endpoint is recorded, a daemon, a user
+without a browser, and a waiting `evertoken login`."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class WatchedEndpoint:
         return response.status, {"Content-Type": response.getheader("Content-Type") or ""}, data
 
     def secrets(self) -> set[str]:
-        """Everything that must be seen nowhere else."""
+        """Everything that must not appear elsewhere."""
         found = set()
         for _, form, _, answer in self.exchanges:
             found |= {form.get(name) for name in ("code", "code_verifier", "device_code",

@@ -1,4 +1,4 @@
-"""A campaign of power cuts on one file system: it prepares disks, cuts, and judges what is left."""
+"""A campaign of power cuts on one file system: prepares disks, cuts, and checks what is left."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from power_trials import CUT, GO, PowerTrial, World
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """What a cut leaves of the disk, as a file. `places` are those of the slots in it."""
+    """The disk after a cut, as a file. `places` are those of its slots."""
 
     file: pathlib.Path
     places: tuple[range, ...] = ()

@@ -1,4 +1,4 @@
-"""Disks that lose power: file systems in loop-mounted image files, and copies of what reached them.
+"""Disks that lose power: file systems in loop-mounted image files, and copies of these files.
 
 What was written but never left the page cache is not in the image file, and so not in a copy of it:
 a copy is what a machine finds after a power cut. A copy counts only when the disk did nothing while
@@ -234,7 +234,7 @@ def mount_memory(place: pathlib.Path) -> None:
 
 
 def unmount_memory(place: pathlib.Path) -> None:
-    """Twice is once."""
+    """May be called twice."""
     if os.path.ismount(place):
         run("umount", "--lazy", place)
     shutil.rmtree(place, ignore_errors=True)

@@ -1,9 +1,9 @@
-"""After a power cut: is every refresh token that had to be there on the disk, and does the daemon
-get on from there?
+"""After a power cut: is every required refresh token on the disk, and does the daemon continue from
+there?
 
-What had to be there follows from the calls that had returned when the power went: the flush of an
-answer, the flush of the directory that a token file was put into. A daemon that leaves a flush out
-is taken at its word: what it does next shows that it believes its data to be safe.
+The calls that had returned at the cut determine what is required: the flush of an answer, the flush
+of the directory of a token file. If the daemon omits a flush, its next step shows that it considers
+its data safe.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the daemon is doing when its disk loses power, and what it begins with.
+"""The scenarios of power cuts: the daemon's activity, and the initial state.
 
-As in `kill_scenarios`: it does its work and then stops in order, and is not polled.
+As in `kill_scenarios` the daemon does its work, then stops normally, and is not polled.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What the tests of the two programs share: a provider on loopback, a daemon that uses it, and the
-command line run the way a person or a script runs it."""
+"""Common parts of the tests of both programs: a provider on loopback, a daemon that uses it, and
+the command line as a user or a script runs it."""
 
 import json
 import os

@@ -1,8 +1,8 @@
-"""Watching a daemon rotate: what it published, what went over the wire, and what must hold.
+"""Observes a rotating daemon: what it publishes, what it sends, and what must hold.
 
 The wire is recorded by `OracleProxy`, the published files by a thread that reads them all the time
-and asks the authorization server about each new token at once. The checks compare the two records;
-what the daemon says of itself counts only where its status is what is tested.
+and introspects each new token at the authorization server at once. The checks compare the two
+records; the daemon's own status counts only where the status itself is tested.
 """
 
 from __future__ import annotations

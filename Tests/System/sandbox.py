@@ -1,5 +1,5 @@
-"""What the tests with a real systemd and with bad disks share: a token server on loopback, asking
-the daemon how its credentials are, and booting a systemd of one's own around a single test."""
+"""Common parts of the tests with a real systemd and with bad disks: a token server on loopback, the
+status of the daemon's credentials, and booting a systemd around a single test."""
 
 import functools
 import json

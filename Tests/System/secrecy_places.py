@@ -1,4 +1,4 @@
-"""Which secret may be seen where, and the judgement over a recording."""
+"""Which secret may appear where, and the check of a recording."""
 
 import collections
 import dataclasses
@@ -13,7 +13,7 @@ GIVEN = frozenset({"imported", "imported_access", "code", "verifier"})
 
 @dataclasses.dataclass
 class Verdict:
-    """What came of a search: what was found where it may be, and where it may not."""
+    """The result of a search: allowed and forbidden findings."""
 
     allowed: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     leaks: list = dataclasses.field(default_factory=list)

@@ -1,5 +1,5 @@
-"""What others can learn of a process: what /proc shows, what the same user may do to it, and what
-it leaves when it crashes."""
+"""What other users can learn about a process: its data in /proc, the access of the same user, and
+its remains after a crash."""
 
 import json
 import os

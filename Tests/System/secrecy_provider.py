@@ -1,4 +1,4 @@
-"""An authorization server whose every token is a canary, and which talks too much when told to.
+"""An authorization server whose tokens are all canaries, and which echoes secrets on request.
 
 It rotates refresh tokens, remembers every secret that it was sent, and stands for a proxy too: a
 request for a whole URL is answered as if it had been passed on."""
@@ -27,7 +27,7 @@ class Sent:
 
     @property
     def secrets(self):
-        """What a server could say back."""
+        """The data that a server could echo."""
         names = ("refresh_token", "client_secret", "client_assertion", "code", "code_verifier")
         found = [self.form[name] for name in names if self.form.get(name)]
         return found + [self.headers[name] for name in ("authorization", "x-api-key")

@@ -1,4 +1,4 @@
-"""The tap: every byte that a program and all it starts hand to the kernel, recorded by strace.
+"""The tap: strace records every byte that a program and its children pass to the kernel.
 
 strace is started with `-D`, so the program keeps its parent, its process id and its signals. What
 is recorded: every buffer of every kind of write and send, in full; arguments and environment of

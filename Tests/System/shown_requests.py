@@ -1,4 +1,4 @@
-"""What `evertoken check NAME --show-request` prints, taken apart and held against a fixture.
+"""Parses the output of `evertoken check NAME --show-request` and compares it with a fixture.
 
 Tests/Fixtures/Profiles holds for each shipped profile the requests that its provider's own pages
 show, made at a fixed time with fixed secrets. What is printed must be the same requests made now,

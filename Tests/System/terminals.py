@@ -1,4 +1,4 @@
-"""The command line as a person runs it: with a terminal at its standard input and error."""
+"""The command line as a user runs it: with a terminal as standard input and error."""
 
 from __future__ import annotations
 

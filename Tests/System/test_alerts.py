@@ -1,5 +1,5 @@
 """The shipped alert rules, judged by promtool on recordings of the real daemon: each alert fires
-when it should, and none does on a day on which nothing is wrong that does not mend itself.
+when it should, and none on a day whose failures all end by themselves.
 
 Needs root and, from Debian: gcc, libc6-dev, python3-prometheus-client, python3-yaml; prometheus is
 unpacked, not installed."""

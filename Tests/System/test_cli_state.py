@@ -1,5 +1,5 @@
-"""`forget` and `accept`: they ask first, say what came of it, and never have a spent refresh token
-sent. The server is the judge: a spent one that comes back ends the whole sign-in."""
+"""`forget` and `accept` ask first, report the result, and never cause a spent refresh token to be
+sent. The server detects it: a spent token ends the whole sign-in."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The ways in which a client proves who it is, against Glewlwyd: a password in a header or in the
+"""The methods of client authentication, against Glewlwyd: a password in a header or in the
 body, an assertion signed with a shared secret or a private key, a certificate.
 
 Every client of that server may use one method only, so a token says that this one was used, and

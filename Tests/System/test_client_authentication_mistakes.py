@@ -1,5 +1,5 @@
-"""What a client is told whose proof of itself cannot be made, or is refused: what is wrong and what
-to do, never a word of the key. A proof that cannot be made is never sent.
+"""Client authentication that cannot be made, or is refused: the status says what is wrong and what
+to do, and quotes nothing of the key. An incomplete request is never sent.
 """
 
 from __future__ import annotations

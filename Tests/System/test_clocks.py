@@ -25,7 +25,7 @@ Y2038, Y2106 = 2 ** 31, 2 ** 32
 
 
 class TheShim(ClockCase):
-    """If this does not hold, nothing else here means anything."""
+    """The precondition of all other tests here."""
 
     def test_every_clock_of_the_daemon_is_the_tests_own(self):
         daemon = self.daemon("long-1", wall=Y2106 + YEAR)

@@ -1,4 +1,4 @@
-"""One state directory, one daemon; one refresh token, one request: however many want to.
+"""One state directory, one daemon; one refresh token, one request, however many processes try.
 
 Dozens of daemons at one stroke, their holder killed or stopped; the state directory by other
 names, through other mounts and from a chroot; its lock file deleted, replaced, moved. A proxy
@@ -137,7 +137,7 @@ class AContestOfManyDaemons(ExclusionCase):
 
 
 class AStoppedHolder(ExclusionCase):
-    """SIGSTOP is what a debugger, a frozen cgroup or a paused virtual machine does."""
+    """SIGSTOP has the effect of a debugger, a frozen cgroup or a paused virtual machine."""
 
     def stop_in_mid_request(self, daemon, seconds):
         before = len(self.server.exchanges("crm"))
@@ -220,7 +220,7 @@ class TheSameDirectoryByOtherWays(ExclusionCase):
 
 
 class TheLockFile(ExclusionCase):
-    """Tidying up in the state directory must not let a second daemon in."""
+    """Deleted files in the state directory must not admit a second daemon."""
 
     def setUp(self):
         super().setUp()

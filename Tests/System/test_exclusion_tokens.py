@@ -108,7 +108,7 @@ class OneRefreshTokenUnderTwoNames(ExclusionCase):
         return wait_until(one_each, 15, "one fresh and the other misconfigured", daemon)
 
     def use_both(self, daemon, owner, other):
-        """What a person does who does not know: refresh the one, refresh the other."""
+        """An operator who does not know of it refreshes both."""
         problem = daemon.credentials()[other]["last_error"]["problem"]
         self.assertIn('"%s"' % owner, problem)
         for _ in range(2):

@@ -179,7 +179,7 @@ OWN_END = {"refresh_expires": {"from": "/refresh_expires_in", "as": "seconds"}}
 
 
 def providers():
-    """Those whose every answer holds both tokens, and those with a story."""
+    """Providers whose every answer holds both tokens, and those with a sequence of answers."""
     for coding, pack in {"gzip": gzip.compress, "deflate": zlib.compress}.items():
         yield Provider(coding, always(lambda fields, pack=pack: pack(compact(fields)),
                                       ("Content-Encoding", coding)))

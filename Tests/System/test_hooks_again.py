@@ -1,4 +1,5 @@
-"""`on_change` programs that fail are run again until they work, and everybody can see it."""
+"""`on_change` programs that fail are run again until they work, and status, metrics and health show
+it."""
 
 import os
 import pathlib

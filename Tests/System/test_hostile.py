@@ -1,8 +1,8 @@
 """Hundreds of hostile token endpoints, many at once: each costs one credential a few seconds and
-the others nothing. No refresh token that the server still takes is lost, wherever in the mess it
-stood, and only where it was spent without a word is a person asked for.
+the others nothing. No refresh token that the server still accepts is lost, wherever it was in
+the answer, and a sign-in is requested only if the answer lacks the new token.
 
-The cases and what has to come of each stand in hostile_statuses.py, hostile_framings.py and
+The cases and their expected results are in hostile_statuses.py, hostile_framings.py and
 hostile_answers.py; what they do to the refresh token is explained in
 Tests/Support/hostile_endpoint.py. All of them run over http, every second one over https as well,
 and a short answer is cut at every byte in four framings (at every second one over https).

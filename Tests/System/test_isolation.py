@@ -1,4 +1,4 @@
-"""Whatever misbehaves beside them, a hundred healthy credentials are renewed in time.
+"""A hundred healthy credentials are renewed in time, whatever else misbehaves.
 
 One daemon is measured twice, with the same healthy credentials: in peace, and while everything
 else that a configuration can name attacks it at once. Hostile answers, dripping and silent
@@ -79,7 +79,7 @@ class IsolationTest(unittest.TestCase):
         return measurement.stop()
 
     def mistakes(self, figures):
-        """What must not be, however slow the machine is."""
+        """Failures that no slow machine explains."""
         found = []
         if self.daemon.died():
             found.append("the daemon has ended")

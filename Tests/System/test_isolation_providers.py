@@ -1,4 +1,4 @@
-"""What one provider can take from the credentials of another one: nothing.
+"""One provider cannot harm the credentials of another one.
 
 One daemon serves them all, and a provider chooses what it answers, how large and how slowly. So
 beside each hostile provider stands a healthy one with tokens that live for four seconds, and what

@@ -37,7 +37,7 @@ STORED_WITHIN = 5.0  # seconds in which an answer must be on disk, on the slowes
 
 @dataclasses.dataclass
 class Chain:
-    """What one credential must do, given what the server gave it and what was on disk."""
+    """What one credential must do, by the server's answers and the disk."""
 
     name: str
     head: str  # the only refresh token that the server will take

@@ -1,7 +1,7 @@
 """The campaign of `test_kill_everywhere` can fail, and its tracer kills where it says.
 
-What a bug of the daemon would do to its files is done to them between the kill and the
-examination, which must find it.
+Between the kill and the examination the files are damaged as by a bug of the daemon; the
+examination must find the damage.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class TracerTest(unittest.TestCase):
 
 
 class SabotageTest(unittest.TestCase):
-    """The campaign can fail: what would be a bug of the daemon is done to its files."""
+    """The campaign can fail: the files are damaged as by a bug of the daemon."""
 
     campaign: Campaign
 

@@ -81,7 +81,7 @@ class Limited(FaultCase):
         return end
 
     def assert_never_speechless(self, ends):
-        """It refreshed at last, it did not at first, it always said why; and nothing is lost."""
+        """It failed at first, always with a reason, then refreshed; and nothing is lost."""
         self.assertEqual([e for e in self.rotations() if e.problem], [])
         self.daemon.start()
         self.goes_on()

@@ -97,7 +97,7 @@ class DeviceFlow(LoginCase):
 
 
 class DeviceAnswers(LoginCase):
-    """What Glewlwyd never says."""
+    """Answers that Glewlwyd never gives."""
 
     def scripted(self, *answers: tuple[int, dict[str, object]]) -> Waiting:
         rest = list(answers)

@@ -1,7 +1,7 @@
-"""The campaign of `test_power_cuts` can fail: a daemon that leaves a flush out is found out.
+"""The campaign of `test_power_cuts` can fail: it detects a daemon that omits a flush.
 
-A library that is loaded before the C library's leaves the flush out and says that all is well. One
-that only counts the flushes must not be taken for a culprit.
+A library that is loaded before the C library omits the flush and reports success. A library that
+only counts the flushes must not be reported.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A profile that is changed under a living grant, and one that would like to hold everything up.
+"""A profile that is changed while its grant is valid, and one that tries to block the daemon.
 
 The refresh token that an answer brought stays the one that is used, however its profile reads now;
 and no pattern of a profile, whatever a server answers, keeps the daemon from its other work.

@@ -1,4 +1,4 @@
-"""What a reload puts in force, and how it says so: everything but where things lie."""
+"""What a reload applies and reports: everything except the directories."""
 
 import grp
 import json

@@ -1,5 +1,5 @@
-"""A state directory that is a copy, or went back in time: nothing is sent with it until a person has
-looked (I10). The server is the judge: it revokes everything when a spent refresh token comes back.
+"""A state directory that is a copy, or went back in time: nothing is sent with it until an operator
+has decided (I10). The server detects a violation: it revokes everything when a spent token is used.
 """
 
 import json

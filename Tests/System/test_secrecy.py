@@ -1,4 +1,4 @@
-"""Secrecy: of no secret eight bytes in a row are seen anywhere but where they belong.
+"""Secrecy: no eight consecutive bytes of a secret appear where they are not allowed.
 
 Secrets of every kind (client secrets from all five places, refresh and access tokens, keys,
 assertions, codes, verifiers, a proxy's password, imported tokens, variables) are canaries. The

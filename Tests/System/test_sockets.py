@@ -1,7 +1,7 @@
-"""A request dies with its process: what a kernel has not delivered when the daemon is killed, gives
-up, or is stopped for too long, is not delivered later either. A kernel goes on for minutes of its
-own accord, and the daemon's next life sends the same refresh token again: to many providers two of
-them are theft.
+"""A request ends with its process: data that the kernel has not delivered when the daemon is
+killed, gives up, or is stopped for too long, is not delivered later. By default a kernel continues
+for minutes, while the restarted daemon sends the same refresh token again: many providers take that
+for theft.
 
 The path is cut when the TLS handshake has come over it, and before the request: so the request lies
 in the kernel, undelivered. That a kernel does go on, and that the path was as it should be, is shown

@@ -1,5 +1,5 @@
-"""Tokens that take two requests: what the first one brings is safe before the second one is made,
-and only what the second one brings is published.
+"""Tokens that need two requests: the first result is durable before the second request is sent, and
+only the second result is published.
 
 The server (Tests/Support/two_step_server.py) ends a chain of refresh tokens at the first mistake,
 so a chain that is alive at the end of a test is the proof that none was made. Hosts that an answer

@@ -77,7 +77,7 @@ class WaitUnit(ShippedUnitsCase):
         self.assertEqual(self.result("evertoken-wait@crm.service", "ActiveState"), "inactive")
         self.assertEqual(self.result("report.service", "ActiveState"), "active",
                          "it stopped when the one it waited for had ended")
-        # A restart of the daemon is none of its business.
+        # A restart of the daemon must not affect it.
         self.systemctl("restart", "evertoken")
         self.assertEqual(self.result("report.service", "ActiveState"), "active")
 

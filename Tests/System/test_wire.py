@@ -1,8 +1,8 @@
-"""What leaves the daemon's sockets when a token endpoint misbehaves: each request once, and only to
-the address that the configuration names.
+"""The bytes that the daemon sends when a token endpoint misbehaves: each request once, and only to
+the configured host.
 
-Silent repetition is the worst a client can do to a refresh token that is good for one use, and
-libraries for HTTP are fond of it. So the servers here are bare sockets that record every byte
+A silent repetition spends a single-use refresh token twice, and HTTP libraries often repeat
+requests. So the servers here are bare sockets that record every byte
 (Tests/Support/raw_server.py), and the tests count connections and requests.
 
 `WireCase` is what the other test_wire_*.py share.

@@ -1,5 +1,5 @@
-"""What a hostile token endpoint can take from the daemon: a few seconds of one credential, and
-nothing else. Not memory, not the neighbours' punctuality, not the next refresh token.
+"""A hostile token endpoint can delay one credential by a few seconds, and nothing else: not memory,
+not the renewals of other credentials, not the next refresh token.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""What the tests of units that want tokens share: writing units, and what they were given."""
+"""Common parts of the tests of units that need tokens: writing units, and reading their results."""
 
 import pathlib
 
