@@ -229,10 +229,30 @@ import Testing
         _ = life.start()
         _ = send(.recovered(Ticket(1), .unreadable), to: &life, at: noon)
         #expect(life.state == .quarantined && life.wakeAt == nil)
+        #expect(life.isUnreadable && life.standingError?.cause.kind == .stateUnreadable)
         #expect(!life.wantsAttempt(at: at(86_400).uptime))
         let order = AttemptOrder.adopt(ImportedTokens(refreshToken: Secret("x")))
         _ = send(.orderGiven(order), to: &life, at: noon)
         #expect(send(.woke, to: &life, at: noon) == [.attempt(Ticket(2), order)])
+    }
+
+    @Test("a state that is another's is told apart from one that cannot be read, and counted on")
+    mutating func foreignState() throws {
+        var life = try lifecycle()
+        _ = life.start()
+        let copied = Cause(.stateCopied, CauseFacts(detail: "it was made on another host"))
+        let stored = granted(sent: noon)
+        let recovery = StateRecovery.foreign(stored, copied, mayPublish: false)
+        let told = send(.recovered(Ticket(1), recovery), to: &life, at: noon)
+        #expect(!life.isUnreadable && life.state == .quarantined)
+        let first = try #require(life.standingError)
+        #expect(told == [.report(.quarantined(first))] && first.cause == copied)
+        _ = send(.refreshRequested, to: &life, at: at(60))
+        _ = send(.woke, to: &life, at: at(60))
+        let again = AttemptReport(grant: stored, end: .foreign(copied), attemptID: "")
+        #expect(send(.attemptEnded(Ticket(2), again), to: &life, at: at(60)) == [])
+        let second = try #require(life.standingError)
+        #expect(second.since == first.since && second.tries == 2)
     }
 
     @Test("an output that cannot be written does not keep the token from renewal")

@@ -4,10 +4,10 @@ extension CredentialLifecycle {
         _ recovery: StateRecovery, now: Moment, using random: inout RandomSource
     ) -> [LifecycleAction] {
         switch recovery {
-        case .unreadable: return quarantined(Cause(.stateUnreadable), now: now)
+        case .unreadable: return quarantined(.unreadable, now: now)
         case .foreign(let stored, let cause, let mayPublish):
             grant = stored
-            let report = quarantined(cause, now: now)
+            let report = quarantined(.foreign(cause), now: now)
             guard mayPublish, let access = grant.access, hasLiveToken(now: now) else {
                 return report
             }
@@ -30,11 +30,11 @@ extension CredentialLifecycle {
         }
     }
 
-    private mutating func quarantined(_ cause: Cause, now: Moment) -> [LifecycleAction] {
-        let isNew = quarantine?.cause != cause
-        let error = StoredError(.storage, cause, at: now.wall).following(quarantine)
-        (quarantine, dueAt, settleDueAt) = (error, nil, nil)
-        return isNew ? [.report(.quarantined(error))] : []
+    private mutating func quarantined(_ reason: Quarantine, now: Moment) -> [LifecycleAction] {
+        let isNew = quarantine?.reason != reason
+        let new = StandingQuarantine(reason, at: now.wall, after: quarantine)
+        (quarantine, dueAt, settleDueAt) = (new, nil, nil)
+        return isNew ? [.report(.quarantined(new.error))] : []
     }
 
     private func hasLiveToken(now: Moment) -> Bool {
@@ -166,10 +166,10 @@ extension CredentialLifecycle {
         switch report.end {
         case .unreadable:
             quarantine = trouble
-            return quarantined(Cause(.stateUnreadable), now: now)
+            return quarantined(.unreadable, now: now)
         case .foreign(let cause):
             quarantine = trouble
-            return quarantined(cause, now: now)
+            return quarantined(.foreign(cause), now: now)
         case .needsLogin: return needsLogin(wasLoginRequired: wasLoginRequired, now: now)
         case .signInFailed, .signInPending:
             // The client has its reply; the credential's state is unchanged.

@@ -35,11 +35,11 @@ extension CredentialLifecycle {
     private var isRefused: Bool { grant.attempts.lastError?.failureClass == .config }
 
     /// Neither slot can be read: an operator must decide before they are overwritten.
-    public var isUnreadable: Bool { quarantine?.cause.kind == .stateUnreadable }
+    public var isUnreadable: Bool { quarantine?.reason == .unreadable }
 
     /// The last failure that is not resolved.
     public var standingError: StoredError? {
-        quarantine ?? lastOutputProblem ?? storageError ?? grant.attempts.lastError
+        quarantine?.error ?? lastOutputProblem ?? storageError ?? grant.attempts.lastError
     }
 
     /// When the operator is notified if the unresolved failure continues; `nil` when there will be

@@ -41,7 +41,7 @@ public struct CredentialLifecycle: Sendable {
     var publishFailures = 0
     var orders: [AttemptOrder] = []
     /// Why the state cannot be trusted; `nil` when it can.
-    var quarantine: StoredError?
+    var quarantine: StandingQuarantine?
     var lastOutputProblem: StoredError?
     var hooks: HookBook
     /// Configured settings that cannot work.
