@@ -18,7 +18,7 @@ struct ChildProcess {
     var mostProcesses = ProcessLimit.ofPrograms
 
     enum Failure: Error {
-        case cannotStart(String)
+        case cannotStart(SystemError)
         case timedOut
         case exited(status: Int32)
         case killed(signal: Int32)
@@ -29,7 +29,7 @@ struct ChildProcess {
     func run() throws(Failure) -> [UInt8] {
         var pipes: [Int32] = [-1, -1]
         guard clinux_pipe(&pipes) == 0 else {
-            throw .cannotStart(SystemError("make a pipe").text)
+            throw .cannotStart(SystemError("make a pipe"))
         }
         let process: pid_t
         do throws(Failure) { process = try spawn(standardOutput: pipes[1]) } catch {
@@ -106,7 +106,7 @@ struct ChildProcess {
         defer { for word in words + variables { free(word) } }
         let process = clinux_spawn(
             arguments[0], words, variables, standardOutput, mostProcesses)
-        guard process > 0 else { throw .cannotStart(SystemError("run \(arguments[0])").text) }
+        guard process > 0 else { throw .cannotStart(SystemError("run \(arguments[0])")) }
         return process
     }
 }

@@ -64,8 +64,8 @@ public final class ControlServer: Sendable {
                 mode: policy.mode, group: policy.group, isTakenBack: old.group != nil)
         else {
             throw StorageFailure(
-                SystemError("give \(path) its mode and group").text
-                    + "; correct control.mode and control.group, and see evertoken check")
+                SystemError("give \(path) its mode and group").adding(
+                    "correct control.mode and control.group, and see evertoken check"))
         }
         placed.withLock { $0 = policy }
     }

@@ -16,7 +16,7 @@ extension CurlTransfer {
         case CURLE_COULDNT_CONNECT:
             var number = 0
             ccurl_get_long(handle, CURLINFO_OS_ERRNO, &number)
-            facts.systemError = number == 0 ? nil : SystemError.message(of: Int32(number))
+            if number != 0 { facts.set(errno: Int32(clamping: number)) }
             return WireFault(Cause(.connectionRefused, facts))
         case CURLE_OPERATION_TIMEDOUT: return WireFault(Cause(.connectionTimedOut, facts))
         case CURLE_SSL_CONNECT_ERROR: return WireFault(Cause(words?.kind ?? .tlsFailed, facts))
@@ -28,7 +28,8 @@ extension CurlTransfer {
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
             return WireFault(Cause(.urlUnusable, facts))
         case CURLE_ABORTED_BY_CALLBACK:
-            return failed(facts, sockets.problem ?? "its connection is not known")
+            if let error = sockets.error { facts.set(errno: error.code) }
+            return failed(facts, sockets.error?.text ?? "its connection is not known")
         default: return failed(facts, "libcurl error \(code.rawValue)")
         }
     }
@@ -143,7 +144,7 @@ extension CurlTransfer {
     private var authorityCause: Cause {
         let file = authorityFile
         var facts = CauseFacts(file: file)
-        if let file, access(file, R_OK) != 0 { facts.systemError = SystemError.message(of: errno) }
+        if let file, access(file, R_OK) != 0 { facts.set(errno: errno) }
         return Cause(request.caFile == nil ? .caBundleUnusable : .caFileUnusable, facts)
     }
 

@@ -62,7 +62,7 @@ public struct HookProcesses: HookRunner {
             mark: "EVERTOKEN_RUN=" + digits.joined())
         do throws(ChildProcess.Failure) { _ = try child.run() } catch {
             switch error {
-            case .cannotStart(let text): return text
+            case .cannotStart(let error): return error.text
             case .timedOut: return "it was killed at its timeout"
             case .exited(let status): return "it ended with status \(status)"
             case .killed(let signal): return "it died of signal \(signal)"

@@ -147,9 +147,9 @@ public enum StateOwner {
         var about = stat()
         guard stat(path, &about) == 0 else {
             throw StorageFailure(
-                SystemError("look at the state directory \(path)").text
-                    + "; start the daemon once, or make it: install -d -m 700 -o USER -g GROUP "
-                    + path)
+                SystemError("look at the state directory \(path)").adding(
+                    "start the daemon once, or make it: install -d -m 700 -o USER -g GROUP \(path)"
+                ))
         }
         guard about.st_uid != 0 else { return }
         guard setgroups(1, [about.st_gid]) == 0, setgid(about.st_gid) == 0,

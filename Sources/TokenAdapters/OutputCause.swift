@@ -8,9 +8,8 @@ extension SystemError {
     /// - Parameter root: The token directory.
     func cause(of output: OutputSpecification, in root: String) -> Cause {
         let path = output.isAbsolute ? output.path : root + "/" + output.path
-        var facts = CauseFacts(
-            file: path, systemError: Self.message(of: code),
-            folder: String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]), detail: text)
+        var facts = CauseFacts(self, file: path)
+        facts.folder = String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)])
         facts.account = output.group ?? output.owner
         return Cause(kind(output, path, root: root, &facts), facts)
     }

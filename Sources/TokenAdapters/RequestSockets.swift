@@ -15,7 +15,7 @@ struct RequestSockets: ~Copyable {
     private var copies: [Int32] = []
     private var isTied = false
     /// Why a connection could not be tied to the process.
-    private(set) var problem: String?
+    private(set) var error: SystemError?
 
     deinit { for copy in copies { close(copy) } }
 
@@ -25,7 +25,7 @@ struct RequestSockets: ~Copyable {
     mutating func add(_ socket: Int32) -> Bool {
         let copy = clinux_duplicate(socket)
         guard copy >= 0 else {
-            problem = SystemError("copy the descriptor of a connection").text
+            error = SystemError("copy the descriptor of a connection")
             return false
         }
         copies.append(copy)
@@ -48,7 +48,7 @@ struct RequestSockets: ~Copyable {
         let milliseconds = max(1, (left.nanoseconds + 999_999) / 1_000_000)
         for copy in copies
         where clinux_tie_connection(copy, UInt32(clamping: milliseconds)) != 0 {
-            problem = SystemError("have a connection end with this process").text
+            error = SystemError("have a connection end with this process")
             return false
         }
         isTied = !copies.isEmpty

@@ -149,10 +149,6 @@ public final class SecretResolver: SecretReader {
         return try readAll(file, limit: limit + 1, what: place)
     }
 
-    private static func failed(_ detail: String) -> SecretFailure {
-        SecretFailure(.secretProgramFailed, detail)
-    }
-
     private static func output(
         of arguments: [String], _ form: Form
     ) throws(SecretFailure) -> SecretText {
@@ -165,12 +161,16 @@ public final class SecretResolver: SecretReader {
             arguments: arguments, environment: environment, timeout: .seconds(10))
         let bytes: [UInt8]
         do throws(ChildProcess.Failure) { bytes = try child.run() } catch {
-            switch error {
-            case .cannotStart(let text): throw failed(text)
-            case .timedOut: throw failed("\(program) gave no secret within 10 s")
-            case .exited(let status): throw failed("\(program) failed with status \(status)")
-            case .killed(let signal): throw failed("\(program) died of signal \(signal)")
-            }
+            let facts =
+                switch error {
+                case .cannotStart(let error): CauseFacts(error)
+                case .timedOut: CauseFacts(detail: "\(program) gave no secret within 10 s")
+                case .exited(let status):
+                    CauseFacts(detail: "\(program) failed with status \(status)")
+                case .killed(let signal):
+                    CauseFacts(detail: "\(program) died of signal \(signal)")
+                }
+            throw SecretFailure(Cause(.secretProgramFailed, facts))
         }
         return try secret(bytes, from: program, form, file: nil)
     }
@@ -195,11 +195,6 @@ extension SecretFailure {
             case EINVAL: .secretUnusable
             default: .secretUnreadable
             }
-        self.init(
-            Cause(
-                kind,
-                CauseFacts(
-                    file: file, systemError: SystemError.message(of: error.code),
-                    detail: error.text)))
+        self.init(Cause(kind, CauseFacts(error, file: file)))
     }
 }

@@ -46,7 +46,7 @@ extension SlotDirectory {
                     return
                 }
                 guard fsync(self.directory) == 0 else { throw SystemError("save \(self.path)") }
-            } catch { throw StorageFailure(error.text) }
+            } catch { throw StorageFailure(error) }
         }
     }
 }

@@ -42,10 +42,8 @@ final class StoreHealth: Sendable {
         let seen = failures.withLock { $0 }
         guard seen.isSuspect else { return }
         do throws(SystemError) { try probe(seen.count) } catch {
-            var failure = StorageFailure(error)
-            failure.cause.facts.detail =
-                "\(error.text); nothing is sent until \(path) can be written again"
-            throw failure
+            throw StorageFailure(
+                error.adding("nothing is sent until \(path) can be written again"))
         }
         failures.withLock { state in
             if state.count == seen.count { state.isSuspect = false }

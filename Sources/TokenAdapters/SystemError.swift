@@ -2,8 +2,9 @@ internal import Glibc
 internal import TokenCore
 internal import TokenEngine
 
-/// A failed system call in words: `cannot open /x: Permission denied`.
+/// A failed system call: `cannot open /x: Permission denied`, and errno(3).
 struct SystemError: Error, Equatable {
+    /// For people; code looks at ``code``.
     var text: String
     var code: Int32
     /// Whether a configured user or group does not exist.
@@ -13,6 +14,13 @@ struct SystemError: Error, Equatable {
     init(_ what: String, code: Int32 = errno) {
         self.code = code
         text = "cannot \(what): \(Self.message(of: code))"
+    }
+
+    /// The same with what to do about it.
+    func adding(_ advice: String) -> SystemError {
+        var error = self
+        error.text += "; " + advice
+        return error
     }
 
     /// The text of strerror(3).
@@ -33,11 +41,20 @@ extension StorageFailure {
             case EACCES, EPERM: .stateForbidden
             default: .stateFails
             }
-        self.init(
-            Cause(
-                kind,
-                CauseFacts(
-                    systemError: SystemError.message(of: error.code), detail: error.text)))
+        self.init(Cause(kind, CauseFacts(error)))
+    }
+}
+
+extension CauseFacts {
+    /// - Parameter file: That the call was about.
+    init(_ error: SystemError, file: String? = nil) {
+        self.init(file: file, detail: error.text)
+        set(errno: error.code)
+    }
+
+    /// Both forms of an error of the system.
+    mutating func set(errno number: Int32) {
+        (errno, systemError) = (number, SystemError.message(of: number))
     }
 }
 

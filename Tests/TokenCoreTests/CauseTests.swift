@@ -16,6 +16,7 @@ import Testing
         facts.date = WallTime(epochSeconds: 1_700_000_000)
         (facts.subject, facts.account) = ("Acme CA", "web")
         (facts.target, facts.isSamePath) = ("login.example", true)
+        facts.errno = 2
         return facts
     }
 

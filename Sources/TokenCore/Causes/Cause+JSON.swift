@@ -10,6 +10,7 @@ extension Cause {
             ("kind", .string(kind.rawValue)), ("host", text(facts.host)),
             ("plain", facts.isPlain ? true : nil), ("file", text(facts.file)),
             ("errno", text(facts.systemError)),
+            ("errno_number", facts.errno.map { .integer(Int64($0)) }),
             ("status", facts.status.map { .integer(Int64($0)) }),
             ("code", text(facts.errorCode)), ("date", facts.date?.sinceEpoch.json),
             ("subject", text(facts.subject)), ("type", text(facts.contentType?.rawValue)),
@@ -33,6 +34,7 @@ extension Cause {
             key: node["key"]?.text, other: node["other"]?.text, folder: node["folder"]?.text,
             wait: node["wait"].flatMap(Duration.init(json:)), detail: node["detail"]?.text,
             advice: node["advice"]?.text)
+        facts.errno = node["errno_number"]?.integer.flatMap { Int32(exactly: $0) }
         facts.isPlain = node["plain"]?.flag ?? false
         facts.date = node["date"].flatMap(Duration.init(json:)).map { WallTime($0) }
         (facts.subject, facts.account) = (node["subject"]?.text, node["account"]?.text)

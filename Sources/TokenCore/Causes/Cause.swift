@@ -33,6 +33,8 @@ public struct CauseFacts: Sendable, Equatable {
     public var file: String?
     /// Of a failed system call, in the words of strerror(3).
     public var systemError: String?
+    /// The number of ``systemError``, for code (errno(3)); `nil` in records of former versions.
+    public var errno: Int32?
     /// The HTTP status.
     public var status: Int?
     /// From ``knownErrorCodes``, or `KEY NUMBER`.
