@@ -24,14 +24,14 @@ public final class ConfigurationAddition {
     ///   - path: The main configuration file.
     ///   - name: The credential; a valid name, which is also the name of the drop-in.
     ///   - replaces: Whether an existing drop-in of that name may be replaced.
-    /// - Throws: ``LocalFailure`` if the directory does not exist, or another addition is running.
-    public init(path: String, name: String, replaces: Bool) throws(LocalFailure) {
+    /// - Throws: ``StorageFailure`` if the directory does not exist, or another addition is running.
+    public init(path: String, name: String, replaces: Bool) throws(StorageFailure) {
         (loader, self.name, self.replaces) = (ConfigurationLoader(path: path), name, replaces)
         directory = open(loader.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard directory >= 0 else { throw LocalFailure(SystemError("open \(loader.directory)")) }
+        guard directory >= 0 else { throw StorageFailure(SystemError("open \(loader.directory)")) }
         guard flock(directory, LOCK_EX | LOCK_NB) == 0 else {
-            throw LocalFailure(
-                problem: "another program holds \(loader.directory) locked; try again")
+            throw StorageFailure(
+                "another program holds \(loader.directory) locked; try again")
         }
     }
 
@@ -55,8 +55,8 @@ public final class ConfigurationAddition {
 
     /// All files of the configuration, the main file first, without the one to be replaced.
     ///
-    /// - Throws: ``LocalFailure`` for a file that cannot be read.
-    public func files() throws(LocalFailure) -> [ConfigurationFile] {
+    /// - Throws: ``StorageFailure`` for a file that cannot be read.
+    public func files() throws(StorageFailure) -> [ConfigurationFile] {
         do throws(ConfigurationLoader.Unreadable) {
             var files = [try main()]
             for other in try loader.names(in: loader.directory + "/conf.d") {
@@ -64,7 +64,7 @@ public final class ConfigurationAddition {
                 files.append(try loader.file("\(loader.directory)/conf.d/\(other)"))
             }
             return files
-        } catch { throw LocalFailure(error.error) }
+        } catch { throw StorageFailure(error.error) }
     }
 
     private func main() throws(ConfigurationLoader.Unreadable) -> ConfigurationFile {
@@ -84,10 +84,10 @@ public final class ConfigurationAddition {
     }
 
     /// - Returns: The paths of the written files, in order.
-    /// - Throws: ``LocalFailure``; no new file is visible then.
+    /// - Throws: ``StorageFailure``; no new file is visible then.
     public func write(
         _ document: [UInt8], secrets: [(file: String, text: Secret)]
-    ) throws(LocalFailure) -> [String] {
+    ) throws(StorageFailure) -> [String] {
         do throws(SystemError) {
             let folder = try dropInFolder()
             defer { close(folder) }
@@ -109,7 +109,7 @@ public final class ConfigurationAddition {
                 guard fsync(descriptor) == 0 else { throw SystemError("save \(path)") }
             }
             return files.map(\.path)
-        } catch { throw LocalFailure(error) }
+        } catch { throw StorageFailure(error) }
     }
 
     private func put(_ files: [NewFile]) throws(SystemError) {
@@ -200,15 +200,4 @@ private struct NewFile {
 
 extension Secret {
     fileprivate var bytes: [UInt8] { Array(reveal().utf8) }
-}
-
-extension LocalFailure {
-    init(_ error: SystemError) {
-        (problem, isHeldByAnother) = (error.text, false)
-        isForbidden = error.code == EACCES || error.code == EPERM
-    }
-
-    init(problem: String) {
-        (self.problem, isHeldByAnother, isForbidden) = (problem, false, false)
-    }
 }

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import TokenEngine
+internal import TokenCore
 
 /// `mkdir -p`; the last directory gets `mode`, regardless of the umask.
 func makeDirectories(_ path: String, mode: mode_t) throws(StorageFailure) {

@@ -2,8 +2,8 @@ internal import CLinux
 public import Dispatch
 internal import Glibc
 internal import Synchronization
-internal import TokenCore
-public import TokenEngine
+public import TokenCore
+internal import TokenEngine
 
 /// The process at the other end of a Unix socket (SO_PEERCRED).
 public struct Peer: Sendable, Equatable {

@@ -25,10 +25,10 @@ public final class OfflineControl: Sendable {
 
     /// Takes the request in its form on the socket.
     ///
-    /// - Throws: ``LocalFailure`` if the state cannot be opened; nothing has been done then.
+    /// - Throws: ``StorageFailure`` if the state cannot be opened; nothing has been done then.
     public func answer(
         _ method: String, _ target: String, body: [UInt8]
-    ) throws(LocalFailure) -> (status: Int, body: [UInt8]) {
+    ) throws(StorageFailure) -> (status: Int, body: [UInt8]) {
         let parts = target.split(separator: "?", maxSplits: 1).map(String.init)
         let request = HTTPRequest(
             method: method, path: parts[0],
@@ -36,10 +36,7 @@ public final class OfflineControl: Sendable {
         let reply: ControlReply
         switch ControlRoute.make(request) {
         case .failure(let problem): reply = problem
-        case .success(let wanted):
-            do throws(StorageFailure) { reply = try carryOut(wanted) } catch {
-                throw LocalFailure(error)
-            }
+        case .success(let wanted): reply = try carryOut(wanted)
         }
         return (reply.status, reply.body.serialized())
     }
@@ -72,21 +69,6 @@ public final class OfflineControl: Sendable {
             }
             return await attempts.answer(request)
         }
-    }
-}
-
-/// Why something on this machine cannot be used, with a remedy.
-public struct LocalFailure: Error, Sendable, Equatable {
-    /// What is wrong and what to do, as a sentence for people.
-    public var problem: String
-    /// A running daemon holds the state.
-    public var isHeldByAnother: Bool
-    /// Access was denied.
-    public var isForbidden: Bool
-
-    init(_ failure: StorageFailure) {
-        (problem, isHeldByAnother) = (failure.problem, failure.isHeldByAnother)
-        isForbidden = failure.cause.kind == .stateForbidden
     }
 }
 
@@ -135,14 +117,8 @@ private struct IdleWorld: WakeTimer, OutputPublisher, HookRunner, Journal, Super
 public enum StateOwner {
     /// Changes the user for the rest of the process if it runs as root; otherwise does nothing.
     ///
-    /// - Throws: ``LocalFailure`` if there is no such directory, or the kernel refuses.
-    public static func become(ownerOf path: String) throws(LocalFailure) {
-        do throws(StorageFailure) { try change(toOwnerOf: path) } catch {
-            throw LocalFailure(error)
-        }
-    }
-
-    private static func change(toOwnerOf path: String) throws(StorageFailure) {
+    /// - Throws: ``StorageFailure`` if there is no such directory, or the kernel refuses.
+    public static func become(ownerOf path: String) throws(StorageFailure) {
         guard geteuid() == 0 else { return }
         var about = stat()
         guard stat(path, &about) == 0 else {

@@ -1,7 +1,6 @@
 internal import CLinux
 internal import Glibc
 internal import TokenCore
-internal import TokenEngine
 
 /// The token directory, open, with the lock that keeps a second daemon from overwriting its files.
 ///

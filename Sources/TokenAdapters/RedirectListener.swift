@@ -1,7 +1,6 @@
 internal import Dispatch
 internal import Synchronization
 public import TokenCore
-internal import TokenEngine
 
 /// Waits on the loopback for the request with a sign-in's authorization response (RFC 8252 section
 /// 7.3). A request for another path, or without the state, gets no information and has no effect.
@@ -18,11 +17,11 @@ public final class RedirectListener: Sendable {
     /// - Parameters:
     ///   - port: 0 for any free port.
     ///   - stray: Called once if a response for another sign-in arrives.
-    /// - Throws: ``LocalFailure`` when the port is taken.
+    /// - Throws: ``StorageFailure`` when the port is taken.
     public init(
         _ redirect: LoopbackRedirect, port: UInt16, state: Secret,
         stray: @escaping @Sendable () -> Void = {}
-    ) throws(LocalFailure) {
+    ) throws(StorageFailure) {
         let post = Post(stray: stray)
         self.post = post
         let pagePath = "/signed-in/" + base64(SystemRandom().bytes(16), urlSafe: true)
@@ -45,9 +44,7 @@ public final class RedirectListener: Sendable {
             }
             respond(.seeOther(pagePath))
         }
-        do throws(StorageFailure) {
-            servers = try Self.open(redirect, port: port, handler)
-        } catch { throw LocalFailure(error) }
+        servers = try Self.open(redirect, port: port, handler)
         redirectURI = redirect.uri(port: servers[0].port)
     }
 

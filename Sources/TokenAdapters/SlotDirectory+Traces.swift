@@ -1,7 +1,6 @@
 internal import CLinux
 internal import Glibc
 public import TokenCore
-public import TokenEngine
 
 // The traces of erased credentials: a file beside the credentials' directories, whose name cannot
 // be a credential's (``isConfiguredName(_:)``).

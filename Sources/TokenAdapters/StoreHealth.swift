@@ -2,7 +2,6 @@ internal import CLinux
 internal import Glibc
 internal import Synchronization
 internal import TokenCore
-internal import TokenEngine
 
 /// Whether the file system of the state can be believed (I5).
 ///

@@ -1,6 +1,5 @@
 internal import Glibc
 internal import TokenCore
-internal import TokenEngine
 
 /// A failed system call: `cannot open /x: Permission denied`, and errno(3).
 struct SystemError: Error, Equatable {

@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-internal import TokenEngine
+internal import TokenCore
 
 /// A socket that listens on a path (unix(7)), and its directory entry.
 ///

@@ -14,25 +14,6 @@ public protocol WakeTimer: Sendable {
     func arm(at deadline: Uptime?)
 }
 
-/// Why the state could not be read or written.
-public struct StorageFailure: Error, Sendable, Equatable {
-    /// What happened, as a kind with its facts: decisions look at this.
-    public var cause: Cause
-    /// Another process holds the file or directory.
-    public var isHeldByAnother = false
-
-    /// A failure with this cause; no other process holds what was to be opened.
-    public init(_ cause: Cause) { self.cause = cause }
-
-    /// For a failure that no system call reported.
-    public init(_ problem: String) {
-        self.init(Cause(.stateFails, CauseFacts(detail: problem)))
-    }
-
-    /// The cause as a sentence for people.
-    public var problem: String { cause.problem }
-}
-
 /// Whether the slots are still the files that this daemon created.
 public enum SlotOrigin: Sendable, Equatable {
     case own

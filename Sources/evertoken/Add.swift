@@ -53,7 +53,7 @@ struct Add: ParsableCommand {
         }
         let path = daemon.config ?? "/etc/evertoken/evertoken.json"
         let credential: NewCredential
-        do { credential = try written(path) } catch let failure as LocalFailure {
+        do { credential = try written(path) } catch let failure as StorageFailure {
             throw refused(
                 failure.isForbidden ? EX_NOPERM : EX_TEMPFAIL,
                 failure.problem + (failure.isForbidden ? "; run this with sudo" : ""))

@@ -25,7 +25,7 @@ struct BrowserWait {
     /// With a redirect to this machine's loopback (RFC 8252).
     func run(_ redirect: LoopbackRedirect, port: UInt16?) throws {
         let listener: RedirectListener
-        do throws(LocalFailure) {
+        do throws(StorageFailure) {
             listener = try RedirectListener(
                 redirect, port: port ?? redirect.port ?? 0, state: state,
                 stray: {

@@ -69,7 +69,7 @@ final class StateAccess {
             offline = try open(configuration, places, loader)
         }
         guard let offline else { throw ExitCode(EX_SOFTWARE) }
-        do throws(LocalFailure) {
+        do throws(StorageFailure) {
             let (status, answer) = try offline.answer(method, target, body: body)
             return ControlClient.Reply(
                 status: status, body: (try? JSONReader.read(answer)) ?? nil,
@@ -81,7 +81,7 @@ final class StateAccess {
         _ configuration: Configuration, _ places: Directories, _ loader: ConfigurationLoader
     ) throws -> OfflineControl {
         printError("evertoken: without a daemon, in the state directory \(places.state)")
-        do throws(LocalFailure) { try StateOwner.become(ownerOf: places.state) } catch {
+        do throws(StorageFailure) { try StateOwner.become(ownerOf: places.state) } catch {
             throw refused(error, socket: nil)
         }
         return OfflineControl(
@@ -89,7 +89,7 @@ final class StateAccess {
             note: { printError("evertoken: " + $0) })
     }
 
-    private func refused(_ failure: LocalFailure, socket: String?) -> ExitCode {
+    private func refused(_ failure: StorageFailure, socket: String?) -> ExitCode {
         if failure.isHeldByAnother {
             let place = socket.map { ", and cannot be reached at \($0)" } ?? ""
             return fail(
