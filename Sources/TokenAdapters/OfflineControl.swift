@@ -78,9 +78,9 @@ private struct SecretsWithoutService: SecretReader {
 
     func read(
         _ source: SecretSource, as shape: SecretText.Shape
-    ) async throws(SecretFailure) -> SecretText {
+    ) async throws(Cause) -> SecretText {
         if case .credential(let name) = source.place, getenv("CREDENTIALS_DIRECTORY") == nil {
-            throw SecretFailure(
+            throw Cause(
                 .secretCredentialMissing,
                 "\(name) is a systemd credential, which only the service can read; start it "
                     + "(systemctl start evertoken), then run this again")

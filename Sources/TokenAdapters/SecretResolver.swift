@@ -34,7 +34,7 @@ public final class SecretResolver: SecretReader {
     /// time.
     public func read(
         _ source: SecretSource, as shape: SecretText.Shape
-    ) async throws(SecretFailure) -> SecretText {
+    ) async throws(Cause) -> SecretText {
         var isExact = false
         if case .exact = source { isExact = true }
         let form = Form(shape: shape, isExact: isExact)
@@ -48,15 +48,14 @@ public final class SecretResolver: SecretReader {
         case .environment(let name):
             place = "the environment variable \(name)"
             guard let value = getenv(name) else {
-                throw SecretFailure(.secretVariableUnset, "\(place) is not set")
+                throw Cause(.secretVariableUnset, "\(place) is not set")
             }
             let bytes = UnsafeRawBufferPointer(start: value, count: strlen(value))
             text = try Self.secret(Array(bytes), from: place, form, file: nil)
         case .credential(let name):
             guard let directory = getenv("CREDENTIALS_DIRECTORY") else {
                 let detail = "there is no systemd credential \(name)"
-                throw SecretFailure(
-                    Cause(.secretCredentialMissing, CauseFacts(key: name, detail: detail)))
+                throw Cause(.secretCredentialMissing, CauseFacts(key: name, detail: detail))
             }
             place = String(cString: directory) + "/" + name
             text = try await read(file: place, form)
@@ -64,10 +63,10 @@ public final class SecretResolver: SecretReader {
             place = arguments[0]
             text = try await within(
                 Self.patience.program,
-                SecretFailure(
+                Cause(
                     .secretProgramFailed, "\(place) has no turn: it hangs for other credentials"),
                 programs, place
-            ) { () throws(SecretFailure) in try Self.output(of: arguments, form) }
+            ) { () throws(Cause) in try Self.output(of: arguments, form) }
         case .exact(let inner): return try await read(inner, as: shape)
         }
         note(text.trimming, at: place)
@@ -105,17 +104,17 @@ public final class SecretResolver: SecretReader {
         noticed(place, trimming)
     }
 
-    private func read(file place: String, _ form: Form) async throws(SecretFailure) -> SecretText {
+    private func read(file place: String, _ form: Form) async throws(Cause) -> SecretText {
         let mount = mounts.point(of: place)
         return try await within(
             Self.patience.file,
-            SecretFailure(
+            Cause(
                 .secretUnreadable, "\(place): its file system (\(mount)) does not answer",
                 file: place), files, mount
-        ) { () throws(SecretFailure) in
+        ) { () throws(Cause) in
             let bytes: [UInt8]
             do throws(SystemError) { bytes = try Self.content(of: place) } catch {
-                throw SecretFailure(error, file: place)
+                throw Cause(ofSecret: error, file: place)
             }
             return try Self.secret(bytes, from: place, form, file: place)
         }
@@ -123,13 +122,13 @@ public final class SecretResolver: SecretReader {
 
     /// Runs `body` on a lane with a time limit; calls do not wait for each other.
     private func within(
-        _ limit: DispatchTimeInterval, _ late: SecretFailure, _ lanes: Lanes, _ holder: String,
-        _ body: @escaping @Sendable () throws(SecretFailure) -> SecretText
-    ) async throws(SecretFailure) -> SecretText {
+        _ limit: DispatchTimeInterval, _ late: Cause, _ lanes: Lanes, _ holder: String,
+        _ body: @escaping @Sendable () throws(Cause) -> SecretText
+    ) async throws(Cause) -> SecretText {
         let call = calls.wrappingAdd(1, ordering: .relaxed).newValue
         let result = await lanes.run(key: String(call), holder: holder, within: limit) {
-            () -> Result<SecretText, SecretFailure> in
-            do throws(SecretFailure) { return .success(try body()) } catch {
+            () -> Result<SecretText, Cause> in
+            do throws(Cause) { return .success(try body()) } catch {
                 return .failure(error)
             }
         }
@@ -151,7 +150,7 @@ public final class SecretResolver: SecretReader {
 
     private static func output(
         of arguments: [String], _ form: Form
-    ) throws(SecretFailure) -> SecretText {
+    ) throws(Cause) -> SecretText {
         let keep = ["PATH", "HOME", "LANG", "USER", "LOGNAME", "XDG_RUNTIME_DIR"]
         let environment = keep.compactMap { name in
             getenv(name).map { "\(name)=\(String(cString: $0))" }
@@ -170,31 +169,32 @@ public final class SecretResolver: SecretReader {
                 case .killed(let signal):
                     CauseFacts(detail: "\(program) died of signal \(signal)")
                 }
-            throw SecretFailure(Cause(.secretProgramFailed, facts))
+            throw Cause(.secretProgramFailed, facts)
         }
         return try secret(bytes, from: program, form, file: nil)
     }
 
     private static func secret(
         _ bytes: [UInt8], from place: String, _ form: Form, file: String?
-    ) throws(SecretFailure) -> SecretText {
+    ) throws(Cause) -> SecretText {
         guard bytes.count <= limit else {
-            throw SecretFailure(.secretUnusable, "\(place) is larger than 64 KiB", file: file)
+            throw Cause(.secretUnusable, "\(place) is larger than 64 KiB", file: file)
         }
         do throws(SecretText.Mistake) {
             return try SecretText(bytes, shape: form.shape, isExact: form.isExact)
-        } catch { throw SecretFailure(.secretUnusable, "\(place) \(error.problem)", file: file) }
+        } catch { throw Cause(.secretUnusable, "\(place) \(error.problem)", file: file) }
     }
 }
 
-extension SecretFailure {
-    init(_ error: SystemError, file: String) {
+extension Cause {
+    /// Why the file of a secret could not be read.
+    init(ofSecret error: SystemError, file: String) {
         let kind: CauseKind =
             switch error.code {
             case ENOENT, ENOTDIR: .secretMissing
             case EINVAL: .secretUnusable
             default: .secretUnreadable
             }
-        self.init(Cause(kind, CauseFacts(error, file: file)))
+        self.init(kind, CauseFacts(error, file: file))
     }
 }

@@ -6,12 +6,12 @@ extension AttemptRunner {
         of credential: CredentialConfiguration, mayMiss: Bool
     ) async throws(AttemptAborted) -> InitialToken? {
         guard let source = credential.refreshToken else { return nil }
-        do throws(SecretFailure) {
+        do throws(Cause) {
             return InitialToken(try await world.secrets.read(source, as: .line))
         } catch {
             // With a token in the state the seed is no longer needed; its file may be deleted.
             if mayMiss { return nil }
-            throw AttemptAborted(error)
+            throw AttemptAborted(.config, error)
         }
     }
 
@@ -126,9 +126,9 @@ extension AttemptRunner {
     private func secret(
         _ source: SecretSource, as shape: SecretText.Shape
     ) async throws(AttemptAborted) -> Secret {
-        do throws(SecretFailure) {
+        do throws(Cause) {
             return try await world.secrets.read(source, as: shape).secret
-        } catch { throw AttemptAborted(error) }
+        } catch { throw AttemptAborted(.config, error) }
     }
 }
 

@@ -32,6 +32,4 @@ struct AttemptAborted: Error {
     init(_ failureClass: FailureClass, _ cause: Cause) {
         refusal = Refusal(failureClass, cause)
     }
-    /// A secret could not be read.
-    init(_ failure: SecretFailure) { self.init(.config, failure.cause) }
 }

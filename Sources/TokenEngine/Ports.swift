@@ -103,33 +103,15 @@ public protocol TokenEndpoint: Sendable {
     func connect(_ request: WireRequest) async -> ConnectionOutcome
 }
 
-/// Why a secret could not be read. Never contains it.
-public struct SecretFailure: Error, Sendable, Equatable {
-    /// What happened, as a kind with its facts; it names the place, never the secret.
-    public var cause: Cause
-
-    /// A failure that already has its cause.
-    public init(_ cause: Cause) { self.cause = cause }
-
-    /// - Parameters:
-    ///   - kind: A kind whose sentence is `detail`.
-    ///   - file: The path of the secret.
-    public init(_ kind: CauseKind, _ detail: String, file: String? = nil) {
-        self.init(Cause(kind, CauseFacts(file: file, detail: detail)))
-    }
-
-    /// The cause as a sentence for people.
-    public var problem: String { cause.problem }
-}
-
 /// Reads the secrets that a configuration names, anew at every use.
 public protocol SecretReader: Sendable {
     /// The present secret of a source. A relative path starts at the configuration's directory.
     ///
-    /// - Throws: ``SecretFailure`` that names the source, if it is missing or not a valid secret.
+    /// - Throws: A ``Cause`` that names the place and never the secret, where there is none or it
+    ///   can be no secret.
     func read(
         _ source: SecretSource, as shape: SecretText.Shape
-    ) async throws(SecretFailure) -> SecretText
+    ) async throws(Cause) -> SecretText
 
     /// Identifies the version of a file without reading it; `nil` if it is not accessible, and for
     /// sources that are not files.

@@ -128,9 +128,9 @@ extension Life: MomentClock, WakeTimer, RandomBytes {
 extension Life: SecretReader, HookRunner, Journal, Supervisor {
     func read(
         _ source: SecretSource, as shape: SecretText.Shape
-    ) async throws(SecretFailure) -> SecretText {
+    ) async throws(Cause) -> SecretText {
         if case .inline(let secret) = source { return SecretText(secret) }
-        throw SecretFailure(.secretMissing, "not there")
+        throw Cause(.secretMissing, "not there")
     }
     func run(
         _ runs: [HookRun], token: PublishedToken, paths: [String],

@@ -27,10 +27,10 @@ import TokenEngine
             (SecretSource.file("none"), CauseKind.secretMissing),
             (.command(["/nowhere/program"]), .secretProgramFailed),
         ] {
-            do throws(SecretFailure) {
+            do throws(Cause) {
                 _ = try await reader.read(source, as: .line)
                 Issue.record("\(source) was read")
-            } catch { #expect(error.cause.kind == kind && error.cause.facts.errno == ENOENT) }
+            } catch { #expect(error.kind == kind && error.facts.errno == ENOENT) }
         }
     }
 

@@ -23,7 +23,7 @@ import TokenEngine
     private func problem(
         _ reader: SecretResolver, _ source: SecretSource, as shape: SecretText.Shape = .line
     ) async -> String? {
-        do throws(SecretFailure) {
+        do throws(Cause) {
             _ = try await reader.read(source, as: shape)
             return nil
         } catch { return error.problem }

@@ -262,9 +262,9 @@ extension RecordingWorld: TokenEndpoint, SecretReader, OutputPublisher, HookRunn
 
     func read(
         _ source: SecretSource, as shape: SecretText.Shape
-    ) async throws(SecretFailure) -> SecretText {
+    ) async throws(Cause) -> SecretText {
         if case .inline(let secret) = source { return SecretText(secret) }
-        throw SecretFailure(.secretMissing, "not there")
+        throw Cause(.secretMissing, "not there")
     }
     func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification]

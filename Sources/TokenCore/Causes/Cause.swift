@@ -2,12 +2,20 @@
 ///
 /// Decisions use the kind, never a sentence. Facts come from this host, from a closed list, or have
 /// passed a ``PeerFilter``: none can contain a secret.
-public struct Cause: Sendable, Equatable {
+public struct Cause: Error, Sendable, Equatable {
     public var kind: CauseKind
     public var facts: CauseFacts
 
     public init(_ kind: CauseKind, _ facts: CauseFacts = CauseFacts()) {
         (self.kind, self.facts) = (kind, facts)
+    }
+
+    /// - Parameters:
+    ///   - kind: One that is told in the words of the place where it was found.
+    ///   - detail: Those words.
+    ///   - file: What they are about.
+    public init(_ kind: CauseKind, _ detail: String, file: String? = nil) {
+        self.init(kind, CauseFacts(file: file, detail: detail))
     }
 
     /// Whether it is the same failure as before: facts that vary between responses, such as a date,
