@@ -180,9 +180,9 @@ public final class SecretResolver: SecretReader {
         guard bytes.count <= limit else {
             throw Cause(.secretUnusable, "\(place) is larger than 64 KiB", file: file)
         }
-        do throws(SecretText.Mistake) {
+        do throws(RequestError) {
             return try SecretText(bytes, shape: form.shape, isExact: form.isExact)
-        } catch { throw Cause(.secretUnusable, "\(place) \(error.problem)", file: file) }
+        } catch { throw Cause(.secretUnusable, error.of(place).text, file: file) }
     }
 }
 

@@ -32,7 +32,7 @@ struct CredentialAnswers {
                 try credential.answer(name, value)
             }
         } catch {
-            throw fail(EX_DATAERR, "standard input: \(error.problem); \(error.remedy)")
+            throw fail(EX_DATAERR, "standard input: \(error.text)")
         }
     }
 
@@ -84,13 +84,13 @@ struct CredentialAnswers {
                 let value: JSONNode =
                     question.isMultiline ? ["file": .string(text)] : .string(text)
                 return try credential.answer(question.name, value)
-            } catch { printError("\(error.problem); \(error.remedy)") }
+            } catch { printError(error.text) }
         }
     }
 
     private mutating func give(_ name: String, _ value: JSONNode) throws {
         do throws(RequestError) { try credential.answer(name, value) } catch {
-            throw fail(EX_DATAERR, "\(error.problem); \(error.remedy)")
+            throw fail(EX_DATAERR, error.text)
         }
     }
 }

@@ -79,11 +79,9 @@ struct Import: ParsableCommand {
     }
 }
 
-/// A problem that begins with "this" concerns the whole text.
+/// - Parameter place: The source of the text; a mistake with a subject concerns the whole text.
 func importMistake(_ error: RequestError, in place: String) -> String {
-    let isOfText = error.problem.hasPrefix("this ")
-    let problem = isOfText ? place + error.problem.dropFirst(4) : "\(place): \(error.problem)"
-    return "\(problem); \(error.remedy)"
+    error.subject == nil ? "\(place): \(error.text)" : error.of(place).text
 }
 
 /// Reads up to a mebibyte, plus at most one read beyond it.

@@ -84,11 +84,12 @@ struct ImportFolder {
         let descriptor = open("\(path)/\(file)", O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         var about = stat()
         guard descriptor >= 0, fstat(descriptor, &about) == 0 else {
-            throw RequestError(problem: "this cannot be opened", remedy: "let it be readable")
+            throw RequestError(problem: "cannot be opened", remedy: "let it be readable")
+                .of("this")
         }
         defer { close(descriptor) }
         guard about.st_mode & S_IFMT == S_IFREG else {
-            throw RequestError(problem: "this is not a regular file", remedy: "take it away")
+            throw RequestError(problem: "is not a regular file", remedy: "take it away").of("this")
         }
         return readToEnd(descriptor)
     }

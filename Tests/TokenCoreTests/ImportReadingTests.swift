@@ -14,7 +14,7 @@ import Testing
         do throws(RequestError) {
             _ = try ImportReading(Array(text.utf8), section: section, now: Self.now)
             return "it was taken"
-        } catch { return "\(error.problem); \(error.remedy)" }
+        } catch { return error.text }
     }
 
     /// An hour from now, in the format of each program.

@@ -119,7 +119,7 @@ import Testing
             "${sign('RSA2', private_key, text)}", "${sign('RS256', private_key)}",
             "${sign('rs256', private_key, text)}",
         ] {
-            #expect(throws: TemplateError.self) { try Template(template) }
+            #expect(throws: RequestError.self) { try Template(template) }
         }
     }
 

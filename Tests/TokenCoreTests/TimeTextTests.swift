@@ -111,7 +111,7 @@ import Testing
             "${now('QQ')}", "${now('yyyy-MM-dd', 'Asia/Tokyo')}", "${random(100)}", "${random(0)}",
             "${hash('sha3', 'x')}", "${hmac('sha265', client_secret, 'x')}",
         ])
-    func mistakes(text: String) { #expect(throws: TemplateError.self) { try Template(text) } }
+    func mistakes(text: String) { #expect(throws: RequestError.self) { try Template(text) } }
 
     @Test("a value that a function cannot take stops the request; an unset one is left out")
     func badValues() throws {

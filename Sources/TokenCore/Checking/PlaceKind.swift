@@ -42,10 +42,10 @@ public enum PlaceKind: Sendable, Hashable {
     private static func fault(
         of bytes: [UInt8], _ shape: SecretText.Shape, isExact: Bool
     ) -> CheckCause? {
-        do throws(SecretText.Mistake) {
+        do throws(RequestError) {
             let text = try SecretText(bytes, shape: shape, isExact: isExact)
             return text.trimming.map(CheckCause.trimmed)
-        } catch { return .unusable(error.problem) }
+        } catch { return .unusable(error.text) }
     }
 
     /// Maximum bytes that are read of a file of this kind.

@@ -13,17 +13,22 @@ struct ImportedDocument {
 
     private static let wanted = "give an object with refresh_token, access_token or both"
 
+    /// What is wrong with all of it. A caller that knows its name puts that in the subject's place.
+    private static func whole(_ problem: String, _ remedy: String) -> RequestError {
+        RequestError(problem: problem, remedy: remedy).of("this")
+    }
+
     init(_ body: [UInt8], section: String?) throws(RequestError) {
         if body.starts(with: [0xFF, 0xFE]) || body.starts(with: [0xFE, 0xFF]) {
-            throw RequestError(problem: "this is UTF-16 text", remedy: "save it as UTF-8")
+            throw Self.whole("is UTF-16 text", "save it as UTF-8")
         }
         let text = body.starts(with: [0xEF, 0xBB, 0xBF]) ? body.dropFirst(3) : body[...]
         if text.starts(with: Array("# Encrypted rclone".utf8))
             || text.starts(with: Array("RCLONE_ENCRYPT_".utf8))
         {
             throw RequestError(
-                problem: "this rclone configuration is encrypted",
-                remedy: "give what `rclone config show NAME` prints")
+                problem: "is encrypted", remedy: "give what `rclone config show NAME` prints"
+            ).of("this rclone configuration")
         }
         let sections = Self.sections(text)
         if !sections.isEmpty {
@@ -41,15 +46,15 @@ struct ImportedDocument {
         let node: JSONNode
         let expected = "expected {\"refresh_token\": \"…\"}"
         guard json.contains(where: { !isJSONSpace($0) }) else {
-            throw RequestError(problem: "this is empty", remedy: expected)
+            throw Self.whole("is empty", expected)
         }
         do { node = try JSONReader.read(json) } catch {
             // For text that begins as an object, the position of the syntax error helps.
             let detail = json.first == UInt8(ascii: "{") ? ": \(error.problem)" : ""
-            throw RequestError(problem: "this is not JSON\(detail)", remedy: expected)
+            throw Self.whole("is not JSON\(detail)", expected)
         }
         guard let members = node.members else {
-            throw RequestError(problem: "this is \(node.typeName)", remedy: Self.wanted)
+            throw Self.whole("is \(node.typeName)", Self.wanted)
         }
         let remotes = members.filter { $0.value["token"] != nil }
         if !remotes.isEmpty, members.allSatisfy({ $0.value.members != nil }) {
@@ -58,9 +63,8 @@ struct ImportedDocument {
             return
         }
         if section != nil {
-            throw RequestError(
-                problem: "this is one token and no configuration of several",
-                remedy: "leave --section out")
+            throw Self.whole(
+                "is one token and no configuration of several", "leave --section out")
         }
         self.members = try Self.inner(members)
     }

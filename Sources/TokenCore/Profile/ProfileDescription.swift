@@ -145,7 +145,7 @@ public struct ProfileDescription: Sendable {
         guard let obstacle = profile.signInObstacle, profile.authorization != nil else {
             return nil
         }
-        return "\(obstacle.problem); \(obstacle.remedy)"
+        return obstacle.text
     }
 
     func rendered(_ url: Template?) -> String? {

@@ -1,9 +1,3 @@
-/// Why a template cannot be used.
-public struct TemplateError: Error, Equatable, Sendable {
-    public var problem: String
-    public var remedy: String
-}
-
 /// A text with `${…}` in it (profiles.md section 2, rule 2): variables, `'strings'`, whole numbers
 /// and a closed set of pure functions. No conditions, no loops.
 public struct Template: Sendable, Equatable {
@@ -13,9 +7,9 @@ public struct Template: Sendable, Equatable {
     }
     let segments: [Segment]
 
-    /// - Throws: ``TemplateError`` for an unclosed `${`, an unknown function or a wrong count of
+    /// - Throws: ``RequestError`` for an unclosed `${`, an unknown function or a wrong count of
     ///   arguments.
-    public init(_ text: String) throws(TemplateError) {
+    public init(_ text: String) throws(RequestError) {
         var segments: [Segment] = []
         var rest = Substring(text)
         while let start = rest.firstRange(of: "${") {
@@ -194,14 +188,14 @@ private struct TemplateParser {
 
     init(_ rest: Substring) { self.rest = rest }
 
-    mutating func parse() throws(TemplateError) -> TemplateExpression {
+    mutating func parse() throws(RequestError) -> TemplateExpression {
         let expression = try self.expression(depth: 0)
         guard take("}") else { throw syntax("'}' is missing") }
         return expression
     }
 
-    private func syntax(_ problem: String) -> TemplateError {
-        TemplateError(
+    private func syntax(_ problem: String) -> RequestError {
+        RequestError(
             problem: "is not a valid template: \(problem)",
             remedy: "write ${name} or ${function(argument, 'text')}")
     }
@@ -215,7 +209,7 @@ private struct TemplateParser {
         return true
     }
 
-    private mutating func expression(depth: Int) throws(TemplateError) -> TemplateExpression {
+    private mutating func expression(depth: Int) throws(RequestError) -> TemplateExpression {
         guard depth < 16 else { throw syntax("nested too deeply") }
         skipSpace()
         if rest.first == "'" { return .literal(try quoted()) }
@@ -226,7 +220,7 @@ private struct TemplateParser {
         guard take("(") else { return .variable(String(word)) }
         guard let function = TemplateFunction(rawValue: String(word)) else {
             let near = nearest(String(word), among: TemplateFunction.allCases.map(\.rawValue))
-            throw TemplateError(
+            throw RequestError(
                 problem: "has no function named \(word)",
                 remedy: near.map { "write \($0)(…)" }
                     ?? "use \(TemplateFunction.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -237,7 +231,7 @@ private struct TemplateParser {
             guard take(")") else { throw syntax("')' is missing") }
         }
         guard function.argumentCounts ~= arguments.count else {
-            throw TemplateError(
+            throw RequestError(
                 problem: "gives \(word) \(arguments.count) arguments", remedy: function.usage)
         }
         let fixed = arguments.map { argument -> String? in
@@ -248,13 +242,13 @@ private struct TemplateParser {
             }
         }
         if let remedy = function.mistake(in: fixed) {
-            throw TemplateError(problem: "gives \(word) what it cannot take", remedy: remedy)
+            throw RequestError(problem: "gives \(word) what it cannot take", remedy: remedy)
         }
         return .call(function, arguments)
     }
 
     /// Reads `'it''s'` as `it's`.
-    private mutating func quoted() throws(TemplateError) -> String {
+    private mutating func quoted() throws(RequestError) -> String {
         var text = ""
         rest.removeFirst()
         while let character = rest.popFirst() {

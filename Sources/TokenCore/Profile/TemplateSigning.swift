@@ -19,16 +19,13 @@ extension TemplateFunction {
     /// Why no signature can be made; contains nothing of the key.
     func signingMistake(_ arguments: [String]) -> RequestError? {
         guard signs, case .failure(let failure) = Self.signature(arguments) else { return nil }
-        return RequestError(
-            problem: "the key of \(rawValue)() \(failure.problem)", remedy: failure.remedy)
+        return failure.of("the key of \(rawValue)()")
     }
 
-    private static func signature(
-        _ arguments: [String]
-    ) -> Result<[UInt8], SigningKey.Failure> {
-        do throws(SigningKey.Failure) {
+    private static func signature(_ arguments: [String]) -> Result<[UInt8], RequestError> {
+        do throws(RequestError) {
             guard let algorithm = AssertionSpecification.Algorithm(spelled: arguments[0]) else {
-                throw SigningKey.Failure(
+                throw RequestError(
                     problem: "is for no algorithm that is known", remedy: "write 'RS256'")
             }
             let key = try SigningKey(arguments[1], for: algorithm)
@@ -44,7 +41,7 @@ extension SigningKey {
     /// consoles issue.
     fileprivate init(
         _ text: String, for algorithm: AssertionSpecification.Algorithm
-    ) throws(Failure) {
+    ) throws(RequestError) {
         if !algorithm.isSymmetric, !text.contains("-----BEGIN"),
             let key = Self.bare(text)
         {

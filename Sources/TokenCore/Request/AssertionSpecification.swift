@@ -71,7 +71,7 @@ public struct AssertionSpecification: Sendable, Equatable {
         }
         let key: SigningKey
         let signature: [UInt8]
-        do throws(SigningKey.Failure) {
+        do throws(RequestError) {
             key = try SigningKey(text, encoding: keyEncoding)
             let algorithm = try key.algorithm(asked: algorithm, isPrivateOnly: isPrivateOnly)
             let (header, claims) = content(in: context, algorithm: algorithm)
@@ -80,8 +80,7 @@ public struct AssertionSpecification: Sendable, Equatable {
             signature = try key.signature(of: Array(input.utf8), algorithm: algorithm)
             return input + "." + base64(signature, urlSafe: true)
         } catch {
-            throw RequestError(
-                problem: "the key of assertion \"\(name)\" \(error.problem)", remedy: error.remedy)
+            throw error.of("the key of assertion \"\(name)\"")
         }
     }
 }

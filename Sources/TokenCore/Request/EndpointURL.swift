@@ -1,6 +1,6 @@
 /// Which URLs a token request may use: https, or http on this host's loopback.
 public enum EndpointURL {
-    /// What is wrong with a rendered URL, or `nil`.
+    /// What is wrong with a rendered URL, to follow its name; `nil` if nothing.
     ///
     /// - Parameter isOurs: The URL comes from the configuration, so its host may be quoted.
     static func problem(of url: String, isOurs: Bool = false) -> RequestError? {
@@ -160,10 +160,7 @@ extension RequestSpecification {
         }
         // Only displayed, with a host that comes from a response.
         if let mask = context.mask, mask.isIn(target) { return target }
-        if let problem = EndpointURL.problem(of: target) {
-            throw RequestError(
-                problem: "the token URL \(problem.problem)", remedy: problem.remedy)
-        }
+        if let problem = EndpointURL.problem(of: target) { throw problem.of("the token URL") }
         let host = EndpointURL.host(of: target)
         for name in leadingURL(in: context).variables.sorted() {
             guard case .sameSite(let origin)? = context.hostRules[name] else { continue }

@@ -36,24 +36,6 @@ public struct HeaderField: Sendable, Equatable {
     public init(_ name: String, _ value: String) { (self.name, self.value) = (name, value) }
 }
 
-/// Why a request cannot be made. Names variables, never their values.
-public struct RequestError: Error, Equatable, Sendable {
-    /// What is wrong, without a full stop; quotes no value.
-    public var problem: String
-    /// What to do, as an imperative sentence without its full stop.
-    public var remedy: String
-
-    /// The request was not sent.
-    public var cause: Cause {
-        Cause(.requestNotMade, CauseFacts(detail: problem, advice: remedy))
-    }
-
-    /// Why the request cannot be made, and what to do.
-    public init(problem: String, remedy: String) {
-        (self.problem, self.remedy) = (problem, remedy)
-    }
-}
-
 extension RequestSpecification {
     /// The request for these values.
     ///

@@ -71,7 +71,7 @@ public struct ShownRequests: Sendable {
                     heading: title, text: mask.shown(text),
                     notes: omissions(in: exchange.request, context))
             } catch {
-                let problem = "cannot be made: \(error.problem); \(error.remedy)"
+                let problem = "cannot be made: \(error.text)"
                 return Part(heading: title, text: problem, notes: [], problem: problem)
             }
         }

@@ -14,15 +14,10 @@ enum SigningKey {
 
     typealias Algorithm = AssertionSpecification.Algorithm
 
-    /// Never contains any of the key.
-    struct Failure: Error {
-        var problem: String
-        var remedy: String
-    }
-
+    /// - Throws: ``RequestError``, phrased to follow the name of the key; it contains none of it.
     init(
         _ text: String, encoding: AssertionSpecification.KeyEncoding?
-    ) throws(Failure) {
+    ) throws(RequestError) {
         // Keys from JSON files and environment variables may have escaped line breaks.
         let text =
             text.contains("-----BEGIN") ? text.replacing("\\n", with: "\n") : text
@@ -40,9 +35,9 @@ enum SigningKey {
         }
     }
 
-    private static func raw(_ bytes: [UInt8]?, _ name: String) throws(Failure) -> SigningKey {
+    private static func raw(_ bytes: [UInt8]?, _ name: String) throws(RequestError) -> SigningKey {
         guard let bytes, !bytes.isEmpty else {
-            throw Failure(problem: "is not \(name) text", remedy: "correct it, or \"key_encoding\"")
+            throw RequestError(problem: "is not \(name) text", remedy: "correct it, or \"key_encoding\"")
         }
         return .symmetric(SymmetricKey(data: bytes))
     }
@@ -50,16 +45,16 @@ enum SigningKey {
     private static let plainPEM = "write it as plain PEM: openssl pkey -in KEY -out PLAIN"
 
     /// Reads PKCS#8, PKCS#1 (RSA) or SEC 1 (EC); skips other blocks of the text.
-    private static func pem(_ text: String) throws(Failure) -> SigningKey {
+    private static func pem(_ text: String) throws(RequestError) -> SigningKey {
         guard !text.contains("ENCRYPTED") else {
-            throw Failure(problem: "is encrypted", remedy: plainPEM)
+            throw RequestError(problem: "is encrypted", remedy: plainPEM)
         }
         let marker = "PRIVATE KEY-----"
         guard let first = text.firstRange(of: marker),
             let start = text[..<first.lowerBound].ranges(of: "-----BEGIN ").last,
             let end = text[first.upperBound...].firstRange(of: marker)
         else {
-            throw Failure(problem: "holds no PEM private key", remedy: plainPEM)
+            throw RequestError(problem: "holds no PEM private key", remedy: plainPEM)
         }
         let block = String(text[start.lowerBound..<end.upperBound])
         if let key = try? P256.Signing.PrivateKey(pemRepresentation: block) { return .p256(key) }
@@ -67,7 +62,7 @@ enum SigningKey {
         if let key = try? P521.Signing.PrivateKey(pemRepresentation: block) { return .p521(key) }
         if let key = try? _RSA.Signing.PrivateKey(pemRepresentation: block) { return .rsa(key) }
         if let key = ed25519(pkcs8: block) { return .ed25519(key) }
-        throw Failure(
+        throw RequestError(
             problem: "is not an RSA key of 2048 bits or more, P-256, P-384, P-521 or Ed25519 key",
             remedy: plainPEM)
     }
@@ -87,10 +82,10 @@ enum SigningKey {
     }
 
     /// RFC 7517, RFC 7518 section 6, RFC 8037 section 2.
-    private static func jwk(_ text: String) throws(Failure) -> SigningKey {
+    private static func jwk(_ text: String) throws(RequestError) -> SigningKey {
         let remedy = "write the private JWK of an RSA, EC, OKP or oct key"
         guard let node = try? JSONReader.read(Array(text.utf8)) else {
-            throw Failure(problem: "is not a JWK", remedy: remedy)
+            throw RequestError(problem: "is not a JWK", remedy: remedy)
         }
         let part = { (name: String) in node[name]?.text.flatMap { bytes(base64URL: $0) } ?? [] }
         let d = part("d")
@@ -109,8 +104,8 @@ enum SigningKey {
                 return .symmetric(SymmetricKey(data: part("k")))
             default: break
             }
-        } catch { throw Failure(problem: "is a JWK with wrong parts", remedy: remedy) }
-        throw Failure(problem: "is not a private JWK of a known type", remedy: remedy)
+        } catch { throw RequestError(problem: "is a JWK with wrong parts", remedy: remedy) }
+        throw RequestError(problem: "is not a private JWK of a known type", remedy: remedy)
     }
 
     /// The requested algorithm, if it fits the key, or the default for this kind of key.
@@ -119,9 +114,9 @@ enum SigningKey {
     ///   key.
     func algorithm(
         asked: Algorithm?, isPrivateOnly: Bool = false
-    ) throws(Failure) -> Algorithm {
+    ) throws(RequestError) -> Algorithm {
         if case .symmetric = self, isPrivateOnly, asked != .edDSA {
-            throw Failure(problem: "is not a private key", remedy: Self.plainPEM)
+            throw RequestError(problem: "is not a private key", remedy: Self.plainPEM)
         }
         let fitting: [Algorithm] =
             switch self {
@@ -136,14 +131,14 @@ enum SigningKey {
             }
         guard let asked else { return fitting[0] }
         guard fitting.contains(asked) else {
-            throw Failure(
+            throw RequestError(
                 problem: "cannot sign \(asked.rawValue)",
                 remedy: "write \"alg\": \"\(fitting[0].rawValue)\", or give another key")
         }
         return asked
     }
 
-    func signature(of data: [UInt8], algorithm: Algorithm) throws(Failure) -> [UInt8] {
+    func signature(of data: [UInt8], algorithm: Algorithm) throws(RequestError) -> [UInt8] {
         do {
             switch self {
             case .rsa(let key): return try Self.rsa(key, data, algorithm)
@@ -154,7 +149,7 @@ enum SigningKey {
             case .symmetric(let key): return try Self.symmetric(key, data, algorithm)
             }
         } catch {
-            throw Failure(problem: "cannot be used", remedy: "give another key")
+            throw RequestError(problem: "cannot be used", remedy: "give another key")
         }
     }
 

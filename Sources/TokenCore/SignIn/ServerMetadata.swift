@@ -14,9 +14,7 @@ public struct ServerMetadata: Sendable, Equatable {
     /// - Throws: ``RequestError`` for an issuer that is not an https URL (http on the loopback is
     ///   allowed), or that has a query.
     public static func locations(of issuer: String) throws(RequestError) -> [String] {
-        if let problem = EndpointURL.problem(of: issuer) {
-            throw RequestError(problem: "the issuer \(problem.problem)", remedy: problem.remedy)
-        }
+        if let problem = EndpointURL.problem(of: issuer) { throw problem.of("the issuer") }
         guard !issuer.contains("?"), let scheme = issuer.firstRange(of: "://") else {
             throw RequestError(
                 problem: "the issuer has a query", remedy: "write it without (RFC 8414 section 2)")

@@ -180,9 +180,7 @@ public struct SignIn: Sendable {
                 problem: "\(what) needs \(missing.joined(separator: ", "))",
                 remedy: "set it under \"variables\"")
         }
-        if let problem = EndpointURL.problem(of: url) {
-            throw RequestError(problem: "\(what) \(problem.problem)", remedy: problem.remedy)
-        }
+        if let problem = EndpointURL.problem(of: url) { throw problem.of(what) }
         return url
     }
 

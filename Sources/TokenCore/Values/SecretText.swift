@@ -12,12 +12,6 @@ public struct SecretText: Sendable, Equatable {
         case lines
     }
 
-    /// Why a text is not a secret, phrased to follow the name of its source; never contains any of
-    /// it.
-    public struct Mistake: Error, Sendable, Equatable {
-        public var problem: String
-    }
-
     public var secret: Secret
     /// What versions before 0.2 read from the same text: only one newline at its end removed. `nil`
     /// when that gives the same text.
@@ -29,22 +23,22 @@ public struct SecretText: Sendable, Equatable {
     public init(_ secret: Secret) { self.secret = secret }
 
     /// - Parameter isExact: The text is the secret, byte by byte (`"trim": false`).
-    /// - Throws: ``Mistake`` for text that is not UTF-8, is empty, or contains what no secret can.
-    public init(_ bytes: [UInt8], shape: Shape, isExact: Bool = false) throws(Mistake) {
+    /// - Throws: ``RequestError`` for text that is not UTF-8, is empty, or contains what no secret
+    ///   can; phrased to follow the name of its source, without any of the text.
+    public init(_ bytes: [UInt8], shape: Shape, isExact: Bool = false) throws(RequestError) {
         let isUTF16 = bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
         guard !isUTF16 else {
-            throw Mistake(
-                problem: "is UTF-16 text, by its byte order mark; save it as UTF-8")
+            throw RequestError(
+                problem: "is UTF-16 text, by its byte order mark", remedy: "save it as UTF-8")
         }
         let inside = isExact ? bytes[...] : Self.trimmed(bytes)
         guard let text = String(validating: inside, as: UTF8.self) else {
-            throw Mistake(problem: "is not UTF-8 text; save it as UTF-8")
+            throw RequestError(problem: "is not UTF-8 text", remedy: "save it as UTF-8")
         }
         guard !text.isEmpty else {
-            throw Mistake(
-                problem: bytes.isEmpty
-                    ? "is empty; put the secret there"
-                    : "is empty but for white space; put the secret there")
+            throw RequestError(
+                problem: bytes.isEmpty ? "is empty" : "is empty but for white space",
+                remedy: "put the secret there")
         }
         if !isExact, let mistake = Self.mistake(in: text, shape: shape) { throw mistake }
         secret = Secret(text)
@@ -96,7 +90,7 @@ public struct SecretText: Sendable, Equatable {
     }
 
     /// Refuses Unicode's control characters (category Cc); any other character may be in a secret.
-    private static func mistake(in text: String, shape: Shape) -> Mistake? {
+    private static func mistake(in text: String, shape: Shape) -> RequestError? {
         var hasLines = false
         var hasTab = false
         for scalar in text.unicodeScalars {
@@ -104,21 +98,24 @@ public struct SecretText: Sendable, Equatable {
             case 0x0A, 0x0D: hasLines = true
             case 0x09: hasTab = true
             case 0x00:
-                return Mistake(
-                    problem: "holds a NUL (U+0000), as UTF-16 text does; save it as UTF-8")
+                return RequestError(
+                    problem: "holds a NUL (U+0000), as UTF-16 text does", remedy: "save it as UTF-8"
+                )
             case 0x01..<0x20, 0x7F..<0xA0:
                 let digits = String(scalar.value, radix: 16, uppercase: true)
                 let name = "U+" + String(repeating: "0", count: 4 - digits.count) + digits
-                return Mistake(
-                    problem: "holds a control character (\(name)); write the secret anew")
+                return RequestError(
+                    problem: "holds a control character (\(name))", remedy: "write the secret anew")
             default: break
             }
         }
         guard shape == .line else { return nil }
         if hasLines {
-            return Mistake(problem: "has more than one line; leave only the secret there")
+            return RequestError(
+                problem: "has more than one line", remedy: "leave only the secret there")
         }
         return hasTab
-            ? Mistake(problem: "holds a tab (U+0009) inside; leave only the secret there") : nil
+            ? RequestError(
+                problem: "holds a tab (U+0009) inside", remedy: "leave only the secret there") : nil
     }
 }

@@ -1,0 +1,31 @@
+/// Why a text, a key or a request cannot be used, and what to do. Names variables, never their
+/// values.
+public struct RequestError: Error, Equatable, Sendable {
+    /// What the problem is said of, such as `the issuer`; `nil` while that is not named, and where
+    /// the problem is a whole clause.
+    public private(set) var subject: String?
+    private let predicate: String
+    /// An imperative clause without a full stop.
+    public let remedy: String
+
+    /// - Parameter problem: A whole clause, or what follows a subject: `has no https scheme`.
+    public init(problem: String, remedy: String) { (predicate, self.remedy) = (problem, remedy) }
+
+    /// A clause without a full stop.
+    public var problem: String { subject.map { "\($0) \(predicate)" } ?? predicate }
+
+    /// Problem and remedy in one line.
+    public var text: String { "\(problem); \(remedy)" }
+
+    /// The same, said of this.
+    public func of(_ subject: String) -> RequestError {
+        var error = self
+        error.subject = subject
+        return error
+    }
+
+    /// Of a request that cannot be made; nothing was sent for it.
+    public var cause: Cause {
+        Cause(.requestNotMade, CauseFacts(detail: problem, advice: remedy))
+    }
+}
