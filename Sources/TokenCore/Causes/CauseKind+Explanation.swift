@@ -3,9 +3,8 @@ extension CauseKind {
     public var meaning: String {
         let sentence = row.problem
         // Some causes use the words of the place that found them.
-        let isTold = sentence.pattern.hasBytePrefix("{detail}")
         let text =
-            isTold
+            sentence.first == "detail"
             ? String(rawValue.map { $0 == "_" ? " " : $0 }) : sentence.text(Self.placeholder(of:))
         return text.prefix(1).uppercased() + text.dropFirst() + "."
     }

@@ -42,6 +42,12 @@ struct CauseSentence: Sendable, Equatable {
         return text + rest
     }
 
+    /// The name of the fact that it begins with.
+    var first: String? {
+        guard pattern.utf8.first == UInt8(ascii: "{") else { return nil }
+        return String(pattern.dropFirst().prefix { $0 != "}" })
+    }
+
     /// The names outside of brackets; the sentence needs all of them.
     var required: [String] {
         var names: [String] = []

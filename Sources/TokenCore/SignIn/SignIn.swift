@@ -88,7 +88,7 @@ public struct SignIn: Sendable {
     /// - Throws: ``RequestError`` when the provider has no such endpoint, or a value is missing.
     public func browser() throws(RequestError) -> BrowserSignIn {
         let endpoint = try self.endpoint(
-            authorization.url, metadata?.authorizationEndpoint, "authorization endpoint")
+            .browser, authorization.url, metadata?.authorizationEndpoint)
         guard context.values["client_id"] != nil else {
             throw RequestError(
                 problem: "a sign-in needs \"client_id\"", remedy: "add it to the credential")
@@ -123,7 +123,7 @@ public struct SignIn: Sendable {
     /// token endpoint.
     public func deviceRequest() throws(RequestError) -> RenderedRequest {
         let endpoint = try self.endpoint(
-            authorization.deviceURL, metadata?.deviceEndpoint, "device authorization endpoint")
+            .device, authorization.deviceURL, metadata?.deviceEndpoint)
         var request = plainRequest(to: endpoint)
         request.parameters = [("client_id", "${client_id}"), ("scope", scope)]
             .compactMap { name, value in value.map { Self.parameter(name, $0) } }
@@ -159,15 +159,21 @@ public struct SignIn: Sendable {
         return context
     }
 
+    /// - Parameters:
+    ///   - own: What the profile says.
+    ///   - found: What the server's metadata say.
     private func endpoint(
-        _ own: Template?, _ found: String?, _ what: String
+        _ method: SignInWish.Method, _ own: Template?, _ found: String?
     ) throws(RequestError) -> String {
-        if let own { return try url(own, "the \(what)'s URL") }
+        let (name, key, other) =
+            switch method {
+            case .browser: ("authorization endpoint", "url", "try --device")
+            case .device: ("device authorization endpoint", "device_url", "try without --device")
+            }
+        if let own { return try url(own, "the \(name)'s URL") }
         if let found { return found }
-        let other = what.hasPrefix("device") ? "try without --device" : "try --device"
-        let key = what.hasPrefix("device") ? "device_url" : "url"
         throw RequestError(
-            problem: "provider \"\(profile.name)\" has no \(what)",
+            problem: "provider \"\(profile.name)\" has no \(name)",
             remedy: "\(other), or name \"\(key)\" in its \"authorization\"")
     }
 
