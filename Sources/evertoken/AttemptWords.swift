@@ -9,15 +9,8 @@ extension PastAttempt {
     var result: String {
         guard let failureClass else { return "ok" }
         guard let httpStatus else { return failureClass.unanswered }
-        let code = errorCode(after: httpStatus).map { " " + $0 } ?? ""
+        let code = errorCode.map { " " + $0 } ?? ""
         return "\(failureClass.answered(httpStatus)) (\(httpStatus)\(code))"
-    }
-
-    /// The error code after the status in the problem's text, such as `invalid_grant`.
-    private func errorCode(after status: Int) -> String? {
-        guard let problem, let found = problem.firstRange(of: "\(status) ") else { return nil }
-        let word = problem[found.upperBound...].prefix { $0 == "_" || ("a"..."z").contains($0) }
-        return word.contains("_") ? String(word) : nil
     }
 }
 

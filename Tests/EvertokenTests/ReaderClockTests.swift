@@ -58,11 +58,13 @@ import TokenCore
 
 @Suite("What the history says of attempts") struct AttemptWordsTests {
     private func attempt(
-        _ failureClass: FailureClass?, _ status: Int?, _ problem: String? = nil
+        _ failureClass: FailureClass?, _ status: Int?, _ code: String? = nil
     ) -> PastAttempt {
         var attempt = PastAttempt(.refresh, at: StatusExamples.noon)
         (attempt.failureClass, attempt.httpStatus) = (failureClass, status)
-        attempt.problem = problem
+        attempt.errorCode = code
+        // Words that no result is made of.
+        attempt.problem = "the provider answered \(status ?? 0) some_other_code"
         return attempt
     }
 
@@ -70,25 +72,25 @@ import TokenCore
         "a result is told without the daemon's classes",
         arguments: [
             (nil, 200, nil, "ok"), (nil, nil, nil, "ok"),
-            (.reauth, 400, "endpoint answered 400 invalid_grant", "refused (400 invalid_grant)"),
-            (.config, 401, "endpoint answered 401 invalid_client", "refused (401 invalid_client)"),
-            (.config, 404, "endpoint answered 404 without a readable body", "refused (404)"),
-            (.config, nil, "a file is missing", "not sent"), (.storage, nil, nil, "not sent"),
-            (.transient, nil, "cannot be resolved", "not sent"),
-            (.transient, 503, "endpoint answered 503", "failed (503)"),
-            (.transient, 200, "it is HTML", "not understood (200)"),
-            (.ambiguous, nil, "not answered", "no answer"),
+            (.reauth, 400, "invalid_grant", "refused (400 invalid_grant)"),
+            (.config, 401, "invalid_client", "refused (401 invalid_client)"),
+            (.config, 404, nil, "refused (404)"),
+            (.config, nil, nil, "not sent"), (.storage, nil, nil, "not sent"),
+            (.transient, nil, nil, "not sent"),
+            (.transient, 503, nil, "failed (503)"),
+            (.transient, 200, nil, "not understood (200)"),
+            (.ambiguous, nil, nil, "no answer"),
             (.rateLimited, 429, nil, "put off (429)"),
             (.tooEarly, 400, nil, "too early (400)"),
         ] as [(FailureClass?, Int?, String?, String)])
     func results(
-        _ failureClass: FailureClass?, _ status: Int?, _ problem: String?, _ words: String
-    ) { #expect(attempt(failureClass, status, problem).result == words) }
+        _ failureClass: FailureClass?, _ status: Int?, _ code: String?, _ words: String
+    ) { #expect(attempt(failureClass, status, code).result == words) }
 
     @Test("no result is a word of a class", arguments: FailureClass.allCases)
     func noClass(_ failureClass: FailureClass) {
         for status in [nil, 200, 400, 503] {
-            let result = attempt(failureClass, status, "p").result
+            let result = attempt(failureClass, status).result
             #expect(!FailureClass.allCases.contains { result.contains($0.rawValue) })
         }
     }

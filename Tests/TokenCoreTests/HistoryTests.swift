@@ -65,6 +65,49 @@ import Testing
         #expect(read == grant)
     }
 
+    @Test("the registered error code of a refusal is kept beside its problem, and no other")
+    func errorCodes() throws {
+        var grant = Examples.held
+        // A problem that is the same as before, with another code and with none; another problem
+        // with the same code.
+        for (status, code) in [
+            (400, "invalid_grant"), (400, "invalid_grant"), (400, "access_denied"), (400, nil),
+            (400, "errcode 40001"), (403, "access_denied"), (400, "access_denied"),
+        ] {
+            let facts = CauseFacts(status: status, errorCode: code)
+            let error = StoredError(
+                .tooEarly, Cause(.tooEarly, facts), httpStatus: status, at: noon.wall)
+            grant.note(PastAttempt(.refresh, failedWith: error, took: nil))
+        }
+        let codes = [
+            "invalid_grant", "invalid_grant", "access_denied", nil, nil, "access_denied",
+            "access_denied",
+        ]
+        #expect(grant.recent.map(\.errorCode) == codes)
+        #expect(Set(grant.recent.map(\.problem)).count == 2)
+        let read = try #require(StoredGrant(json: grant.json()))
+        #expect(read.recent == grant.recent)
+        #expect(grant.recent.map { PastAttempt(json: $0.json) } == grant.recent)
+    }
+
+    @Test("a version that knows no line of an error code leaves that line out, and nothing else")
+    func formerReader() {
+        let text = """
+            1 refresh 5 reauth 400 the provider refused the refresh token (400 invalid_grant)
+            code invalid_grant
+            2 refresh - transient 503 the provider answered 503
+            """
+        let kept = text.split(separator: "\n").filter { line in
+            // As a version tells the lines that it knows.
+            let words = line.split(separator: " ", maxSplits: 5)
+            return words.count >= 3 && Int64(words[0]) != nil
+        }
+        #expect(kept.count == 2)
+        #expect(
+            PastAttempt.read(slotText: kept.joined(separator: "\n")).map(\.httpStatus)
+                == PastAttempt.read(slotText: text).map(\.httpStatus))
+    }
+
     @Test("the last twenty are kept, and no problem longer than 200 characters")
     func bounded() {
         var grant = Examples.held

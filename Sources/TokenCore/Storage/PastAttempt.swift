@@ -34,6 +34,8 @@ public struct PastAttempt: Sendable, Equatable {
     public var failureClass: FailureClass?
     /// The status code of the answer that failed it, if there was one.
     public var httpStatus: Int?
+    /// Of a refusal: one of the registered names (RFC 6749 section 5.2 and others).
+    public var errorCode: String?
     /// What went wrong, in one line of at most 200 characters; `nil` after a success.
     public var problem: String?
     /// Anything unusual in the response of a success.
@@ -50,6 +52,9 @@ public struct PastAttempt: Sendable, Equatable {
     init(_ kind: Kind, failedWith error: StoredError, took: Duration?) {
         self.init(kind, at: error.at, took: took)
         (failureClass, httpStatus) = (error.failureClass, error.httpStatus)
+        errorCode = error.cause.facts.errorCode.flatMap {
+            knownErrorCodes.contains(ByteText($0)) ? $0 : nil
+        }
         problem = String(
             error.problem.prefix(Self.maximumProblem).map { $0.isNewline ? " " : $0 })
     }
@@ -61,6 +66,7 @@ public struct PastAttempt: Sendable, Equatable {
             ("result", .string(failureClass == nil ? "success" : "failure")),
             ("class", failureClass.map { .string($0.rawValue) }),
             ("http_status", httpStatus.map { .integer(Int64($0)) }),
+            ("error_code", errorCode.map { .string($0) }),
             ("problem", problem.map { .string($0) }), ("note", note.map { .string($0) }),
             ("milliseconds", took.map { .integer($0.nanoseconds / 1_000_000) }),
         ])
@@ -76,6 +82,7 @@ public struct PastAttempt: Sendable, Equatable {
             took: node["milliseconds"]?.integer.map { .milliseconds($0) })
         failureClass = node["class"]?.text.flatMap(FailureClass.init(rawValue:))
         httpStatus = node["http_status"]?.integer.map { Int(clamping: $0) }
+        errorCode = node["error_code"]?.text
         problem = node["problem"]?.text
         note = node["note"]?.text
         if failureClass == nil, node["result"]?.text != "success" { return nil }
@@ -84,11 +91,13 @@ public struct PastAttempt: Sendable, Equatable {
 
 // The form in a slot, where space is short and every record is read before every attempt: one line
 // each, `AT KIND MILLISECONDS`, followed by `CLASS STATUS PROBLEM` for a failure. `-` means none; a
-// problem equal to that of the previous line is `"`. A success may be followed by `note - TEXT`;
-// versions that do not know it skip the line.
+// problem equal to that of the previous line is `"`. After a success `note - TEXT` may follow. A
+// line `code CODE` holds the error code of the failure above it, `-` for none; without that line it
+// is that of the failure before where the problem is the same, else none. Versions that do not know
+// one of these lines skip it.
 extension PastAttempt {
     static func slotText(_ attempts: [PastAttempt]) -> String {
-        var before: String?
+        var (before, codeBefore): (String?, String?) = (nil, nil)
         return attempts.map { attempt in
             let took = attempt.took.map { String($0.nanoseconds / 1_000_000) } ?? "-"
             let head = "\(attempt.at.epochSeconds) \(attempt.kind.rawValue) \(took)"
@@ -96,38 +105,55 @@ extension PastAttempt {
                 return attempt.note.map { "\(head) note - \($0)" } ?? head
             }
             let isSame = attempt.problem != nil && attempt.problem == before
-            before = attempt.problem
+            let isToldCode = attempt.errorCode == (isSame ? codeBefore : nil)
+            (before, codeBefore) = (attempt.problem, attempt.errorCode)
             let status = attempt.httpStatus.map { String($0) } ?? "-"
             let problem = isSame ? "\"" : attempt.problem ?? "-"
             return "\(head) \(failureClass.rawValue) \(status) \(problem)"
+                + (isToldCode ? "" : "\ncode \(attempt.errorCode ?? "-")")
         }.joined(separator: "\n")
     }
 
     /// Skips lines that cannot be read.
     static func read(slotText: String) -> [PastAttempt] {
-        var before: String?
-        return slotText.split(separator: "\n").compactMap { line in
+        var attempts: [PastAttempt] = []
+        // The place of the last failure, which following lines refer to.
+        var last: Int?
+        for line in slotText.split(separator: "\n") {
             let words = line.split(separator: " ", maxSplits: 5)
-            guard words.count >= 3, let at = Int64(words[0]),
-                let kind = Kind(rawValue: String(words[1]))
-            else { return nil }
-            var attempt = PastAttempt(
-                kind, at: WallTime(epochSeconds: at),
-                took: Int64(words[2]).map { .milliseconds($0) })
-            guard words.count > 3 else { return attempt }
-            if words[3] == "note", words.count == 6 {
-                attempt.note = String(words[5])
-                return attempt
+            if words.count == 2, words[0] == "code", let last {
+                attempts[last].errorCode = words[1] == "-" ? nil : String(words[1])
+                continue
             }
-            guard words.count == 6, let failureClass = FailureClass(rawValue: String(words[3]))
-            else { return nil }
-            attempt.failureClass = failureClass
-            attempt.httpStatus = Int(words[4])
-            attempt.problem =
-                words[5] == "\"" ? before : words[5] == "-" ? nil : String(words[5])
-            before = attempt.problem
+            guard let attempt = read(words, after: last.map { attempts[$0] }) else { continue }
+            if attempt.failureClass != nil { last = attempts.count }
+            attempts.append(attempt)
+        }
+        return attempts
+    }
+
+    /// - Parameter former: The failure before.
+    private static func read(_ words: [Substring], after former: PastAttempt?) -> PastAttempt? {
+        guard words.count >= 3, let at = Int64(words[0]),
+            let kind = Kind(rawValue: String(words[1]))
+        else { return nil }
+        var attempt = PastAttempt(
+            kind, at: WallTime(epochSeconds: at),
+            took: Int64(words[2]).map { .milliseconds($0) })
+        guard words.count > 3 else { return attempt }
+        if words[3] == "note", words.count == 6 {
+            attempt.note = String(words[5])
             return attempt
         }
+        guard words.count == 6, let failureClass = FailureClass(rawValue: String(words[3]))
+        else { return nil }
+        (attempt.failureClass, attempt.httpStatus) = (failureClass, Int(words[4]))
+        if words[5] == "\"" {
+            (attempt.problem, attempt.errorCode) = (former?.problem, former?.errorCode)
+        } else if words[5] != "-" {
+            attempt.problem = String(words[5])
+        }
+        return attempt
     }
 }
 
