@@ -92,4 +92,12 @@ import TokenCore
         #expect(failure.kind == kind)
         #expect(failure.remedy.contains("evertoken login crm"))
     }
+
+    @Test("a refused scope has one remedy, whichever endpoint refuses it")
+    func scope() {
+        let remedy = "Correct the credential's \"scope\". Then run: evertoken login crm"
+        let refusal = Self.refusal(.config, 400, "p", "invalid_scope")
+        #expect(SignInFailure(redirectError: "invalid_scope", credential: "crm").remedy == remedy)
+        #expect(SignInFailure(refusal, credential: "crm").remedy == remedy)
+    }
 }

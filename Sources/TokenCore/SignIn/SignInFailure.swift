@@ -37,7 +37,7 @@ public struct SignInFailure: Error, Sendable, Equatable {
             self.init(
                 .wrongSettings,
                 problem: "the provider does not know a scope that was asked for (invalid_scope)",
-                remedy: "Correct the credential's \"scope\", then \(again)")
+                remedy: "Correct the credential's \"scope\". Then \(again)")
         case "invalid_request", "unauthorized_client", "unsupported_response_type":
             self.init(
                 .wrongSettings,
