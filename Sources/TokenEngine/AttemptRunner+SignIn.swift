@@ -189,7 +189,7 @@ extension ControlReply {
                     ("slow_down", .bool(slowDown)), ("problem", problem.map { .string($0) }),
                 ]))
         case .refused(let refusal), .signInFailed(let refusal):
-            let failure = SignInFailure(refusal, credential: name)
+            let failure = SignInFailure(refusal.causeOfSignIn, credential: name)
             return .problem(
                 status(of: refusal), "\(name): \(failure.problem)", remedy: failure.remedy,
                 error: refusal.errorCode, kind: failure.kind)

@@ -58,9 +58,7 @@ struct BrowserWait {
     /// The failure for the page, the same as on the terminal.
     private func failure(_ error: any Error) -> SignInFailure {
         (error as? SignInRefusal)?.failure
-            ?? SignInFailure(
-                .notSaved, problem: "the daemon on this host could not be asked",
-                remedy: "The terminal says why; then run: evertoken login \(session.name)")
+            ?? SignInFailure(Cause(.signInDaemonLost), credential: session.name)
     }
 
     /// With a redirect to another server's page: the user pastes the address.
@@ -98,15 +96,12 @@ struct BrowserWait {
             expected: signIn.issuer, isRequired: signIn.namesIssuer)
         if let problem {
             throw SignInRefusal(
-                SignInFailure(
-                    .unusableAnswer, problem: "\(problem); nothing was sent",
-                    remedy: "If the profile's \"issuer\" is right, this may be an attack: do not "
-                        + "sign in again before the administrator has looked"),
+                SignInFailure(Cause(.signInOfOtherIssuer, problem), credential: session.name),
                 status: EX_DATAERR)
         }
         switch answer.outcome {
         case .refused(let code):
-            throw SignInRefusal(SignInFailure(redirectError: code, credential: session.name))
+            throw SignInRefusal(SignInFailure(Cause(redirectError: code), credential: session.name))
         case .code(let code):
             try session.exchange(code, redirectURI: redirectURI, verifier: verifier)
         }
@@ -166,7 +161,7 @@ struct PastedSignIn {
         if let issuer = answer.issuer { try check(issuer, answer) }
         switch answer.outcome {
         case .refused(let code):
-            throw SignInRefusal(SignInFailure(redirectError: code, credential: session.name))
+            throw SignInRefusal(SignInFailure(Cause(redirectError: code), credential: session.name))
         case .code(let code):
             let address = redirectURI ?? RedirectAnswer.redirectURI(ofPasted: text)
             try session.exchange(code, redirectURI: address)

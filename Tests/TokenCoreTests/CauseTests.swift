@@ -53,7 +53,12 @@ import Testing
     /// Kinds that end without an action of the operator.
     private static let passing: Set<CauseKind> = [
         .answerLost, .attemptInterrupted, .answerCut, .refreshTokenReplaced, .rateLimited,
-        .tooEarly, .providerFails,
+        .tooEarly, .providerFails, .signInTooOften,
+    ]
+
+    /// Kinds that may be about the client's id.
+    private static let ofClient: Set<CauseKind> = [
+        .clientRefused, .signInClientUnknown, .signInClientRefused, .signInCodeRefused,
     ]
 
     @Test("no remedy says to wait where waiting cannot help", arguments: CauseKind.allCases)
@@ -65,14 +70,17 @@ import Testing
     @Test("the client's id is blamed for a refused client alone", arguments: CauseKind.allCases)
     func clientID(_ kind: CauseKind) {
         let blames = Cause(kind, whole).remedy(for: place).contains("client_id")
-        #expect(blames == (kind == .clientRefused))
+        #expect(blames == Self.ofClient.contains(kind))
     }
 
     @Test(
         "login is offered only where the provider's profile knows it", arguments: CauseKind.allCases
     )
     func signIn(_ kind: CauseKind) {
-        #expect(!Cause(kind, whole).remedy(for: bare).contains("evertoken login"))
+        // Who reads of the end of a sign-in has begun one.
+        let isOfferedAnyway = kind.endOfSignIn != nil
+        #expect(
+            isOfferedAnyway || !Cause(kind, whole).remedy(for: bare).contains("evertoken login"))
         let error = StoredError(.reauth, Cause(kind, whole), at: Examples.noon.wall)
         let due = RemedyPlace(credential: "crm", state: .loginRequired, hasSignIn: true)
         #expect(error.remedy(for: due).contains(": evertoken login crm"))

@@ -192,7 +192,7 @@ import Testing
             "<code>" + words.map { "<span>\($0)</span>" }.joined(separator: " ") + "</code>"
         }
         #expect(done.contains("Check: " + command(["evertoken", "status", "crm"])))
-        let failure = SignInFailure(redirectError: "access_denied", credential: "crm")
+        let failure = SignInFailure(Cause(redirectError: "access_denied"), credential: "crm")
         let denied = SignInPage(.failed(failure), subject).html
         #expect(denied.contains(failure.problem))
         #expect(denied.contains("run: " + command(["evertoken", "login", "crm"]) + "."))

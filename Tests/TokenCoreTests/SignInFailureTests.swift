@@ -1,5 +1,6 @@
 import Testing
-import TokenCore
+
+@testable import TokenCore
 
 /// The messages for a sign-in without tokens, by cause.
 @Suite("failed sign-ins") struct SignInFailureTests {
@@ -73,7 +74,7 @@ import TokenCore
     func refusals(
         refusal: Refusal, kind: SignInFailure.Kind, problem: String, remedy: String
     ) {
-        let failure = SignInFailure(refusal, credential: "crm")
+        let failure = SignInFailure(refusal.causeOfSignIn, credential: "crm")
         #expect(failure.kind == kind)
         #expect(failure.problem.contains(problem), "\(failure.problem)")
         #expect(failure.remedy.contains(remedy), "\(failure.remedy)")
@@ -88,7 +89,7 @@ import TokenCore
             ("unauthorized_client", .wrongSettings), ("server_error", .tryAgain), (nil, .tryAgain),
         ])
     func redirects(code: String?, kind: SignInFailure.Kind) {
-        let failure = SignInFailure(redirectError: code, credential: "crm")
+        let failure = SignInFailure(Cause(redirectError: code), credential: "crm")
         #expect(failure.kind == kind)
         #expect(failure.remedy.contains("evertoken login crm"))
     }
@@ -97,7 +98,85 @@ import TokenCore
     func scope() {
         let remedy = "Correct the credential's \"scope\". Then run: evertoken login crm"
         let refusal = Self.refusal(.config, 400, "p", "invalid_scope")
-        #expect(SignInFailure(redirectError: "invalid_scope", credential: "crm").remedy == remedy)
-        #expect(SignInFailure(refusal, credential: "crm").remedy == remedy)
+        let told = { (cause: Cause) in SignInFailure(cause, credential: "crm") }
+        #expect(told(Cause(redirectError: "invalid_scope")).remedy == remedy)
+        #expect(told(refusal.causeOfSignIn).remedy == remedy)
+    }
+
+    @Test(
+        "the whole of what a person reads",
+        arguments: [
+            (
+                Self.refusal(.config, 400, "p", "access_denied").causeOfSignIn,
+                "the sign-in was denied (400 access_denied); nothing was changed",
+                "If that was not meant, run: evertoken login crm"
+            ),
+            (
+                Cause(redirectError: "access_denied"),
+                "the sign-in was denied; nothing was changed",
+                "If that was not meant, run: evertoken login crm"
+            ),
+            (
+                Cause(redirectError: "invalid_scope"),
+                "the provider does not know a scope that was asked for (invalid_scope)",
+                "Correct the credential's \"scope\". Then run: evertoken login crm"
+            ),
+            (
+                Cause(redirectError: "unauthorized_client"),
+                "the provider refuses this client's sign-in (unauthorized_client)",
+                "Compare client_id, scope and the redirect URI with those that the app is "
+                    + "registered with, then run: evertoken login crm"
+            ),
+            (
+                Cause(redirectError: nil), "the provider sent an error instead of a code",
+                "Try again in a few minutes: run: evertoken login crm"
+            ),
+            (
+                Self.refusal(.config, 401, "p").causeOfSignIn,
+                "the provider accepted you, but refused to issue tokens (401)",
+                "Ask the administrator to check client_id and client_secret; evertoken check crm "
+                    + "--show-request shows what is sent. Then run: evertoken login crm"
+            ),
+            (
+                Self.refusal(.config, 400, "p", "unauthorized_client").causeOfSignIn,
+                "the provider accepted you, but refused to issue tokens (400 unauthorized_client)",
+                "Allow this kind of sign-in for the app at the provider. Then run: evertoken "
+                    + "login crm"
+            ),
+            (
+                Self.refusal(.transient, 503, "p").causeOfSignIn,
+                "the provider accepted you, but has trouble (503)",
+                "Try again in a few minutes: run: evertoken login crm. If it lasts, see the "
+                    + "provider's status page"
+            ),
+            (
+                Self.refusal(.rateLimited, 429, "p").causeOfSignIn,
+                "the provider is asked too often (429)",
+                "Wait a few minutes, then run: evertoken login crm"
+            ),
+            (
+                Self.refusal(.storage, nil, "the disk is full").causeOfSignIn, "the disk is full",
+                "Nothing was changed. Make room or repair the file system of the state directory, "
+                    + "then run the same again"
+            ),
+            (
+                Cause(.signInOfOtherIssuer, "the answer names no issuer"),
+                "the answer names no issuer; nothing was sent",
+                "If the profile's \"issuer\" is right, this may be an attack: do not sign in again "
+                    + "before the administrator has looked"
+            ),
+        ])
+    func texts(cause: Cause, problem: String, remedy: String) {
+        let failure = SignInFailure(cause, credential: "crm")
+        #expect(failure.problem == problem && failure.remedy == remedy)
+    }
+
+    @Test("each end of a sign-in says who has to do something, and no other cause does")
+    func ends() {
+        let ends = CauseKind.allCases.filter { $0.rawValue.hasPrefix("sign_in_") }
+        let others: Set<CauseKind> = [.signInWanted, .signInRefused]
+        for kind in CauseKind.allCases {
+            #expect((kind.endOfSignIn != nil) == (ends.contains(kind) && !others.contains(kind)))
+        }
     }
 }

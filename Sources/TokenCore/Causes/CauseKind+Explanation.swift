@@ -17,6 +17,7 @@ extension CauseKind {
         case "credential": "NAME"
         case "login": "evertoken login NAME"
         case "signin": "Run: evertoken login NAME"
+        case "again": "run: evertoken login NAME"
         case "service": "[Service]"
         case "origin": "https://HOST/"
         case "name": "HOST"

@@ -1,5 +1,6 @@
 /// The kinds of failures, as a closed list. Their names are a released interface (`cause` in
-/// `/v1/status`, `EVERTOKEN_CAUSE` in the journal): a name never changes or gets another meaning.
+/// `/v1/status` and in the response of `/v1` to a sign-in, `EVERTOKEN_CAUSE` in the journal): a name
+/// never changes or gets another meaning.
 public enum CauseKind: String, Sendable, CaseIterable {
     // On the way to the provider. Nothing was sent.
     case nameNotResolved = "name_not_resolved"
@@ -79,6 +80,23 @@ public enum CauseKind: String, Sendable, CaseIterable {
     case tokenSpentHere = "token_spent_here"
     case configuredTokenSpent = "configured_token_spent"
     case spentRecordUnreadable = "spent_record_unreadable"
+
+    // How a sign-in ended without tokens.
+    case signInDenied = "sign_in_denied"
+    case signInScopeRefused = "sign_in_scope_refused"
+    case signInClientUnknown = "sign_in_client_unknown"
+    case signInErrorReturned = "sign_in_error_returned"
+    case signInClientRefused = "sign_in_client_refused"
+    case signInNotAllowed = "sign_in_not_allowed"
+    case signInCodeRefused = "sign_in_code_refused"
+    case signInProviderFails = "sign_in_provider_fails"
+    case signInTooOften = "sign_in_too_often"
+    case signInAnswerUnusable = "sign_in_answer_unusable"
+    case signInUnanswered = "sign_in_unanswered"
+    case signInNotMade = "sign_in_not_made"
+    case signInNotSaved = "sign_in_not_saved"
+    case signInOfOtherIssuer = "sign_in_of_other_issuer"
+    case signInDaemonLost = "sign_in_daemon_lost"
 
     // A setting of this host. Nothing was sent.
     case secretMissing = "secret_missing"

@@ -42,7 +42,7 @@ extension CauseKind {
 extension CauseRow {
     /// The only table of problems and remedies.
     static let all: [CauseKind: CauseRow] = [
-        way, trust, answers, refusals, signIns, settings, storage, outputs,
+        way, trust, answers, refusals, signIns, endedSignIns, settings, storage, outputs,
     ].reduce(into: [.untold: untold]) { $0.merge($1) { first, _ in first } }
 
     static let untold = CauseRow(
@@ -82,6 +82,8 @@ public struct RemedyPlace: Sendable, Equatable {
         case "credential": credential
         case "login": hasSignIn ? "evertoken login \(credential)" : nil
         case "signin": signIn
+        // At a sign-in, which may be by a code alone.
+        case "again": "run: evertoken login \(credential)"
         // The brackets belong to the sentence.
         case "service": "[Service]"
         default: nil
