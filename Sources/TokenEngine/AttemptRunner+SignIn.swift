@@ -189,10 +189,11 @@ extension ControlReply {
                     ("slow_down", .bool(slowDown)), ("problem", problem.map { .string($0) }),
                 ]))
         case .refused(let refusal), .signInFailed(let refusal):
-            let failure = SignInFailure(refusal.causeOfSignIn, credential: name)
+            let cause = refusal.causeOfSignIn
+            let failure = SignInFailure(cause, credential: name)
             return .problem(
                 status(of: refusal), "\(name): \(failure.problem)", remedy: failure.remedy,
-                error: refusal.errorCode, kind: failure.kind)
+                error: refusal.errorCode, kind: failure.kind, cause: cause.kind)
         case .unreadable: return unreadable(name)
         case .needsLogin, .foreign:
             return .problem(409, "\(name): the state cannot take tokens now")

@@ -73,9 +73,10 @@ public struct ControlReply: Sendable, Equatable {
     /// - Parameters:
     ///   - error: A registered error code of the provider's response.
     ///   - kind: What the user can do about a failed sign-in.
+    ///   - cause: Why it failed.
     public static func problem(
         _ status: Int, _ title: String, remedy: String? = nil, error: String? = nil,
-        kind: SignInFailure.Kind? = nil
+        kind: SignInFailure.Kind? = nil, cause: CauseKind? = nil
     ) -> ControlReply {
         ControlReply(
             status,
@@ -84,6 +85,7 @@ public struct ControlReply: Sendable, Equatable {
                 ("status", .integer(Int64(status))),
                 ("detail", remedy.map { .string($0) }), ("error", error.map { .string($0) }),
                 ("kind", kind.map { .string($0.rawValue) }),
+                ("cause", cause.map { .string($0.rawValue) }),
             ]))
     }
 }

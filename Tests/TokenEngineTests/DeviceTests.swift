@@ -56,9 +56,12 @@ struct DeviceTests {
         ])
         try await world.run(try RecordingWorld.configuration()) { engine in
             try await world.wait("READY") { $0.contains(.ready) }
-            for code in ["access_denied", "expired_token"] {
+            for (code, cause) in [
+                ("access_denied", "sign_in_denied"), ("expired_token", "sign_in_code_refused"),
+            ] {
                 let reply = await poll(engine)
                 #expect(reply.status == 502 && reply.body["error"]?.text == code)
+                #expect(reply.body["cause"]?.text == cause)
             }
             #expect(await ask(engine, .credential("mail")).body["state"] == "fresh")
         }
