@@ -2,7 +2,8 @@ internal import TokenCore
 
 /// Limits concurrent live checks: each holds a connection and waits for a network.
 actor LiveCheckTurns {
-    private var free = 4
+    private static let most = 4
+    private var free = LiveCheckTurns.most
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
     func enter() async {
@@ -16,6 +17,7 @@ actor LiveCheckTurns {
     func leave() {
         guard !waiting.isEmpty else {
             free += 1
+            assert(free <= Self.most, "a turn is given back twice")
             return
         }
         waiting.removeFirst().resume()

@@ -15,6 +15,7 @@ actor CredentialGates {
     }
 
     func leave(_ credential: String) {
+        assert(waiting[credential] != nil, "a gate is left that was not entered")
         guard var queue = waiting[credential] else { return }
         if queue.isEmpty {
             waiting[credential] = nil

@@ -91,8 +91,16 @@ public struct CredentialLifecycle: Sendable {
 
     var rules: LifecycleRules { configuration.profile.lifecycle }
 
+    /// Above every ticket of the lives before it, which had other numbers: what those asked for may
+    /// be answered yet.
+    static func firstTicket(ofLife number: Int) -> UInt64 { UInt64(number) << bitsOfTickets }
+    /// Four thousand million tickets: at one a second a life of a hundred years.
+    private static let bitsOfTickets: UInt64 = 32
+
     mutating func nextTicket() -> Ticket {
+        let life = lastTicket >> Self.bitsOfTickets
         lastTicket += 1
+        assert(lastTicket >> Self.bitsOfTickets == life, "a ticket belongs to the next life too")
         return Ticket(lastTicket)
     }
 
@@ -265,6 +273,7 @@ public struct CredentialLifecycle: Sendable {
     }
 
     mutating func publish(_ access: GrantedAccess) -> [LifecycleAction] {
+        assert(job == .none, "a publication begins while another job is under way")
         let ticket = nextTicket()
         job = .publishing(ticket)
         return [.publish(ticket, access, generation: grant.generation)]

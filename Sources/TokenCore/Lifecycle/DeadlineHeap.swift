@@ -29,6 +29,7 @@ public struct DeadlineHeap: Sendable {
             positions[id] = order.count - 1
             rise(order.count - 1)
         }
+        assert(isInPlace(id), "the heap has lost the order of its deadlines")
     }
 
     private mutating func remove(_ id: Int) {
@@ -39,6 +40,21 @@ public struct DeadlineHeap: Sendable {
         order[position] = last
         positions[last] = position
         sinkOrRise(position)
+        assert(isInPlace(last), "the heap has lost the order of its deadlines")
+    }
+
+    /// Whether an entry stands where ``positions`` says, not before its parent and not after a
+    /// child.
+    private func isInPlace(_ id: Int) -> Bool {
+        guard let position = positions[id], order[position] == id else { return false }
+        let isAfterParent = position == 0 || deadlines[order[(position - 1) / 4]] <= deadlines[id]
+        return isAfterParent
+            && children(of: position).allSatisfy { deadlines[id] <= deadlines[order[$0]] }
+    }
+
+    private func children(of position: Int) -> Range<Int> {
+        let first = min(position * 4 + 1, order.count)
+        return first..<min(first + 4, order.count)
     }
 
     private mutating func sinkOrRise(_ position: Int) {
@@ -60,8 +76,7 @@ public struct DeadlineHeap: Sendable {
     private mutating func sink(_ start: Int) {
         var position = start
         while true {
-            let children =
-                position * 4 + 1..<min(position * 4 + 5, max(order.count, position * 4 + 1))
+            let children = self.children(of: position)
             guard let least = children.min(by: { deadlines[order[$0]] < deadlines[order[$1]] }),
                 deadlines[order[least]] < deadlines[order[position]]
             else { return }

@@ -78,7 +78,7 @@ public struct Fleet: Sendable {
                 indices[credential.name] = index
                 // Tickets of an earlier credential of this name must never match.
                 var lifecycle = CredentialLifecycle(
-                    credential, firstTicket: UInt64(index) << 32)
+                    credential, firstTicket: CredentialLifecycle.firstTicket(ofLife: index))
                 let actions = lifecycle.start()
                 lifecycles.append(lifecycle)
                 glances.append(nil)
@@ -124,6 +124,7 @@ public struct Fleet: Sendable {
             orders += handle(.woke, index: index, now: now)
             if let again = heap.earliest, again.id == index, again.at <= now.uptime {
                 // A credential must not be due after its wake; if it is, this prevents a busy loop.
+                assertionFailure("\(lifecycles[index]?.name ?? "") is still due after its wake")
                 heap.set(index, to: now.uptime.advanced(by: .seconds(1)))
             }
         }
@@ -181,8 +182,10 @@ public struct Fleet: Sendable {
     private mutating func enterFlight(_ index: Int, _ lifecycle: CredentialLifecycle) {
         let provider = lifecycle.configuration.profile.name
         inFlight += 1
+        assert(holders[index] == nil, "an attempt is in flight twice")
         holders[index] = provider
         heldBy[provider, default: 0] += 1
+        assert(inFlight == holders.count, "the attempts in flight are not those that hold a place")
     }
 
     private mutating func leaveFlight(_ index: Int) {
@@ -190,6 +193,8 @@ public struct Fleet: Sendable {
         guard let provider = holders.removeValue(forKey: index) else { return }
         heldBy[provider, default: 1] -= 1
         if heldBy[provider] == 0 { heldBy[provider] = nil }
+        assert(inFlight == holders.count, "the attempts in flight are not those that hold a place")
+        assert((heldBy[provider] ?? 1) > 0, "a provider gave back more places than it held")
     }
 
     private mutating func startWaiting(now: Moment) -> [Order] {
@@ -221,6 +226,10 @@ public struct Fleet: Sendable {
         let mayAttempt = hasRoom && freeAt <= now.uptime
         let actions = lifecycle.handle(event, now: now, mayAttempt: mayAttempt, using: &random)
         recovering += (lifecycle.isRecovering ? 1 : 0) - (wasRecovering ? 1 : 0)
+        assert(recovering >= 0, "more recoveries ended than began")
+        assert(
+            wasAttempting || !lifecycle.isAttempting || mayAttempt,
+            "an attempt begins without room for it")
         if wasAttempting, !lifecycle.isAttempting { leaveFlight(index) }
         if !wasAttempting, lifecycle.isAttempting {
             enterFlight(index, lifecycle)

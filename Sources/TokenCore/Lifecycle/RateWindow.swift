@@ -46,6 +46,7 @@ struct RateWindow: Sendable {
         // Requests of an earlier process may be older; the times stay sorted.
         let position = sent.firstIndex { now < $0 } ?? sent.count
         sent.insert(contentsOf: Array(repeating: now, count: requests), at: position)
+        assert(zip(sent, sent.dropFirst()).allSatisfy { $0 <= $1 }, "requests are not in order")
     }
 
     /// Drops the reservation of a credential that no longer wants to send.
