@@ -6,6 +6,10 @@ internal import TokenCore
 /// Two records alternate: a new one overwrites the older, so that the newest that was written whole
 /// stays whatever happens to its successor.
 struct AttemptStorage {
+    /// Between two tries to save a response: often enough for a disk that is free again, seldom
+    /// enough for its journal entries.
+    private static let savePause: Duration = .seconds(1)
+
     let credential: String
     let world: World
     let distrusted: DistrustedSlots
@@ -111,7 +115,7 @@ struct AttemptStorage {
                     bytes, at: offset, to: newest ?? .a, sequence: nil)
             } catch {
                 await onFailure(error.cause)
-                await world.pause(.seconds(1))
+                await world.pause(Self.savePause)
                 // The same pages are no proof after an error (I5): through a new descriptor.
                 if let fresh = try? await world.slots.open(credential) {
                     reopened?.close()

@@ -100,6 +100,12 @@ struct EngineLoop {
             })
     }
 
+    /// What an attempt may take at a stop beyond the request itself: its response is saved and
+    /// published. systemd kills what takes longer than it was told (sd_notify(3)).
+    private static let stopReserve: Duration = .seconds(30)
+    /// Between two status lines: bursts of events are one line.
+    private static let statusPause: Duration = .seconds(1)
+
     var world: World { engine.world }
     var now: Moment { world.clock.now() }
 
@@ -130,7 +136,7 @@ struct EngineLoop {
         case .unsaved(let name, let cause, let token):
             noteUnsaved(name, cause)
             // Not before the answer is on the disk (I6).
-            if fleet.isStopping { world.supervisor.extendTimeout(by: .seconds(30)) }
+            if fleet.isStopping { world.supervisor.extendTimeout(by: Self.stopReserve) }
             if let token { publishUnsaved(token, name, &group) }
         case .outputsLooked(let altered): outputsLooked(altered, &group)
         case .initialTokensLooked(let marks): initialTokensLooked(marks, &group)
@@ -176,7 +182,7 @@ struct EngineLoop {
 
     private mutating func tellStatus(_ now: Moment) {
         toldChanges = fleet.changes
-        statusDueAt = now.uptime.advanced(by: .seconds(1))
+        statusDueAt = now.uptime.advanced(by: Self.statusPause)
         let status = fleet.statusLine(now: now)
         guard status != lastStatus else { return }
         lastStatus = status
@@ -196,7 +202,7 @@ struct EngineLoop {
         fleet.stop()
         world.supervisor.stopping()
         let longest = fleet.all.filter(\.isAttempting).map(\.configuration.refresh.timeout).max()
-        if let longest { world.supervisor.extendTimeout(by: longest + .seconds(30)) }
+        if let longest { world.supervisor.extendTimeout(by: longest + Self.stopReserve) }
         world.journal.write(JournalEntry(.info, "Stopping; requests in flight are finished first"))
         for waiter in waiters {
             waiter.reply(.problem(503, "the daemon is stopping", remedy: "Try again later"))

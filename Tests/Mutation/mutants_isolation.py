@@ -52,8 +52,8 @@ MUTANTS = [
            "if !$M, byte == UInt8(ascii: \"'\") {", "TextQuotingTests/words"),
     # Shares.
     mutant(210, FLEET, "the room that a provider leaves",
-           "maxInFlight < 16 ? maxInFlight - quarter : quarter",
-           "$M ? maxInFlight : maxInFlight < 16 ? maxInFlight - quarter : quarter",
+           "maxInFlight < Self.fewPlaces ? maxInFlight - quarter : quarter",
+           "$M ? maxInFlight : maxInFlight < Self.fewPlaces ? maxInFlight - quarter : quarter",
            "FleetTests/share"),
     without(211, SCHEDULE, "one holder's share of the lanes", "holder.running < share\n",
             "LaneScheduleTests/share"),

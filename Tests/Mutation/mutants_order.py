@@ -38,8 +38,8 @@ MUTANTS = [
            "                    raw, to: record, of: credential, roundTrip: roundTrip).0.access\n"
            "                runner.onUnsaved(credential.name, Cause(.stateFails), early)\n"
            "                await world.pause(.milliseconds(50))\n            }", ORDER),
-    mutant(54, STORAGE, "tries to save an answer again", "await world.pause(.seconds(1))",
-           "if $M { return }\n                await world.pause(.seconds(1))",
+    mutant(54, STORAGE, "tries to save an answer again", "await world.pause(Self.savePause)",
+           "if $M { return }\n                await world.pause(Self.savePause)",
            "EngineTests/unsaved"),
     without(55, DRIVER, "holding back of an unsaved token while the old one lives",
             "lifetime - age <", "fault_injected:published_before_readers_have_none"),

@@ -292,7 +292,10 @@ extension CredentialLifecycle {
         let wait = RetryPolicy(policy: configuration.refresh, rules: rules).delay(
             after: .output, history: history, remaining: remaining, isRotating: false,
             using: &random)
-        publishDueAt = now.uptime.advanced(by: max(wait, .milliseconds(250)))
+        publishDueAt = now.uptime.advanced(by: max(wait, Self.shortestPublishPause))
         return hooks + [.report(.outputFailed(error))]
     }
+
+    /// A directory may refuse at once, and tokens may live for seconds: not in a loop.
+    private static let shortestPublishPause: Duration = .milliseconds(250)
 }

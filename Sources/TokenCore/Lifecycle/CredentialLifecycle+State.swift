@@ -154,8 +154,14 @@ extension CredentialLifecycle {
         let detail = CauseFacts(detail: "a slot cannot be written")
         let cause = report.storageCause ?? storageError?.cause ?? Cause(.stateFails, detail)
         noteStorageProblem(cause, now: now)
-        settleDueAt = now.uptime.advanced(by: min(.seconds(1) * storageFailures, .seconds(45)))
+        settleDueAt = now.uptime.advanced(
+            by: min(Self.firstSettlePause * storageFailures, Self.longestSettlePause))
     }
+
+    /// A file system that was full for a moment takes it soon.
+    private static let firstSettlePause: Duration = .seconds(1)
+    /// One that was mended is seen to be within a minute.
+    private static let longestSettlePause: Duration = .seconds(45)
 
     /// The floor between two refreshes holds for people and crash loops too (I24).
     func earliestAttempt(now: Moment) -> Uptime {

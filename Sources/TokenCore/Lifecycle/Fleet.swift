@@ -117,6 +117,9 @@ public struct Fleet: Sendable {
         return handle(event, index: index, now: now) + startWaiting(now: now)
     }
 
+    /// For a deadline that its wake did not move, which is a mistake of this program.
+    private static let pauseAgainstSpinning: Duration = .seconds(1)
+
     /// Wakes every credential that is due.
     public mutating func wake(now: Moment) -> [Order] {
         var orders: [Order] = []
@@ -125,7 +128,7 @@ public struct Fleet: Sendable {
             if let again = heap.earliest, again.id == index, again.at <= now.uptime {
                 // A credential must not be due after its wake; if it is, this prevents a busy loop.
                 assertionFailure("\(lifecycles[index]?.name ?? "") is still due after its wake")
-                heap.set(index, to: now.uptime.advanced(by: .seconds(1)))
+                heap.set(index, to: now.uptime.advanced(by: Self.pauseAgainstSpinning))
             }
         }
         return orders + startWaiting(now: now)
@@ -168,6 +171,9 @@ public struct Fleet: Sendable {
 
     private var hasRoom: Bool { inFlight < maxInFlight && recovering == 0 && !isStopping }
 
+    /// Of fewer a quarter would be less than four: too few for a provider with many credentials.
+    private static let fewPlaces = 16
+
     /// With several providers, each one may use a quarter of the limit however slow its responses
     /// are, so that three slow providers leave room for others. Below sixteen places each provider
     /// leaves a quarter free instead.
@@ -175,7 +181,7 @@ public struct Fleet: Sendable {
         guard hasRoom else { return false }
         guard providers > 1 else { return true }
         let quarter = maxInFlight / 4
-        let share = maxInFlight < 16 ? maxInFlight - quarter : quarter
+        let share = maxInFlight < Self.fewPlaces ? maxInFlight - quarter : quarter
         return heldBy[lifecycle.configuration.profile.name] ?? 0 < share
     }
 
