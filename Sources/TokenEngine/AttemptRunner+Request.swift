@@ -115,8 +115,8 @@ extension AttemptRunner {
                 result = node
             }
         }
-        if let pattern = variable?.pattern.flatMap(Pattern.init),
-            let text = result.canonicalText, !pattern.matchesWhole(text)
+        if let pattern = variable?.pattern, let text = result.canonicalText,
+            !pattern.matchesWhole(text)
         {
             throw AttemptAborted(.config, Cause(.variableUnusable, CauseFacts(key: name)))
         }

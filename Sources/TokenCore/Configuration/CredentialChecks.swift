@@ -97,7 +97,7 @@ struct CredentialChecks {
 
     private func checkPatterns() {
         for (name, variable) in credential.profile.variables.sorted(by: { $0.key < $1.key }) {
-            guard let pattern = variable.pattern.flatMap(Pattern.init),
+            guard let pattern = variable.pattern,
                 case .literal(let node)? = credential.variables[name],
                 let text = node.canonicalText, !pattern.matchesWhole(text)
             else { continue }

@@ -82,10 +82,10 @@ public struct NewCredential: Sendable {
                 remedy: "give it as the provider's pages show it")
         }
         guard let pattern = profile.variables[question.name]?.pattern,
-            let compiled = Pattern(pattern), !compiled.matchesWhole(text)
+            !pattern.matchesWhole(text)
         else { return }
         throw RequestError(
-            problem: "\(question.name) does not match \(pattern)", remedy: "correct it")
+            problem: "\(question.name) does not match \(pattern.text)", remedy: "correct it")
     }
 
     /// The drop-in file, in the order and style of a hand-written one.

@@ -43,7 +43,7 @@ public struct ProfileDescription: Sendable {
             var notes: [String] = []
             if let text = variable.description { notes.append(text) }
             if let value = variable.defaultValue?.canonicalText { notes.append("default \(value)") }
-            if let pattern = variable.pattern { notes.append("matches \(pattern)") }
+            if let pattern = variable.pattern { notes.append("matches \(pattern.text)") }
             if variable.isFromFile {
                 notes.append("the path of a file, read at every use")
             } else if variable.isSecret {

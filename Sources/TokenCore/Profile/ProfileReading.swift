@@ -64,7 +64,7 @@ struct ProfileReading {
                 }
                 variable.defaultValue = given.node
             }
-            variable.pattern = object.take("pattern")?.pattern()?.text
+            variable.pattern = object.take("pattern")?.pattern()
             variable.description = object.take("description")?.nonEmptyString("\"the tenant\"")
             if let given = object.take("example") {
                 if given.node.canonicalText == nil {
@@ -81,7 +81,7 @@ struct ProfileReading {
 
     /// Default and example of a variable must match its own pattern.
     private func checkPattern(of variable: ProfileVariable, in field: FieldReader) {
-        guard let pattern = variable.pattern.flatMap(Pattern.init) else { return }
+        guard let pattern = variable.pattern else { return }
         for key in ["default", "example"] {
             guard let value = field.node[key], let text = value.canonicalText,
                 !pattern.matchesWhole(text)

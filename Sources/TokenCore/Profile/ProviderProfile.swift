@@ -40,7 +40,7 @@ public struct ProfileVariable: Sendable, Equatable {
     /// The value of a credential that does not set it.
     public var defaultValue: JSONNode?
     /// A regular expression the whole value must match.
-    public var pattern: String?
+    public var pattern: Pattern?
     /// Whether it may have several lines.
     public var isMultiline = false
     /// Re-read from its file at every use.
