@@ -22,6 +22,21 @@ import TokenCore
                 == "unknown command \"frobnicate\"; evertoken --help lists them")
     }
 
+    @Test("a mistake in what is imported is told of its place: of all of it, or in it")
+    func imports() {
+        let told = { (text: String) -> String in
+            do throws(RequestError) {
+                _ = try ImportReading(
+                    Array(text.utf8), section: nil, now: WallTime(epochSeconds: 0))
+                return "it was taken"
+            } catch { return importMistake(error, in: "standard input") }
+        }
+        #expect(told("") == "standard input is empty; expected {\"refresh_token\": \"…\"}")
+        #expect(told("[]").hasPrefix("standard input is an array; "))
+        #expect(told("# Encrypted rclone").hasPrefix("standard input is encrypted; "))
+        #expect(told("{}").hasPrefix("standard input: there is neither refresh_token nor "))
+    }
+
     @Test(
         "what the parser understands or says itself is left to it",
         arguments: [
