@@ -33,6 +33,7 @@ def without(number: int, file: str, removed: str, condition: str, *tests: str,
 
 def all_mutants() -> list[Mutant]:
     import mutants_answers
+    import mutants_causes
     import mutants_check
     import mutants_disk
     import mutants_field
@@ -45,7 +46,7 @@ def all_mutants() -> list[Mutant]:
     found = [*mutants_disk.MUTANTS, *mutants_order.MUTANTS, *mutants_answers.MUTANTS,
              *mutants_process.MUTANTS, *mutants_isolation.MUTANTS, *mutants_field.MUTANTS,
              *mutants_operator.MUTANTS, *mutants_sign_in.MUTANTS, *mutants_check.MUTANTS,
-             *mutants_state.MUTANTS]
+             *mutants_state.MUTANTS, *mutants_causes.MUTANTS]
     numbers = [each.number for each in found]
     assert len(numbers) == len(set(numbers)), "a number is given twice"
     return found
