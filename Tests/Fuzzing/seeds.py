@@ -1,14 +1,14 @@
-"""Writes the inputs a fuzzer starts from: `seeds.py TARGET DIRECTORY`."""
+"""Writes the inputs a fuzzer starts from: `seeds.py TARGET DIRECTORY`.
+
+`Tests/Fuzzing/fuzz` runs it with Tests/System as PYTHONPATH, where the tests' library is."""
 
 import json
 import pathlib
 import sys
 
+from evertest.servers import worst_bodies
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "Tests" / "Support"))
-
-import worst_bodies  # noqa: E402
-
 STATUSES = [200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 429, 500, 503]
 
 

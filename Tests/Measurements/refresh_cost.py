@@ -23,11 +23,12 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "Tests" / "System"), str(ROOT / "Tests" / "Support")]
+sys.path.insert(0, str(ROOT / "Tests" / "System"))
 
-from harness import Daemon, wait_until  # noqa: E402
-from kill_trials import NoCase  # noqa: E402
-from token_server import TokenServer  # noqa: E402
+from evertest.basics import wait_until  # noqa: E402
+from evertest.daemon import Daemon  # noqa: E402
+from evertest.kills.trials import NoCase  # noqa: E402
+from evertest.servers.token_server import TokenServer  # noqa: E402
 
 FEW, MANY = 20, 140
 NAME, SECRET = "crm", "the secret of the client"

@@ -8,9 +8,9 @@ import errno
 import pathlib
 import subprocess
 
-from fault_runs import FaultCase
-from fault_shim import NOTE, NOTED, Line
-from harness import wait_until
+from evertest.basics import wait_until
+from evertest.faults.runs import FaultCase
+from evertest.shims.fault_shim import NOTE, NOTED, Line
 
 SLOTS = ("state/crm/slotA", "state/crm/slotB")
 SLOT_SIZE = 64 * 1024

@@ -9,12 +9,12 @@ import shutil
 import signal
 import time
 
-from fault_disk import Disk
-from fault_runs import FaultCase, ServiceManager
-from fault_shim import DELAY, FUNCTIONS, NOTE, PASS, SHORT, WRITING
-from harness import wait_until
+from evertest.basics import wait_until
+from evertest.disks.faulty import Disk
+from evertest.faults.runs import FaultCase, ServiceManager
+from evertest.servers.token_server import Answer, boot_time
+from evertest.shims.fault_shim import DELAY, FUNCTIONS, NOTE, PASS, SHORT, WRITING
 from test_disks import LoopDisk
-from token_server import Answer, boot_time
 
 
 class AnUnsavedAnswer(FaultCase):

@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 import time
 
-from fault_runs import FaultCase
-from harness import wait_until
+from evertest.basics import wait_until
+from evertest.faults.runs import FaultCase
 
 STATE_FILES = ("crm/slotA", "crm/slotB")
 

@@ -7,9 +7,9 @@ import os
 import shutil
 import time
 
-from fault_disk import Bind, Disk, quotas_refused
-from fault_runs import FaultCase
-from harness import wait_until
+from evertest.basics import wait_until
+from evertest.disks.faulty import Bind, Disk, quotas_refused
+from evertest.faults.runs import FaultCase
 
 #: A user number that no account has.
 STRANGER = 61234

@@ -11,9 +11,9 @@ import os
 import shutil
 import time
 
-from fault_disk import Bind, Disk
-from fault_runs import FaultCase
-from harness import wait_until
+from evertest.basics import wait_until
+from evertest.disks.faulty import Bind, Disk
+from evertest.faults.runs import FaultCase
 
 STRANGER = 61235
 

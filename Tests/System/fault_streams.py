@@ -10,9 +10,9 @@ import threading
 import time
 from typing import Any
 
-from fault_runs import FaultCase
-from harness import at_end, wait_until
-from token_server import Answer, boot_time
+from evertest.basics import at_end, wait_until
+from evertest.faults.runs import FaultCase
+from evertest.servers.token_server import Answer, boot_time
 
 #: That come of themselves, or that a careless script sends.
 STORM = (signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGWINCH, signal.SIGURG,

@@ -18,11 +18,11 @@ import traceback
 import unittest
 from typing import Any, Optional
 
-from fault_disk import Disk
-from fault_runs import FaultCase, recorded
-from fault_shim import FOREVER, FUNCTIONS, NOTE, WRITING, Rule, Shim, build_shim
-from harness import at_end, temporary_directory, wait_until
-from token_server import boot_time
+from evertest.basics import temporary_directory, wait_until
+from evertest.disks.faulty import Disk
+from evertest.faults.runs import FaultCase, recorded
+from evertest.servers.token_server import boot_time
+from evertest.shims.fault_shim import FOREVER, FUNCTIONS, NOTE, WRITING, Rule, Shim, build_shim
 
 ORDER = os.environ.get("EVERTOKEN_FAULT_TRIALS", "300")
 WORKERS = 16

@@ -4,21 +4,17 @@ real daemon. What is refused changes nothing on the disk."""
 import grp
 import json
 import os
-import pathlib
 import pty
 import re
 import select
 import stat
 import subprocess
-import sys
 import termios
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import BIN, wait_until  # noqa: E402
-from programs import PLAIN_ENVIRONMENT, ProgramCase, evertoken, write_private  # noqa: E402
+from evertest.basics import BIN, wait_until
+from evertest.programs import PLAIN_ENVIRONMENT, ProgramCase, evertoken, write_private
 
 SECRET = "s3cret=of the,client"
 PEOPLE = {"request": {"client_auth": "client_secret_basic"},

@@ -4,21 +4,16 @@ when it should, and none on a day whose failures all end by themselves.
 Needs root and, from Debian: gcc, libc6-dev, python3-prometheus-client, python3-yaml; prometheus is
 unpacked, not installed."""
 
-import pathlib
 import re
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from alert_recordings import (ALL, RULES, Recording, expectations, judge, rules,  # noqa: E402
-                              run_promtool)
-from basics import ROOT  # noqa: E402
-from clocks import ClockedDaemon, build_shim, tell  # noqa: E402
-from harness import at_end, temporary_directory, wait_until  # noqa: E402
-from programs import evertoken  # noqa: E402
-from servers import free_ports, post_form  # noqa: E402
-from token_server import Answer, TokenServer  # noqa: E402
+from evertest.alert_recordings import (ALL, RULES, Recording, expectations, judge, rules,
+                                       run_promtool)
+from evertest.basics import ROOT, at_end, temporary_directory, wait_until
+from evertest.clocks import ClockedDaemon, build_shim, tell
+from evertest.programs import evertoken
+from evertest.servers.authorization import free_ports, post_form
+from evertest.servers.token_server import Answer, TokenServer
 
 DAY = 86_400
 #: Refreshed after an hour, to the second.

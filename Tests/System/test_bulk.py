@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from basics import temporary_directory, wait_until
-from harness import Daemon
-from login_world import SmallServer, Waiting, come_back, query
-from programs import ProgramCase, evertoken
+from evertest.basics import temporary_directory, wait_until
+from evertest.daemon import Daemon
+from evertest.login_world import SmallServer, Waiting, come_back, query
+from evertest.programs import ProgramCase, evertoken
 
 GRANTED = {"access_token": "a", "refresh_token": "r", "expires_in": 600}
 

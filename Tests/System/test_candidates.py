@@ -1,15 +1,11 @@
 """A new initial refresh token is proved before it replaces one that works (field cases, K4)."""
 
 import json
-import pathlib
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from programs import ProgramCase  # noqa: E402
-from token_server import Answer  # noqa: E402
+from evertest.basics import wait_until
+from evertest.programs import ProgramCase
+from evertest.servers.token_server import Answer
 
 
 class CandidateCase(ProgramCase):

@@ -12,17 +12,14 @@ Needs openssl.
 """
 
 import json
-import os
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from harness import BIN, temporary_directory
-from catalogue import FIXTURES, PROFILES, shipped_names
-from catalogue_runs import Refusals, World
-from documented_requests import SIGNATURES, Comparison, pairs_of, signed_values, uuids
+from evertest.basics import BIN, temporary_directory
+from evertest.profiles.catalogue import FIXTURES, PROFILES, shipped_names
+from evertest.profiles.catalogue_runs import Refusals, World
+from evertest.profiles.documented_requests import (SIGNATURES, Comparison, pairs_of, signed_values,
+                                                   uuids)
 
 #: How far a time in the status may lie from the documented one, in seconds.
 NEAR = 5

@@ -8,10 +8,10 @@ import socket
 import time
 import unittest
 
-from basics import at_end
-from certificates import Authority, context, self_signed
-from programs import ProgramCase, write_private
-from raw_server import RawServer, replying
+from evertest.basics import at_end
+from evertest.programs import ProgramCase, write_private
+from evertest.servers.certificates import Authority, context, self_signed
+from evertest.servers.raw_server import RawServer, replying
 
 PROBE = {"probe": "made_up_refresh_token"}
 

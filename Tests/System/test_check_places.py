@@ -12,7 +12,7 @@ import struct
 import subprocess
 import unittest
 
-from programs import PLAIN_ENVIRONMENT, evertoken, write_private, write_program
+from evertest.programs import PLAIN_ENVIRONMENT, evertoken, write_private, write_program
 from test_cli_check import CheckCase
 
 NOBODY = pwd.getpwnam("nobody")

@@ -4,7 +4,8 @@ it at once, long before a refresh would meet it, and no longer once it is mended
 import os
 import unittest
 
-from programs import ProgramCase, wait_until, write_private, write_program
+from evertest.basics import wait_until
+from evertest.programs import ProgramCase, write_private, write_program
 
 
 class ReloadFindingsTest(ProgramCase):

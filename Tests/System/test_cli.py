@@ -4,18 +4,14 @@ Exit statuses are those of sysexits(3)."""
 
 import json
 import os
-import pathlib
 import subprocess
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import BIN, wait_until  # noqa: E402
-from programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase  # noqa: E402
-from programs import evertoken, timed, token_json  # noqa: E402
-from token_server import Answer  # noqa: E402
+from evertest.basics import BIN, wait_until
+from evertest.programs import (PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase, evertoken, timed,
+                               token_json)
+from evertest.servers.token_server import Answer
 
 LONG_NAME = "a-name-of-twenty-chr"
 

@@ -3,16 +3,12 @@
 import datetime
 import json
 import os
-import pathlib
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from programs import ProgramCase, evertoken, write_private  # noqa: E402
-from token_server import Answer, TokenServer  # noqa: E402
+from evertest.basics import wait_until
+from evertest.programs import ProgramCase, evertoken, write_private
+from evertest.servers.token_server import Answer, TokenServer
 
 CALLBACK = "https://app.example/callback?from=here"
 

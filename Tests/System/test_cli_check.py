@@ -5,16 +5,12 @@ key) that is wrong, and the marks are taken out again before the program sees it
 
 import json
 import os
-import pathlib
 import re
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import BIN  # noqa: E402
-from programs import PLAIN_ENVIRONMENT, ProgramCase, evertoken, write_private  # noqa: E402
+from evertest.basics import BIN
+from evertest.programs import PLAIN_ENVIRONMENT, ProgramCase, evertoken, write_private
 
 MARK = "\N{PILCROW SIGN}"
 

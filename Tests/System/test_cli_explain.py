@@ -1,15 +1,11 @@
 """`evertoken explain` and `evertoken logs`: what words mean, and the journal of one credential."""
 
 import os
-import pathlib
 import re
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import ROOT  # noqa: E402
-from programs import ProgramCase, evertoken, write_program  # noqa: E402
+from evertest.basics import ROOT
+from evertest.programs import ProgramCase, evertoken, write_program
 
 
 class Explained(ProgramCase):

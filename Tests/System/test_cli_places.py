@@ -14,10 +14,10 @@ import subprocess
 import time
 import unittest
 
-from basics import at_end, temporary_directory
-from programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase, token_json
-from raw_server import RawServer, replying
-from shown_requests import NAMES, parts_of, still
+from evertest.basics import at_end, temporary_directory
+from evertest.profiles.shown_requests import NAMES, parts_of, still
+from evertest.programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase, token_json
+from evertest.servers.raw_server import RawServer, replying
 from test_cli_profiles import ShownCase, of_each
 
 MADE = ("tr_TR", "de_DE", "ja_JP")

@@ -15,8 +15,9 @@ import os
 import unittest
 import urllib.parse
 
-from programs import ProgramCase, evertoken, write_private, write_program
-from shown_requests import (NAMES, Comparison, fixture, parts_of, profile, still, variables_of)
+from evertest.profiles.shown_requests import (NAMES, Comparison, fixture, parts_of, profile, still,
+                                              variables_of)
+from evertest.programs import ProgramCase, evertoken, write_private, write_program
 
 PASTE = '\n\na credential to paste into "credentials"\n\n'
 ALGORITHMS = ("md5", "sha1", "sha256", "sha384", "sha512")

@@ -1,21 +1,16 @@
 """`forget` and `accept` ask first, report the result, and never cause a spent refresh token to be
 sent. The server detects it: a spent token ends the whole sign-in."""
 
-import json
 import os
-import pathlib
 import shutil
 import stat
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from programs import ProgramCase, evertoken, write_private  # noqa: E402
-from terminals import on_terminal  # noqa: E402
-from token_server import TokenServer  # noqa: E402
+from evertest.basics import wait_until
+from evertest.programs import ProgramCase, evertoken, write_private
+from evertest.servers.token_server import TokenServer
+from evertest.terminals import on_terminal
 
 
 class StateCase(ProgramCase):

@@ -5,14 +5,10 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import BIN, wait_until  # noqa: E402
-from programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase  # noqa: E402
-from programs import evertoken, timed  # noqa: E402
+from evertest.basics import BIN, wait_until
+from evertest.programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase, evertoken, timed
 
 COMMANDS = {"check", "status", "token", "refresh", "reload", "login", "import", "wait",
             "providers", "demo", "logs", "explain"}

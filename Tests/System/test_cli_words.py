@@ -3,15 +3,11 @@ mistakes of a refused reload."""
 
 import json
 import os
-import pathlib
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from programs import ProgramCase, evertoken  # noqa: E402
-from terminals import on_terminal  # noqa: E402
+from evertest.programs import ProgramCase, evertoken
+from evertest.terminals import on_terminal
 
 NOBODY = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
 

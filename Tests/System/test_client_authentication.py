@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import pathlib
 import ssl
-import sys
 import unittest
 from typing import Any, Optional
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from harness import Daemon, Glewlwyd, temporary_directory, wait_until
-from rotation import Credential, PublishedFiles
-from servers import post_form
-from client_assertions import assertion, private_jwk
+from evertest.basics import temporary_directory, wait_until
+from evertest.daemon import Daemon
+from evertest.oracle.rotation import Credential, PublishedFiles
+from evertest.servers.authorization import Glewlwyd, post_form
+from evertest.servers.client_assertions import assertion, private_jwk
 
 FAILED = "Token refresh failed"  # how the log begins to tell of it
 ACCESS_TTL = 6  # renewed after about 3 s

@@ -5,19 +5,17 @@ to do, and quotes nothing of the key. An incomplete request is never sent.
 from __future__ import annotations
 
 import json
-import os
 import pathlib
-import sys
 import unittest
 from typing import Any, Optional
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from harness import Daemon, Glewlwyd, at_end, temporary_directory, wait_until
-from certificates import Authority, context
-from client_assertions import encrypted_key, openssl, private_jwk
-from oracle_proxy import OracleProxy
-from raw_server import RawServer, replying
+from evertest.basics import at_end, temporary_directory, wait_until
+from evertest.daemon import Daemon
+from evertest.oracle.oracle_proxy import OracleProxy
+from evertest.servers.authorization import Glewlwyd
+from evertest.servers.certificates import Authority, context
+from evertest.servers.client_assertions import encrypted_key, openssl, private_jwk
+from evertest.servers.raw_server import RawServer, replying
 from test_client_authentication import FAILED, Registered, key_secrets
 
 PASSPHRASE = "passphrase-of-the-key"

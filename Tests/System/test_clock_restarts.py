@@ -10,15 +10,12 @@ import os
 import pathlib
 import signal
 import subprocess
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from clocks import A_WHILE, YEAR, ClockCase, tell  # noqa: E402
-from harness import wait_until  # noqa: E402
-from token_server import Answer  # noqa: E402
+from evertest.basics import wait_until
+from evertest.clocks import A_WHILE, YEAR, ClockCase, tell
+from evertest.servers.token_server import Answer
 
 
 class StartsAndRestarts(ClockCase):

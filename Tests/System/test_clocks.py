@@ -9,17 +9,13 @@ repeats them. Needs root and, from Debian: gcc, libc6-dev, util-linux."""
 
 import json
 import os
-import pathlib
 import random
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from clocks import A_WHILE, YEAR, ClockCase, tell  # noqa: E402
-from harness import wait_until  # noqa: E402
-from token_server import Answer  # noqa: E402
+from evertest.basics import wait_until
+from evertest.clocks import A_WHILE, YEAR, ClockCase, tell
+from evertest.servers.token_server import Answer
 
 Y2038, Y2106 = 2 ** 31, 2 ** 32
 

@@ -4,7 +4,6 @@ Needs, from Debian: bash-completion, zsh, fish."""
 
 import fcntl
 import os
-import pathlib
 import pty
 import re
 import select
@@ -12,15 +11,12 @@ import shlex
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import BIN  # noqa: E402
-from programs import PLAIN_ENVIRONMENT, ProgramCase  # noqa: E402
+from evertest.basics import BIN
+from evertest.programs import PLAIN_ENVIRONMENT, ProgramCase
 
 BASH = """
 source /usr/share/bash-completion/bash_completion

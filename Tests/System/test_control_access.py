@@ -6,17 +6,13 @@ in `control.allow`; nothing for others. The kernel identifies the peer (SO_PEERC
 
 import http.client
 import json
-import pathlib
 import socket
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from basics import wait_until  # noqa: E402
-from secrecy_canaries import Vault  # noqa: E402
-from secrecy_world import USER, World  # noqa: E402
+from evertest.basics import wait_until
+from evertest.secrecy.canaries import Vault
+from evertest.secrecy.world import USER, World
 
 #: Debian's fixed accounts. No user has the number 60.
 GAMES, MAN, MAIL, STAFF, GAMES_GROUP = 5, 6, 8, 50, 60

@@ -4,18 +4,14 @@ Needs root (a connection as another user), curl and setpriv."""
 
 import json
 import os
-import pathlib
 import shutil
 import stat
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import BIN, wait_until  # noqa: E402
-from programs import PLAIN_ENVIRONMENT, ProgramCase, token_json  # noqa: E402
-from token_server import Answer  # noqa: E402
+from evertest.basics import BIN, wait_until
+from evertest.programs import PLAIN_ENVIRONMENT, ProgramCase, token_json
+from evertest.servers.token_server import Answer
 
 #: Debian's nobody; its primary group for the tests is mail (8).
 STRANGER = ("setpriv", "--reuid=65534", "--clear-groups")

@@ -3,20 +3,16 @@
 After each attack the status must arrive within seven seconds: a request has five to arrive."""
 
 import contextlib
-import pathlib
 import random
 import socket
 import struct
-import sys
 import threading
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from programs import ProgramCase  # noqa: E402
-from token_server import boot_time  # noqa: E402
+from evertest.basics import wait_until
+from evertest.programs import ProgramCase
+from evertest.servers.token_server import boot_time
 
 #: Within this, status must answer during and after whatever others do.
 PATIENCE = 7

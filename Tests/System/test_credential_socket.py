@@ -5,23 +5,19 @@ Needs root and, from Debian: systemd."""
 
 import json
 import os
-import pathlib
 import secrets
 import select
 import socket
 import stat
 import subprocess
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from programs import ProgramCase  # noqa: E402
-from sandbox import in_systemd, read  # noqa: E402
-from token_server import Answer  # noqa: E402
-from unit_cases import UnitCase  # noqa: E402
+from evertest.basics import wait_until
+from evertest.programs import ProgramCase
+from evertest.sandbox import in_systemd, read
+from evertest.servers.token_server import Answer
+from evertest.units import UnitCase
 
 SOCKET = "/run/evertoken/credentials.sock"
 #: Connects from the address given in hexadecimal and prints what comes, for a process of its own.

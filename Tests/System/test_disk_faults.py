@@ -11,18 +11,13 @@ six more errors; EVERTOKEN_SEED repeats the choice."""
 
 from __future__ import annotations
 
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-import fault_flushes  # noqa: E402
-import fault_injected  # noqa: E402
-import fault_links  # noqa: E402
-import fault_real_state  # noqa: E402
-import fault_real_tokens  # noqa: E402
-import fault_sweep  # noqa: E402
-from fault_runs import side_by_side  # noqa: E402
+import fault_flushes
+import fault_injected
+import fault_links
+import fault_real_state
+import fault_real_tokens
+import fault_sweep
+from evertest.faults.runs import side_by_side
 
 MODULES = (fault_sweep, fault_flushes, fault_injected, fault_links, fault_real_state,
            fault_real_tokens)

@@ -9,7 +9,6 @@ after each test, also when it fails or is interrupted."""
 import errno
 import fcntl
 import os
-import pathlib
 import random
 import shutil
 import signal
@@ -18,11 +17,10 @@ import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import Daemon, at_end, temporary_directory, wait_until  # noqa: E402
-from sandbox import Control, read  # noqa: E402
-from token_server import Answer, TokenServer  # noqa: E402
+from evertest.basics import at_end, temporary_directory, wait_until
+from evertest.daemon import Daemon
+from evertest.sandbox import Control, read
+from evertest.servers.token_server import Answer, TokenServer
 
 #: linux/fs.h and ext4.h: _IOR('X', 125, __u32); flag 2 drops what the journal has not yet written.
 FS_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2

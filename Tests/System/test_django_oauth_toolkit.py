@@ -6,16 +6,14 @@ the proxy loses answers, as a cut connection would, and the daemon has to ask ag
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from harness import Daemon, DjangoToolkit, at_end, temporary_directory
-from rotation import Credential, RotationChecks, RotationRun, sign_in
-from oracle_proxy import Exchange, OracleProxy
+from evertest.basics import at_end, temporary_directory
+from evertest.daemon import Daemon
+from evertest.oracle.oracle_proxy import Exchange, OracleProxy
+from evertest.oracle.rotation import Credential, RotationChecks, RotationRun, sign_in
+from evertest.servers.authorization import DjangoToolkit
 
 ACCESS_TTL, GRACE = 5, 10
 ISSUERS = ("rotate", "static", "grace")

@@ -10,19 +10,15 @@ one. Needs root and, from Debian: mount, util-linux."""
 
 import fcntl
 import os
-import pathlib
 import random
 import re
 import signal
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from exclusion import A_WHILE, TAKEN, ExclusionCase, Wave, at_once, serving_pid  # noqa: E402
-from harness import BIN, wait_until  # noqa: E402
-from token_server import Answer  # noqa: E402
+from evertest.basics import BIN, wait_until
+from evertest.exclusion import A_WHILE, TAKEN, ExclusionCase, Wave, at_once, serving_pid
+from evertest.servers.token_server import Answer
 
 DAEMONS = 64
 

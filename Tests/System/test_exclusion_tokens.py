@@ -4,16 +4,12 @@ The other half of `test_exclusion`, with the same judges: a proxy that counts th
 once for each refresh token, and a server that revokes all when a spent one comes back."""
 
 import json
-import pathlib
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from exclusion import A_WHILE, ExclusionCase, at_once  # noqa: E402
-from harness import wait_until  # noqa: E402
-from programs import PlainDaemon  # noqa: E402
+from evertest.basics import wait_until
+from evertest.exclusion import A_WHILE, ExclusionCase, at_once
+from evertest.programs import PlainDaemon
 
 
 class ManyCommandsAtOnce(ExclusionCase):

@@ -7,7 +7,6 @@ use, and which notes what it is sent, when, and what is published at that moment
 """
 
 import base64
-import email.utils
 import gzip
 import json
 import threading
@@ -15,9 +14,9 @@ import time
 import unittest
 import zlib
 
-from basics import at_end, temporary_directory, wait_until
-from harness import Daemon
-from raw_server import RawServer, answer
+from evertest.basics import at_end, temporary_directory, wait_until
+from evertest.daemon import Daemon
+from evertest.servers.raw_server import RawServer, answer
 from test_wire import WireCase, form
 
 REFRESH = {"min_interval": "0.5s", "timeout": "5s"}

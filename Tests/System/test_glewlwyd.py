@@ -5,15 +5,13 @@ Access tokens live 4 s here, of which Glewlwyd, counting whole seconds, takes aw
 
 from __future__ import annotations
 
-import os
-import sys
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from harness import Daemon, Glewlwyd, at_end, temporary_directory, wait_until
-from rotation import Credential, RotationChecks, RotationRun, sign_in
-from oracle_proxy import OracleProxy
+from evertest.basics import at_end, temporary_directory, wait_until
+from evertest.daemon import Daemon
+from evertest.oracle.oracle_proxy import OracleProxy
+from evertest.oracle.rotation import Credential, RotationChecks, RotationRun, sign_in
+from evertest.servers.authorization import Glewlwyd
 
 ACCESS_TTL, REFRESH_TTL = 4, 30
 ISSUERS = ("rotate", "static", "expiring")

@@ -3,14 +3,10 @@ changed and nothing secret, killed at their timeout, and never in the way of a r
 
 import json
 import pathlib
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from programs import ProgramCase, end_noted_groups, noted_pids  # noqa: E402
-from programs import token_json, write_program  # noqa: E402
+from evertest.basics import wait_until
+from evertest.programs import ProgramCase, end_noted_groups, noted_pids, token_json, write_program
 
 #: Writes down what it was started with, and what it finds in the token file named by its first
 #: argument. /proc tells the environment as it was handed over, before Python adds to it.

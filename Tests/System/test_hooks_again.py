@@ -2,16 +2,12 @@
 it."""
 
 import os
-import pathlib
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from programs import ProgramCase, write_program  # noqa: E402
-from scrapes import Scrape  # noqa: E402
+from evertest.basics import wait_until
+from evertest.programs import ProgramCase, write_program
+from evertest.scrapes import Scrape
 
 
 class AgainTest(ProgramCase):

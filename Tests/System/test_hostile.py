@@ -2,9 +2,8 @@
 the others nothing. No refresh token that the server still accepts is lost, wherever it was in
 the answer, and a sign-in is requested only if the answer lacks the new token.
 
-The cases and their expected results are in hostile_statuses.py, hostile_framings.py and
-hostile_answers.py; what they do to the refresh token is explained in
-Tests/Support/hostile_endpoint.py. All of them run over http, every second one over https as well,
+The cases and their expected results are in evertest/hostile: statuses.py, framings.py and
+answers.py; what they do to the refresh token is explained in endpoint.py. All of them run over http, every second one over https as well,
 and a short answer is cut at every byte in four framings (at every second one over https).
 
 Needs openssl.
@@ -15,14 +14,12 @@ import re
 import sys
 import unittest
 
-from basics import at_end, temporary_directory  # first: it knows where the others are
-import hostile_answers
-import hostile_framings
-import hostile_statuses
-from certificates import Authority, context
-from hostile_endpoint import LENIENT, SPENT, TOLD
-from hostile_run import TIMEOUT, Campaign, Lane
-from raw_server import RawServer, parse_request, replying
+from evertest.basics import at_end, temporary_directory
+from evertest.hostile import answers, framings, statuses
+from evertest.hostile.endpoint import LENIENT, SPENT, TOLD
+from evertest.hostile.run import TIMEOUT, Campaign, Lane
+from evertest.servers.certificates import Authority, context
+from evertest.servers.raw_server import RawServer, parse_request, replying
 
 #: Bytes of resident memory that all of them together may add, 56 at a time.
 GROWTH = 48 << 20
@@ -53,10 +50,10 @@ class Hostile:
         side = context(authority.server()) if cls.scheme == "https" else None
         cls.elsewhere = RawServer(replying(200, b"{}")).start()
         at_end(cls, cls.elsewhere.stop)
-        named = [*hostile_statuses.cases(cls.elsewhere.port), *hostile_framings.cases(),
-                 *hostile_answers.cases()][::cls.step]
-        cuts = [case for framing in hostile_framings.FRAMINGS
-                for case in hostile_framings.cuts(framing, cls.step)]
+        named = [*statuses.cases(cls.elsewhere.port), *framings.cases(),
+                 *answers.cases()][::cls.step]
+        cuts = [case for framing in framings.FRAMINGS
+                for case in framings.cuts(framing, cls.step)]
         lanes = [Lane(f"cuts-{number}", cuts[number::CUTTERS], side) for number in range(CUTTERS)]
         lanes += [Lane(case.name, [case], side) for case in named]
         cls.names = [case.name for case in named + cuts]

@@ -3,7 +3,7 @@
 One daemon is measured twice, with the same healthy credentials: in peace, and while everything
 else that a configuration can name attacks it at once. Hostile answers, dripping and silent
 providers, a name server that does not answer, a frozen disk, hooks and secrets that hang, and
-users who fill both listeners. isolation_world.py says how many of each.
+users who fill both listeners. evertest/isolation/world.py says how many of each.
 
 EVERTOKEN_ISOLATION_SECONDS sets how long each of the two is measured, 25 if it is not set. Needs
 root, for a frozen loop image and for processes of the user nobody.
@@ -11,17 +11,13 @@ root, for a frozen loop image and for processes of the user nobody.
 
 import http.client
 import os
-import pathlib
 import subprocess
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import temporary_directory  # noqa: E402
-from isolation_measuring import LONGEST_STEP, Measurement, table  # noqa: E402
-from isolation_world import HEALTHY, World, chosen_attacks  # noqa: E402
+from evertest.basics import temporary_directory
+from evertest.isolation.measuring import LONGEST_STEP, Measurement, table
+from evertest.isolation.world import HEALTHY, World, chosen_attacks
 
 SECONDS = float(os.environ.get("EVERTOKEN_ISOLATION_SECONDS", "25"))
 #: What the attacked daemon is held to: seconds, and threads.

@@ -3,16 +3,13 @@
 Needs root and, from Debian: e2fsprogs, mount, util-linux (fsfreeze)."""
 
 import pathlib
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import at_end, wait_until  # noqa: E402
-from isolation_disk import FreezableDisk  # noqa: E402
-from programs import ProgramCase, token_json  # noqa: E402
-from token_server import TokenServer  # noqa: E402
+from evertest.basics import at_end, wait_until
+from evertest.disks.freezable import FreezableDisk
+from evertest.programs import ProgramCase, token_json
+from evertest.servers.token_server import TokenServer
 
 #: More than there are lanes for token files.
 STUCK = 24

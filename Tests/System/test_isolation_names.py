@@ -17,12 +17,12 @@ import struct
 import threading
 import unittest
 
-from test_isolation_providers import EAGER, IsolationCase  # first: it knows where the others are
-from certificates import Authority, context
-from harness import at_end, temporary_directory, wait_until
-from programs import timed
-from raw_server import RawServer, replying, silent
-from recording_proxy import RecordingProxy, http_answer
+from evertest.basics import at_end, temporary_directory, wait_until
+from evertest.programs import timed
+from evertest.servers.certificates import Authority, context
+from evertest.servers.raw_server import RawServer, replying, silent
+from evertest.servers.recording_proxy import RecordingProxy, http_answer
+from test_isolation_providers import EAGER, IsolationCase
 from test_wire import granting
 
 # Suites run beside each other, and port 53 is one.

@@ -6,18 +6,14 @@ Needs root."""
 import json
 import netrc
 import os
-import pathlib
 import select
 import socket
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import at_end, wait_until  # noqa: E402
-from programs import PlainDaemon, ProgramCase, evertoken  # noqa: E402
-from raw_server import RawServer, replying  # noqa: E402
+from evertest.basics import at_end, wait_until
+from evertest.programs import PlainDaemon, ProgramCase, evertoken
+from evertest.servers.raw_server import RawServer, replying
 
 OTHER = 65_534
 PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n"

@@ -3,7 +3,7 @@
 One daemon serves them all, and a provider chooses what it answers, how large and how slowly. So
 beside each hostile provider stands a healthy one with tokens that live for four seconds, and what
 is published of it is looked at all the time: a token older than that is a lapse. The bodies come
-from Tests/Support/worst_bodies.py. Name servers and proxies are in test_isolation_names.py.
+from evertest/servers/worst_bodies.py. Name servers and proxies are in test_isolation_names.py.
 """
 
 import itertools
@@ -14,11 +14,11 @@ import threading
 import time
 import unittest
 
-from programs import PlainDaemon, ProgramCase  # first: it knows where the others are
-from harness import at_end, wait_until
-from raw_server import RawServer, answer, replying, silent
-from token_server import boot_time
-from worst_bodies import bodies, content_type
+from evertest.basics import at_end, wait_until
+from evertest.programs import PlainDaemon, ProgramCase
+from evertest.servers.raw_server import RawServer, answer, replying, silent
+from evertest.servers.token_server import boot_time
+from evertest.servers.worst_bodies import bodies, content_type
 
 #: Seconds after a start within which a healthy credential has its token.
 PROMPT = 5

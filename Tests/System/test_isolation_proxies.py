@@ -6,11 +6,11 @@ Needs root, util-linux and openssl.
 
 import unittest
 
-from test_isolation_names import NamesCase  # first: it knows where the others are
-from certificates import Authority, context
-from harness import at_end, temporary_directory
-from raw_server import RawServer, replying
-from recording_proxy import RecordingProxy, http_answer
+from evertest.basics import at_end, temporary_directory
+from evertest.servers.certificates import Authority, context
+from evertest.servers.raw_server import RawServer, replying
+from evertest.servers.recording_proxy import RecordingProxy, http_answer
+from test_isolation_names import NamesCase
 from test_wire import granting
 
 HOST = "known-1.example.test"

@@ -11,20 +11,17 @@ import re
 import socket
 import stat
 import struct
-import sys
 import threading
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import at_end, wait_until  # noqa: E402
-from login_world import SmallServer, Waiting, come_back, get, query  # noqa: E402
-from programs import PlainDaemon, ProgramCase, timed, write_private  # noqa: E402
-from servers import free_ports  # noqa: E402
-from test_isolation_unit import (ATTACKER, DRIP, HOLD_LOCK, STATUS, Stranger,  # noqa: E402
-                                 become, paths_that_make_a_status_large)
-from token_server import TokenServer, boot_time  # noqa: E402
+from evertest.basics import at_end, wait_until
+from evertest.login_world import SmallServer, Waiting, come_back, get, query
+from evertest.programs import PlainDaemon, ProgramCase, timed, write_private
+from evertest.servers.authorization import free_ports
+from evertest.servers.token_server import TokenServer, boot_time
+from test_isolation_unit import (ATTACKER, DRIP, HOLD_LOCK, STATUS, Stranger, become,
+                                 paths_that_make_a_status_large)
 
 #: One that only wants to know the status: a fixed account of Debian's.
 BYSTANDER = "man"

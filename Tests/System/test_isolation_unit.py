@@ -8,14 +8,11 @@ import pathlib
 import pwd
 import secrets
 import subprocess
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import at_end, wait_until  # noqa: E402
-from sandbox import InSystemdCase, in_systemd, read  # noqa: E402
+from evertest.basics import at_end, wait_until
+from evertest.sandbox import InSystemdCase, in_systemd, read
 
 #: The user that attacks: a fixed account of Debian's.
 ATTACKER = "nobody"

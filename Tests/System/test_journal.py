@@ -7,14 +7,11 @@ import json
 import pathlib
 import re
 import shutil
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from sandbox import ROOT_INSIDE, InSystemdCase, in_systemd  # noqa: E402
-from token_server import Answer  # noqa: E402
+from evertest.basics import wait_until
+from evertest.sandbox import ROOT_INSIDE, InSystemdCase, in_systemd
+from evertest.servers.token_server import Answer
 
 INSTALLED = pathlib.Path("/usr/lib/systemd/catalog/evertoken.catalog")
 REFUSED = Answer(status=400, body=json.dumps({"error": "invalid_grant"}))

@@ -21,11 +21,11 @@ import time
 import unittest
 from typing import Any, Optional
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from harness import Daemon, Glewlwyd, at_end, temporary_directory, wait_until
-from rotation import NEEDS_A_PERSON, Credential, sign_in
-from oracle_proxy import Exchange, OracleProxy
+from evertest.basics import at_end, temporary_directory, wait_until
+from evertest.daemon import Daemon
+from evertest.oracle.oracle_proxy import Exchange, OracleProxy
+from evertest.oracle.rotation import NEEDS_A_PERSON, Credential, sign_in
+from evertest.servers.authorization import Glewlwyd
 
 ACCESS_TTL = 2
 CREDENTIALS = 10

@@ -22,16 +22,13 @@ import functools
 import operator
 import os
 import random
-import sys
 import time
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from kill_campaign import Aim, Campaign, Result
-from kill_judgement import LOST, SEVERAL
-from kill_scenarios import SCENARIOS
-from kill_trace import Trace
+from evertest.kills.campaign import Aim, Campaign, Result
+from evertest.kills.judgement import LOST, SEVERAL
+from evertest.kills.scenarios import SCENARIOS
+from evertest.tracing.kill_trace import Trace
 
 ORDER = os.environ.get("EVERTOKEN_KILL_TRIALS", "500")
 SAMPLE = 150  # of all boundaries, beside those that are work, at least

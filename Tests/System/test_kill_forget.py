@@ -5,17 +5,13 @@ The initial token in the configuration is spent, and the server would end the wh
 
 import hashlib
 import os
-import pathlib
 import shutil
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import BIN  # noqa: E402
-from kill_trace import Trace, build_tracer  # noqa: E402
-from programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase, evertoken  # noqa: E402
+from evertest.basics import BIN
+from evertest.programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase, evertoken
+from evertest.tracing.kill_trace import Trace, build_tracer
 
 #: What only looks; a kill between two of them leaves the same.
 LOOKS = ("read", "pread64", "lseek", "fstat", "newfstatat", "fstatfs", "getdents64", "fgetxattr",

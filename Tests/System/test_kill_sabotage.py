@@ -10,18 +10,15 @@ import os
 import pathlib
 import shutil
 import subprocess
-import sys
 import unittest
 from typing import Callable
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from harness import temporary_directory
-from kill_campaign import Aim, Campaign
-from kill_judgement import LOST, SEVERAL
-from kill_scenarios import SCENARIOS
-from kill_trace import Trace, build_tracer
-from kill_trials import Trial
+from evertest.basics import temporary_directory
+from evertest.kills.campaign import Aim, Campaign
+from evertest.kills.judgement import LOST, SEVERAL
+from evertest.kills.scenarios import SCENARIOS
+from evertest.kills.trials import Trial
+from evertest.tracing.kill_trace import Trace, build_tracer
 
 
 class TracerTest(unittest.TestCase):

@@ -9,21 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pathlib
 import signal
 import socket
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-import fault_streams  # noqa: E402
-from fault_pressure import (address_space, descriptors, limit, memory_group,  # noqa: E402
-                            processor_seconds, unlimit)
-from fault_runs import FaultCase, side_by_side  # noqa: E402
-from harness import wait_until  # noqa: E402
-from token_server import Answer  # noqa: E402
+import fault_streams
+from evertest.basics import wait_until
+from evertest.faults.pressure import address_space, limit, memory_group, processor_seconds, unlimit
+from evertest.faults.runs import FaultCase, side_by_side
+from evertest.servers.token_server import Answer
 
 ALL = os.environ.get("EVERTOKEN_FAULT_TRIALS") == "all"
 #: A user number that no account has, because the processes of a user are counted together.

@@ -9,15 +9,12 @@ import pathlib
 import pwd
 import re
 import socket
-import sys
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from harness import wait_until
-from login_world import LoginCase, SmallServer, Waiting, come_back, get, path_with, query
-from programs import write_program
-from servers import free_ports
+from evertest.basics import wait_until
+from evertest.login_world import LoginCase, SmallServer, Waiting, come_back, get, path_with, query
+from evertest.programs import write_program
+from evertest.servers.authorization import free_ports
 
 
 class BrowserFlow(LoginCase):

@@ -9,15 +9,12 @@ import http.client
 import json
 import os
 import pathlib
-import sys
 import unittest
 import urllib.parse
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from browser import CONTRASTS, Browser
-from harness import wait_until
-from login_world import LoginCase, get, query
+from evertest.basics import wait_until
+from evertest.browser import CONTRASTS, Browser
+from evertest.login_world import LoginCase, get, query
 
 #: WCAG 2.1, contrast of normal text: the least for AA.
 CONTRAST = 4.5

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import sys
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from harness import wait_until
-from login_world import CLIENT, SECRET, LoginCase, SmallServer, Waiting
-from servers import post_form
+from evertest.basics import wait_until
+from evertest.login_world import CLIENT, SECRET, LoginCase, SmallServer, Waiting
+from evertest.servers.authorization import post_form
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 

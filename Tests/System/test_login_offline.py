@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from basics import BIN
-from harness import Daemon, wait_until
-from login_world import LoginCase, Waiting, come_back
-from programs import PLAIN_ENVIRONMENT, evertoken
+from evertest.basics import BIN, wait_until
+from evertest.daemon import Daemon
+from evertest.login_world import LoginCase, Waiting, come_back
+from evertest.programs import PLAIN_ENVIRONMENT, evertoken
 
 USER = 64_321  # of no account
 

@@ -9,17 +9,14 @@ from __future__ import annotations
 import os
 import pathlib
 import socket
-import sys
 import unittest
 from typing import Any, Optional
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from basics import temporary_directory
-from browser import CONTRASTS, Browser
-from harness import Daemon
-from login_world import SmallServer, Waiting, come_back, query
-from servers import free_ports
+from evertest.basics import temporary_directory
+from evertest.browser import CONTRASTS, Browser
+from evertest.daemon import Daemon
+from evertest.login_world import SmallServer, Waiting, come_back, query
+from evertest.servers.authorization import free_ports
 
 #: WCAG 2.1, contrast of normal text: the least for AA. Headings are large text, which needs 3.
 CONTRAST = 4.5

@@ -9,13 +9,10 @@ import os
 import pathlib
 import shutil
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from programs import ProgramCase  # noqa: E402
-from test_disks import LoopDisk  # noqa: E402
+from evertest.programs import ProgramCase
+from test_disks import LoopDisk
 
 #: What the daemon may need of /etc besides its machine-id.
 NEEDED = ("passwd", "group", "hosts", "nsswitch.conf", "ld.so.cache", "localtime")

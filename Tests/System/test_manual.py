@@ -4,15 +4,11 @@ with its default, every event of the catalog; and whether groff and mandoc like 
 Needs, from Debian: man-db, groff-base, mandoc."""
 
 import json
-import pathlib
 import re
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import BIN, ROOT, require_binaries, temporary_directory  # noqa: E402
+from evertest.basics import BIN, ROOT, require_binaries, temporary_directory
 
 PAGES = {name: (ROOT / "systemd" / "man" / name).read_text(encoding="utf-8")
          for name in ("evertoken.1", "evertoken.json.5", "evertoken-profiles.7",

@@ -4,21 +4,17 @@ official OpenMetrics parser and compared with `status --json` and with what the 
 Needs root and, from Debian: python3-prometheus-client."""
 
 import json
-import pathlib
 import re
-import sys
 import time
 import unittest
 
 from prometheus_client.parser import text_string_to_metric_families
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from programs import ProgramCase, evertoken  # noqa: E402
-from scrapes import CONTENT_TYPE, Scrape, get, health, scrape  # noqa: E402
-from servers import free_ports  # noqa: E402
-from token_server import Answer  # noqa: E402
+from evertest.basics import wait_until
+from evertest.programs import ProgramCase, evertoken
+from evertest.scrapes import CONTENT_TYPE, Scrape, get, health, scrape
+from evertest.servers.authorization import free_ports
+from evertest.servers.token_server import Answer
 
 #: What `healthz` always holds.
 REASONS = ("expired", "login_required", "misconfigured", "quarantined", "pending", "storage",

@@ -5,7 +5,6 @@ Needs root (owners and groups are set) and curl."""
 import grp
 import http.server
 import json
-import pathlib
 import pwd
 import random
 import stat
@@ -15,11 +14,9 @@ import threading
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import SUPPORT, at_end, wait_until  # noqa: E402
-from programs import PLAIN_ENVIRONMENT, ProgramCase, timed, token_json  # noqa: E402
-from token_server import Answer, boot_time  # noqa: E402
+from evertest.basics import LIBRARY, at_end, wait_until
+from evertest.programs import PLAIN_ENVIRONMENT, ProgramCase, timed, token_json
+from evertest.servers.token_server import Answer, boot_time
 
 NAME = "crm-main.1"
 TEMPLATE = "Token: ${access_token}; until ${expires_at}; ${upper(token_type)}: $x {y} \\ \"z\"\n"
@@ -150,8 +147,8 @@ class AtomicityTest(ProgramCase):
 
     def watch(self, *paths):
         watcher = subprocess.Popen(
-            [sys.executable, SUPPORT / "file_watcher.py", *paths], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True)
+            [sys.executable, LIBRARY / "oracle" / "file_watcher.py", *paths],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.addCleanup(watcher.communicate)
         self.addCleanup(watcher.kill)
         self.assertEqual(watcher.stdout.readline(), "ready\n")

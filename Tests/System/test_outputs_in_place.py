@@ -6,16 +6,12 @@ import contextlib
 import ctypes
 import json
 import os
-import pathlib
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from programs import ProgramCase, evertoken  # noqa: E402
-from token_server import Answer  # noqa: E402
+from evertest.basics import wait_until
+from evertest.programs import ProgramCase, evertoken
+from evertest.servers.token_server import Answer
 
 
 class InPlaceTest(ProgramCase):

@@ -5,17 +5,13 @@ Needs root."""
 import json
 import netrc as netrc_reader
 import os
-import pathlib
 import socket
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from programs import PlainDaemon, ProgramCase, evertoken  # noqa: E402
-from token_server import Answer  # noqa: E402
+from evertest.basics import wait_until
+from evertest.programs import PlainDaemon, ProgramCase, evertoken
+from evertest.servers.token_server import Answer
 
 
 class KeptTest(ProgramCase):

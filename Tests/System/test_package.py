@@ -3,17 +3,14 @@
 Needs, from Debian: dpkg-dev, binutils, chrpath, lintian."""
 
 import json
-import pathlib
 import re
 import subprocess
 import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from debian_package import build, package, run  # noqa: E402
-from harness import BIN, ROOT, temporary_directory  # noqa: E402
-from sandbox import read  # noqa: E402
+from evertest.basics import BIN, ROOT, temporary_directory
+from evertest.debian_package import build, package, run
+from evertest.sandbox import read
 
 
 class TheFile(unittest.TestCase):

@@ -9,15 +9,13 @@ import os
 import pathlib
 import pwd
 import subprocess
-import sys
 import threading
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from evertest.basics import wait_until
+from evertest.debian_package import FIRST, NEXT, NEXT_VERSION, InstalledCase, both
+from evertest.sandbox import in_systemd, read
 
-from debian_package import FIRST, NEXT, NEXT_VERSION, InstalledCase, both  # noqa: E402
-from harness import wait_until  # noqa: E402
-from sandbox import in_systemd, read  # noqa: E402
 
 class ANewcomer(InstalledCase):
     @in_systemd(instead=both)

@@ -31,17 +31,14 @@ import concurrent.futures
 import dataclasses
 import os
 import random
-import sys
 import time
 import unittest
 from typing import Optional
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from kill_judgement import LOST, SEVERAL
-from power_campaign import Campaign, Cut, Ground, Image
-from power_disks import FLAVOURS, Flavour, copy_sparsely
-from power_scenarios import SCENARIOS, Scenario
+from evertest.disks.power import FLAVOURS, Flavour, copy_sparsely
+from evertest.kills.judgement import LOST, SEVERAL
+from evertest.power.campaign import Campaign, Cut, Ground, Image
+from evertest.power.scenarios import SCENARIOS, Scenario
 
 ORDER = os.environ.get("EVERTOKEN_CUT_TRIALS", "")
 SHUTDOWNS = 5  # of each scenario, in one round

@@ -15,17 +15,15 @@ import os
 import pathlib
 import random
 import signal
-import sys
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from kill_trials import NAME, Trial
-from power_campaign import Campaign, Cut, Ground
-from power_disks import FLAVOURS, Flavour
-from power_judgement import PowerJudgement
-from power_scenarios import Scenario, refresh_once, stop
-from power_trials import PowerTrial
+from evertest.disks.power import FLAVOURS, Flavour
+from evertest.kills.scenarios import stop
+from evertest.kills.trials import NAME, Trial
+from evertest.power.campaign import Campaign, Cut, Ground
+from evertest.power.judgement import PowerJudgement
+from evertest.power.scenarios import Scenario, refresh_once
+from evertest.power.trials import PowerTrial
 from test_power_sabotage import build_shim
 
 #: Long enough to be torn: several sectors, which tell old from new.

@@ -11,17 +11,14 @@ import pathlib
 import random
 import shutil
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from harness import SUPPORT
-from kill_judgement import LOST
-from power_campaign import Campaign, Cut, Ground
-from power_disks import FLAVOURS, Disk, Flavour, extents, make_image, tear
-from power_judgement import EARLY, UNFOUNDED, WENT_BACK
-from power_scenarios import SCENARIOS
+from evertest.basics import SUPPORT
+from evertest.disks.power import FLAVOURS, Disk, Flavour, extents, make_image, tear
+from evertest.kills.judgement import LOST
+from evertest.power.campaign import Campaign, Cut, Ground
+from evertest.power.judgement import EARLY, UNFOUNDED, WENT_BACK
+from evertest.power.scenarios import SCENARIOS
 
 
 def build_shim(directory: pathlib.Path) -> pathlib.Path:

@@ -4,18 +4,12 @@ The refresh token that an answer brought stays the one that is used, however its
 and no pattern of a profile, whatever a server answers, keeps the daemon from its other work.
 """
 
-import os
-import sys
 import time
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from harness import SUPPORT, Daemon, at_end, temporary_directory, wait_until
-
-sys.path.insert(0, str(SUPPORT))
-
-from token_server import Answer, TokenServer  # noqa: E402
+from evertest.basics import at_end, temporary_directory, wait_until
+from evertest.daemon import Daemon
+from evertest.servers.token_server import Answer, TokenServer
 
 QUICK = {"min_interval": "0.5s", "retry": {"initial": "0.2s", "max": "0.5s"}}
 ROTATING = {"refresh_token": "rotating"}

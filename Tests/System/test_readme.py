@@ -5,19 +5,15 @@ counts, tests."""
 
 import http.server
 import json
-import pathlib
 import re
 import subprocess
-import sys
 import threading
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from debian_package import InstalledCase, package  # noqa: E402
-from harness import BIN, ROOT, temporary_directory  # noqa: E402
-from login_world import come_back, query  # noqa: E402
-from sandbox import ROOT_INSIDE, in_systemd  # noqa: E402
+from evertest.basics import BIN, ROOT, temporary_directory
+from evertest.debian_package import InstalledCase, package
+from evertest.login_world import come_back, query
+from evertest.sandbox import ROOT_INSIDE, in_systemd
 
 README = ROOT / "README.md"
 MANUAL = ROOT / "systemd" / "man"

@@ -3,17 +3,13 @@
 import grp
 import json
 import os
-import pathlib
 import socket
-import sys
 import unittest
 import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from programs import ProgramCase, evertoken, write_private  # noqa: E402
-from token_server import Answer  # noqa: E402
+from evertest.basics import wait_until
+from evertest.programs import ProgramCase, evertoken, write_private
+from evertest.servers.token_server import Answer
 
 
 def free_port():

@@ -4,18 +4,13 @@ has decided (I10). The server detects a violation: it revokes everything when a 
 
 import json
 import os
-import pathlib
 import shutil
 import subprocess
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from programs import PlainDaemon, ProgramCase, token_json  # noqa: E402
-
+from evertest.basics import wait_until
+from evertest.programs import PlainDaemon, ProgramCase, token_json
 
 #: Before the sequence, in the name of the attribute by which a slot's file remembers it.
 MARK = "user.evertoken.sequence."

@@ -13,18 +13,14 @@ Needs root and, from Debian: strace, openssl, systemd."""
 import base64
 import json
 import os
-import pathlib
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from secrecy_canaries import FORMS, Vault  # noqa: E402
-from secrecy_places import Judge, Verdict  # noqa: E402
-from secrecy_provider import ECHOES  # noqa: E402
-from secrecy_tap import Recording  # noqa: E402
-from secrecy_world import World, private_keys  # noqa: E402
+from evertest.basics import wait_until
+from evertest.secrecy.canaries import FORMS, Vault
+from evertest.secrecy.places import Judge, Verdict
+from evertest.secrecy.provider import ECHOES
+from evertest.secrecy.world import World, private_keys
+from evertest.tracing.tap import Recording
 
 SOURCES = ("inline", "file", "env", "systemd", "command")
 

@@ -5,20 +5,16 @@ Needs root and, from Debian: strace, mount."""
 
 import json
 import os
-import pathlib
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from basics import at_end, wait_until  # noqa: E402
-from programs import PLAIN_ENVIRONMENT  # noqa: E402
-from secrecy_canaries import Vault  # noqa: E402
-from secrecy_mistakes import texts  # noqa: E402
-from secrecy_places import Judge, Verdict  # noqa: E402
-from secrecy_tap import Recording, tapped  # noqa: E402
-from secrecy_world import USER, World  # noqa: E402
+from evertest.basics import at_end, wait_until
+from evertest.programs import PLAIN_ENVIRONMENT
+from evertest.secrecy.canaries import Vault
+from evertest.secrecy.mistakes import texts
+from evertest.secrecy.places import Judge, Verdict
+from evertest.secrecy.world import USER, World
+from evertest.tracing.tap import Recording, tapped
 
 
 class FaultCase(unittest.TestCase):

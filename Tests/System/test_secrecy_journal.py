@@ -10,17 +10,14 @@ import pathlib
 import re
 import signal
 import stat
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from sandbox import InSystemdCase, in_systemd  # noqa: E402
-from secrecy_canaries import Vault  # noqa: E402
-from secrecy_places import ACCESS, Verdict  # noqa: E402
-from secrecy_processes import core_files, snapshot  # noqa: E402
-from secrecy_provider import ECHOES, Provider  # noqa: E402
+from evertest.basics import wait_until
+from evertest.sandbox import InSystemdCase, in_systemd
+from evertest.secrecy.canaries import Vault
+from evertest.secrecy.places import ACCESS, Verdict
+from evertest.secrecy.processes import core_files, snapshot
+from evertest.secrecy.provider import ECHOES, Provider
 
 REFRESH = {"min_interval": "0.5s", "retry": {"initial": "0.3s", "max": "0.6s"}}
 

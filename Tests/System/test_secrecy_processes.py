@@ -4,24 +4,20 @@ user may do to them, and what is left of one that crashes.
 Needs root (to be another user, and to look at everything) and, from Debian: util-linux."""
 
 import errno
-import json
 import os
 import pathlib
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from basics import at_end, wait_until  # noqa: E402
-from programs import PLAIN_ENVIRONMENT  # noqa: E402
-from secrecy_canaries import Vault  # noqa: E402
-from secrecy_places import Verdict  # noqa: E402
-from secrecy_processes import attack, core_files, descendants, snapshot, wait_status  # noqa: E402
-from secrecy_world import AS_USER, World  # noqa: E402
+from evertest.basics import at_end, wait_until
+from evertest.programs import PLAIN_ENVIRONMENT
+from evertest.secrecy.canaries import Vault
+from evertest.secrecy.places import Verdict
+from evertest.secrecy.processes import attack, core_files, descendants, snapshot, wait_status
+from evertest.secrecy.world import AS_USER, World
 
 #: Cores as large as they like, as a user may have set it.
 UNLIMITED = ["prlimit", "--core=unlimited:unlimited"]

@@ -2,13 +2,9 @@
 UTF-16. The server only knows the secret itself."""
 
 import json
-import pathlib
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from programs import ProgramCase, evertoken  # noqa: E402
+from evertest.programs import ProgramCase, evertoken
 
 SECRET = "s3cret of crm"
 MARK = b"\xef\xbb\xbf"

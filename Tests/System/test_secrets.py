@@ -3,15 +3,10 @@ when one cannot be read."""
 
 import json
 import os
-import pathlib
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from programs import ProgramCase, end_noted_groups  # noqa: E402
-from programs import write_private, write_program  # noqa: E402
+from evertest.basics import wait_until
+from evertest.programs import ProgramCase, end_noted_groups, write_private, write_program
 
 #: Secrets may hold what a shell, a form or HTTP Basic would change.
 AWKWARD = "p%20 $HOME:ü+&=\"'\\"

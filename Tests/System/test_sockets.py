@@ -16,11 +16,11 @@ import threading
 import time
 import unittest
 
-from basics import at_end, temporary_directory, wait_until
-from certificates import Authority, context
-from far_network import FarNetwork, wait_for_queue
-from programs import PlainDaemon
-from raw_server import RawServer, answer, replying
+from evertest.basics import at_end, temporary_directory, wait_until
+from evertest.far_network import FarNetwork, wait_for_queue
+from evertest.programs import PlainDaemon
+from evertest.servers.certificates import Authority, context
+from evertest.servers.raw_server import RawServer, answer, replying
 from test_wire import WireCase, form, granting
 
 #: Of an exchange, in seconds.

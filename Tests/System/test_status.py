@@ -11,18 +11,15 @@ import select
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import BIN, wait_until  # noqa: E402
-from programs import PLAIN_ENVIRONMENT, ProgramCase  # noqa: E402
-from raw_server import RawServer, replying  # noqa: E402
-from test_wire import granting  # noqa: E402
-from token_server import Answer  # noqa: E402
+from evertest.basics import BIN, wait_until
+from evertest.programs import PLAIN_ENVIRONMENT, ProgramCase
+from evertest.servers.raw_server import RawServer, replying
+from evertest.servers.token_server import Answer
+from test_wire import granting
 
 DAY = 86_400
 

@@ -3,13 +3,9 @@ and for scripts, equal problems said once, and a refused reload."""
 
 import json
 import os
-import pathlib
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from programs import ProgramCase  # noqa: E402
+from evertest.programs import ProgramCase
 
 
 class ChoiceCase(ProgramCase):

@@ -1,20 +1,17 @@
 """Tokens that need two requests: the first result is durable before the second request is sent, and
 only the second result is published.
 
-The server (Tests/Support/two_step_server.py) ends a chain of refresh tokens at the first mistake,
-so a chain that is alive at the end of a test is the proof that none was made. Hosts that an answer
-names are in test_steps_hosts.py, kills at the worst moments in test_steps_kill.py.
+The server (evertest/servers/two_step_server.py) ends a chain of refresh tokens at the first
+mistake, so a chain that is alive at the end of a test is the proof that none was made. Hosts that
+an answer names are in test_steps_hosts.py, kills at the worst moments in test_steps_kill.py.
 """
 
 import json
-import os
-import sys
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from harness import Daemon, at_end, temporary_directory, wait_until
-from two_step_server import CLIENT, TwoStepServer
+from evertest.basics import at_end, temporary_directory, wait_until
+from evertest.daemon import Daemon
+from evertest.servers.two_step_server import CLIENT, TwoStepServer
 
 QUICK = {"min_interval": "0.5s", "retry": {"initial": "0.2s", "max": "0.5s"}}
 

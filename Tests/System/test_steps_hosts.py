@@ -6,11 +6,7 @@ listens, so that a request to it would be seen. The first step's refresh token i
 case.
 """
 
-import os
-import sys
 import unittest
-
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from test_steps import StepsCase, rotating
 

@@ -19,14 +19,13 @@ import sys
 import time
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from harness import Daemon, at_end, temporary_directory, wait_until
-from rotation import Credential
+from evertest.basics import at_end, temporary_directory, wait_until
+from evertest.daemon import Daemon
+from evertest.oracle.oracle_proxy import Exchange
+from evertest.oracle.rotation import Credential
+from evertest.servers.two_step_server import CLIENT, Call, TwoStepServer
 from test_kill import Chain, Ledger
 from test_steps import StepsCase, rotating
-from oracle_proxy import Exchange
-from two_step_server import CLIENT, Call, TwoStepServer
 
 CREDENTIALS = 6
 KILLS = int(os.environ.get("EVERTOKEN_STEP_KILLS", "80"))

@@ -10,16 +10,13 @@ import pwd
 import re
 import signal
 import stat
-import sys
 import threading
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import wait_until  # noqa: E402
-from sandbox import InSystemdCase, in_systemd, read  # noqa: E402
-from token_server import Answer  # noqa: E402
+from evertest.basics import wait_until
+from evertest.sandbox import InSystemdCase, in_systemd, read
+from evertest.servers.token_server import Answer
 
 UNIT = pathlib.Path("/etc/systemd/system/evertoken.service")
 

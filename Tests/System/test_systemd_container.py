@@ -6,12 +6,9 @@ Needs root and, from Debian: systemd. Nothing outside the booted systemd is touc
 import os
 import pathlib
 import re
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from sandbox import ROOT_INSIDE, UNIT_FILES, InSystemdCase, in_systemd, read  # noqa: E402
+from evertest.sandbox import ROOT_INSIDE, UNIT_FILES, InSystemdCase, in_systemd, read
 
 DROP_IN = "examples/container.conf"
 #: All kinds that a unit can ask for.

@@ -8,16 +8,13 @@ import pathlib
 import pwd
 import re
 import shutil
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from harness import ROOT, wait_until  # noqa: E402
-from sandbox import in_systemd, read  # noqa: E402
-from token_server import Answer  # noqa: E402
-from unit_cases import UNITS, UnitCase  # noqa: E402
+from evertest.basics import ROOT, wait_until
+from evertest.sandbox import in_systemd, read
+from evertest.servers.token_server import Answer
+from evertest.units import UNITS, UnitCase
 
 SHIPPED = ("evertoken-wait@.service", "examples/token-changed@.path",
            "examples/token-changed@.service")

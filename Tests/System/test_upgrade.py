@@ -2,14 +2,10 @@
 end, nothing that was spent is sent (field cases, K4)."""
 
 import hashlib
-import pathlib
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from former_state import FormerState  # noqa: E402
-from programs import PlainDaemon, ProgramCase  # noqa: E402
+from evertest.former_state import FormerState
+from evertest.programs import PlainDaemon, ProgramCase
 
 #: What a build of such a version wrote when it had refreshed "RT1\r" once, and of "RT1\r" where the
 #: provider could not be reached: when and with which tokens, and the SHA-256 of the files.

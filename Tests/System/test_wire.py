@@ -3,7 +3,7 @@ the configured host.
 
 A silent repetition spends a single-use refresh token twice, and HTTP libraries often repeat
 requests. So the servers here are bare sockets that record every byte
-(Tests/Support/raw_server.py), and the tests count connections and requests.
+(evertest/servers/raw_server.py), and the tests count connections and requests.
 
 `WireCase` is what the other test_wire_*.py share.
 """
@@ -17,9 +17,9 @@ import unittest.mock
 import urllib.parse
 import urllib.request
 
-from basics import BIN, at_end, temporary_directory, wait_until
-from harness import Daemon
-from raw_server import RawServer, answer, hanging_up, replying, resetting
+from evertest.basics import BIN, at_end, temporary_directory, wait_until
+from evertest.daemon import Daemon
+from evertest.servers.raw_server import RawServer, answer, hanging_up, replying, resetting
 
 QUICK = {"min_interval": "0.5s", "timeout": "5s"}
 

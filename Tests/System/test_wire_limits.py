@@ -7,9 +7,9 @@ import threading
 import time
 import unittest
 
-from basics import at_end, temporary_directory, wait_until
-from harness import Daemon
-from raw_server import RawServer, answer, replying, silent
+from evertest.basics import at_end, temporary_directory, wait_until
+from evertest.daemon import Daemon
+from evertest.servers.raw_server import RawServer, answer, replying, silent
 from test_wire import QUICK, WireCase, granting
 
 TIMEOUT = 2

@@ -17,8 +17,8 @@ import re
 import time
 import unittest
 
-from basics import ROOT, wait_until
-from raw_server import parse_request, replying
+from evertest.basics import ROOT, wait_until
+from evertest.servers.raw_server import parse_request, replying
 from test_wire import QUICK, WireCase, form
 
 FIXTURES = ROOT / "Tests" / "Fixtures" / "Wire"

@@ -6,9 +6,9 @@ import tempfile
 import unittest
 import urllib.parse
 
-from basics import temporary_directory
-from client_assertions import openssl
-from raw_server import replying
+from evertest.basics import temporary_directory
+from evertest.servers.client_assertions import openssl
+from evertest.servers.raw_server import replying
 from test_wire import QUICK, WireCase, granting
 
 NAMES = ("app_id", "charset", "grant_type", "method", "refresh_token", "sign_type", "timestamp",

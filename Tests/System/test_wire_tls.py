@@ -13,10 +13,10 @@ import time
 import unittest
 import unittest.mock
 
-import harness
-from basics import BIN, temporary_directory
-from certificates import Authority, context, outdated, self_signed
-from raw_server import hanging_up, replying
+import evertest.daemon
+from evertest.basics import BIN, temporary_directory
+from evertest.servers.certificates import Authority, context, outdated, self_signed
+from evertest.servers.raw_server import hanging_up, replying
 from test_wire import QUICK, WireCase, form, granting
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -239,7 +239,7 @@ class TLSTest(WireCase):
         script.write_text(IN_NAMESPACE.format(
             bundle=BUNDLE, file=self.authority.certificate, program=BIN / "evertokend"))
         script.chmod(0o755)
-        with unittest.mock.patch.object(harness, "BIN", wrapped):
+        with unittest.mock.patch.object(evertest.daemon, "BIN", wrapped):
             self.daemon.start()
         self.wait_state("system", "fresh")
         self.assertEqual(len(server.requests), 1)

@@ -13,12 +13,12 @@ import subprocess
 import time
 import unittest
 
-from test_isolation_names import NamesCase  # first: it knows where the others are
-from certificates import Authority, context, outdated, self_signed
-from clocks import ClockedDaemon, build_shim
-from harness import at_end, temporary_directory, wait_until
-from programs import PlainDaemon, ProgramCase, evertoken
-from raw_server import replying
+from evertest.basics import at_end, temporary_directory, wait_until
+from evertest.clocks import ClockedDaemon, build_shim
+from evertest.programs import PlainDaemon, ProgramCase, evertoken
+from evertest.servers.certificates import Authority, context, outdated, self_signed
+from evertest.servers.raw_server import replying
+from test_isolation_names import NamesCase
 from test_wire import WireCase, form, granting
 
 #: A refresh token that no text may repeat.

@@ -1,0 +1,1 @@
+"""Hostile token endpoints, case by case, and the daemon that meets them all."""

@@ -1,0 +1,1 @@
+"""What misbehaves beside healthy credentials, and what is measured of them meanwhile."""

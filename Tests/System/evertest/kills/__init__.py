@@ -1,0 +1,1 @@
+"""The campaign that kills the daemon at every boundary of its system calls."""

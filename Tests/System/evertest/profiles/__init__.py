@@ -1,0 +1,1 @@
+"""The shipped profiles beside the requests and answers that providers document."""

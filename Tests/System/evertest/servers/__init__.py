@@ -1,0 +1,1 @@
+"""Authorization servers, real and made up, and what they need: certificates, proxies."""
