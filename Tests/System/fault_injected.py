@@ -11,10 +11,10 @@ import time
 
 from evertest.basics import wait_until
 from evertest.disks.faulty import Disk
+from evertest.disks.loop import LoopDisk
 from evertest.faults.runs import FaultCase, ServiceManager
 from evertest.servers.token_server import Answer, boot_time
 from evertest.shims.fault_shim import DELAY, FUNCTIONS, NOTE, PASS, SHORT, WRITING
-from test_disks import LoopDisk
 
 
 class AnUnsavedAnswer(FaultCase):

@@ -12,8 +12,8 @@ import struct
 import subprocess
 import unittest
 
+from evertest.checks import CheckCase
 from evertest.programs import PLAIN_ENVIRONMENT, evertoken, write_private, write_program
-from test_cli_check import CheckCase
 
 NOBODY = pwd.getpwnam("nobody")
 

@@ -15,10 +15,10 @@ import time
 import unittest
 
 from evertest.basics import at_end, temporary_directory
+from evertest.profiles.shown_cases import ShownCase, of_each
 from evertest.profiles.shown_requests import NAMES, parts_of, still
 from evertest.programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase, token_json
 from evertest.servers.raw_server import RawServer, replying
-from test_cli_profiles import ShownCase, of_each
 
 MADE = ("tr_TR", "de_DE", "ja_JP")
 #: Every locale and every zone at least once; the first three are the three zones.

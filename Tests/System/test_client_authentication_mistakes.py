@@ -16,7 +16,7 @@ from evertest.servers.authorization import Glewlwyd
 from evertest.servers.certificates import Authority, context
 from evertest.servers.client_assertions import encrypted_key, openssl, private_jwk
 from evertest.servers.raw_server import RawServer, replying
-from test_client_authentication import FAILED, Registered, key_secrets
+from evertest.servers.registered import FAILED, Registered, key_secrets
 
 PASSPHRASE = "passphrase-of-the-key"
 GRANTING = replying(200, b'{"access_token": "granted", "expires_in": 3600}')

@@ -17,7 +17,7 @@ import zlib
 from evertest.basics import at_end, temporary_directory, wait_until
 from evertest.daemon import Daemon
 from evertest.servers.raw_server import RawServer, answer
-from test_wire import WireCase, form
+from evertest.wire import WireCase, form
 
 REFRESH = {"min_interval": "0.5s", "timeout": "5s"}
 #: Seconds that a token lives where nothing is to be learnt of that.

@@ -7,11 +7,11 @@ Needs root, util-linux and openssl.
 import unittest
 
 from evertest.basics import at_end, temporary_directory
+from evertest.isolation.names import NamesCase
 from evertest.servers.certificates import Authority, context
 from evertest.servers.raw_server import RawServer, replying
 from evertest.servers.recording_proxy import RecordingProxy, http_answer
-from test_isolation_names import NamesCase
-from test_wire import granting
+from evertest.wire import granting
 
 HOST = "known-1.example.test"
 

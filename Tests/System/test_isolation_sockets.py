@@ -16,12 +16,12 @@ import time
 import unittest
 
 from evertest.basics import at_end, wait_until
+from evertest.isolation.strangers import (ATTACKER, DRIP, HOLD_LOCK, STATUS, Stranger, become,
+                                          paths_that_make_a_status_large)
 from evertest.login_world import SmallServer, Waiting, come_back, get, query
 from evertest.programs import PlainDaemon, ProgramCase, timed, write_private
 from evertest.servers.authorization import free_ports
 from evertest.servers.token_server import TokenServer, boot_time
-from test_isolation_unit import (ATTACKER, DRIP, HOLD_LOCK, STATUS, Stranger, become,
-                                 paths_that_make_a_status_large)
 
 #: One that only wants to know the status: a fixed account of Debian's.
 BYSTANDER = "man"

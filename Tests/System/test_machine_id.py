@@ -11,8 +11,8 @@ import shutil
 import subprocess
 import unittest
 
+from evertest.disks.loop import LoopDisk
 from evertest.programs import ProgramCase
-from test_disks import LoopDisk
 
 #: What the daemon may need of /etc besides its machine-id.
 NEEDED = ("passwd", "group", "hosts", "nsswitch.conf", "ld.so.cache", "localtime")

@@ -24,7 +24,7 @@ from evertest.power.campaign import Campaign, Cut, Ground
 from evertest.power.judgement import PowerJudgement
 from evertest.power.scenarios import Scenario, refresh_once
 from evertest.power.trials import PowerTrial
-from test_power_sabotage import build_shim
+from evertest.shims.power_shim import build_shim
 
 #: Long enough to be torn: several sectors, which tell old from new.
 RAW, JSON, LINES = "place", "place.json", 60

@@ -9,24 +9,14 @@ from __future__ import annotations
 import os
 import pathlib
 import random
-import shutil
-import subprocess
 import unittest
 
-from evertest.basics import SUPPORT
 from evertest.disks.power import FLAVOURS, Disk, Flavour, extents, make_image, tear
 from evertest.kills.judgement import LOST
 from evertest.power.campaign import Campaign, Cut, Ground
 from evertest.power.judgement import EARLY, UNFOUNDED, WENT_BACK
 from evertest.power.scenarios import SCENARIOS
-
-
-def build_shim(directory: pathlib.Path) -> pathlib.Path:
-    compiler = next(filter(None, map(shutil.which, ("gcc", "clang", "cc"))))
-    shim = directory / "power_shim.so"
-    subprocess.run([compiler, "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
-                    "-o", shim, SUPPORT / "power_shim.c"], check=True)
-    return shim
+from evertest.shims.power_shim import build_shim
 
 
 class SabotageTest(unittest.TestCase):

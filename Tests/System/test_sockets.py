@@ -21,7 +21,7 @@ from evertest.far_network import FarNetwork, wait_for_queue
 from evertest.programs import PlainDaemon
 from evertest.servers.certificates import Authority, context
 from evertest.servers.raw_server import RawServer, answer, replying
-from test_wire import WireCase, form, granting
+from evertest.wire import WireCase, form, granting
 
 #: Of an exchange, in seconds.
 PATIENCE = 8

@@ -19,7 +19,7 @@ from evertest.basics import BIN, wait_until
 from evertest.programs import PLAIN_ENVIRONMENT, ProgramCase
 from evertest.servers.raw_server import RawServer, replying
 from evertest.servers.token_server import Answer
-from test_wire import granting
+from evertest.wire import granting
 
 DAY = 86_400
 

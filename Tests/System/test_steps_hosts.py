@@ -8,7 +8,7 @@ case.
 
 import unittest
 
-from test_steps import StepsCase, rotating
+from evertest.steps import StepsCase, rotating
 
 NAME = "sf"
 LOGIN = "${steps.oauth.instance_url}/login"

@@ -21,11 +21,11 @@ import unittest
 
 from evertest.basics import at_end, temporary_directory, wait_until
 from evertest.daemon import Daemon
+from evertest.oracle.ledger import Chain, Ledger
 from evertest.oracle.oracle_proxy import Exchange
 from evertest.oracle.rotation import Credential
 from evertest.servers.two_step_server import CLIENT, Call, TwoStepServer
-from test_kill import Chain, Ledger
-from test_steps import StepsCase, rotating
+from evertest.steps import StepsCase, rotating
 
 CREDENTIALS = 6
 KILLS = int(os.environ.get("EVERTOKEN_STEP_KILLS", "80"))

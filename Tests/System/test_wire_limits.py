@@ -9,8 +9,9 @@ import unittest
 
 from evertest.basics import at_end, temporary_directory, wait_until
 from evertest.daemon import Daemon
+from evertest.neighbour import Neighbour
 from evertest.servers.raw_server import RawServer, answer, replying, silent
-from test_wire import QUICK, WireCase, granting
+from evertest.wire import QUICK, WireCase, granting
 
 TIMEOUT = 2
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -62,37 +63,6 @@ HOSTILE = {
     "an_answer_before_the_request": answering_first,
     "no_answer": silent,
 }
-
-
-class Neighbour:
-    """A well-behaved server of tokens that live two seconds, and whether what is published of them
-    is ever older than that; beside it the daemon's resident memory, all the time."""
-
-    LIFETIME = 2
-
-    def __init__(self):
-        self.server = RawServer(self._issue)
-        self.issued = {}  # token -> when the request for it had been read
-        self.looks, self.stale, self.memory = 0, [], []
-
-    def _issue(self, connection):
-        connection.read_request()
-        number = len(self.issued) + 1
-        self.issued[f"at-{number}"] = time.monotonic()
-        connection.send(answer(200, granting(number, lifetime=self.LIFETIME)))
-
-    def watch(self, daemon, stop):
-        status = f"/proc/{daemon.process.pid}/status"
-        while not stop.wait(0.02):
-            now = time.monotonic()
-            token = (daemon.tokens / "neighbour" / "token").read_text()
-            age = now - self.issued[token]
-            self.looks += 1
-            if age > self.LIFETIME:
-                self.stale.append((token, round(age, 3)))
-            with open(status, encoding="ascii") as lines:
-                size = next(line for line in lines if line.startswith("VmRSS:"))
-            self.memory.append(int(size.split()[1]) * 1024)
 
 
 class LimitsTest(WireCase):

@@ -19,7 +19,7 @@ import unittest
 
 from evertest.basics import ROOT, wait_until
 from evertest.servers.raw_server import parse_request, replying
-from test_wire import QUICK, WireCase, form
+from evertest.wire import QUICK, WireCase, form
 
 FIXTURES = ROOT / "Tests" / "Fixtures" / "Wire"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"

@@ -9,7 +9,7 @@ import urllib.parse
 from evertest.basics import temporary_directory
 from evertest.servers.client_assertions import openssl
 from evertest.servers.raw_server import replying
-from test_wire import QUICK, WireCase, granting
+from evertest.wire import QUICK, WireCase, granting
 
 NAMES = ("app_id", "charset", "grant_type", "method", "refresh_token", "sign_type", "timestamp",
          "version")

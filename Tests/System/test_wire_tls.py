@@ -17,7 +17,7 @@ import evertest.daemon
 from evertest.basics import BIN, temporary_directory
 from evertest.servers.certificates import Authority, context, outdated, self_signed
 from evertest.servers.raw_server import hanging_up, replying
-from test_wire import QUICK, WireCase, form, granting
+from evertest.wire import QUICK, WireCase, form, granting
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 # Its own mount namespace shows one program another file; it ends with that program.

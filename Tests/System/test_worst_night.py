@@ -15,11 +15,11 @@ import unittest
 
 from evertest.basics import at_end, temporary_directory, wait_until
 from evertest.clocks import ClockedDaemon, build_shim
+from evertest.isolation.names import NamesCase
 from evertest.programs import PlainDaemon, ProgramCase, evertoken
 from evertest.servers.certificates import Authority, context, outdated, self_signed
 from evertest.servers.raw_server import replying
-from test_isolation_names import NamesCase
-from test_wire import WireCase, form, granting
+from evertest.wire import WireCase, form, granting
 
 #: A refresh token that no text may repeat.
 CANARY = "Canary-7f9zQ-0123456789-seed"

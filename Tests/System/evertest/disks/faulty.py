@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from evertest.basics import at_end
-from test_disks import LoopDisk, run
+from evertest.disks.loop import LoopDisk, run
 
 #: sys/quota.h: Q_SETQUOTA for users; the limits of blocks stand first, in KiB.
 Q_SETQUOTA_OF_USERS, QIF_BLIMITS = 0x800008 << 8, 1

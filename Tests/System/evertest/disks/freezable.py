@@ -11,7 +11,7 @@ import subprocess
 from typing import Any
 
 from evertest.basics import at_end
-from test_disks import LoopDisk, run
+from evertest.disks.loop import LoopDisk, run
 
 
 class FreezableDisk(LoopDisk):

@@ -15,8 +15,8 @@ import time
 from evertest.basics import BIN, at_end, temporary_directory, wait_until
 from evertest.daemon import Daemon
 from evertest.hostile.endpoint import CANARY, SPENT, Endpoint
-from test_wire import WireCase
-from test_wire_limits import Neighbour
+from evertest.neighbour import Neighbour
+from evertest.wire import WireCase
 
 TIMEOUT = 3
 REFRESH = {"timeout": f"{TIMEOUT}s", "min_interval": "0.5s",
