@@ -180,11 +180,10 @@ class Campaign:
         environment = dict(os.environ)
         if ":" in test:
             module, word = test.split(":")
-            command = [sys.executable, "-B", "-m", "unittest", module]
-            command += ["-k", word] if word else []
             folder = self.tree / "Tests" / "System"
-            environment |= {"EVERTOKEN_BIN_DIR": str(self.wrapper(number)),
-                            "PYTHONPATH": "%s:%s" % (folder, self.tree / "Tests" / "Support")}
+            command = [sys.executable, "-B", "-m", "unittest", "discover", "-s", str(folder)]
+            command += ["-p", module + ".py"] + (["-k", word] if word else [])
+            environment["EVERTOKEN_BIN_DIR"] = str(self.wrapper(number))
             return self.judge(command, folder, environment, SYSTEM_LIMIT)
         environment[VARIABLE] = str(number)
         command = [str(self.unit_tests), "--testing-library",

@@ -2,8 +2,8 @@
 
 An edit is a text that occurs once in a source file, and its replacement; `$M` in it is true for
 this mutant and false for all others, so that one build contains all of them. A test is
-`Suite/function` (a unit test) or `module:word` (the system tests of Tests/System/module.py whose
-names have that word in them). The cheapest test that fails comes first.
+`Suite/function` (a unit test) or `module:word` (the system tests of module.py, in a folder of
+Tests/System, whose names have that word in them). The cheapest test that fails comes first.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ import Testing
         #expect(profile.refresh[0].response.root == JSONPointer("/data"))
     }
 
-    // MARK: The table that also tests the schema (Tests/System/test_schema.py)
+    // MARK: The table that also tests the schema (`Tests/run schema`)
 
     struct Document: Sendable, CustomTestStringConvertible {
         var kind: String, name: String, text: String

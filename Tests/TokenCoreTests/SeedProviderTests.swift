@@ -2,8 +2,8 @@ import Testing
 
 @testable import TokenCore
 
-/// The documentation of three providers, quoted exactly; the bytes of a real connection are
-/// compared in Tests/System/test_wire_profiles.py.
+/// The documentation of three providers, quoted exactly; `Tests/run wire_profiles` compares the bytes
+/// of a real connection.
 @Suite("FebBox, Fxiaoke and Xee as their pages describe them") struct SeedProviderTests {
     private func request(
         _ provider: String, _ kind: ExchangeKind, _ more: [String: String] = [:],

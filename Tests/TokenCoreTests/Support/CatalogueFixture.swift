@@ -6,8 +6,8 @@ import Testing
 @testable import TokenCore
 
 /// The documented endpoint of a provider, and the expected result:
-/// `Tests/Fixtures/Profiles/NAME.json`. Tests/System/test_catalogue.py compares the same files with
-/// real connections.
+/// `Tests/Fixtures/Profiles/NAME.json`. `Tests/run catalogue` compares the same files with real
+/// connections.
 struct CatalogueFixture: Sendable {
     let name: String
     let json: JSONNode

@@ -1,0 +1,1 @@
+"""No refresh token is lost and none is sent twice."""

@@ -1,0 +1,1 @@
+"""Clocks that are stepped, drift and stand still."""

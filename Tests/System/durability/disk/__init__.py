@@ -1,0 +1,1 @@
+"""Disks that are full, fail or vanish; too few descriptors, too little memory."""

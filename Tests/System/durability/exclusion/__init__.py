@@ -1,0 +1,1 @@
+"""One state directory, one daemon; one refresh token, one request."""

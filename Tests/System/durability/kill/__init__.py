@@ -1,0 +1,1 @@
+"""The daemon is killed at any moment."""

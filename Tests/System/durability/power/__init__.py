@@ -1,0 +1,1 @@
+"""The disk loses power at any moment."""

@@ -1,0 +1,1 @@
+"""A state that is a copy, went back in time, or is of an older version."""

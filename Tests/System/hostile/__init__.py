@@ -1,0 +1,1 @@
+"""What hostile providers, mounts, name servers and local users can take: nothing."""

@@ -1,0 +1,1 @@
+"""What an operator relies on: metrics, alerts, reloads, secrets, true causes."""

@@ -1,0 +1,1 @@
+"""Token files, and the programs that run after they change."""

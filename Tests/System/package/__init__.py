@@ -1,0 +1,1 @@
+"""What is shipped: the Debian package, the manual pages, the README, the schema."""

@@ -1,0 +1,1 @@
+"""Real authorization servers, and every shipped profile."""

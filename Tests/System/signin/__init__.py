@@ -1,0 +1,1 @@
+"""How a refresh token reaches the daemon: sign-ins, imports, initial tokens."""

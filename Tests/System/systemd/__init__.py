@@ -1,0 +1,1 @@
+"""The units, the journal and the credential socket under a real systemd."""
