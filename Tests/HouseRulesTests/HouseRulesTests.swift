@@ -97,6 +97,17 @@ func sizes(folder: String) throws {
     }
 }
 
+@Test("no line of the system tests over 100 columns, no file over 500 lines")
+func pythonSizes() throws {
+    for file in try files(under: "Tests/System", "py") {
+        let lines = file.text.split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(lines.count <= 501, "\(file.name) has \(lines.count) lines")
+        for (number, line) in lines.enumerated() where line.count > 100 {
+            Issue.record("\(file.name):\(number + 1) has \(line.count) columns")
+        }
+    }
+}
+
 @Test("no function over 60 lines", arguments: ["Sources", "Tests"])
 func functionLengths(folder: String) throws {
     var functions = 0

@@ -1,5 +1,5 @@
-"""`evertoken add`: a credential from a few answers, by options, standard input or a terminal, with the
-real daemon. What is refused changes nothing on the disk."""
+"""`evertoken add`: a credential from a few answers, by options, standard input or a terminal, with
+the real daemon. What is refused changes nothing on the disk."""
 
 import grp
 import json

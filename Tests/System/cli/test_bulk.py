@@ -45,7 +45,8 @@ class ImportingAFolder(ProgramCase):
 
     def test_a_mistake_in_one_keeps_all_from_being_imported(self) -> None:
         for name, text, words in (
-                ("mail.json", "{", "mail.json is not JSON"), ("mail.json", "", "mail.json is empty"),
+                ("mail.json", "{", "mail.json is not JSON"),
+                ("mail.json", "", "mail.json is empty"),
                 ("mail.json", "{}", "neither refresh_token nor"),
                 ("nosuch.json", '{"refresh_token": "x"}', 'no credential "nosuch"'),
                 ("mail.json", json.dumps({"refresh_token": self.seeds["crm"]}),

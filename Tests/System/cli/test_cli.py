@@ -111,7 +111,7 @@ class TokenTest(ProgramCase):
         daemon = self.late_daemon()
         old, end = daemon.file("crm/token"), token_json(daemon, "crm")["expires_at"]
         self.assertEqual(daemon.evertoken("token", "crm", "--min-ttl", "3s").stdout, old + "\n")
-        # expires_at is cut to whole seconds: the token may live almost a second longer than it says.
+        # expires_at is cut to whole seconds: the token may live almost a second longer.
         wait_until(lambda: time.time() > end - 1.9, 10, "the token's last seconds", daemon)
         self.assertEqual(daemon.evertoken("token", "crm").stdout, old + "\n")
         done = daemon.evertoken("token", "crm", "--min-ttl", "3s")

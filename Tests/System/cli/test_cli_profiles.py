@@ -68,7 +68,8 @@ class ProvidersTest(ProgramCase):
         self.assertEqual([(entry["name"], entry["docs"]) for entry in entries], wanted)
         self.assertEqual({tuple(entry) for entry in entries}, {("name", "docs", "summary")})
         told = [(entry["name"], entry["summary"]) for entry in entries]
-        self.assertEqual([tuple(line.split(maxsplit=1)) for line in plain.stdout.splitlines()], told)
+        self.assertEqual([tuple(line.split(maxsplit=1)) for line in plain.stdout.splitlines()],
+                         told)
         lines = [line.split() for line in wide.stdout.splitlines()]
         self.assertEqual([(line[0], line[-1]) for line in lines], wanted)
 

@@ -38,8 +38,8 @@ class PlainDaemon(Daemon):
     def start(self, wait=True):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *self.prefix, str(BIN / "evertokend"), "--config",
-                 str(self.config_file)],
+                ["setpriv", "--pdeathsig", "KILL", *self.prefix, str(BIN / "evertokend"),
+                 "--config", str(self.config_file)],
                 cwd="/", env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if wait:
             wait_until(lambda: self.try_status() is not None, 20, "an answer on the control socket",

@@ -1,4 +1,4 @@
-"""Token files on a mount that does not answer: ext4 in a loop image, frozen in the middle of writes.
+"""Token files on a mount that does not answer: ext4 in a loop image, frozen while it is written to.
 
 Needs root and, from Debian: e2fsprogs, mount, util-linux (fsfreeze)."""
 

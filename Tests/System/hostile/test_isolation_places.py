@@ -34,8 +34,11 @@ class PlacesOfOthers(ProgramCase):
         entry = self.credential("crm")
         config = self.config({"crm": entry})
         daemon = self.daemon_in("daemon", config)
-        problem = wait_until(lambda: (daemon.credentials()["crm"]["last_error"] or {}).get("problem"),
-                             20, "a problem of the slots", daemon)
+
+        def look():
+            return (daemon.credentials()["crm"]["last_error"] or {}).get("problem")
+
+        problem = wait_until(look, 20, "a problem of the slots", daemon)
         self.assertIn("belongs to user %d" % OTHER, problem)
         self.assertEqual(self.server.exchanges("crm"), [])
         for name in ("slotA", "slotB"):

@@ -39,7 +39,8 @@ class ReloadTest(ProgramCase):
                                           "refresh": {"min_interval": "0.5s", "at": "50%"}},
             "three": self.credential("three")}
         self.assertEqual(self.reload(changed), {"added: three", "changed: one (refresh, outputs)"})
-        self.assertEqual(self.reload(changed), {"reloaded; nothing changed (secrets are read at every use)"})
+        self.assertEqual(self.reload(changed),
+                         {"reloaded; nothing changed (secrets are read at every use)"})
         self.running.wait_for("three", "fresh")
         self.assertEqual({e.client_id for e in self.server.exchanges()[sent:]}, {"three"})
         del changed["one"]

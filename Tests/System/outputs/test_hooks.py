@@ -227,7 +227,8 @@ class HangTest(ProgramCase):
         daemon = self.daemon({"crm": self.credential("crm", on_change=hooks)})
         wait_until(lambda: "died of signal 9" in daemon.stderr()
                    and str(self.directory) in daemon.stderr(), 5, "both complaints", daemon)
-        self.assertIn("crm: An on_change program failed (program=/bin/sh; problem=", daemon.stderr())
+        self.assertIn("crm: An on_change program failed (program=/bin/sh; problem=",
+                      daemon.stderr())
 
     def test_a_hook_that_fails_or_is_missing_is_reported_and_changes_nothing(self):
         hooks = [{"exec": ["/bin/false"]}, {"exec": ["/nonexistent/hook"]}]

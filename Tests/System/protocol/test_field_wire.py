@@ -342,8 +342,8 @@ class RowsTest(WireCase):
         self.published(one.name, one.access(2))
 
     def test_an_answer_that_ends_between_the_tokens_tells_nothing_of_rotation(self):
-        """Its access token is used. Its refresh token may have been in what is missing, so the old
-        one is not believed to be good for ever: after a lost answer it is not sent at once again."""
+        """Its access token is used. Its refresh token may have been in what is missing, so the
+        old one is not believed to last: after a lost answer it is not sent at once again."""
         one = self.asked("ends-between-the-tokens", 2)
         self.published(one.name, "at-2")
         one.live, one.say = "rt-1", lambda provider: b""

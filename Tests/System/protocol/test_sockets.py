@@ -4,8 +4,8 @@ for minutes, while the restarted daemon sends the same refresh token again: many
 for theft.
 
 The path is cut when the TLS handshake has come over it, and before the request: so the request lies
-in the kernel, undelivered. That a kernel does go on, and that the path was as it should be, is shown
-each time by a client without that care, on the same path at the same time.
+in the kernel, undelivered. That a kernel does go on, and that the path was as it should be, is
+shown each time by a client without that care, on the same path at the same time.
 
 Needs root and, from Debian: iproute2, util-linux, openssl.
 """

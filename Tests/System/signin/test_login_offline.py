@@ -76,7 +76,8 @@ class Offline(LoginCase):
 
     def test_an_import_as_root_leaves_all_to_the_daemon_s_user(self) -> None:
         daemon = self.ready(USER)
-        done = self.alone("import", "crm", "--offline", text=json.dumps(self.server.login("rotate")))
+        done = self.alone("import", "crm", "--offline",
+                          text=json.dumps(self.server.login("rotate")))
         self.assertEqual((done.returncode, done.stdout), (0, "crm: imported\n"), done.stderr)
         self.assertEqual(self.owners(daemon), {(USER, USER)})
         self.assertEqual({path.stat().st_mode & 0o77 for path in daemon.state.rglob("*")}, {0})

@@ -92,7 +92,8 @@ class CredentialSocketTest(UnitCase):
         self.unit(
             name, "[Unit]", "Wants=evertoken.service", "After=evertoken.service", "[Service]",
             "Type=oneshot", f"LoadCredential={credential}:{SOCKET}", "DynamicUser=yes",
-            f"ReadWritePaths={self.GOT}", *lines, f"ExecStart=/bin/cp %d/{credential} {self.GOT}/%n")
+            f"ReadWritePaths={self.GOT}", *lines,
+            f"ExecStart=/bin/cp %d/{credential} {self.GOT}/%n")
 
     def started(self, unit):
         """Starts a consumer; what it got, and how many seconds that took."""
@@ -208,7 +209,8 @@ class CredentialSocketTest(UnitCase):
         [entry] = self.said(UNIT="backup.service")
         self.assertEqual((entry["PRIORITY"], entry["EVERTOKEN_CREDENTIAL"]), ("4", "crm"))
         self.assertTrue(entry["EVERTOKEN_PROBLEM"])
-        self.assertNotEqual(self.command("systemctl", "start", "careful", check=False).returncode, 0)
+        refused = self.command("systemctl", "start", "careful", check=False)
+        self.assertNotEqual(refused.returncode, 0)
         self.assertFalse((self.GOT / "careful.service").exists(), "it ran without a token")
         self.server.start()
         wait_until(lambda: read(self.TOKENS / "crm" / "token"), 20, "a token")
@@ -251,7 +253,8 @@ class CredentialSocketTest(UnitCase):
         self.consumer("late.service")
         self.systemctl("start", "evertoken")
         self.systemctl("start", "--no-block", "backup.service")
-        wait_until(lambda: self.result("backup.service", "ActiveState") == "activating", 5, "a start")
+        wait_until(lambda: self.result("backup.service", "ActiveState") == "activating", 5,
+                   "a start")
         time.sleep(0.5)
         self.configure({"crm": crm | {"units": [unit | {"unit": "late.service"}]}})
         self.reload()

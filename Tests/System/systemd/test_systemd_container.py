@@ -1,5 +1,5 @@
-"""The drop-in for containers that refuse namespaces: with it the service needs none of its own, each
-of its lines is needed for that, and the rest of the sandbox stays.
+"""The drop-in for containers that refuse namespaces: with it the service needs none of its own,
+each of its lines is needed for that, and the rest of the sandbox stays.
 
 Needs root and, from Debian: systemd. Nothing outside the booted systemd is touched."""
 

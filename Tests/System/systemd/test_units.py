@@ -1,5 +1,5 @@
 """The units beside the daemon's own: evertoken-wait@.service, which lets a unit order itself behind
-one token, and the example of a path unit that acts on a new one; and `on_change` in the daemon's own.
+one token; the example of a path unit that acts on a new one; and `on_change` in the daemon's own.
 
 Needs root and, from Debian: systemd."""
 
@@ -92,7 +92,8 @@ class WaitUnit(ShippedUnitsCase):
         self.assertLess(seconds, 5)
         self.assertEqual(self.result("evertoken-wait@crm.service"), "exit-code")
         self.assertEqual(self.result("evertoken-wait@crm.service", "ExecMainStatus"), "75")
-        told = [e for e in self.journal("-u", "evertoken-wait@crm") if "valid token" in e["MESSAGE"]]
+        told = [e for e in self.journal("-u", "evertoken-wait@crm")
+                if "valid token" in e["MESSAGE"]]
         self.assertTrue(told, "it does not say what it waited for")
         self.assertNotEqual({e["_UID"] for e in told}, {"0"}, "it runs as root")
         self.server.start()
@@ -135,8 +136,9 @@ class PathUnit(ShippedUnitsCase):
             exchange = self.server.wait_for(lambda seen: len(seen) == count)[-1]
             wait_until(lambda: (read(notes) or "").splitlines()[-1:] == [exchange.access_token], 10,
                        f"reload number {count}")
-            wait_until(lambda: self.result("token-changed@crm.service", "ActiveState") == "inactive",
-                       5, "the end of it")
+            wait_until(
+                lambda: self.result("token-changed@crm.service", "ActiveState") == "inactive",
+                5, "the end of it")
         self.systemctl("stop", "evertoken")
         lines = read(notes).splitlines()
         self.assertLessEqual(len(lines), 4)

@@ -1,5 +1,5 @@
-"""`forget` killed at every boundary of its system calls: whatever is left, a daemon that starts on it
-sends no refresh token that is spent, and a second `forget` finishes.
+"""`forget` killed at every boundary of its system calls: whatever is left, a daemon that starts on
+it sends no refresh token that is spent, and a second `forget` finishes.
 
 The initial token in the configuration is spent, and the server would end the whole sign-in."""
 
