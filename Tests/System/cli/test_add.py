@@ -14,6 +14,9 @@ import time
 
 from evertest.basics import BIN, wait_until
 from evertest.programs import PLAIN_ENVIRONMENT, ProgramCase, evertoken, write_private
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.1)
 
 SECRET = "s3cret=of the,client"
 PEOPLE = {"request": {"client_auth": "client_secret_basic"},

@@ -11,6 +11,9 @@ from evertest.basics import temporary_directory, wait_until
 from evertest.daemon import Daemon
 from evertest.login_world import SmallServer, Waiting, come_back, query
 from evertest.programs import ProgramCase, evertoken
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.1)
 
 GRANTED = {"access_token": "a", "refresh_token": "r", "expires_in": 600}
 

@@ -11,6 +11,9 @@ from evertest.basics import at_end
 from evertest.programs import ProgramCase, write_private
 from evertest.servers.certificates import Authority, context, self_signed
 from evertest.servers.raw_server import RawServer, replying
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.1)
 
 PROBE = {"probe": "made_up_refresh_token"}
 

@@ -13,6 +13,9 @@ import subprocess
 
 from evertest.checks import CheckCase
 from evertest.programs import PLAIN_ENVIRONMENT, evertoken, write_private, write_program
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.1)
 
 NOBODY = pwd.getpwnam("nobody")
 

@@ -5,6 +5,9 @@ import os
 
 from evertest.basics import wait_until
 from evertest.programs import ProgramCase, write_private, write_program
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.9)
 
 
 class ReloadFindingsTest(ProgramCase):

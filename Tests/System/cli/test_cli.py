@@ -11,6 +11,9 @@ from evertest.basics import BIN, wait_until
 from evertest.programs import (PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase, evertoken, timed,
                                token_json)
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=1.3)
 
 LONG_NAME = "a-name-of-twenty-chr"
 

@@ -8,6 +8,9 @@ import time
 from evertest.basics import wait_until
 from evertest.programs import ProgramCase, evertoken, write_private
 from evertest.servers.token_server import Answer, TokenServer
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=1.1)
 
 CALLBACK = "https://app.example/callback?from=here"
 

@@ -11,6 +11,9 @@ import subprocess
 from evertest.basics import BIN
 from evertest.checks import MARK, CheckCase, unmarked
 from evertest.programs import PLAIN_ENVIRONMENT
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.1)
 
 TEN_MISTAKES = """{
   ¶"token_dirs": "/run/evertoken",

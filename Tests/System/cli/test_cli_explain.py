@@ -5,6 +5,9 @@ import re
 
 from evertest.basics import ROOT
 from evertest.programs import ProgramCase, evertoken, write_program
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.1)
 
 
 class Explained(ProgramCase):

@@ -18,6 +18,9 @@ from evertest.profiles.shown_cases import ShownCase, of_each
 from evertest.profiles.shown_requests import NAMES, parts_of, still
 from evertest.programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase, token_json
 from evertest.servers.raw_server import RawServer, replying
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.3)
 
 MADE = ("tr_TR", "de_DE", "ja_JP")
 #: Every locale and every zone at least once; the first three are the three zones.

@@ -17,6 +17,9 @@ from evertest.profiles.shown_cases import ShownCase, of_each
 from evertest.profiles.shown_requests import (NAMES, Comparison, fixture, parts_of, profile, still,
                                               variables_of)
 from evertest.programs import ProgramCase, evertoken, write_private, write_program
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.3)
 
 PASTE = '\n\na credential to paste into "credentials"\n\n'
 ALGORITHMS = ("md5", "sha1", "sha256", "sha384", "sha512")

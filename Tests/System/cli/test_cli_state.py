@@ -9,7 +9,10 @@ import subprocess
 from evertest.basics import wait_until
 from evertest.programs import ProgramCase, evertoken, write_private
 from evertest.servers.token_server import TokenServer
+from evertest.suite import Suite
 from evertest.terminals import on_terminal
+
+SUITE = Suite(timed=True, minutes=0.1)
 
 
 class StateCase(ProgramCase):

@@ -8,6 +8,9 @@ import subprocess
 
 from evertest.basics import BIN, wait_until
 from evertest.programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase, evertoken, timed
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, alone=True, minutes=0.4)
 
 COMMANDS = {"check", "status", "token", "refresh", "reload", "login", "import", "wait",
             "providers", "demo", "logs", "explain"}

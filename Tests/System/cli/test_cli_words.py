@@ -6,7 +6,10 @@ import os
 import time
 
 from evertest.programs import ProgramCase, evertoken
+from evertest.suite import Suite
 from evertest.terminals import on_terminal
+
+SUITE = Suite(timed=True, minutes=0.3)
 
 NOBODY = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
 

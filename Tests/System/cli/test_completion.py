@@ -16,6 +16,9 @@ import time
 
 from evertest.basics import BIN
 from evertest.programs import PLAIN_ENVIRONMENT, ProgramCase
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.9)
 
 BASH = """
 source /usr/share/bash-completion/bash_completion

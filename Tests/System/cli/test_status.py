@@ -18,7 +18,10 @@ from evertest.basics import BIN, wait_until
 from evertest.programs import PLAIN_ENVIRONMENT, ProgramCase
 from evertest.servers.raw_server import RawServer, replying
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
 from evertest.wire import granting
+
+SUITE = Suite(timed=True, minutes=0.6)
 
 DAY = 86_400
 

@@ -5,6 +5,9 @@ import json
 import os
 
 from evertest.programs import ProgramCase
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.4)
 
 
 class ChoiceCase(ProgramCase):

@@ -13,6 +13,9 @@ import unittest
 from evertest.basics import wait_until
 from evertest.secrecy.canaries import Vault
 from evertest.secrecy.world import USER, World
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.1)
 
 #: Debian's fixed accounts. No user has the number 60.
 GAMES, MAN, MAIL, STAFF, GAMES_GROUP = 5, 6, 8, 50, 60

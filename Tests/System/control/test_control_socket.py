@@ -11,6 +11,9 @@ import subprocess
 from evertest.basics import BIN, wait_until
 from evertest.programs import PLAIN_ENVIRONMENT, ProgramCase, token_json
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.2)
 
 #: Debian's nobody; its primary group for the tests is mail (8).
 STRANGER = ("setpriv", "--reuid=65534", "--clear-groups")

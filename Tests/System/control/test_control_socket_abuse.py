@@ -12,6 +12,9 @@ import time
 from evertest.basics import wait_until
 from evertest.programs import ProgramCase
 from evertest.servers.token_server import boot_time
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.4)
 
 #: Within this, status must answer during and after whatever others do.
 PATIENCE = 7

@@ -20,6 +20,9 @@ from evertest.hostile.endpoint import LENIENT, SPENT, TOLD
 from evertest.hostile.run import TIMEOUT, Campaign, Lane
 from evertest.servers.certificates import Authority, context
 from evertest.servers.raw_server import RawServer, parse_request, replying
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, alone=True, minutes=0.8)
 
 #: Bytes of resident memory that all of them together may add, 56 at a time.
 GROWTH = 48 << 20

@@ -18,6 +18,9 @@ import unittest
 from evertest.basics import temporary_directory
 from evertest.isolation.measuring import LONGEST_STEP, Measurement, table
 from evertest.isolation.world import HEALTHY, World, chosen_attacks
+from evertest.suite import Suite
+
+SUITE = Suite(alone=True, minutes=1.3)
 
 SECONDS = float(os.environ.get("EVERTOKEN_ISOLATION_SECONDS", "25"))
 #: What the attacked daemon is held to: seconds, and threads.

@@ -9,6 +9,9 @@ from evertest.basics import at_end, wait_until
 from evertest.disks.freezable import FreezableDisk
 from evertest.programs import ProgramCase, token_json
 from evertest.servers.token_server import TokenServer
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.6)
 
 #: More than there are lanes for token files.
 STUCK = 24

@@ -19,7 +19,10 @@ from evertest.programs import timed
 from evertest.servers.certificates import Authority, context
 from evertest.servers.raw_server import RawServer, replying, silent
 from evertest.servers.recording_proxy import RecordingProxy, http_answer
+from evertest.suite import Suite
 from evertest.wire import granting
+
+SUITE = Suite(timed=True, minutes=0.7)
 
 UNRESOLVED = "cannot be resolved in time|is not looked up"
 HASTY = EAGER | {"connect_timeout": "3s"}

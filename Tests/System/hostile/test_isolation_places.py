@@ -13,6 +13,9 @@ import subprocess
 from evertest.basics import at_end, wait_until
 from evertest.programs import PlainDaemon, ProgramCase, evertoken
 from evertest.servers.raw_server import RawServer, replying
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.1)
 
 OTHER = 65_534
 PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n"

@@ -16,6 +16,9 @@ from evertest.basics import wait_until
 from evertest.isolation.providers import EAGER, PROMPT, IsolationCase
 from evertest.servers.raw_server import RawServer, answer, replying, silent
 from evertest.servers.worst_bodies import bodies, content_type
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.8)
 
 #: Answers that are no grant are tried again soon, after a pattern has looked at them.
 TRANSIENT = [

@@ -21,6 +21,9 @@ from evertest.login_world import SmallServer, Waiting, come_back, get, query
 from evertest.programs import PlainDaemon, ProgramCase, timed, write_private
 from evertest.servers.authorization import free_ports
 from evertest.servers.token_server import TokenServer, boot_time
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.4)
 
 #: One that only wants to know the status: a fixed account of Debian's.
 BYSTANDER = "man"

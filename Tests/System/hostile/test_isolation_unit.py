@@ -11,6 +11,9 @@ import time
 from evertest.basics import wait_until
 from evertest.isolation.strangers import HOLD_LOCK, STATUS, Stranger, paths_that_make_a_status_large
 from evertest.sandbox import InSystemdCase, in_systemd, read
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.3)
 
 
 class UnderTheRealUnit(InSystemdCase):

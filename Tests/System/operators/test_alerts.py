@@ -14,6 +14,9 @@ from evertest.clocks import ClockedDaemon, build_shim, tell
 from evertest.programs import evertoken
 from evertest.servers.authorization import free_ports, post_form
 from evertest.servers.token_server import Answer, TokenServer
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.5)
 
 DAY = 86_400
 #: Refreshed after an hour, to the second.

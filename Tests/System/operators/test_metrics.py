@@ -14,6 +14,9 @@ from evertest.programs import ProgramCase, evertoken
 from evertest.scrapes import CONTENT_TYPE, Scrape, get, health, scrape
 from evertest.servers.authorization import free_ports
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.4)
 
 #: What `healthz` always holds.
 REASONS = ("expired", "login_required", "misconfigured", "quarantined", "pending", "storage",

@@ -9,6 +9,9 @@ import urllib.request
 from evertest.basics import wait_until
 from evertest.programs import ProgramCase, evertoken, write_private
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.1)
 
 
 def free_port():

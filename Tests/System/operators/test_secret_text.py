@@ -4,6 +4,9 @@ UTF-16. The server only knows the secret itself."""
 import json
 
 from evertest.programs import ProgramCase, evertoken
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.1)
 
 SECRET = "s3cret of crm"
 MARK = b"\xef\xbb\xbf"

@@ -6,6 +6,9 @@ import os
 
 from evertest.basics import wait_until
 from evertest.programs import ProgramCase, end_noted_groups, write_private, write_program
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.4)
 
 #: Secrets may hold what a shell, a form or HTTP Basic would change.
 AWKWARD = "p%20 $HOME:ü+&=\"'\\"

@@ -18,7 +18,10 @@ from evertest.isolation.names import NamesCase
 from evertest.programs import PlainDaemon, ProgramCase, evertoken
 from evertest.servers.certificates import Authority, context, outdated, self_signed
 from evertest.servers.raw_server import replying
+from evertest.suite import Suite
 from evertest.wire import WireCase, form, granting
+
+SUITE = Suite(timed=True, minutes=0.9)
 
 #: A refresh token that no text may repeat.
 CANARY = "Canary-7f9zQ-0123456789-seed"

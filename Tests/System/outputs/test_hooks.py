@@ -6,6 +6,9 @@ import pathlib
 
 from evertest.basics import wait_until
 from evertest.programs import ProgramCase, end_noted_groups, noted_pids, token_json, write_program
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.7)
 
 #: Writes down what it was started with, and what it finds in the token file named by its first
 #: argument. /proc tells the environment as it was handed over, before Python adds to it.

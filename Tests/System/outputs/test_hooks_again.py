@@ -7,6 +7,9 @@ import time
 from evertest.basics import wait_until
 from evertest.programs import ProgramCase, write_program
 from evertest.scrapes import Scrape
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.6)
 
 
 class AgainTest(ProgramCase):

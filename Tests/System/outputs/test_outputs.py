@@ -16,6 +16,9 @@ import time
 from evertest.basics import LIBRARY, at_end, wait_until
 from evertest.programs import PLAIN_ENVIRONMENT, ProgramCase, timed, token_json
 from evertest.servers.token_server import Answer, boot_time
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.7)
 
 NAME = "crm-main.1"
 TEMPLATE = "Token: ${access_token}; until ${expires_at}; ${upper(token_type)}: $x {y} \\ \"z\"\n"

@@ -11,6 +11,9 @@ import subprocess
 from evertest.basics import wait_until
 from evertest.programs import ProgramCase, evertoken
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.1)
 
 
 class InPlaceTest(ProgramCase):

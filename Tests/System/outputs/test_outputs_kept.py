@@ -11,6 +11,9 @@ import time
 from evertest.basics import wait_until
 from evertest.programs import PlainDaemon, ProgramCase, evertoken
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=1.1)
 
 
 class KeptTest(ProgramCase):

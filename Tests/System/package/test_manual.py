@@ -9,6 +9,9 @@ import subprocess
 import unittest
 
 from evertest.basics import BIN, ROOT, require_binaries, temporary_directory
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.1)
 
 PAGES = {name: (ROOT / "systemd" / "man" / name).read_text(encoding="utf-8")
          for name in ("evertoken.1", "evertoken.json.5", "evertoken-profiles.7",

@@ -11,6 +11,9 @@ import unittest
 from evertest.basics import BIN, ROOT, temporary_directory
 from evertest.debian_package import build, package, run
 from evertest.sandbox import read
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.4)
 
 
 class TheFile(unittest.TestCase):

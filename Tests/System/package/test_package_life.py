@@ -14,6 +14,9 @@ import threading
 from evertest.basics import wait_until
 from evertest.debian_package import FIRST, NEXT, NEXT_VERSION, InstalledCase, both
 from evertest.sandbox import in_systemd, read
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.6)
 
 
 class ANewcomer(InstalledCase):

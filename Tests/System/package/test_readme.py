@@ -14,6 +14,9 @@ from evertest.basics import BIN, ROOT, temporary_directory
 from evertest.debian_package import InstalledCase, package
 from evertest.login_world import come_back, query
 from evertest.sandbox import ROOT_INSIDE, in_systemd
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.3)
 
 README = ROOT / "README.md"
 MANUAL = ROOT / "systemd" / "man"

@@ -19,6 +19,9 @@ import unittest
 import jsonschema
 
 from evertest.basics import ROOT
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.5)
 
 CONFIG = ROOT / "config"
 PROFILES = ROOT / "Sources" / "TokenCore" / "Profiles"

@@ -19,6 +19,9 @@ from evertest.oracle.rotation import Credential, PublishedFiles
 from evertest.servers.authorization import Glewlwyd
 from evertest.servers.client_assertions import private_jwk
 from evertest.servers.registered import FAILED, METHODS, Registered, key_secrets
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.2)
 
 ACCESS_TTL = 6  # renewed after about 3 s
 TOKENS = 3  # of each credential: the first and two renewals

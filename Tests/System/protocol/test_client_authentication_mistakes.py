@@ -17,6 +17,9 @@ from evertest.servers.certificates import Authority, context
 from evertest.servers.client_assertions import encrypted_key, openssl, private_jwk
 from evertest.servers.raw_server import RawServer, replying
 from evertest.servers.registered import FAILED, Registered, key_secrets
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.3)
 
 PASSPHRASE = "passphrase-of-the-key"
 GRANTING = replying(200, b'{"access_token": "granted", "expires_in": 3600}')

@@ -16,7 +16,10 @@ import zlib
 from evertest.basics import at_end, temporary_directory, wait_until
 from evertest.daemon import Daemon
 from evertest.servers.raw_server import RawServer, answer
+from evertest.suite import Suite
 from evertest.wire import WireCase, form
+
+SUITE = Suite(timed=True, minutes=0.3)
 
 REFRESH = {"min_interval": "0.5s", "timeout": "5s"}
 #: Seconds that a token lives where nothing is to be learnt of that.

@@ -9,7 +9,10 @@ from evertest.isolation.names import NamesCase
 from evertest.servers.certificates import Authority, context
 from evertest.servers.raw_server import RawServer, replying
 from evertest.servers.recording_proxy import RecordingProxy, http_answer
+from evertest.suite import Suite
 from evertest.wire import granting
+
+SUITE = Suite(timed=True, minutes=0.1)
 
 HOST = "known-1.example.test"
 

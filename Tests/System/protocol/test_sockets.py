@@ -20,7 +20,10 @@ from evertest.far_network import FarNetwork, wait_for_queue
 from evertest.programs import PlainDaemon
 from evertest.servers.certificates import Authority, context
 from evertest.servers.raw_server import RawServer, answer, replying
+from evertest.suite import Suite
 from evertest.wire import WireCase, form, granting
+
+SUITE = Suite(timed=True, minutes=0.8)
 
 #: Of an exchange, in seconds.
 PATIENCE = 8

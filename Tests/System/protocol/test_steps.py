@@ -8,6 +8,9 @@ an answer names are in test_steps_hosts.py, kills at the worst moments in test_s
 
 from evertest.basics import wait_until
 from evertest.steps import StepsCase, rotating
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.6)
 
 
 def cached(base, **more):

@@ -7,6 +7,9 @@ case.
 """
 
 from evertest.steps import StepsCase, rotating
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.1)
 
 NAME = "sf"
 LOGIN = "${steps.oauth.instance_url}/login"

@@ -14,7 +14,10 @@ import unittest.mock
 import urllib.request
 
 from evertest.servers.raw_server import answer, hanging_up, replying, resetting
+from evertest.suite import Suite
 from evertest.wire import WireCase, form, granting
+
+SUITE = Suite(timed=True, minutes=0.5)
 
 
 def breaking_off(data):

@@ -10,7 +10,10 @@ from evertest.basics import at_end, temporary_directory, wait_until
 from evertest.daemon import Daemon
 from evertest.neighbour import Neighbour
 from evertest.servers.raw_server import RawServer, answer, replying, silent
+from evertest.suite import Suite
 from evertest.wire import QUICK, WireCase, granting
+
+SUITE = Suite(timed=True, minutes=0.9)
 
 TIMEOUT = 2
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

@@ -8,7 +8,10 @@ import urllib.parse
 from evertest.basics import temporary_directory
 from evertest.servers.client_assertions import openssl
 from evertest.servers.raw_server import replying
+from evertest.suite import Suite
 from evertest.wire import QUICK, WireCase, granting
+
+SUITE = Suite(timed=True, minutes=0.1)
 
 NAMES = ("app_id", "charset", "grant_type", "method", "refresh_token", "sign_type", "timestamp",
          "version")

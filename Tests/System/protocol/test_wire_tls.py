@@ -17,7 +17,10 @@ import evertest.daemon
 from evertest.basics import BIN, temporary_directory
 from evertest.servers.certificates import Authority, context, outdated, self_signed
 from evertest.servers.raw_server import hanging_up, replying
+from evertest.suite import Suite
 from evertest.wire import QUICK, WireCase, form, granting
+
+SUITE = Suite(timed=True, minutes=0.4)
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 # Its own mount namespace shows one program another file; it ends with that program.

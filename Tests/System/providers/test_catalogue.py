@@ -20,6 +20,9 @@ from evertest.profiles.catalogue import FIXTURES, PROFILES, shipped_names
 from evertest.profiles.catalogue_runs import Refusals, World
 from evertest.profiles.documented_requests import (SIGNATURES, Comparison, pairs_of, signed_values,
                                                    uuids)
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.2)
 
 #: How far a time in the status may lie from the documented one, in seconds.
 NEAR = 5

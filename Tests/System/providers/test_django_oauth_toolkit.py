@@ -14,6 +14,9 @@ from evertest.daemon import Daemon
 from evertest.oracle.oracle_proxy import Exchange, OracleProxy
 from evertest.oracle.rotation import Credential, RotationChecks, RotationRun, sign_in
 from evertest.servers.authorization import DjangoToolkit
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.6)
 
 ACCESS_TTL, GRACE = 5, 10
 ISSUERS = ("rotate", "static", "grace")

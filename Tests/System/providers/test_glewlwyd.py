@@ -12,6 +12,9 @@ from evertest.daemon import Daemon
 from evertest.oracle.oracle_proxy import OracleProxy
 from evertest.oracle.rotation import Credential, RotationChecks, RotationRun, sign_in
 from evertest.servers.authorization import Glewlwyd
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.8)
 
 ACCESS_TTL, REFRESH_TTL = 4, 30
 ISSUERS = ("rotate", "static", "expiring")

@@ -10,6 +10,9 @@ import unittest
 from evertest.basics import at_end, temporary_directory, wait_until
 from evertest.daemon import Daemon
 from evertest.servers.token_server import Answer, TokenServer
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.2)
 
 QUICK = {"min_interval": "0.5s", "retry": {"initial": "0.2s", "max": "0.5s"}}
 ROTATING = {"refresh_token": "rotating"}

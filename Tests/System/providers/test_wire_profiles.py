@@ -18,7 +18,10 @@ import time
 
 from evertest.basics import ROOT, wait_until
 from evertest.servers.raw_server import parse_request, replying
+from evertest.suite import Suite
 from evertest.wire import QUICK, WireCase, form
+
+SUITE = Suite(timed=True, minutes=0.2)
 
 FIXTURES = ROOT / "Tests" / "Fixtures" / "Wire"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"

@@ -20,7 +20,10 @@ from evertest.secrecy.canaries import FORMS, Vault
 from evertest.secrecy.places import Judge, Verdict
 from evertest.secrecy.provider import ECHOES
 from evertest.secrecy.world import World, private_keys
+from evertest.suite import Suite
 from evertest.tracing.tap import Recording
+
+SUITE = Suite(minutes=0.2)
 
 SOURCES = ("inline", "file", "env", "systemd", "command")
 

@@ -14,7 +14,10 @@ from evertest.secrecy.canaries import Vault
 from evertest.secrecy.mistakes import texts
 from evertest.secrecy.places import Judge, Verdict
 from evertest.secrecy.world import USER, World
+from evertest.suite import Suite
 from evertest.tracing.tap import Recording, tapped
+
+SUITE = Suite(minutes=0.2)
 
 
 class FaultCase(unittest.TestCase):

@@ -17,6 +17,9 @@ from evertest.secrecy.canaries import Vault
 from evertest.secrecy.places import ACCESS, Verdict
 from evertest.secrecy.processes import core_files, snapshot
 from evertest.secrecy.provider import ECHOES, Provider
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.2)
 
 REFRESH = {"min_interval": "0.5s", "retry": {"initial": "0.3s", "max": "0.6s"}}
 

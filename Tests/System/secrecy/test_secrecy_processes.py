@@ -18,6 +18,9 @@ from evertest.secrecy.canaries import Vault
 from evertest.secrecy.places import Verdict
 from evertest.secrecy.processes import attack, core_files, descendants, snapshot, wait_status
 from evertest.secrecy.world import AS_USER, World
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.1)
 
 #: Cores as large as they like, as a user may have set it.
 UNLIMITED = ["prlimit", "--core=unlimited:unlimited"]

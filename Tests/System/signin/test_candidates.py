@@ -5,6 +5,9 @@ import json
 from evertest.basics import wait_until
 from evertest.programs import ProgramCase
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=1.2)
 
 
 class CandidateCase(ProgramCase):

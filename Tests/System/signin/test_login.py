@@ -14,6 +14,9 @@ from evertest.basics import wait_until
 from evertest.login_world import LoginCase, SmallServer, Waiting, come_back, get, path_with, query
 from evertest.programs import write_program
 from evertest.servers.authorization import free_ports
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.4)
 
 
 class BrowserFlow(LoginCase):

@@ -14,6 +14,9 @@ import urllib.parse
 from evertest.basics import wait_until
 from evertest.browser import CONTRASTS, Browser
 from evertest.login_world import LoginCase, get, query
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.2)
 
 #: WCAG 2.1, contrast of normal text: the least for AA.
 CONTRAST = 4.5

@@ -8,6 +8,9 @@ import re
 from evertest.basics import wait_until
 from evertest.login_world import CLIENT, SECRET, LoginCase, SmallServer, Waiting
 from evertest.servers.authorization import post_form
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.6)
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 

@@ -10,6 +10,9 @@ from evertest.basics import BIN, wait_until
 from evertest.daemon import Daemon
 from evertest.login_world import LoginCase, Waiting, come_back
 from evertest.programs import PLAIN_ENVIRONMENT, evertoken
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.2)
 
 USER = 64_321  # of no account
 

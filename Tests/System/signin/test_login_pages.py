@@ -17,6 +17,9 @@ from evertest.browser import CONTRASTS, Browser
 from evertest.daemon import Daemon
 from evertest.login_world import SmallServer, Waiting, come_back, query
 from evertest.servers.authorization import free_ports
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.2)
 
 #: WCAG 2.1, contrast of normal text: the least for AA. Headings are large text, which needs 3.
 CONTRAST = 4.5

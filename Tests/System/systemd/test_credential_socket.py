@@ -16,7 +16,10 @@ from evertest.basics import wait_until
 from evertest.programs import ProgramCase
 from evertest.sandbox import in_systemd, read
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
 from evertest.units import UnitCase
+
+SUITE = Suite(timed=True, minutes=0.6)
 
 SOCKET = "/run/evertoken/credentials.sock"
 #: Connects from the address given in hexadecimal and prints what comes, for a process of its own.

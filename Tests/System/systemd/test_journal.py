@@ -11,6 +11,9 @@ import shutil
 from evertest.basics import wait_until
 from evertest.sandbox import ROOT_INSIDE, InSystemdCase, in_systemd
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.3)
 
 INSTALLED = pathlib.Path("/usr/lib/systemd/catalog/evertoken.catalog")
 REFUSED = Answer(status=400, body=json.dumps({"error": "invalid_grant"}))

@@ -16,6 +16,9 @@ import time
 from evertest.basics import wait_until
 from evertest.sandbox import InSystemdCase, in_systemd, read
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=1.2)
 
 UNIT = pathlib.Path("/etc/systemd/system/evertoken.service")
 

@@ -9,6 +9,9 @@ import re
 import unittest
 
 from evertest.sandbox import ROOT_INSIDE, UNIT_FILES, InSystemdCase, in_systemd, read
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.1)
 
 DROP_IN = "examples/container.conf"
 #: All kinds that a unit can ask for.

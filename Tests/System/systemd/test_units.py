@@ -13,7 +13,10 @@ import time
 from evertest.basics import ROOT, wait_until
 from evertest.sandbox import in_systemd, read
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
 from evertest.units import UNITS, UnitCase
+
+SUITE = Suite(timed=True, minutes=0.3)
 
 SHIPPED = ("evertoken-wait@.service", "examples/token-changed@.path",
            "examples/token-changed@.service")

@@ -15,6 +15,9 @@ import time
 from evertest.basics import wait_until
 from evertest.clocks import A_WHILE, YEAR, ClockCase, tell
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.4)
 
 
 class StartsAndRestarts(ClockCase):

@@ -15,6 +15,9 @@ import time
 from evertest.basics import wait_until
 from evertest.clocks import A_WHILE, YEAR, ClockCase, tell
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.6)
 
 Y2038, Y2106 = 2 ** 31, 2 ** 32
 

@@ -14,6 +14,9 @@ from __future__ import annotations
 from durability.disk import (fault_flushes, fault_injected, fault_links, fault_real_state,
                              fault_real_tokens, fault_sweep)
 from evertest.faults.runs import side_by_side
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.9)
 
 MODULES = (fault_sweep, fault_flushes, fault_injected, fault_links, fault_real_state,
            fault_real_tokens)

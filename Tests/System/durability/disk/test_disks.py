@@ -18,6 +18,9 @@ from evertest.daemon import Daemon
 from evertest.disks.loop import LoopDisk
 from evertest.sandbox import Control, read
 from evertest.servers.token_server import Answer, TokenServer
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.8)
 
 
 class DiskCase(unittest.TestCase):

@@ -19,6 +19,9 @@ from evertest.basics import wait_until
 from evertest.faults.pressure import address_space, limit, memory_group, processor_seconds, unlimit
 from evertest.faults.runs import FaultCase, side_by_side
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
+
+SUITE = Suite(timed=True, minutes=0.6)
 
 ALL = os.environ.get("EVERTOKEN_FAULT_TRIALS") == "all"
 #: A user number that no account has, because the processes of a user are counted together.

@@ -18,6 +18,9 @@ import time
 from evertest.basics import BIN, wait_until
 from evertest.exclusion import A_WHILE, TAKEN, ExclusionCase, Wave, at_once, serving_pid
 from evertest.servers.token_server import Answer
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.5)
 
 DAEMONS = 64
 

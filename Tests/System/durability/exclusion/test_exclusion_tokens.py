@@ -9,6 +9,9 @@ import time
 from evertest.basics import wait_until
 from evertest.exclusion import A_WHILE, ExclusionCase, at_once
 from evertest.programs import PlainDaemon
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.3)
 
 
 class ManyCommandsAtOnce(ExclusionCase):

@@ -23,6 +23,9 @@ from evertest.oracle.ledger import Ledger
 from evertest.oracle.oracle_proxy import OracleProxy
 from evertest.oracle.rotation import sign_in
 from evertest.servers.authorization import Glewlwyd
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.6)
 
 ACCESS_TTL = 2
 CREDENTIALS = 10

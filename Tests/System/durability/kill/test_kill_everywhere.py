@@ -28,7 +28,10 @@ import unittest
 from evertest.kills.campaign import Aim, Campaign, Result
 from evertest.kills.judgement import LOST, SEVERAL
 from evertest.kills.scenarios import SCENARIOS
+from evertest.suite import Suite
 from evertest.tracing.kill_trace import Trace
+
+SUITE = Suite(alone=True, minutes=4.1)
 
 ORDER = os.environ.get("EVERTOKEN_KILL_TRIALS", "500")
 SAMPLE = 150  # of all boundaries, beside those that are work, at least

@@ -10,7 +10,10 @@ import subprocess
 
 from evertest.basics import BIN
 from evertest.programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase, evertoken
+from evertest.suite import Suite
 from evertest.tracing.kill_trace import Trace, build_tracer
+
+SUITE = Suite(minutes=0.4)
 
 #: What only looks; a kill between two of them leaves the same.
 LOOKS = ("read", "pread64", "lseek", "fstat", "newfstatat", "fstatfs", "getdents64", "fgetxattr",

@@ -18,7 +18,10 @@ from evertest.kills.campaign import Aim, Campaign
 from evertest.kills.judgement import LOST, SEVERAL
 from evertest.kills.scenarios import SCENARIOS
 from evertest.kills.trials import Trial
+from evertest.suite import Suite
 from evertest.tracing.kill_trace import Trace, build_tracer
+
+SUITE = Suite(minutes=0.1)
 
 
 class TracerTest(unittest.TestCase):

@@ -26,6 +26,9 @@ from evertest.oracle.oracle_proxy import Exchange
 from evertest.oracle.rotation import Credential
 from evertest.servers.two_step_server import CLIENT, Call, TwoStepServer
 from evertest.steps import StepsCase, rotating
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.4)
 
 CREDENTIALS = 6
 KILLS = int(os.environ.get("EVERTOKEN_STEP_KILLS", "80"))

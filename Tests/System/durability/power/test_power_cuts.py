@@ -39,6 +39,9 @@ from evertest.disks.power import FLAVOURS, Flavour, copy_sparsely
 from evertest.kills.judgement import LOST, SEVERAL
 from evertest.power.campaign import Campaign, Cut, Ground, Image
 from evertest.power.scenarios import SCENARIOS, Scenario
+from evertest.suite import Suite
+
+SUITE = Suite(alone=True, minutes=2.4)
 
 ORDER = os.environ.get("EVERTOKEN_CUT_TRIALS", "")
 SHUTDOWNS = 5  # of each scenario, in one round

@@ -25,6 +25,9 @@ from evertest.power.judgement import PowerJudgement
 from evertest.power.scenarios import Scenario, refresh_once
 from evertest.power.trials import PowerTrial
 from evertest.shims.power_shim import build_shim
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.5)
 
 #: Long enough to be torn: several sectors, which tell old from new.
 RAW, JSON, LINES = "place", "place.json", 60

@@ -17,6 +17,9 @@ from evertest.power.campaign import Campaign, Cut, Ground
 from evertest.power.judgement import EARLY, UNFOUNDED, WENT_BACK
 from evertest.power.scenarios import SCENARIOS
 from evertest.shims.power_shim import build_shim
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.2)
 
 
 class SabotageTest(unittest.TestCase):

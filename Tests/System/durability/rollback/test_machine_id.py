@@ -12,6 +12,9 @@ import subprocess
 
 from evertest.disks.loop import LoopDisk
 from evertest.programs import ProgramCase
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.3)
 
 #: What the daemon may need of /etc besides its machine-id.
 NEEDED = ("passwd", "group", "hosts", "nsswitch.conf", "ld.so.cache", "localtime")

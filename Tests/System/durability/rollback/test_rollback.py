@@ -10,6 +10,9 @@ import time
 
 from evertest.basics import wait_until
 from evertest.programs import PlainDaemon, ProgramCase, token_json
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.4)
 
 #: Before the sequence, in the name of the attribute by which a slot's file remembers it.
 MARK = "user.evertoken.sequence."

@@ -5,6 +5,9 @@ import hashlib
 
 from evertest.former_state import FormerState
 from evertest.programs import PlainDaemon, ProgramCase
+from evertest.suite import Suite
+
+SUITE = Suite(minutes=0.3)
 
 #: What a build of such a version wrote when it had refreshed "RT1\r" once, and of "RT1\r" where the
 #: provider could not be reached: when and with which tokens, and the SHA-256 of the files.
