@@ -44,24 +44,32 @@ class OutOfDate(Exception):
     """A quoted text was not found; the programs have changed since the mutant was written."""
 
 
-def run(mutants: list[Mutant], chosen: list[Mutant], place: pathlib.Path, jobs: int) -> int:
+def build(mutants: list[Mutant], place: pathlib.Path, jobs: int) -> bool:
+    """Makes the copy and builds it; whether that went well."""
     try:
         changed = changed_sources(mutants)
     except OutOfDate as error:
         print("out of date: %s" % error, file=sys.stderr)
-        return 1
-    tree, build = place / "tree", place / "build"
+        return False
+    tree = place / "tree"
     copy(tree, changed)
     print("building %d mutants into one" % len(mutants), flush=True)
-    command = ["swift", "build", "--build-tests", "-j", str(jobs), "--scratch-path", str(build)]
+    command = ["swift", "build", "--build-tests", "-j", str(jobs)]
+    command += ["--scratch-path", str(place / "build")]
     done = subprocess.run(command, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, check=False)
     if done.returncode != 0:
         print(done.stdout[-4000:], file=sys.stderr)
+    return done.returncode == 0
+
+
+def run(mutants: list[Mutant], chosen: list[Mutant], place: pathlib.Path, jobs: int) -> int:
+    if not build(mutants, place, jobs):
         return 1
     with tempfile.TemporaryDirectory(prefix="evertoken-mutation-") as wrappers:
         os.chmod(wrappers, 0o755)
-        return Campaign(tree, build / "debug", pathlib.Path(wrappers), jobs).run(chosen)
+        return Campaign(place / "tree", place / "build" / "debug", pathlib.Path(wrappers),
+                        jobs).run(chosen)
 
 
 def changed_sources(mutants: list[Mutant]) -> dict[str, str]:
