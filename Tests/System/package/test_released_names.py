@@ -8,14 +8,13 @@ import pathlib
 import re
 import signal
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from evertest.basics import BIN, ROOT, temporary_directory
+from evertest.programs import PLAIN_ENVIRONMENT, ProgramCase, evertoken
+from evertest.suite import Suite
 
-from harness import BIN, ROOT, temporary_directory  # noqa: E402
-from programs import PLAIN_ENVIRONMENT, ProgramCase, evertoken  # noqa: E402
-
+SUITE = Suite(minutes=0.5)
 PROGRAM = ROOT / "Tests" / "released-names"
 RELEASED = json.loads((ROOT / "Tests/Fixtures/released-names.json").read_text(encoding="utf-8"))
 

@@ -1,15 +1,13 @@
 """The share of the API that carries a doc comment, and that its count can be trusted: of a small
 sample, declaration by declaration."""
 
-import pathlib
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from evertest.basics import ROOT, temporary_directory
+from evertest.suite import Suite
 
-from basics import ROOT, temporary_directory  # noqa: E402
-
+SUITE = Suite(minutes=0.2)
 PROGRAM = ROOT / "Tests" / "doc-coverage"
 SAMPLE = '''\
 public import Glibc
