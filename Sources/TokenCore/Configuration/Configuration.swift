@@ -132,7 +132,7 @@ public struct CredentialConfiguration: Sendable, Equatable {
     public var proxy = ProxyRoute()
 }
 
-/// When and how patiently to refresh (contract section 2, `refresh`).
+/// When and how patiently to refresh: `refresh` of the configuration (Contract 2.6).
 public struct RefreshPolicy: Sendable, Equatable {
     /// Fraction of the lifetime after which the token is refreshed.
     public var at = 0.67

@@ -1,4 +1,4 @@
-/// One credential as `status` shows it (contract section 5, `status --json`).
+/// One credential as `status` shows it (Contract 5.3).
 public struct CredentialStatus: Sendable, Equatable {
     /// The key under `credentials` of the configuration.
     public var name: String

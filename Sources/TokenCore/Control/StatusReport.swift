@@ -1,4 +1,4 @@
-/// What `status` shows, from the daemon's side (contract section 5, `status --json`).
+/// What `status` shows, from the daemon's side (Contract 5.3).
 public struct StatusReport: Sendable {
     /// In one word how the daemon is: `degraded` where a credential is not healthy.
     public enum DaemonState: String, Sendable { case ready, starting, degraded, stopping }

@@ -79,7 +79,7 @@ extension JSONNode {
     public var isNull: Bool { if case .null = kind { true } else { false } }
 
     /// One spelling for comparing: `0` and `"0"` are the same, `true` and `"true"` too
-    /// (profile rule 5). `nil` for arrays, objects and null.
+    /// (ProfileRules 5). `nil` for arrays, objects and null.
     public var canonicalText: String? {
         switch kind {
         case .string(let text): text

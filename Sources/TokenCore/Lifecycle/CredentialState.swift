@@ -1,4 +1,4 @@
-/// What `status` calls a credential's condition (contract section 3).
+/// What `status` calls a credential's condition (Contract 3.1).
 public enum CredentialState: String, Sendable, CaseIterable {
     /// No token yet.
     case pending

@@ -1,8 +1,8 @@
 /// When a token of a given lifetime is due for its next refresh.
 ///
 /// Due = sent + min(at·L, L − max(min(margin, L/2), 1 s + the time the request took)) − jitter,
-/// where L is the lifetime from when the request was sent (contract section 2, `refresh`). The
-/// second is there because servers cut times to whole seconds.
+/// where L is the lifetime from when the request was sent (Contract 2.6). The second is there
+/// because servers cut times to whole seconds.
 public struct RefreshSchedule: Sendable {
     let policy: RefreshPolicy
     let rules: LifecycleRules

@@ -114,7 +114,7 @@ public struct RetryPolicy: Sendable {
         return max(.milliseconds(50), random.part(of: ceiling))
     }
 
-    /// The same refresh token again after a lost answer (durability.md section 3).
+    /// The same refresh token again after a lost answer (Durability, "After a lost answer").
     ///
     /// With a known grace period: after 1, 2, 4 and 8 s, the first within half of it. Without: one
     /// prompt retry, which wins if the first request was not processed; then none while the

@@ -25,7 +25,7 @@ public struct PublishedToken: Sendable, Equatable {
         }
     }
 
-    /// `token.json` (contract section 2): integer epoch seconds, never a refresh token.
+    /// `token.json` (Contract 2.7): integer epoch seconds, never a refresh token.
     public var json: JSONNode {
         var members: [(String, JSONNode?)] = [
             ("access_token", .string(access.token.reveal())),

@@ -1,6 +1,6 @@
 /// The profiles compiled into both programs, so that a binary in its build folder has them too.
 public enum BuiltInProfiles {
-    /// Bases a profile can extend (profiles.md section 2, rule 1).
+    /// Bases a profile can extend (ProfileRules 1).
     static let baseNames = ["refresh_token", "client_credentials", "none"]
 
     /// Shipped profiles, sorted by name. Their files are in `Profiles/`.

@@ -1,4 +1,4 @@
-/// What drives scheduling, not parsing (rule 9).
+/// What drives the schedule, not the reading of answers (ProfileRules 9).
 public struct LifecycleRules: Sendable, Equatable {
     /// Whether a refresh replaces the refresh token (RFC 6749 section 6).
     public enum RefreshTokenKind: String, Sendable, CaseIterable {

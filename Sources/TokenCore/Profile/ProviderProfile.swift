@@ -1,4 +1,4 @@
-/// One token endpoint's accent, as data (profiles.md section 2), ready to use.
+/// How one token endpoint differs from RFC 6749, as data that is ready to use.
 public struct ProviderProfile: Sendable, Equatable {
     /// The key under `providers`, or the built-in file's name.
     public var name: String

@@ -29,7 +29,7 @@ public struct Template: Sendable, Equatable {
 
     /// The template's value: `nil` when a variable it names is unset, so that the parameter or
     /// header it stands for is left out. A template that is exactly one `${…}` keeps its JSON type
-    /// (rule 3).
+    /// (ProfileRules 3).
     public func value(in context: TemplateContext) -> JSONNode? {
         if case .expression(let only)? = segments.first, segments.count == 1 {
             return only.value(in: context)

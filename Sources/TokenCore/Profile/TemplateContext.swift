@@ -65,8 +65,8 @@ public struct TemplateContext: Sendable {
     }
 }
 
-/// Where a host from an answer may lie: otherwise a forged answer would be sent the client's
-/// secret (profiles.md section 2, rule 4).
+/// Where a host that comes out of an answer may lie: without this a forged answer could name the
+/// host that receives the client's secret (ProfileRules 4).
 enum HostRule: Sendable, Equatable {
     /// It matched the profile's own anchored pattern.
     case checked

@@ -134,7 +134,7 @@ extension RequestSpecification {
     /// The URL without ``query``; `nil` when a variable is unset.
     ///
     /// An interpolation that forms scheme or authority is used as it is, a later one is
-    /// percent-encoded (rule 4).
+    /// percent-encoded (ProfileRules 4).
     func renderURL(in context: TemplateContext) -> String? {
         url.text(in: context) { soFar, value in hasAuthority(soFar) ? percentEncoded(value) : value
         }

@@ -1,7 +1,7 @@
 // Finds the refresh token in a response that is not a plain success.
 extension AnswerReader {
     /// The refresh tokens of a body in which no value could be believed as a whole, by the
-    /// profile's own selector; the last one is the newest (durability.md section 3).
+    /// profile's own selector; the last one is the newest (K1).
     func salvaged(_ answer: ReadableAnswer) -> [Secret] {
         guard let tolerant = answer.tolerant, tolerant.problem != .html,
             let selector = exchange.response.refreshToken

@@ -151,7 +151,7 @@ public struct AnswerReader: Sendable {
         }
     }
 
-    /// Success by every condition, and yet no token that can be published (rule 7).
+    /// Success by every condition, but no token that can be published (ProfileRules 7).
     private func withoutToken(
         _ answer: ReadableAnswer, isEmpty: Bool, refreshToken: Secret?
     ) -> AnswerReading {

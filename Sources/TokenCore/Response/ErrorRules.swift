@@ -1,5 +1,5 @@
 extension ErrorRule {
-    /// The rules behind every profile's own (profiles.md section 2, rule 8), in the same format.
+    /// The rules behind every profile's own (ProfileRules 8), in the same format.
     static let builtIn: [ErrorRule] = {
         let document = ConfigurationDocument(file: "built-in rules", bytes: [])
         guard let node = try? JSONReader.read(Array(builtInText.utf8)) else { return [] }
@@ -54,7 +54,7 @@ extension AnswerReader {
             rule?.failureClass ?? ([3, 4].contains(status / 100) ? .config : .transient)
         // What a redirect says about tokens is not believed.
         if !isOwn, status / 100 == 3 { failureClass = .config }
-        // A dead refresh token is all that an empty 400 can tell (contract section 3).
+        // An empty 400 can tell no more than that the refresh token is dead (Contract 3.2).
         if !isOwn, spendsGrant, [400, 401, 403].contains(status), answer.body.node == nil {
             failureClass = .reauth
         }

@@ -61,7 +61,7 @@ struct ExpiryReading {
         }
     }
 
-    /// Seconds from 10^9 on look like an absolute time and are refused (rule 6).
+    /// Seconds from 10^9 on look like an absolute time and are refused (ProfileRules 6).
     private func relative(_ value: Double?, scale: Double) -> Said {
         guard let seconds = value.map({ $0 * scale }), seconds < 1e9 else { return .unusable }
         return duration(.milliseconds(Int64(max(-1e9, seconds) * 1000)))

@@ -91,7 +91,7 @@ struct ReadableAnswer {
     }
 
     /// A path that does not resolve makes a condition false, `not_in` too; `exists: false` is then
-    /// true (rule 1).
+    /// true (ProfileRules 1).
     func holds(_ condition: ResponseCondition) -> Bool {
         if let status = condition.status {
             let matches = status.contains { wanted in

@@ -159,7 +159,7 @@ public struct ResponseCondition: Sendable, Equatable {
     public init() {}
 }
 
-/// What an answer that is no success means for the credential (contract section 3).
+/// What an answer that is no success means for the credential (Contract 3.2).
 public enum FailureClass: String, Sendable, CaseIterable, Equatable {
     /// A user must sign in.
     case reauth

@@ -71,7 +71,7 @@ public struct ServerMetadata: Sendable, Equatable {
                 problem: "\(name) in the metadata of \(issuer) \(problem.problem)",
                 remedy: "name the endpoint in the provider's \"authorization\"")
         }
-        // The client's secret goes there: rule 4 of profiles, as for any host out of an answer.
+        // The client's secret goes there, as to any host out of an answer (ProfileRules 4).
         let isOwn = EndpointURL.isSameSite(
             EndpointURL.host(of: url), EndpointURL.host(of: issuer))
         guard isOwn || name == "authorization_endpoint" else {

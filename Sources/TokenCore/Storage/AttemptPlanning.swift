@@ -54,7 +54,7 @@ public struct ImportedTokens: Sendable, Equatable {
 }
 
 /// What to do in one attempt, decided from the slots as they are on the disk now, never from
-/// memory (durability.md section 3, step 0).
+/// memory (Durability step 0).
 public enum AttemptPlan: Sendable, Equatable {
     /// Write the record, then send its exchange.
     case send(SlotRecord)

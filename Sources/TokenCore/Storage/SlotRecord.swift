@@ -1,7 +1,7 @@
 import Crypto
 
-/// One attempt as a slot keeps it: what was known before the request went out (durability.md §3,
-/// step 1), to which the answer is added later without touching this part.
+/// One attempt as a slot keeps it: what was known before the request went out
+/// (Durability step 1), to which the answer is added later without touching this part.
 public struct SlotRecord: Sendable, Equatable {
     /// Whether a request may be under way; the byte in the slot.
     public enum State: UInt8, Sendable {

@@ -169,7 +169,7 @@ extension StoredGrant {
 }
 
 extension GrantedAccess {
-    /// A refresh token that an answer repeats somewhere else is published nowhere (contract 2).
+    /// A value in which an answer repeats a refresh token is not published (Contract 2.7).
     func withoutEchoes(of tokens: [Secret]) -> GrantedAccess {
         let texts = tokens.map { $0.reveal() }.filter { !$0.isEmpty }
         let repeats = { (value: String) in texts.contains { value.containsBytes(of: $0) } }

@@ -111,7 +111,7 @@ extension StoredGrant {
     }
 
     /// Three answers over ``reauthSpan``; at once after an attempt whose answer never came: the
-    /// refresh token is probably spent then (contract section 3).
+    /// refresh token is probably spent then (Contract 3.3).
     private func isLoginDue(at moment: Moment, profile: ProviderProfile) -> Bool {
         if attempts.ambiguousAttempts > 0 || profile.lifecycle.burnedOnFailure { return true }
         if profile.lifecycle.mustRefreshBeforeExpiry, isRefreshTokenPastItsLife(at: moment) {
@@ -130,7 +130,7 @@ extension StoredGrant {
         let isOutage = status == 429 || status / 100 == 5
         let isRefusal = [FailureClass.config, .tooEarly, .rateLimited, .transient]
             .contains(refusal.failureClass)
-        // Any refusal then (rule 8), though not what says nothing about the token.
+        // Past that life every refusal blames the token, except an outage (ProfileRules 8).
         if spends, isRefusal, !isOutage, isRefreshTokenPastItsLife(at: moment) {
             return afterDeath(profile)
         }

@@ -1,7 +1,7 @@
 /// Everything about one credential that must survive the process. Each slot record contains a whole
 /// copy, so that either slot alone is sufficient.
 public struct StoredGrant: Sendable, Equatable {
-    /// The refresh token to send next. Never erased because of an answer (I8).
+    /// The refresh token to send next. No answer erases it (I8).
     public var refreshToken: Secret?
     /// The server refused it permanently; it is kept, and not sent while there is another way.
     public var isRefreshTokenRefused = false
@@ -32,19 +32,20 @@ public struct StoredGrant: Sendable, Equatable {
     public var access: GrantedAccess?
     /// What is known of an access token that is too long for its record; ``access`` is then `nil`.
     public var unstoredAccess: UnstoredAccess?
-    /// Refresh tokens that another one has replaced, newest last, ``fingerprint(ofRefresh:at:)``:
-    /// none is ever sent again (I11).
+    /// Fingerprints of refresh tokens that another one has replaced, newest last,
+    /// ``fingerprint(ofRefresh:at:)``: none of them is sent again (I11).
     public var spent: [String] = []
     /// Previous access tokens, newest last, as ``fingerprint(ofAccess:)``: files that could not be
     /// written may still contain one of them.
     public var formerAccess: [String] = []
-    /// Counts grants; a published file never goes back to a smaller one (I15).
+    /// Counts grants; a published file never goes back to an older one (I15).
     public var generation: Int64 = 0
 
     /// Results of finished steps of the present exchange, and cached ones of earlier exchanges.
     public var steps: [StepResult] = []
 
-    /// SHA-256 of the seeds that were adopted, newest last. A seed is never adopted twice (§3).
+    /// SHA-256 of the initial refresh tokens that were adopted, newest last. None of them is
+    /// adopted twice (K4).
     public var seedFingerprints: [String] = []
     /// The adopted seeds that were replaced by another refresh token, also after ``spent`` has
     /// dropped them.
@@ -58,8 +59,8 @@ public struct StoredGrant: Sendable, Equatable {
     /// Of a credential that nothing is known of.
     public init() {}
 
-    /// Whether an old copy of it would spend what has been spent: it holds a refresh token that
-    /// may have rotated since (I10).
+    /// Whether an old copy of this grant is dangerous: it holds a refresh token that may have
+    /// rotated since, and sending it again would spend it twice (I10).
     public func isEndangeredByCopies(profile: ProviderProfile) -> Bool {
         guard profile.usesRefreshToken, refreshToken != nil else { return false }
         switch profile.lifecycle.refreshToken {

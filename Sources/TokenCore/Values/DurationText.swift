@@ -80,7 +80,7 @@ enum DurationText {
         return number
     }
 
-    /// 10^9 seconds or more are no lifetime (profile rule 6).
+    /// 10^9 seconds or more are no lifetime (ProfileRules 6).
     private static func duration(_ seconds: Double) -> Duration? {
         seconds < 1e9 ? .milliseconds(Int64(seconds * 1000)) : nil
     }
