@@ -55,7 +55,7 @@ func recover(
             let mayPublish = await !isUnknownPublished(grant, credential, world)
             return .foreign(grant, cause, mayPublish: mayPublish)
         }
-        // It may be used, but what others read does not go back (I15): a refresh is due instead.
+        // The state may be used, but token files do not go back (I15): a refresh is due instead.
         if isAccepted || lost != nil, await isUnknownPublished(grant, credential, world) {
             grant.access = nil
         }

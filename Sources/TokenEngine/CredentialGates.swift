@@ -1,8 +1,8 @@
 internal import Synchronization
 internal import TokenCore
 
-/// One attempt at a time per credential, also when the credential is removed and configured again
-/// while an attempt of its former life is still on its way to the disk (I11).
+/// One attempt at a time for each credential, also when it is removed and configured again while an
+/// attempt of the removed one has not reached the disk yet (I11).
 actor CredentialGates {
     private var waiting: [String: [CheckedContinuation<Void, Never>]] = [:]
 
@@ -27,8 +27,8 @@ actor CredentialGates {
     }
 }
 
-/// Who holds which refresh token, and which ones are spent: one configured or imported twice would
-/// be spent twice (I11). By fingerprint; what the slots of every credential say is learnt at start.
+/// Which credential holds which refresh token, and which ones are spent: a token that is configured
+/// or imported twice would be spent twice (I11). By fingerprint; read from all slots at start.
 final class RefreshTokenOwners: Sendable {
     private struct Book {
         var holder: [String: String] = [:]
@@ -124,8 +124,8 @@ final class RefreshTokenOwners: Sendable {
     }
 }
 
-/// Slots whose last write failed. What reads back from them may stand in memory only, with the
-/// pages marked clean (I5): they count as damaged until a write to them succeeds.
+/// Slots whose last write failed. What is read from them may exist in the page cache only, in pages
+/// that are marked clean (I5): they count as damaged until a write to them succeeds.
 actor DistrustedSlots {
     private var slots: [String: SlotPair.Index] = [:]
 

@@ -15,7 +15,7 @@ public struct LoneAttempts: Sendable {
             uniqueKeysWithValues: configuration.credentials.map { ($0.name, $0) })
         for name in (try? await world.slots.names()) ?? [] {
             guard let winner = (try? await world.slots.read(name))?.winner else { continue }
-            // Whose tokens these are, and what was spent (I11).
+            // Which credential holds which token, and which tokens are spent (I11).
             let profile = known[name]?.profile
             let grant = profile.map { winner.contents.grant(profile: $0) }
             owners.learn(grant ?? winner.contents.record.grant, of: name, at: profile)

@@ -17,11 +17,11 @@ public protocol WakeTimer: Sendable {
 /// Whether the slots are still the files that this daemon created.
 public enum SlotOrigin: Sendable, Equatable {
     case own
-    /// A copy, or restored from one: maybe older than what the provider knows (I10).
+    /// A copy, or restored from one: it may be older than what the provider knows (I10).
     case foreign(Cause)
 }
 
-/// The durable slots of every credential (durability.md section 3).
+/// The durable slots of every credential (Loop 6).
 public protocol SlotStore: Sendable {
     /// Bytes of one slot file: it bounds the response that can be kept.
     var slotSize: Int { get }
