@@ -37,7 +37,7 @@ struct AtomicFile {
         do throws(SystemError) {
             defer { close(file) }
             try writeAll(bytes, to: file, what: place)
-            // Final before it is visible (I16); owner first, for chown clears set-id bits.
+            // Final before it is visible (I16); owner first, because chown(2) clears set-id bits.
             try giveAway(file, place)
             guard fchmod(file, mode) == 0 else { throw SystemError("set the mode of \(place)") }
             guard fsync(file) == 0 else { throw SystemError("save \(place)") }

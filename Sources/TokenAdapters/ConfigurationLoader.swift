@@ -123,7 +123,7 @@ public struct ConfigurationLoader: Sendable {
 }
 
 /// Where everything lies: command line, then configuration, then systemd's variable, then beside
-/// the configuration, so that a person can try it without root (contract section 1).
+/// the configuration, so that a person can try it without root (Contract 1.2).
 public struct Directories: Sendable, Equatable {
     /// Where token files are written (`token_dir`).
     public var token: String

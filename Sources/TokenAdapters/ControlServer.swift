@@ -4,7 +4,7 @@ internal import Synchronization
 public import TokenCore
 public import TokenEngine
 
-/// The control socket's API (contract section 6): who may ask what, and how questions are spelled.
+/// The API of the control socket (Contract 6.1): routes, and who may ask for what.
 public final class ControlServer: Sendable {
     /// Path of the Unix socket.
     public let path: String

@@ -201,7 +201,7 @@ final class CurlTransfer {
         }
     }
 
-    /// Called when the connection stands. A second time would be a second request: never (I13).
+    /// Called when the connection is up. A second call would be a second request (I13).
     private func maySend(from port: Int32) -> Int32 {
         if isSent || !sockets.tie(port: port, left: end - .now) {
             return Int32(CURL_PREREQFUNC_ABORT)

@@ -29,7 +29,7 @@ struct InPlaceFile {
         let size = try requireOwn(file, place)
         let content = padded(bytes, to: size)
         if attributes.isAlready(content, name: name, in: directory) { return }
-        // Before the new token is in it (I16).
+        // Owner and mode before the new token is in the file (I16).
         try attributes.giveAway(file, place)
         guard fchmod(file, attributes.mode) == 0 else {
             throw SystemError("set the mode of \(place)")

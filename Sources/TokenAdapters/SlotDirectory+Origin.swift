@@ -3,7 +3,7 @@ internal import Glibc
 public import TokenCore
 public import TokenEngine
 
-// Where slots were made (``OriginNote``): a copy of a state directory holds refresh tokens that its
+// Where slots were made (``OriginNote``): a copy of a state directory holds refresh tokens that the
 // original may have spent since (I10).
 extension SlotDirectory {
     /// As ``SlotStore`` says: the note beside the slots against this directory and this machine.

@@ -124,8 +124,8 @@ public final class SlotDirectory: SlotStore, Sendable {
             throw StorageFailure(SystemError("open \(place)/\(index.fileName)"))
         }
         defer { close(file) }
-        // A process that was killed may have left in memory what it had not synced: before anything
-        // is built on it, it is on the disk (I1).
+        // A process that was killed may have left pages that were not flushed: they are on the disk
+        // before anything is built on them (I1).
         guard fdatasync(file) == 0 else {
             throw StorageFailure(SystemError("save \(place)/\(index.fileName)"))
         }
@@ -176,7 +176,7 @@ public final class SlotDirectory: SlotStore, Sendable {
     }
 
     /// Opens a slot and makes sure that its blocks exist: real zeros, not a hole, so that writing
-    /// it later needs no space (durability.md finding 2).
+    /// it later needs no space (StateOnDisk 3).
     private func openSlot(
         _ index: SlotPair.Index, in folder: Int32, place: String, isProven: Bool
     ) throws(StorageFailure) -> Int32 {

@@ -3,7 +3,7 @@ internal import Glibc
 internal import Synchronization
 internal import TokenCore
 
-/// Whether the file system of the state can be believed (I5).
+/// Whether writes to the state's file system can be trusted (I5).
 ///
 /// After a failed write or sync the kernel may mark pages clean that are not on disk (Rebello et
 /// al., "Can Applications Recover from fsync Failures?", ATC 2020). From then on no credential of

@@ -51,7 +51,7 @@ struct Evertoken: ParsableCommand {
     }
 }
 
-/// How every command finds the daemon (contract section 5).
+/// How every command finds the daemon (Contract 5.1).
 struct DaemonOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp("The daemon's control socket.", valueName: "path"), completion: .file())
