@@ -167,7 +167,7 @@ import Testing
         #expect(!next.grant.attempts.isLoginRequired)
     }
 
-    // MARK: Hosts out of answers (rule 4)
+    // MARK: Hosts out of answers (ProfileRules 4)
 
     private func secondURL(instance: String, keep: String = #""/instance""#) throws -> String {
         let profile = try profile(

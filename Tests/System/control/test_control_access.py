@@ -2,7 +2,8 @@
 daemon's own user; status and metrics for the socket's group; also tokens and changes for the peers
 in `control.allow`; nothing for others. The kernel identifies the peer (SO_PEERCRED).
 
-`test_control_socket` has the contract's ordinary cases. Needs root and, from Debian: util-linux."""
+`test_control_socket` has the ordinary cases (Contract 6.2). Needs root and, from Debian:
+util-linux."""
 
 import http.client
 import json

@@ -376,7 +376,7 @@ class RowsTest(WireCase):
         self.assertIn("already ended", json.dumps(json.loads(
             self.command("status", name, "--json").stdout)["recent"]))
         self.published(name, after)
-        # An end at birth never makes the next try come sooner than this (ruling K2).
+        # An end at birth never makes the next try come sooner than this (K2).
         self.assertGreaterEqual(one.times[-1] - one.times[-2], 0.9)
 
     def test_a_jwt_of_an_hour_ago_and_a_negative_expires_in(self):

@@ -197,7 +197,7 @@ class TroubleTest(FaultCase):
         self.assertEqual(self.verdict.leaks, [])
 
     def test_a_refresh_token_that_comes_back_as_something_else_is_in_no_output(self):
-        """Contract: a refresh token is never in an output, whatever a server calls it."""
+        """A refresh token is never in an output, whatever a server calls it (Contract 2.7)."""
         fields = ("scope", "token_type", "note")
         self.world.providers["basic"]["response"] = {"keep": {"note": "/note"}}
         for field in fields:

@@ -1,4 +1,4 @@
-"""A new initial refresh token is proved before it replaces one that works (field cases, K4)."""
+"""A new initial refresh token is proved before it replaces one that works (K4)."""
 
 import json
 

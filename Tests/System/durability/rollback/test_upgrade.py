@@ -1,5 +1,5 @@
 """After an upgrade from a version before 0.2, which took from a file all but one line feed at its
-end, nothing that was spent is sent (field cases, K4)."""
+end, nothing that was spent is sent (K4)."""
 
 import hashlib
 

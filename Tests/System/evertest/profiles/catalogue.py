@@ -144,7 +144,7 @@ class Documented:
 
     def shown_class(self, error: dict[str, Any]) -> str:
         """What `status` must call a documented error, of an attempt that nothing went wrong before
-        (contract: answers and states).
+        (Contract 3.2).
 
         A class of the fixture is what the answer says. What it means depends on what was sent: only
         a request that carried a refresh token can have lost it. So, with such a request, `reauth`
