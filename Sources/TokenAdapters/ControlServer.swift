@@ -89,7 +89,9 @@ public final class MetricsServer: Sendable {
     private let place: Place
     private let server: HTTPServer
 
-    /// - Parameter address: `127.0.0.1:PORT`, `[::1]:PORT` or `localhost:PORT`, already checked.
+    /// - Parameters:
+    ///   - address: `127.0.0.1:PORT`, `[::1]:PORT` or `localhost:PORT`, already checked.
+    ///   - submit: Takes a question; its reply comes later.
     public init(
         address: String,
         submit:

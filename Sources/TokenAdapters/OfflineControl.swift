@@ -12,6 +12,8 @@ public final class OfflineControl: Sendable {
     private let note: @Sendable (String) -> Void
 
     /// - Parameters:
+    ///   - configuration: In force for all questions.
+    ///   - directories: Where state and tokens lie.
     ///   - base: The directory of the configuration file.
     ///   - note: Called with notes for the user while a request runs.
     public init(

@@ -22,7 +22,7 @@ public final class SlotDirectory: SlotStore, Sendable {
     ///
     /// The lock is flock(2) on a file that is never deleted: the kernel releases it whenever the
     /// process ends (I12).
-    /// - Throws: ``StorageFailure`` when another process holds it, or when the file system is one
+    /// - Throws: `StorageFailure` when another process holds it, or when the file system is one
     ///   that cannot be trusted with it (I14).
     public init(
         path: String, slotSize: Int, allowUnsafe: Bool, warn: (String) -> Void

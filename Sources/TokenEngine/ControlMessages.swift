@@ -16,7 +16,7 @@ public enum ControlRequest: Sendable {
     /// Accepts a state that was not trusted.
     /// - wait: it must be quarantined; refresh at once, and reply with the result.
     case accept(String, wait: Duration? = nil)
-    /// What is stored of a credential, configured or not: what ``forget`` would erase.
+    /// What is stored of a credential, configured or not: what ``forget(_:allTraces:)`` erases.
     case stored(String)
     /// Erases everything stored of a credential, configured or not.
     /// - allTraces: the fingerprints of its spent refresh tokens as well.

@@ -45,7 +45,7 @@ public struct CauseFacts: Sendable, Equatable {
     public var errno: Int32?
     /// The HTTP status.
     public var status: Int?
-    /// From ``knownErrorCodes``, or `KEY NUMBER`.
+    /// A registered error code (RFC 6749 section 5.2), or `KEY NUMBER`.
     public var errorCode: String?
     /// When a certificate expires, or becomes valid.
     public var date: WallTime?

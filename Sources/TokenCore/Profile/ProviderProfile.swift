@@ -20,7 +20,7 @@ public struct ProviderProfile: Sendable, Equatable {
     /// Whether the profile says how a sign-in ends; over the base `none` only
     /// `authorization.request` says so.
     public var exchangesCode = true
-    /// The profile's own rules; ``ErrorRule/builtIn`` follow them.
+    /// The profile's own rules; the built-in ones follow them (ProfileRules 8).
     public var errors: [ErrorRule] = []
     /// How the provider's tokens live.
     public var lifecycle = LifecycleRules()

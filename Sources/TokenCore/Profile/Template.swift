@@ -39,7 +39,9 @@ public struct Template: Sendable, Equatable {
 
     /// The template as text, `nil` when a variable it names is unset.
     ///
-    /// - Parameter encoding: applied to each interpolation, given the text so far.
+    /// - Parameters:
+    ///   - context: Values and nonce.
+    ///   - encoding: applied to each interpolation, given the text so far.
     public func text(
         in context: TemplateContext,
         encoding: (_ soFar: String, _ value: String) -> String = { $1 }

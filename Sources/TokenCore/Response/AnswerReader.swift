@@ -41,8 +41,10 @@ public struct AnswerReader: Sendable {
         isOwnRefreshToken = profile.lifecycle.refreshToken == .accessToken
     }
 
-    /// - Parameter sentAt: The wall clock when the request was sent. An absolute expiry is measured
-    ///   against the answer's own `Date`, so that a wrong clock here does no harm (I22).
+    /// - Parameters:
+    ///   - raw: The response as it came.
+    ///   - sentAt: The wall clock when the request was sent. An absolute expiry is measured against
+    ///     the answer's own `Date`, so that a wrong clock here does no harm (I22).
     public func read(_ raw: RawAnswer, sentAt: WallTime) -> AnswerReading {
         let answer = ReadableAnswer(raw, response: exchange.response, steps: steps)
         guard isSuccess(answer) else {

@@ -73,6 +73,7 @@ public enum AttemptPlan: Sendable, Equatable {
     ///   - place: The server and client that a refresh token would be sent to, for
     ///     ``StoredGrant/asksForPlace(_:)``.
     ///   - attemptID: Random, unique.
+    ///   - now: When the attempt begins.
     public static func make(
         order: AttemptOrder, evidence: AttemptEvidence, seed: InitialToken?,
         withheld: InitialToken? = nil,

@@ -41,7 +41,11 @@ extension StoredGrant {
         }
     }
 
-    /// - Parameter spends: Whether the request spent the refresh token.
+    /// - Parameters:
+    ///   - refusal: What went wrong.
+    ///   - spends: Whether the request spent the refresh token.
+    ///   - moment: When the request was sent.
+    ///   - profile: The provider's.
     public mutating func fail(
         _ refusal: Refusal, spends: Bool, at moment: Moment, profile: ProviderProfile
     ) {

@@ -62,7 +62,9 @@ public struct DateTimePattern: Sendable, Equatable {
         "Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday",
     ]
 
-    /// - Parameter offset: Seconds east of UTC.
+    /// - Parameters:
+    ///   - time: The time to write.
+    ///   - offset: Seconds east of UTC.
     public func text(of time: WallTime, offset: Int = 0) -> String {
         let milliseconds = time.sinceEpoch.nanoseconds / 1_000_000
         let local = time.epochSeconds + Int64(offset)

@@ -3,7 +3,7 @@ public struct Pattern: Sendable, Equatable {
     public let text: String
     private let program: PatternProgram
 
-    /// `nil` unless the text is a pattern that ``PatternCompiler`` knows.
+    /// `nil` unless the text is a pattern (ProfileRules 11).
     public init?(_ text: String) {
         guard let program = PatternProgram(text) else { return nil }
         (self.text, self.program) = (text, program)
