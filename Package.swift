@@ -98,3 +98,9 @@ if ProcessInfo.processInfo.environment["EVERTOKEN_READING_COST"] != nil {
             name: "evertoken-reading-cost", dependencies: ["TokenCore"],
             path: "Tests/Measurements/ReadingCost", swiftSettings: house))
 }
+
+// Nor this: Tests/docs asks for it, so that no build of a user fetches the plugin.
+if ProcessInfo.processInfo.environment["EVERTOKEN_DOCS"] != nil {
+    package.dependencies.append(
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", exact: "1.5.0"))
+}
