@@ -6,7 +6,7 @@ extension HTTPResponse {
     ///
     /// - Parameter format: Format of metrics; other responses have only one form.
     init(_ reply: ControlReply, _ format: MetricsFormat = .openMetrics) {
-        if let metrics = reply.metrics {
+        if case .metrics(let metrics) = reply.content {
             self.init(
                 reply.status, contentType: format.contentType,
                 rendering: { Array(metrics.text(format).utf8) })

@@ -56,13 +56,10 @@ public final class OfflineControl: Sendable {
         // The next request takes the lock again, possibly at once.
         defer { slots.unlock() }
         let outputs = OutputDirectory(reading: directories.token)
-        let idle = IdleWorld()
-        let world = World(
-            clock: SystemClock(), timer: idle, slots: slots, endpoint: endpoint,
+        let world = AttemptPorts(
+            clock: SystemClock(), slots: slots, endpoint: endpoint,
             secrets: SecretsWithoutService(resolver: SecretResolver(base: base)),
-            outputs: outputs ?? idle, hooks: idle,
-            journal: idle, supervisor: idle, random: SystemRandom(),
-            loadConfiguration: { [configuration] in .success(configuration) })
+            outputs: outputs ?? NoOutputs(), random: SystemRandom())
         return LoopExecutor.run { [configuration, note] in
             let attempts = await LoneAttempts(world: world, configuration: configuration) {
                 note(
@@ -91,9 +88,8 @@ private struct SecretsWithoutService: SecretReader {
     }
 }
 
-/// Ports that a single attempt does not use.
-private struct IdleWorld: WakeTimer, OutputPublisher, HookRunner, Journal, Supervisor {
-    func arm(at deadline: Uptime?) {}
+/// Where no token directory is: nothing was published.
+private struct NoOutputs: OutputPublisher {
     func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification]
     ) async -> PublicationReport { .complete }
@@ -102,17 +98,6 @@ private struct IdleWorld: WakeTimer, OutputPublisher, HookRunner, Journal, Super
         in outputs: [OutputSpecification], of credential: String
     ) async -> [Secret] { [] }
     func altered() async -> [AlteredOutput] { [] }
-    func run(
-        _ runs: [HookRun], token: PublishedToken, paths: [String],
-        ended: @escaping @Sendable (Ticket, String?) -> Void
-    ) {}
-    func write(_ entry: JournalEntry) {}
-    func ready(status: String) {}
-    func status(_ text: String) {}
-    func reloading() {}
-    func stopping() {}
-    func extendTimeout(by duration: Duration) {}
-    func watchdog() {}
 }
 
 /// Root works on the state as the user who owns it: a file of root in it would stop the daemon.

@@ -21,7 +21,7 @@ struct AttemptDriver {
         self.memory = memory
     }
 
-    private var world: World { runner.world }
+    private var world: AttemptPorts { runner.world }
 
     mutating func run(attemptID: String) async -> AttemptReport {
         var machine = AttemptMachine(

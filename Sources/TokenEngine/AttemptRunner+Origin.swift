@@ -29,7 +29,7 @@ extension AttemptRunner {
 ///
 /// - Parameter isAccepted: The operator has accepted the state, which may be old nevertheless.
 func recover(
-    _ credential: CredentialConfiguration, isAccepted: Bool, world: World
+    _ credential: CredentialConfiguration, isAccepted: Bool, world: AttemptPorts
 ) async -> StateRecovery {
     do throws(StorageFailure) {
         let pair = try await world.slots.read(credential.name)
@@ -67,7 +67,7 @@ func recover(
 
 /// - Returns: Why nothing may be sent.
 func distrust(
-    _ grant: StoredGrant, _ credential: CredentialConfiguration, _ world: World
+    _ grant: StoredGrant, _ credential: CredentialConfiguration, _ world: AttemptPorts
 ) async throws(StorageFailure) -> Cause? {
     guard grant.isEndangeredByCopies(profile: credential.profile),
         case .foreign(let cause) = try await world.slots.origin(of: credential.name)
@@ -79,7 +79,7 @@ func distrust(
 /// token is newer. This decides only what is published, never what is sent, because other users may
 /// be able to write these files.
 private func isUnknownPublished(
-    _ grant: StoredGrant, _ credential: CredentialConfiguration, _ world: World
+    _ grant: StoredGrant, _ credential: CredentialConfiguration, _ world: AttemptPorts
 ) async -> Bool {
     guard let access = grant.access else { return false }
     return await world.outputs.published(in: credential.outputs, of: credential.name)

@@ -22,7 +22,7 @@ extension AttemptRunner {
     }
 }
 
-extension World {
+extension AttemptPorts {
     /// The grant in one slot, after reading the response of an interrupted attempt.
     func grant(
         in contents: SlotContents, of credential: CredentialConfiguration

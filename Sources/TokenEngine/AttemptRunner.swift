@@ -2,7 +2,7 @@ internal import TokenCore
 
 /// What attempts of all credentials share, and the way into one.
 struct AttemptRunner: Sendable {
-    let world: World
+    let world: AttemptPorts
     let gates: CredentialGates
     let owners: RefreshTokenOwners
     let distrusted: DistrustedSlots

@@ -11,14 +11,14 @@ struct AttemptStorage {
     private static let savePause: Duration = .seconds(1)
 
     let credential: String
-    let world: World
+    let world: AttemptPorts
     let distrusted: DistrustedSlots
     private let slots: any OpenSlots
     /// Where the newest record lies; `nil` while there is none.
     private var newest: SlotPair.Index?
 
     init(
-        of credential: String, world: World, distrusted: DistrustedSlots
+        of credential: String, world: AttemptPorts, distrusted: DistrustedSlots
     ) async throws(StorageFailure) {
         (self.credential, self.world, self.distrusted) = (credential, world, distrusted)
         slots = try await world.slots.open(credential)

@@ -32,23 +32,39 @@ public enum ControlRequest: Sendable {
 
 /// A reply: an HTTP status with a JSON body.
 public struct ControlReply: Sendable, Equatable {
+    /// What a socket makes into bytes when it writes the reply: at 10 000 credentials that takes a
+    /// while, and is not the loop's work.
+    public enum Content: Sendable, Equatable {
+        case json(JSONNode)
+        case status(StatusReport)
+        case metrics(MetricsReport)
+    }
     /// The HTTP status (RFC 9110 section 15).
     public var status: Int
     /// What the reply says; problem details (RFC 9457) where it is a failure.
-    public var body: JSONNode
-
-    /// Metrics instead of the body. Rendering them takes time at 10 000 credentials, so the loop
-    /// leaves it to the socket.
-    public var metrics: MetricsReport?
+    public var content: Content
     /// The token that the body contains as JSON.
     public var token: PublishedToken?
 
-    /// A reply with this status and body, without a token or metrics of its own.
-    public init(_ status: Int, _ body: JSONNode) { (self.status, self.body) = (status, body) }
+    /// A reply with this status and content, without a token of its own.
+    public init(_ status: Int, _ content: Content) {
+        (self.status, self.content) = (status, content)
+    }
+    /// A reply with this status and body, without a token of its own.
+    public init(_ status: Int, _ body: JSONNode) { self.init(status, .json(body)) }
+
+    /// The content as JSON; metrics have a text of their own.
+    public var body: JSONNode {
+        switch content {
+        case .json(let node): node
+        case .status(let report): report.json
+        case .metrics: JSONNode(.null)
+        }
+    }
 
     /// Adds a member to the body, which must be an object.
     mutating func add(_ key: String, _ value: JSONNode) {
-        body = JSONNode(.object((body.members ?? []) + [JSONMember(key, value)]))
+        content = .json(JSONNode(.object((body.members ?? []) + [JSONMember(key, value)])))
     }
 
     static func token(

@@ -26,19 +26,12 @@ extension EngineLoop {
         _ request: ControlRequest, _ reply: @escaping @Sendable (ControlReply) -> Void,
         _ group: inout DiscardingTaskGroup
     ) {
-        let now = self.now
         switch request {
-        case .status:
-            reply(ControlReply(200, statusReport(now: now).json))
-        case .metrics:
-            var done = ControlReply(200, nil)
-            done.metrics = metricsReport(now: now)
-            reply(done)
+        case .status: reply(ControlReply(200, .status(statusReport())))
+        case .metrics: reply(ControlReply(200, .metrics(metricsReport())))
         case .health: answerHealth(reply)
         case .liveness: reply(.alive)
-        case .reload:
-            reload(&group)
-            answerReload(reply)
+        case .reload: beginReload(reply)
         case .credential(let name):
             guard let lifecycle = known(name, reply) else { return }
             let status = CredentialStatus(lifecycle, now: now)
@@ -83,7 +76,7 @@ extension EngineLoop {
         }
     }
 
-    private func statusReport(now: Moment) -> StatusReport {
+    private func statusReport() -> StatusReport {
         var report = fleet.statusReport(
             isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes)
         report.needingRestart = needingRestart
@@ -144,7 +137,6 @@ extension EngineLoop {
 
     /// `nil` while the request must wait.
     private func outcome(of waiter: TokenWaiter) -> ControlReply? {
-        let now = self.now
         guard let lifecycle = fleet[waiter.credential] else {
             return .problem(404, "the credential was removed from the configuration")
         }

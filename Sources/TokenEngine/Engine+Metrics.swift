@@ -14,13 +14,13 @@ extension EngineLoop {
 
     /// Called before the lifecycle handles the event, while the former number of successes is
     /// known.
-    mutating func noteEnded(_ event: LifecycleEvent, _ name: String, now: Moment) {
+    mutating func noteEnded(_ event: LifecycleEvent, _ name: String) {
         guard case .attemptEnded(let ticket, let report) = event else { return }
         let before = fleet[name]?.grant.attempts.successes ?? 0
         tally.ended(name, ticket, report.outcome(after: before), at: now.uptime)
     }
 
-    func metricsReport(now: Moment) -> MetricsReport {
+    func metricsReport() -> MetricsReport {
         var report = fleet.metricsReport(
             isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes.count,
             tally: tally)
@@ -29,7 +29,7 @@ extension EngineLoop {
     }
 
     /// 503 unless every credential is served, saved and written.
-    func health(now: Moment) -> ControlReply {
+    func health() -> ControlReply {
         let health = fleet.healthReport(isReady: isReady, now: now)
         return ControlReply(health.isHealthy ? 200 : 503, health.json)
     }

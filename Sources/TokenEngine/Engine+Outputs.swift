@@ -78,7 +78,7 @@ extension EngineLoop {
 
     /// `GET /healthz`: the result must be current, not up to a minute old.
     mutating func answerHealth(_ reply: @escaping @Sendable (ControlReply) -> Void) {
-        guard !look.isFresh(now.uptime), !fleet.isStopping else { return reply(health(now: now)) }
+        guard !look.isFresh(now.uptime), !fleet.isStopping else { return reply(health()) }
         if !look.isUnderWay { look.want() }
         wait(for: .health(reply), isForNext: false)
     }
@@ -136,7 +136,7 @@ extension EngineLoop {
             switch waiter.question {
             case .health(let reply):
                 guard isLate || waiter.restoring != nil else { break }
-                reply(health(now: self.now))
+                reply(health())
                 continue
             case .reload(let changes, let reply):
                 let names = waiter.restoring.map { $0.union(changes.changed.map(\.name)) }

@@ -1,46 +1,112 @@
 internal import TokenCore
 
+/// Reloads one after the other: a file that was changed while the former reload read it is read
+/// again.
+struct ReloadQueue {
+    typealias Reply = @Sendable (ControlReply) -> Void
+    private(set) var isUnderWay = false
+    private var isWantedAgain = false
+    /// Of those who asked before the read began, and of those who asked since.
+    private var replies: [Reply] = []
+    private var laterReplies: [Reply] = []
+
+    /// - Returns: Whether a read begins now.
+    mutating func begin(_ reply: Reply?) -> Bool {
+        guard !isUnderWay else {
+            isWantedAgain = true
+            if let reply { laterReplies.append(reply) }
+            return false
+        }
+        isUnderWay = true
+        if let reply { replies.append(reply) }
+        return true
+    }
+
+    /// - Returns: Whom to answer, and whether another read begins now.
+    mutating func end() -> (replies: [Reply], beginsAgain: Bool) {
+        let answered = replies
+        (isUnderWay, replies, laterReplies) = (isWantedAgain, laterReplies, [])
+        isWantedAgain = false
+        return (answered, isUnderWay)
+    }
+
+    /// No reload ends any more.
+    mutating func stop() -> [Reply] {
+        let all = replies + laterReplies
+        (replies, laterReplies, isWantedAgain) = ([], [], false)
+        return all
+    }
+}
+
 extension EngineLoop {
-    /// Checks the new configuration as a whole; with any mistake the running one stays.
-    mutating func reload(_ group: inout DiscardingTaskGroup) {
+    /// Reads the files elsewhere: a configuration on a file server that does not answer holds up
+    /// nothing but its reload.
+    mutating func beginReload(_ reply: ReloadQueue.Reply?) {
+        guard !fleet.isStopping else {
+            reply?(.problem(503, "the daemon is stopping", remedy: "Try again later"))
+            return
+        }
+        if reloads.begin(reply) { load() }
+    }
+
+    private func load() {
+        world.supervisor.reloading()
+        let inbox = engine.inbox
+        world.loadConfiguration { inbox.yield(.configurationLoaded($0)) }
+    }
+
+    mutating func endReload(
+        _ result: Result<Configuration, ConfigurationMistakes>,
+        _ group: inout DiscardingTaskGroup
+    ) {
         guard !fleet.isStopping else { return }
         look.want()
-        world.supervisor.reloading()
-        defer {
+        switch result {
+        case .failure(let found): refuse(found)
+        case .success(let new): apply(new, &group)
+        }
+        let (replies, beginsAgain) = reloads.end()
+        for reply in replies { answerReload(reply) }
+        if beginsAgain {
+            load()
+        } else if isReady {
             // READY=1 ends a reload (sd_notify(3)); before the first READY there is nothing to end.
-            if isReady { world.supervisor.ready(status: fleet.statusLine(now: now)) }
+            world.supervisor.ready(status: fleet.statusLine(now: now))
         }
-        switch world.loadConfiguration() {
-        case .failure(let found):
-            refusal = found.sorted
-            mistakes = refusal.map(\.description)
-            for mistake in mistakes {
-                world.journal.write(
-                    JournalEntry(
-                        .error, "The new configuration has a mistake; the old one stays",
-                        fields: [HeaderField("MISTAKE", mistake)],
-                        messageID: MessageID.configurationRefused))
-            }
-        case .success(let new):
-            (refusal, mistakes) = ([], [])
-            let old = configuration
-            configuration = new
-            noteConfigured()
-            let problems = world.applied(new)
-            let busy = Set(fleet.all.filter(\.isAttempting).map(\.name))
-            let (orders, removed) = fleet.configure(new, now: now)
-            releaseTokens(of: removed.map(\.name), busy: busy, &group)
-            perform(orders, &group)
-            lookAtInitialTokens(&group, isReload: true)
-            survey(.everything, &group)
-            withdrawAbandonedOutputs(of: old, &group)
-            answerOrders(ofRemoved: removed.map(\.name))
-            lastReload = ConfigurationChanges(from: old, to: new)
-            lastReload.problems = problems
-            needingRestart = ConfigurationChanges.placesDiffering(startedWith, new)
+    }
+
+    /// With any mistake the running configuration stays, whole.
+    private mutating func refuse(_ found: ConfigurationMistakes) {
+        refusal = found.sorted
+        mistakes = refusal.map(\.description)
+        for mistake in mistakes {
             world.journal.write(
-                JournalEntry(.info, "Configuration reloaded", fields: lastReload.fields))
+                JournalEntry(
+                    .error, "The new configuration has a mistake; the old one stays",
+                    fields: [HeaderField("MISTAKE", mistake)],
+                    messageID: MessageID.configurationRefused))
         }
+    }
+
+    private mutating func apply(_ new: Configuration, _ group: inout DiscardingTaskGroup) {
+        (refusal, mistakes) = ([], [])
+        let old = configuration
+        configuration = new
+        noteConfigured()
+        let problems = world.applied(new)
+        let busy = Set(fleet.all.filter(\.isAttempting).map(\.name))
+        let (orders, removed) = fleet.configure(new, now: now)
+        releaseTokens(of: removed.map(\.name), busy: busy, &group)
+        perform(orders, &group)
+        lookAtInitialTokens(&group, isReload: true)
+        survey(.everything, &group)
+        withdrawAbandonedOutputs(of: old, &group)
+        answerOrders(ofRemoved: removed.map(\.name))
+        lastReload = ConfigurationChanges(from: old, to: new)
+        lastReload.problems = problems
+        needingRestart = ConfigurationChanges.placesDiffering(startedWith, new)
+        world.journal.write(
+            JournalEntry(.info, "Configuration reloaded", fields: lastReload.fields))
     }
 
     /// A removed credential keeps its state and loses its outputs; so does an output that is no

@@ -14,6 +14,8 @@ public struct Engine: Sendable {
         case accepted(String, wait: Duration, reply: @Sendable (ControlReply) -> Void)
         /// A response that could not be saved yet; with its token if that must be published now.
         case unsaved(String, Cause, token: GrantedAccess?)
+        /// What a reload read.
+        case configurationLoaded(Result<Configuration, ConfigurationMistakes>)
         /// A check of the outputs has ended, with the altered files.
         case outputsLooked([AlteredOutput])
         /// A look at the configured refresh tokens has ended.
@@ -25,10 +27,10 @@ public struct Engine: Sendable {
     /// Where adapters put what the loop handles, from any thread; it never blocks them.
     public let inbox: AsyncStream<Input>.Continuation
     private let inputs: AsyncStream<Input>
-    let world: World
+    let world: LoopPorts
 
     /// An engine over these ports, with an empty inbox; ``run(configuration:)`` starts it.
-    public init(world: World) {
+    public init(world: LoopPorts) {
         self.world = world
         (inputs, inbox) = AsyncStream.makeStream()
     }
@@ -42,7 +44,7 @@ public struct Engine: Sendable {
             loop.begin(&group)
             for await input in inputs {
                 world.steps.name(input.kind)
-                loop.handle(input, &group)
+                loop.handle(input, now: world.clock.now(), &group)
                 if loop.isFinished { inbox.finish() }
                 // However many inputs wait, running attempts get their turn between two of them.
                 await Task.yield()
@@ -57,6 +59,8 @@ struct EngineLoop {
     var configuration: Configuration
     var fleet: Fleet
     let startedAt: Moment
+    /// When the input that is handled came out of the inbox: one time for all that follows from it.
+    private(set) var now: Moment
     var isReady = false
     var lastStatus = ""
     /// When the status line may be sent again: a burst of events gives one line.
@@ -67,6 +71,7 @@ struct EngineLoop {
     var refusal: [ConfigurationMistake] = []
     var mistakes: [String] = []
     var lastReload = ConfigurationChanges()
+    var reloads = ReloadQueue()
     /// Directories are those of the start.
     let startedWith: Configuration
     var needingRestart: [String] = []
@@ -89,11 +94,12 @@ struct EngineLoop {
         let seed = engine.world.random.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         fleet = Fleet(maxInFlight: configuration.maxInFlight, seed: seed)
         startedAt = engine.world.clock.now()
+        now = startedAt
         wallAtBoot = startedAt.wallAtBoot
         look = OutputLook(now: startedAt.uptime)
         let inbox = engine.inbox
         runner = AttemptRunner(
-            world: engine.world, gates: CredentialGates(), owners: owners,
+            world: engine.world.attempts, gates: CredentialGates(), owners: owners,
             distrusted: DistrustedSlots(),
             onUnsaved: { name, cause, token in
                 inbox.yield(.unsaved(name, cause, token: token))
@@ -106,8 +112,7 @@ struct EngineLoop {
     /// Between two status lines: bursts of events are one line.
     private static let statusPause: Duration = .seconds(1)
 
-    var world: World { engine.world }
-    var now: Moment { world.clock.now() }
+    var world: LoopPorts { engine.world }
 
     var isFinished: Bool { fleet.isStopping && !fleet.isBusy }
 
@@ -119,15 +124,18 @@ struct EngineLoop {
         settle()
     }
 
-    mutating func handle(_ input: Engine.Input, _ group: inout DiscardingTaskGroup) {
-        let now = self.now
+    mutating func handle(
+        _ input: Engine.Input, now: Moment, _ group: inout DiscardingTaskGroup
+    ) {
+        self.now = now
         switch input {
         case .woke: break
-        case .reload: reload(&group)
+        case .reload: beginReload(nil)
+        case .configurationLoaded(let result): endReload(result, &group)
         case .stop: stop()
         case .request(let request, let reply): answer(request, reply, &group)
         case .lifecycle(let name, let event):
-            noteEnded(event, name, now: now)
+            noteEnded(event, name)
             perform(fleet.handle(event, for: name, now: now), &group)
             finishOrder(event, name)
             surveyIfGranted(event, name, &group)
@@ -143,7 +151,7 @@ struct EngineLoop {
         case .surveyed(let found, let scope): surveyEnded(found, scope, &group)
         }
         noteClockStep()
-        perform(fleet.wake(now: self.now), &group)
+        perform(fleet.wake(now: now), &group)
         resolveWaiters()
         lookIfDue(&group)
         settle()
@@ -151,7 +159,6 @@ struct EngineLoop {
 
     /// Token files contain expiry times of the wall clock, so a clock step changes them.
     private mutating func noteClockStep() {
-        let now = self.now
         let difference = wallAtBoot.duration(to: now.wallAtBoot)
         guard difference > Moment.smallestStep || difference < .zero - Moment.smallestStep else {
             return
@@ -163,7 +170,6 @@ struct EngineLoop {
     /// What follows every input: readiness, the status line, the watchdog, the one timer. Only this
     /// loop feeds the watchdog, so a loop that hangs is noticed (I35).
     private mutating func settle() {
-        let now = self.now
         if !isReady, !fleet.isStopping {
             let waited = startedAt.uptime.duration(to: now.uptime)
             if fleet.isSettled || waited >= configuration.readyTimeout { becomeReady(now: now) }
@@ -212,6 +218,9 @@ struct EngineLoop {
             reply(.problem(503, "the daemon is stopping", remedy: "Try again later"))
         }
         orderReplies = [:]
+        for reply in reloads.stop() {
+            reply(.problem(503, "the daemon is stopping", remedy: "Try again later"))
+        }
     }
 
     mutating func perform(_ orders: [Fleet.Order], _ group: inout DiscardingTaskGroup) {
@@ -225,14 +234,15 @@ struct EngineLoop {
         _ action: LifecycleAction, _ credential: CredentialConfiguration,
         _ group: inout DiscardingTaskGroup
     ) {
-        let (name, inbox, world) = (credential.name, engine.inbox, engine.world)
+        let (name, inbox, world, now) = (credential.name, engine.inbox, engine.world, now)
         switch action {
         case .recover(let ticket, let isAccepted):
             group.addTask { [runner] in
                 // Waits until an attempt of an earlier credential of this name has reached the
                 // disk.
                 await runner.gates.enter(name)
-                let recovery = await recover(credential, isAccepted: isAccepted, world: world)
+                let recovery = await recover(
+                    credential, isAccepted: isAccepted, world: runner.world)
                 if let grant = recovery.grant {
                     runner.owners.learn(grant, of: name, at: credential.profile)
                 }

@@ -12,6 +12,7 @@ extension Engine.Input {
         case .lifecycle(_, let event): "event: " + event.kind
         case .accepted: "accepted"
         case .unsaved: "unsaved answer"
+        case .configurationLoaded: "configuration read"
         case .outputsLooked: "files looked at"
         case .initialTokensLooked: "initial tokens looked at"
         case .surveyed: "configuration looked at"

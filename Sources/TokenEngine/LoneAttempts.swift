@@ -8,7 +8,8 @@ public struct LoneAttempts: Sendable {
 
     /// - Parameter onUnsaved: Called while a response waits for a disk that does not take it.
     public init(
-        world: World, configuration: Configuration, onUnsaved: @escaping @Sendable (String) -> Void
+        world: AttemptPorts, configuration: Configuration,
+        onUnsaved: @escaping @Sendable (String) -> Void
     ) async {
         let owners = RefreshTokenOwners()
         let known = Dictionary(

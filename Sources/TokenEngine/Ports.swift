@@ -255,53 +255,76 @@ public protocol RandomBytes: Sendable {
     func bytes(_ count: Int) -> [UInt8]
 }
 
-/// All ports together.
-public struct World: Sendable {
-    /// Where the loop's times come from.
+/// What an attempt, a recovery and a sign-in ask of the world.
+public struct AttemptPorts: Sendable {
+    /// Where times come from.
     public var clock: any MomentClock
-    /// What wakes the loop at its next deadline.
-    public var timer: any WakeTimer
     /// The state directory.
     public var slots: any SlotStore
-    /// What sends requests to token endpoints.
+    /// The network.
     public var endpoint: any TokenEndpoint
-    /// What reads client secrets and configured refresh tokens.
+    /// The sources of secrets.
     public var secrets: any SecretReader
-    /// What writes token files.
+    /// The token files.
     public var outputs: any OutputPublisher
-    /// What runs the programs of `on_change`.
-    public var hooks: any HookRunner
-    /// Where events go.
-    public var journal: any Journal
-    /// The service manager.
-    public var supervisor: any Supervisor
-    /// Where attempt ids come from.
+    /// Where attempt ids and nonces come from.
     public var random: any RandomBytes
-    /// Reads the configuration anew at a reload, with every mistake in it.
-    public var loadConfiguration: @Sendable () -> Result<Configuration, ConfigurationMistakes>
     /// Waits in real time; simulations use their own time.
     public var pause: @Sendable (Duration) async -> Void = {
         try? await Task.sleep(for: $0, clock: .continuous)
     }
     /// Where responses are read.
     public var responses: any ResponseLanes = ReadingInPlace()
+
+    public init(
+        clock: any MomentClock, slots: any SlotStore, endpoint: any TokenEndpoint,
+        secrets: any SecretReader, outputs: any OutputPublisher, random: any RandomBytes
+    ) {
+        (self.clock, self.slots, self.endpoint) = (clock, slots, endpoint)
+        (self.secrets, self.outputs, self.random) = (secrets, outputs, random)
+    }
+}
+
+/// Reads the configuration, not on the loop's thread, and tells once what it read. It is no task of
+/// the loop's: files that cannot be read now must not hold up a stop.
+public typealias ConfigurationLoading =
+    @Sendable (_ loaded: @escaping @Sendable (Result<Configuration, ConfigurationMistakes>) -> Void)
+    -> Void
+
+/// What the loop asks of the world, beside what its attempts do.
+public struct LoopPorts: Sendable {
+    /// What its attempts use.
+    public var attempts: AttemptPorts
+    /// What wakes the loop at its next deadline.
+    public var timer: any WakeTimer
+    /// What runs the programs of `on_change`.
+    public var hooks: any HookRunner
+    /// Where events go.
+    public var journal: any Journal
+    /// The service manager.
+    public var supervisor: any Supervisor
+    /// Reads the configuration at a reload, with every mistake in it.
+    public var loadConfiguration: ConfigurationLoading
     /// What measures the loop's steps.
     public var steps: any StepMeter = UnmeasuredSteps()
-    /// What looks at the files and programs that the configuration names.
+    /// What looks at the places that a configuration names.
     public var survey: any ConfigurationSurvey = NoSurvey()
-    /// Called for every configuration that a reload applies; returns what could not be applied.
+    /// Told of every configuration that a reload puts in force; says what of it could not be.
     public var applied: @Sendable (Configuration) -> [String] = { _ in [] }
 
     public init(
-        clock: any MomentClock, timer: any WakeTimer, slots: any SlotStore,
-        endpoint: any TokenEndpoint, secrets: any SecretReader, outputs: any OutputPublisher,
-        hooks: any HookRunner, journal: any Journal, supervisor: any Supervisor,
-        random: any RandomBytes,
-        loadConfiguration: @escaping @Sendable () -> Result<Configuration, ConfigurationMistakes>
+        attempts: AttemptPorts, timer: any WakeTimer, hooks: any HookRunner,
+        journal: any Journal, supervisor: any Supervisor,
+        loadConfiguration: @escaping ConfigurationLoading
     ) {
-        (self.clock, self.timer, self.slots) = (clock, timer, slots)
-        (self.endpoint, self.secrets, self.outputs) = (endpoint, secrets, outputs)
-        (self.hooks, self.journal, self.supervisor) = (hooks, journal, supervisor)
-        (self.random, self.loadConfiguration) = (random, loadConfiguration)
+        (self.attempts, self.timer, self.hooks) = (attempts, timer, hooks)
+        (self.journal, self.supervisor) = (journal, supervisor)
+        self.loadConfiguration = loadConfiguration
     }
+
+    var clock: any MomentClock { attempts.clock }
+    var slots: any SlotStore { attempts.slots }
+    var secrets: any SecretReader { attempts.secrets }
+    var outputs: any OutputPublisher { attempts.outputs }
+    var random: any RandomBytes { attempts.random }
 }

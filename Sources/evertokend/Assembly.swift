@@ -81,20 +81,24 @@ struct Assembly {
         let supervisor = SystemdSupervisor()
         let wakes = Relay<Void, Void>()
         let cap = min(.seconds(60), supervisor.watchdogPeriod ?? .seconds(60))
-        var world = World(
-            clock: clock,
-            timer: DispatchWakeTimer(clock: clock, cap: cap, wake: { wakes.pass(()) }),
-            slots: slots, endpoint: CurlEndpoint(base: loader.directory),
+        let reading = FileThread("configuration")
+        var attempts = AttemptPorts(
+            clock: clock, slots: slots, endpoint: CurlEndpoint(base: loader.directory),
             secrets: SecretResolver(
                 base: loader.directory,
-                noticed: { journal.write(Self.trimmed($1, at: $0)) }), outputs: outputs,
+                noticed: { journal.write(Self.trimmed($1, at: $0)) }),
+            outputs: outputs, random: SystemRandom())
+        attempts.responses = ReadingLanes()
+        var world = LoopPorts(
+            attempts: attempts,
+            timer: DispatchWakeTimer(clock: clock, cap: cap, wake: { wakes.pass(()) }),
             hooks: HookProcesses(journal: journal, tokenDirectory: directories.token),
             journal: journal, supervisor: supervisor,
-            random: SystemRandom(),
-            loadConfiguration: { Self.load(loader, directories) })
+            loadConfiguration: { loaded in
+                reading.start { loaded(Self.load(loader, directories)) }
+            })
         let configurations = Relay<Configuration, [String]>()
         world.applied = { configurations.pass($0) ?? [] }
-        world.responses = ReadingLanes()
         world.survey = PlaceSurvey(
             base: loader.directory, tokenDirectory: directories.token, user: DaemonUser.own,
             isInService: true)

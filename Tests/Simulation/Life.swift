@@ -33,14 +33,14 @@ final class Life: @unchecked Sendable {
         }
     }
 
-    private var world: World {
-        var world = World(
-            clock: self, timer: self, slots: self, endpoint: self, secrets: self, outputs: self,
-            hooks: self, journal: self, supervisor: self, random: self,
-            loadConfiguration: { [self] in .success(simulation.configuration) })
-        world.pause = { [self] duration in await wait(duration) }
-        world.responses = self
-        return world
+    private var world: LoopPorts {
+        var attempts = AttemptPorts(
+            clock: self, slots: self, endpoint: self, secrets: self, outputs: self, random: self)
+        attempts.pause = { [self] duration in await wait(duration) }
+        attempts.responses = self
+        return LoopPorts(
+            attempts: attempts, timer: self, hooks: self, journal: self, supervisor: self,
+            loadConfiguration: { [self] loaded in loaded(.success(simulation.configuration)) })
     }
 
     /// The process does something to the world; a dead one does not.

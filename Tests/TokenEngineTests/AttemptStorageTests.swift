@@ -8,7 +8,7 @@ import TokenCore
 
     private func storage() async throws -> AttemptStorage {
         try await AttemptStorage(
-            of: "mail", world: try world.ports(), distrusted: DistrustedSlots())
+            of: "mail", world: world.attemptPorts, distrusted: DistrustedSlots())
     }
 
     private func record(_ sequence: UInt64, _ state: SlotRecord.State = .settled) -> SlotRecord {

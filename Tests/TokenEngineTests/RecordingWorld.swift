@@ -65,6 +65,9 @@ final class RecordingWorld: Sendable {
     let holdsAnswers = Mutex(false)
     /// The configuration that a reload reads; by default that of the start.
     let loading = SharedConfiguration()
+    /// Set to let what a reload reads wait.
+    let holdsLoading = Mutex(false)
+    let heldLoading = Mutex<[@Sendable () -> Void]>([])
     /// The survey of the configuration; by default it finds nothing.
     let survey: any ConfigurationSurvey
 
@@ -126,14 +129,22 @@ final class RecordingWorld: Sendable {
     }
     struct Waited: Error { var what: String, deeds: [Deed] }
 
-    /// The ports alone, for a part of the engine.
-    func ports() throws -> World { ports(loading: try Self.configuration()) }
+    /// Those of attempts alone, for a part of the engine.
+    var attemptPorts: AttemptPorts {
+        AttemptPorts(
+            clock: self, slots: self, endpoint: self, secrets: self, outputs: self, random: self)
+    }
 
-    private func ports(loading configuration: Configuration) -> World {
-        var world = World(
-            clock: self, timer: self, slots: self, endpoint: self, secrets: self, outputs: self,
-            hooks: self, journal: self, supervisor: self, random: self,
-            loadConfiguration: { [loading] in .success(loading.withLock { $0 } ?? configuration) })
+    private func ports(loading configuration: Configuration) -> LoopPorts {
+        var world = LoopPorts(
+            attempts: attemptPorts, timer: self, hooks: self, journal: self, supervisor: self,
+            loadConfiguration: { [self] loaded in
+                let read: @Sendable () -> Void = { [loading] in
+                    loaded(.success(loading.withLock { $0 } ?? configuration))
+                }
+                guard holdsLoading.withLock({ $0 }) else { return read() }
+                heldLoading.withLock { $0.append(read) }
+            })
         world.survey = survey
         return world
     }

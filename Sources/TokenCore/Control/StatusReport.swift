@@ -1,5 +1,5 @@
 /// What `status` shows, from the daemon's side (Contract 5.3).
-public struct StatusReport: Sendable {
+public struct StatusReport: Sendable, Equatable {
     /// In one word how the daemon is: `degraded` where a credential is not healthy.
     public enum DaemonState: String, Sendable { case ready, starting, degraded, stopping }
 
