@@ -16,6 +16,7 @@ struct AttemptStorage {
     private let slots: any OpenSlots
     /// Where the newest record lies; `nil` while there is none.
     private var newest: SlotPair.Index?
+    private var newestSequence: UInt64 = 0
 
     init(
         of credential: String, world: AttemptPorts, distrusted: DistrustedSlots
@@ -30,15 +31,20 @@ struct AttemptStorage {
         await distrusted.exclude(from: &pair, of: credential)
         if pair.winner == nil, let kept = memory.pair(at: world.clock.now()) { pair = kept }
         pair = pair.recalling(memory.grant.access)
-        newest = pair.winner?.index
+        note(pair.winner)
         return pair
     }
 
     /// The newest record as it is now, with the response to it.
     mutating func reread() async throws(StorageFailure) -> SlotContents? {
         let winner = try await slots.read().winner
-        newest = winner?.index
+        note(winner)
         return winner?.contents
+    }
+
+    private mutating func note(_ winner: (contents: SlotContents, index: SlotPair.Index)?) {
+        newest = winner?.index
+        newestSequence = winner?.contents.record.sequence ?? 0
     }
 
     /// A record is on the disk when this returns.
@@ -60,9 +66,11 @@ struct AttemptStorage {
     private mutating func append(
         _ record: SlotRecord, encoded bytes: [UInt8]?
     ) async throws(StorageFailure) {
+        assert(
+            record.sequence > newestSequence, "a record is not newer than the one that it follows")
         let index = newest?.other ?? .a
         try await write(bytes, of: record, to: index)
-        newest = index
+        (newest, newestSequence) = (index, record.sequence)
     }
 
     private func write(

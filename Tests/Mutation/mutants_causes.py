@@ -7,7 +7,6 @@ HISTORY = "TokenCore/Storage/PastAttempt.swift"
 SIGN_IN = "TokenCore/SignIn/SignInFailure.swift"
 FAILURE = "TokenCore/Causes/StorageFailure.swift"
 SYSTEM = "TokenAdapters/SystemError.swift"
-PLANNING = "TokenCore/Storage/AttemptPlanning.swift"
 
 MUTANTS = [
     mutant(560, LIFECYCLE, "a foreign state told from one that cannot be read",
@@ -26,6 +25,4 @@ MUTANTS = [
     mutant(565, FAILURE, "the exit status of a user who may not",
            "cause.kind == .stateForbidden", "!$M && cause.kind == .stateForbidden",
            "test_add:user_may_not_write"),
-    mutant(566, PLANNING, "the grant that is known already", "known ?? $0.contents",
-           "($M ? nil : known) ?? $0.contents", "AttemptPlanningTests/known"),
 ]

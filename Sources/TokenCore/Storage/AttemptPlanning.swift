@@ -91,9 +91,6 @@ public enum AttemptPlan: Sendable, Equatable {
             sequence: (latest?.sequence ?? 0) + 1, state: .intent, attemptID: attemptID,
             kind: .refresh,
             sentAt: now, grant: grant)
-        assert(
-            SlotPair.Index.allCases.allSatisfy { slots.sequence(at: $0) < record.sequence },
-            "an attempt's record is older than one that it follows")
         switch order {
         case .adopt(let tokens):
             record.grant.adopt(tokens, at: now, profile: profile)
@@ -119,14 +116,6 @@ public enum AttemptPlan: Sendable, Equatable {
         record.grant.steps.removeAll { !cached.contains($0.id) || !$0.isFresh(at: now) }
         record.step = record.grant.nextStep(of: exchanges).id
         return .send(record)
-    }
-}
-
-extension SlotPair {
-    /// Of the record in a slot; 0 where none can be read.
-    fileprivate func sequence(at index: Index) -> UInt64 {
-        guard case .valid(let contents) = index == .a ? a : b else { return 0 }
-        return contents.record.sequence
     }
 }
 
