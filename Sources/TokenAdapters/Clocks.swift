@@ -174,9 +174,9 @@ public enum ProcessHardening {
 public final class Relay<Value: Sendable, Answer>: Sendable {
     private let target = Mutex<(@Sendable (Value) -> Answer)?>(nil)
 
-    /// A relay without another end: ``pass(_:)`` returns `nil` until ``connect(_:)``.
+    /// A relay without a target: ``pass(_:)`` returns `nil` until ``connect(_:)``.
     public init() {}
-    /// Sets the other end, or exchanges it.
+    /// Sets or replaces the target.
     public func connect(_ target: @escaping @Sendable (Value) -> Answer) {
         self.target.withLock { $0 = target }
     }

@@ -3,14 +3,14 @@ public import TokenCore
 
 /// Finds and reads the configuration's files.
 public struct ConfigurationLoader: Sendable {
-    /// The main file; drop-ins lie in `conf.d` beside it.
+    /// The main file; drop-ins are in `conf.d` beside it.
     public let path: String
     /// Whether the daemon reads: a user gets a command to run as advice, the daemon a description.
     private let isDaemon: Bool
 
     /// Nothing is read yet.
     ///
-    /// - Parameter isDaemon: Whether messages speak of the daemon's rights, or of the caller's.
+    /// - Parameter isDaemon: Whether messages concern the daemon's permissions, or the caller's.
     public init(path: String, isDaemon: Bool = false) {
         (self.path, self.isDaemon) = (path, isDaemon)
     }
@@ -137,9 +137,9 @@ public struct Directories: Sendable, Equatable {
     /// The directories in force.
     ///
     /// - Parameters:
-    ///     - base: Directory of the configuration, for relative paths.
-    ///     - tokenOverride: What the command line says instead, if it does.
-    ///     - stateOverride: Likewise.
+    ///   - base: Directory of the configuration, for relative paths.
+    ///   - tokenOverride: What the command line says instead, if it does.
+    ///   - stateOverride: Likewise.
     public init(
         configuration: Configuration, base: String, tokenOverride: String? = nil,
         stateOverride: String? = nil

@@ -70,7 +70,8 @@ public final class ControlServer: Sendable {
         placed.withLock { $0 = policy }
     }
 
-    /// Accepts no connection any more and removes the socket; those that are open go on.
+    /// Accepts no more connections and removes the socket; open connections are served to their
+    /// end.
     public func stop() { server.stop() }
 }
 
@@ -116,7 +117,7 @@ public final class MetricsServer: Sendable {
     /// Whether a text with another spelling means the same address.
     public func listens(on address: String) -> Bool { Place(address) == place }
 
-    /// Accepts no connection any more; those that are open go on.
+    /// Accepts no more connections; open ones are served to their end.
     public func stop() { server.stop() }
 }
 

@@ -3,7 +3,7 @@ public import TokenCore
 
 /// The user that a daemon runs as, so that root can check files with exactly its rights.
 public struct DaemonUser: Sendable {
-    /// The account's name, or its number where it has none.
+    /// The account's name, or its number without an account.
     public let name: String
     private let user: uid_t
     private let group: gid_t

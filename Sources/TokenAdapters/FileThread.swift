@@ -1,7 +1,7 @@
 internal import Dispatch
 
-/// One thread for files that belong to no attempt: a file server that does not answer holds up what
-/// is read there, and nothing else. Work keeps its order; without work there is no thread.
+/// One thread for files that belong to no attempt: a file server that does not respond delays only
+/// the reads of this thread. Work keeps its order; without work there is no thread.
 public final class FileThread: Sendable {
     private let queue: DispatchQueue
 

@@ -6,7 +6,7 @@ public struct HTTPRequest: Sendable {
     public var method: String
     /// Without the query, still percent-encoded: the paths need no encoding.
     public var path: String
-    /// The fields of the query, as they were sent; of a name that stands twice the last one counts.
+    /// The fields of the query, still encoded; for a repeated name the last one counts.
     public var query: [String: String]
     /// The text after `?`, as received.
     public var queryText = ""
@@ -16,7 +16,7 @@ public struct HTTPRequest: Sendable {
     public var body: [UInt8]
 }
 
-/// A response of one of our own little servers.
+/// A response of one of the daemon's own HTTP servers.
 public struct HTTPResponse: Sendable {
     /// The status code (RFC 9110 section 15).
     public var status: Int
@@ -27,12 +27,12 @@ public struct HTTPResponse: Sendable {
     /// Additional headers.
     public var headers: [HeaderField] = []
 
-    /// A response whose body is there already.
+    /// A response with a complete body.
     public init(_ status: Int, contentType: String = "application/json", body: [UInt8]) {
         self.init(status, contentType: contentType, rendering: { body })
     }
 
-    /// A response whose body is made when the connection writes it, off the handler's thread.
+    /// A response whose body is rendered when the connection writes it, off the handler's thread.
     public init(
         _ status: Int, contentType: String, rendering: @escaping @Sendable () -> [UInt8]
     ) {

@@ -11,7 +11,7 @@ public final class LoopMeter: StepMeter {
 
     /// One step that was too long.
     public struct LongStep: Sendable {
-        /// What the step was about, as ``name(_:)`` said last.
+        /// The input of the step, by the last ``name(_:)``.
         public var input: String
         /// How long it took by the monotonic clock.
         public var wall: Duration
@@ -34,7 +34,7 @@ public final class LoopMeter: StepMeter {
         self.report.connect(report)
     }
 
-    /// Names the step that runs now; it holds for all jobs until the next name.
+    /// Names the running step; the name holds for all jobs until the next call.
     public func name(_ input: String) { state.withLock { $0.input = input } }
 
     /// All steps since the start, as histograms.
@@ -63,7 +63,7 @@ public final class LoopMeter: StepMeter {
 }
 
 extension LoopMeter.LongStep {
-    /// The warning that tells of it.
+    /// The warning about it.
     public var entry: JournalEntry {
         JournalEntry(
             .warning, "The loop was held up; nothing else began meanwhile",

@@ -12,8 +12,8 @@ public final class OfflineControl: Sendable {
     private let note: @Sendable (String) -> Void
 
     /// - Parameters:
-    ///   - configuration: In force for all questions.
-    ///   - directories: Where state and tokens lie.
+    ///   - configuration: Applies to all requests.
+    ///   - directories: The directories of state and tokens.
     ///   - base: The directory of the configuration file.
     ///   - note: Called with notes for the user while a request runs.
     public init(
@@ -88,7 +88,7 @@ private struct SecretsWithoutService: SecretReader {
     }
 }
 
-/// Where no token directory is: nothing was published.
+/// Used without a token directory: nothing was published.
 private struct NoOutputs: OutputPublisher {
     func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification]

@@ -54,8 +54,8 @@ public final class OutputDirectory: OutputPublisher, Sendable {
             .map { ($0.key, $0.value.map(\.1)) }
     }
 
-    /// As ``OutputPublisher`` says: each mount in a lane of its own, so that one that hangs holds
-    /// up no other.
+    /// As ``OutputPublisher`` says: each mount has its own lane, so that one that hangs delays no
+    /// other.
     public func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification]
     ) async -> PublicationReport {
@@ -139,7 +139,7 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         }
     }
 
-    /// As ``OutputPublisher`` says. A file that cannot be read, or is no JSON, holds none.
+    /// As ``OutputPublisher`` says. An unreadable file, or one that is not JSON, gives no token.
     public func published(
         in outputs: [OutputSpecification], of credential: String
     ) async -> [Secret] {

@@ -3,7 +3,7 @@ internal import TokenCore
 
 /// A failed system call: `cannot open /x: Permission denied`, and errno(3).
 struct SystemError: Error, Equatable {
-    /// For people; code looks at ``code``.
+    /// For display; code uses ``code``.
     var text: String
     var code: Int32
     /// Whether a configured user or group does not exist.
@@ -45,13 +45,13 @@ extension StorageFailure {
 }
 
 extension CauseFacts {
-    /// - Parameter file: That the call was about.
+    /// - Parameter file: The file of the system call.
     init(_ error: SystemError, file: String? = nil) {
         self.init(file: file, detail: error.text)
         set(errno: error.code)
     }
 
-    /// Both forms of an error of the system.
+    /// Both forms of a system error.
     mutating func set(errno number: Int32) {
         (errno, systemError) = (number, SystemError.message(of: number))
     }

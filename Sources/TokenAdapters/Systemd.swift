@@ -26,7 +26,7 @@ public final class SystemdSupervisor: Supervisor, Sendable {
             ? .microseconds(Int64(clamping: microseconds / 2)) : nil
     }
 
-    /// Sent from a queue: the caller does not wait for the service manager.
+    /// Sent from a queue, so that the caller does not wait for the service manager.
     public func ready(status: String) { notify("READY=1\nSTATUS=\(status)") }
     /// As ``ready(status:)``, without `READY=1`.
     public func status(_ text: String) { notify("STATUS=\(text)") }
@@ -39,12 +39,12 @@ public final class SystemdSupervisor: Supervisor, Sendable {
         notify("RELOADING=1\nMONOTONIC_USEC=\(microseconds)")
     }
 
-    /// With a status line that says what is waited for.
+    /// With a status line that says what the stop waits for.
     public func stopping() { notify("STOPPING=1\nSTATUS=Finishing requests in flight") }
     public func extendTimeout(by duration: Duration) {
         notify("EXTEND_TIMEOUT_USEC=\(duration.nanoseconds / 1000)")
     }
-    /// Only where the service manager set a period.
+    /// Only if the service manager set a period.
     public func watchdog() { if watchdogPeriod != nil { notify("WATCHDOG=1") } }
 
     private func notify(_ state: String) {

@@ -165,13 +165,13 @@ struct AttemptDriver {
         }
     }
 
-    /// Less of the published token's life than this is left when a response that no disk takes is
-    /// published all the same: the time for other programs to see the new file.
+    /// The minimum remaining life of the published token. With less, a response that could not be
+    /// saved is published nevertheless, so that other programs have time to see the new file.
     private static let shortestUrgency: Duration = .milliseconds(1200)
     private static let longestUrgency: Duration = .seconds(3)
 
-    /// The token of a response that no disk holds, when the one before it ends within seconds: then
-    /// other programs are better off with it.
+    /// The token of an unsaved response, if the published one expires within seconds: publishing it
+    /// then serves the readers better.
     private func urgentToken(
         _ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration
     ) async -> GrantedAccess? {

@@ -3,8 +3,8 @@ internal import TokenCore
 // Whether the state is the one this daemon wrote last (I10). An old copy holds a refresh token that
 // may be spent: sending it would look like theft to the provider, who then ends the whole grant.
 extension AttemptRunner {
-    /// - Parameter grant: As the disk has it.
-    /// - Returns: Why nothing may be sent, or `nil`.
+    /// - Parameter grant: As stored on disk.
+    /// - Returns: Why no request may be sent, or `nil`.
     func distrust(
         of grant: StoredGrant?, _ credential: CredentialConfiguration, _ memory: LastKnown
     ) async throws(AttemptAborted) -> Cause? {
@@ -65,7 +65,7 @@ func recover(
     }
 }
 
-/// - Returns: Why nothing may be sent.
+/// - Returns: Why no request may be sent.
 func distrust(
     _ grant: StoredGrant, _ credential: CredentialConfiguration, _ world: AttemptPorts
 ) async throws(StorageFailure) -> Cause? {

@@ -3,7 +3,7 @@ internal import TokenCore
 // The server and client that refresh tokens go to: the token URL's origin and the client, by the
 // configuration.
 extension AttemptRunner {
-    /// - Returns: `nil` where no refresh token is sent, or the place cannot be told.
+    /// - Returns: `nil` if no refresh token is sent, or the place is unknown.
     func place(
         of credential: CredentialConfiguration
     ) async throws(AttemptAborted) -> GrantPlace? {

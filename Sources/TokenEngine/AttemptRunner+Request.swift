@@ -15,18 +15,18 @@ extension AttemptRunner {
         }
     }
 
-    /// A request, where it goes, and what its response is looked at with.
+    /// A request, its target, and the filter for its response.
     struct PreparedRequest {
         var wire: WireRequest
-        /// Where a refresh token that it brings is good.
+        /// Where a resulting refresh token is valid.
         var place: GrantPlace?
-        /// For what the peer says: all secrets are at hand here.
+        /// For text of the peer: all secrets are known here.
         var filter: PeerFilter
         var headersOfInterest: HeadersOfInterest
         var path: String { EndpointURL.path(of: wire.request.url) }
     }
 
-    /// - Parameter planned: It was decided which token may be sent there, and not elsewhere.
+    /// - Parameter planned: The plan chose the token for this place, not for another.
     func wireRequest(
         _ record: SlotRecord, of credential: CredentialConfiguration, for order: AttemptOrder,
         planned: GrantPlace?

@@ -1,6 +1,6 @@
 internal import TokenCore
 
-/// What attempts of all credentials share, and the way into one.
+/// What the attempts of all credentials share, and the start of an attempt.
 struct AttemptRunner: Sendable {
     let world: AttemptPorts
     let gates: CredentialGates
@@ -10,7 +10,7 @@ struct AttemptRunner: Sendable {
     /// the cause, and once, when the published token is about to end, the token of that response.
     let onUnsaved: @Sendable (String, Cause, GrantedAccess?) -> Void
 
-    /// One attempt from the slots to the slots, after those of the same name before it.
+    /// One attempt from the slots to the slots, after earlier ones of the same name.
     func run(
         _ order: AttemptOrder, _ credential: CredentialConfiguration, memory: LastKnown
     ) async -> AttemptReport {

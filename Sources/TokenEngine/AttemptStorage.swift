@@ -1,20 +1,20 @@
 internal import TokenCore
 
-/// What one attempt keeps, in the words of the rotation protocol. Which slot a record goes to, and
-/// how it is laid out there, is known here alone.
+/// The storage of one attempt, in the terms of the rotation protocol. Only this type knows which
+/// slot a record goes to, and its layout there.
 ///
-/// Two records alternate: a new one overwrites the older, so that the newest that was written whole
-/// stays whatever happens to its successor.
+/// Two records alternate: a new one overwrites the older, so that the newest complete one survives
+/// a failed write of its successor.
 struct AttemptStorage {
-    /// Between two tries to save a response: often enough for a disk that is free again, seldom
-    /// enough for its journal entries.
+    /// Pause between two tries to save a response: short enough to use a disk that is free again,
+    /// long enough to limit journal entries.
     private static let savePause: Duration = .seconds(1)
 
     let credential: String
     let world: AttemptPorts
     let distrusted: DistrustedSlots
     private let slots: any OpenSlots
-    /// Where the newest record lies; `nil` while there is none.
+    /// Which slot has the newest record; `nil` while there is none.
     private var newest: SlotPair.Index?
     private var newestSequence: UInt64 = 0
 
@@ -25,7 +25,8 @@ struct AttemptStorage {
         slots = try await world.slots.open(credential)
     }
 
-    /// What the slots hold, but for one whose last write failed. Of memory where they hold nothing.
+    /// The contents of the slots, except one whose last write failed; from memory if they are
+    /// empty.
     mutating func recover(_ memory: LastKnown) async throws(StorageFailure) -> SlotPair {
         var pair = try await slots.read()
         await distrusted.exclude(from: &pair, of: credential)
@@ -47,7 +48,7 @@ struct AttemptStorage {
         newestSequence = winner?.contents.record.sequence ?? 0
     }
 
-    /// A record is on the disk when this returns.
+    /// The record is on disk when this returns.
     mutating func write(
         _ record: SlotRecord, as purpose: AttemptMachine.RecordWrite
     ) async throws(StorageFailure) {
@@ -57,7 +58,7 @@ struct AttemptStorage {
         case .withdrawal:
             try await write(encodedWithRoom(record), of: record, to: newest ?? .a)
         case .outcome:
-            // The response beside the intent holds all that it says.
+            // The response beside the intent contains everything.
             guard let bytes = encoded(record) else { return }
             try await append(record, encoded: bytes)
         }
@@ -90,8 +91,8 @@ struct AttemptStorage {
         SlotLayout.encode(record, credential: credential, slotSize: world.slots.slotSize)
     }
 
-    /// What is kept beside the tokens goes first, then the access token, which can be had again,
-    /// and what is not in use. The refresh token in use cannot go.
+    /// Leaves out first the kept values, then the access token, which can be obtained again, then
+    /// tokens that are not in use; never the refresh token in use.
     private func encodedWithRoom(_ record: SlotRecord) -> [UInt8]? {
         if let bytes = encoded(record) { return bytes }
         var record = record
@@ -105,7 +106,7 @@ struct AttemptStorage {
     /// The commit point (I3). A response that cannot be saved is held and tried again until the
     /// disk takes it: asking the server again could only lose it (I6).
     ///
-    /// - Parameter onFailure: Told of each failed try, before the pause after it.
+    /// - Parameter onFailure: Called after each failed try, before the pause.
     func save(
         _ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration,
         onFailure: (Cause) async -> Void

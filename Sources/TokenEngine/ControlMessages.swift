@@ -32,8 +32,8 @@ public enum ControlRequest: Sendable {
 
 /// A reply: an HTTP status with a JSON body.
 public struct ControlReply: Sendable, Equatable {
-    /// What a socket makes into bytes when it writes the reply: at 10 000 credentials that takes a
-    /// while, and is not the loop's work.
+    /// What a socket renders when it writes the reply: at 10 000 credentials this takes too long
+    /// for the loop.
     public enum Content: Sendable, Equatable {
         case json(JSONNode)
         case status(StatusReport)
@@ -41,7 +41,7 @@ public struct ControlReply: Sendable, Equatable {
     }
     /// The HTTP status (RFC 9110 section 15).
     public var status: Int
-    /// What the reply says; problem details (RFC 9457) where it is a failure.
+    /// The content of the reply; problem details (RFC 9457) for a failure.
     public var content: Content
     /// The token that the body contains as JSON.
     public var token: PublishedToken?
@@ -89,7 +89,7 @@ public struct ControlReply: Sendable, Equatable {
     /// - Parameters:
     ///   - error: A registered error code of the provider's response.
     ///   - kind: What the user can do about a failed sign-in.
-    ///   - cause: Why it failed.
+    ///   - cause: The cause of the failure.
     public static func problem(
         _ status: Int, _ title: String, remedy: String? = nil, error: String? = nil,
         kind: SignInFailure.Kind? = nil, cause: CauseKind? = nil

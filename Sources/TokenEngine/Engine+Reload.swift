@@ -6,7 +6,7 @@ struct ReloadQueue {
     typealias Reply = @Sendable (ControlReply) -> Void
     private(set) var isUnderWay = false
     private var isWantedAgain = false
-    /// Of those who asked before the read began, and of those who asked since.
+    /// Requests from before the read began, and those that came since.
     private var replies: [Reply] = []
     private var laterReplies: [Reply] = []
 
@@ -22,7 +22,7 @@ struct ReloadQueue {
         return true
     }
 
-    /// - Returns: Whom to answer, and whether another read begins now.
+    /// - Returns: The requests to reply to, and whether another read begins now.
     mutating func end() -> (replies: [Reply], beginsAgain: Bool) {
         let answered = replies
         (isUnderWay, replies, laterReplies) = (isWantedAgain, laterReplies, [])
@@ -30,7 +30,7 @@ struct ReloadQueue {
         return (answered, isUnderWay)
     }
 
-    /// No reload ends any more.
+    /// No more reloads end.
     mutating func stop() -> [Reply] {
         let all = replies + laterReplies
         (replies, laterReplies, isWantedAgain) = ([], [], false)
@@ -39,8 +39,8 @@ struct ReloadQueue {
 }
 
 extension EngineLoop {
-    /// Reads the files elsewhere: a configuration on a file server that does not answer holds up
-    /// nothing but its reload.
+    /// Reads the files off the loop: a configuration on a file server that does not respond delays
+    /// only its reload.
     mutating func beginReload(_ reply: ReloadQueue.Reply?) {
         guard !fleet.isStopping else {
             reply?(.problem(503, "the daemon is stopping", remedy: "Try again later"))
@@ -75,7 +75,7 @@ extension EngineLoop {
         }
     }
 
-    /// With any mistake the running configuration stays, whole.
+    /// With any mistake the running configuration stays completely.
     private mutating func refuse(_ found: ConfigurationMistakes) {
         refusal = found.sorted
         mistakes = refusal.map(\.description)

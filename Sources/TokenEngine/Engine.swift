@@ -14,7 +14,7 @@ public struct Engine: Sendable {
         case accepted(String, wait: Duration, reply: @Sendable (ControlReply) -> Void)
         /// A response that could not be saved yet; with its token if that must be published now.
         case unsaved(String, Cause, token: GrantedAccess?)
-        /// What a reload read.
+        /// The result of a reload's read.
         case configurationLoaded(Result<Configuration, ConfigurationMistakes>)
         /// A check of the outputs has ended, with the altered files.
         case outputsLooked([AlteredOutput])
@@ -24,7 +24,7 @@ public struct Engine: Sendable {
         case surveyed([CheckFinding], SurveyScope)
     }
 
-    /// Where adapters put what the loop handles, from any thread; it never blocks them.
+    /// The inbox of the loop, for adapters on any thread; it never blocks them.
     public let inbox: AsyncStream<Input>.Continuation
     private let inputs: AsyncStream<Input>
     let world: LoopPorts
@@ -59,7 +59,8 @@ struct EngineLoop {
     var configuration: Configuration
     var fleet: Fleet
     let startedAt: Moment
-    /// When the input that is handled came out of the inbox: one time for all that follows from it.
+    /// When the present input was taken out of the inbox: one time for everything that follows from
+    /// it.
     private(set) var now: Moment
     var isReady = false
     var lastStatus = ""
@@ -106,10 +107,10 @@ struct EngineLoop {
             })
     }
 
-    /// What an attempt may take at a stop beyond the request itself: its response is saved and
-    /// published. systemd kills what takes longer than it was told (sd_notify(3)).
+    /// The time that an attempt may need at a stop beyond the request itself: its response is saved
+    /// and published. systemd kills a service that exceeds its announced time (sd_notify(3)).
     private static let stopReserve: Duration = .seconds(30)
-    /// Between two status lines: bursts of events are one line.
+    /// Minimum time between two status lines: a burst of events gives one line.
     private static let statusPause: Duration = .seconds(1)
 
     var world: LoopPorts { engine.world }

@@ -4,10 +4,10 @@ internal import TokenCore
 struct LastKnown: Sendable {
     var grant: StoredGrant
 
-    /// For slots that were removed or spoilt under the running daemon: what memory holds is all
-    /// there is, and more than the token that the configuration began with.
+    /// Replaces slots that were removed or damaged while the daemon ran: the grant in memory is
+    /// newer than the configured token.
     ///
-    /// - Returns: `nil` where memory has no refresh token that was ever granted.
+    /// - Returns: `nil` when memory has no refresh token that was ever granted.
     func pair(at now: Moment) -> SlotPair? {
         guard grant.refreshToken != nil, grant.generation > 0 else { return nil }
         let record = SlotRecord(

@@ -30,7 +30,7 @@ public struct LoneAttempts: Sendable {
             onUnsaved: { name, problem, _ in onUnsaved("\(name): \(problem)") })
     }
 
-    /// Carries out one request, as the daemon would.
+    /// Executes one request, as the daemon would.
     ///
     /// - Returns: Status 503 for requests that only a running daemon can answer, 404 for a
     ///   credential that the configuration does not have.

@@ -23,7 +23,7 @@ public enum SlotOrigin: Sendable, Equatable {
 
 /// The durable slots of every credential (Loop 6).
 public protocol SlotStore: Sendable {
-    /// Bytes of one slot file: it bounds the response that can be kept.
+    /// Bytes of one slot file; this limits the stored response.
     var slotSize: Int { get }
     /// Every credential with stored data, configured or not.
     func names() async throws(StorageFailure) -> [String]
@@ -50,7 +50,7 @@ public protocol SlotStore: Sendable {
 
 /// Two open slot files. Every write is durable (fdatasync) when it returns.
 public protocol OpenSlots: Sendable {
-    /// Both slots and their marks, read from the disk anew.
+    /// Both slots and their marks, read from disk again.
     func read() async throws(StorageFailure) -> SlotPair
     /// - Parameter sequence: The sequence of the written record, which becomes the slot's mark
     ///   (``SlotMarks``); `nil` for a response. A mark that cannot be set is not an error.
@@ -62,11 +62,11 @@ public protocol OpenSlots: Sendable {
 
 /// A request ready to send.
 public struct WireRequest: Sendable {
-    /// What goes on the wire, transport aside.
+    /// The request on the wire, without its transport settings.
     public var request: RenderedRequest
     /// For the whole exchange, from the lookup of the name to the last byte of the response.
     public var timeout: Duration
-    /// For the connection alone, TLS included.
+    /// For connecting, TLS included.
     public var connectTimeout: Duration
     /// A PEM bundle that replaces the system's certificate authorities; `nil` keeps those.
     public var caFile: String?
@@ -96,7 +96,7 @@ public enum WireResult: Sendable, Equatable {
 
 /// One HTTP exchange: no redirect, no retry, a fresh connection, bounded time and size.
 public protocol TokenEndpoint: Sendable {
-    /// Sends the request once and reads the response. It returns when its time is up at the latest.
+    /// Sends the request once and reads the response. Returns at the latest when its time is up.
     func send(_ request: WireRequest) async -> WireResult
     /// Makes the connection that the request would use, with TLS and certificate checks; closes it
     /// without sending any of the request.
@@ -119,7 +119,7 @@ public protocol SecretReader: Sendable {
 }
 
 extension SecretReader {
-    /// Nothing to tell by: every look counts as a change.
+    /// Cannot identify a version: every look counts as a change.
     public func mark(of source: SecretSource) async -> SecretMark? { nil }
 }
 
@@ -167,7 +167,7 @@ public protocol ConfigurationSurvey: Sendable {
 public struct NoSurvey: ConfigurationSurvey {
     /// A survey without findings.
     public init() {}
-    /// Nothing is looked at: no findings.
+    /// Checks nothing: no findings.
     public func findings(in configuration: Configuration) async -> [CheckFinding] { [] }
 }
 
@@ -175,7 +175,7 @@ public struct NoSurvey: ConfigurationSurvey {
 public struct JournalEntry: Sendable, Equatable {
     /// How severe the event is, as syslog(3) counts.
     public var level: LogLevel
-    /// A constant sentence; what varies is in ``fields``.
+    /// A constant sentence; variable parts are in ``fields``.
     public var message: String
     /// Without the `EVERTOKEN_` prefix, upper case.
     public var fields: [HeaderField]
@@ -192,7 +192,7 @@ public struct JournalEntry: Sendable, Equatable {
 
 /// Where events are written: the systemd journal, or standard error without it.
 public protocol Journal: Sendable {
-    /// Writes one entry. It never waits for the reader: what does not fit the queue is dropped.
+    /// Writes one entry. Never waits for the reader: entries that do not fit the queue are dropped.
     func write(_ entry: JournalEntry)
 }
 
@@ -243,7 +243,7 @@ public protocol StepMeter: Sendable {
 public struct UnmeasuredSteps: StepMeter {
     /// A meter that counts nothing.
     public init() {}
-    /// Nothing is noted.
+    /// Records nothing.
     public func name(_ input: String) {}
     /// Never any.
     public func durations() -> LoopStepDurations? { nil }
@@ -255,9 +255,9 @@ public protocol RandomBytes: Sendable {
     func bytes(_ count: Int) -> [UInt8]
 }
 
-/// What an attempt, a recovery and a sign-in ask of the world.
+/// The ports of an attempt, a recovery and a sign-in.
 public struct AttemptPorts: Sendable {
-    /// Where times come from.
+    /// The clocks.
     public var clock: any MomentClock
     /// The state directory.
     public var slots: any SlotStore
@@ -267,7 +267,7 @@ public struct AttemptPorts: Sendable {
     public var secrets: any SecretReader
     /// The token files.
     public var outputs: any OutputPublisher
-    /// Where attempt ids and nonces come from.
+    /// The source of attempt IDs and nonces.
     public var random: any RandomBytes
     /// Waits in real time; simulations use their own time.
     public var pause: @Sendable (Duration) async -> Void = {
@@ -291,25 +291,25 @@ public typealias ConfigurationLoading =
     @Sendable (_ loaded: @escaping @Sendable (Result<Configuration, ConfigurationMistakes>) -> Void)
     -> Void
 
-/// What the loop asks of the world, beside what its attempts do.
+/// The ports of the loop, in addition to those of its attempts.
 public struct LoopPorts: Sendable {
-    /// What its attempts use.
+    /// The ports of its attempts.
     public var attempts: AttemptPorts
-    /// What wakes the loop at its next deadline.
+    /// Wakes the loop at its next deadline.
     public var timer: any WakeTimer
-    /// What runs the programs of `on_change`.
+    /// Runs the programs of `on_change`.
     public var hooks: any HookRunner
-    /// Where events go.
+    /// The journal.
     public var journal: any Journal
     /// The service manager.
     public var supervisor: any Supervisor
     /// Reads the configuration at a reload, with every mistake in it.
     public var loadConfiguration: ConfigurationLoading
-    /// What measures the loop's steps.
+    /// Measures the loop's steps.
     public var steps: any StepMeter = UnmeasuredSteps()
-    /// What looks at the places that a configuration names.
+    /// Checks the files and directories that a configuration names.
     public var survey: any ConfigurationSurvey = NoSurvey()
-    /// Told of every configuration that a reload puts in force; says what of it could not be.
+    /// Called for every configuration that a reload applies; returns what could not be applied.
     public var applied: @Sendable (Configuration) -> [String] = { _ in [] }
 
     public init(

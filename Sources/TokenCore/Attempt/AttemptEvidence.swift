@@ -1,17 +1,18 @@
-/// What the storage of a credential says at the begin of an attempt.
+/// The stored state of a credential at the beginning of an attempt.
 public struct AttemptEvidence: Sendable, Equatable {
-    /// The newest record that can be read, and the response to it; `nil` where there is none.
+    /// The newest readable record, and the response to it; `nil` without one.
     public var latest: SlotContents?
-    /// What it comes to: a response is read again, an intent without one counts as sent.
+    /// The resulting grant: a stored response is read again, an intent without one counts as sent.
     public var grant: StoredGrant?
-    /// There was a state, and none of it can be read.
+    /// There was a state, but nothing of it is readable.
     public var isUnreadable: Bool
 
     public init(latest: SlotContents?, grant: StoredGrant?, isUnreadable: Bool) {
         (self.latest, self.grant, self.isUnreadable) = (latest, grant, isUnreadable)
     }
 
-    /// Reads a stored response: its cost is for the provider to choose, so not on a loop's thread.
+    /// Reads a stored response. The provider controls how long that takes, so not on the loop's
+    /// thread.
     public init(_ slots: SlotPair, profile: ProviderProfile) {
         let latest = slots.winner?.contents
         self.init(
@@ -23,7 +24,7 @@ public struct AttemptEvidence: Sendable, Equatable {
 /// A configured refresh token that must not be adopted, because it is spent (``SpentTraces``).
 public struct WithheldToken: Sendable, Equatable {
     public var token: InitialToken
-    /// That it is spent is known; otherwise the list of spent tokens cannot be read.
+    /// Whether it is known to be spent; otherwise the list of spent tokens is unreadable.
     public var isKnown: Bool
 
     public init(_ token: InitialToken, isKnown: Bool) {

@@ -1,6 +1,6 @@
-// Adoption, and one request after the other.
+// Adoption, and the requests of an exchange in order.
 extension AttemptMachine {
-    /// Before the first request: tokens that an operator brings, or a candidate that is tried.
+    /// Before the first request: imported tokens, or a candidate to try.
     mutating func begin(_ event: Event, now: () -> Moment) -> Step {
         guard var record else { return unexpected() }
         switch (phase, event) {
@@ -31,7 +31,7 @@ extension AttemptMachine {
         }
     }
 
-    /// Before a candidate is sent for the first time both records know of it.
+    /// Both records contain the candidate before it is sent for the first time.
     private mutating func announceCandidate(_ record: SlotRecord) -> Step {
         let known = evidence.latest?.record.grant.candidate
         guard known?.token != record.grant.candidate?.token || known?.state != .untried else {
@@ -42,7 +42,7 @@ extension AttemptMachine {
         return next(.announcing, .write(notice, as: .notice))
     }
 
-    /// From the prepared request to what came back.
+    /// From the prepared request to its result.
     mutating func exchange(_ event: Event, now: () -> Moment) -> Step {
         guard var record else { return unexpected() }
         switch (phase, event) {
@@ -61,7 +61,7 @@ extension AttemptMachine {
         case (.beginning, .written): return next(.sending, .send)
         case (.sending, .notSent(let cause)):
             let refusal = Refusal(.transient, cause)
-            // The intent goes: nothing left this host.
+            // The intent is withdrawn: nothing left this host.
             record.state = .settled
             record.grant.fail(refusal, of: record, profile: profile)
             self.record = record
@@ -72,7 +72,7 @@ extension AttemptMachine {
             return finish(end)
         case (.sending, .unanswered(let cause)):
             let refusal = Refusal(.ambiguous, cause)
-            // The intent stays: it says that the request may have been answered.
+            // The intent stays: the request may have been processed.
             var failed = record.grant
             failed.fail(refusal, of: record, profile: profile)
             grant = failed
@@ -85,7 +85,7 @@ extension AttemptMachine {
         }
     }
 
-    /// After a response: what it brought, and what follows it.
+    /// After a response: its result, and the next step.
     mutating func conclude(_ event: Event, now: () -> Moment) -> Step {
         guard let record else { return unexpected() }
         switch (phase, event) {

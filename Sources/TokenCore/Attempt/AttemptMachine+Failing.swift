@@ -1,10 +1,10 @@
 // How an attempt ends without a response.
 extension AttemptMachine {
-    /// A step cannot be done.
+    /// Ends the attempt when a step fails.
     mutating func fail(_ refusal: Refusal, now: () -> Moment) -> Step {
         switch phase {
         case .settling(let end):
-            // The response is safe, and says the same.
+            // The response is saved and contains the same.
             storageCause = refusal.cause
             guard let record else { return unexpected() }
             return follow(end, record, now: now)
@@ -13,9 +13,9 @@ extension AttemptMachine {
         }
     }
 
-    /// Nothing was sent, and no record says why.
+    /// Nothing was sent, and no record contains the reason.
     mutating func refuse(_ refusal: Refusal, now: () -> Moment) -> Step {
-        // What an earlier request gave may be what is wrong: it is asked for again.
+        // The result of an earlier request may be wrong: that request is repeated next time.
         if refusal.failureClass == .config, grant?.steps.isEmpty == false {
             return next(.forgettingSteps(refusal), .forgetSteps)
         }
@@ -23,7 +23,7 @@ extension AttemptMachine {
     }
 
     mutating func stop(for refusal: Refusal, now: () -> Moment) -> Step {
-        // The tokens of a failed sign-in stand as they were.
+        // A failed sign-in leaves the stored tokens unchanged.
         if refusal.failureClass == .config, !order.isOperatorInitiated {
             var failed = grant ?? StoredGrant()
             failed.fail(
@@ -33,7 +33,7 @@ extension AttemptMachine {
         return end(order.refused(refusal))
     }
 
-    /// An event that does not belong to the step. What the storage holds decides what is next.
+    /// Handles an event that does not belong to the step: the storage decides the next attempt.
     mutating func unexpected() -> Step {
         let refusal = Refusal(mayBeSent ? .ambiguous : .transient, Cause(.attemptInterrupted))
         return end(order.refused(refusal))
@@ -66,19 +66,19 @@ extension AttemptOrder {
         if case .renew = self { true } else { false }
     }
 
-    /// A sign-in or an import: if it fails, the tokens there are stand as they were.
+    /// A sign-in or an import: if it fails, the stored tokens are unchanged.
     public var isOperatorInitiated: Bool {
         if case .adopt = self { true } else { isLogin }
     }
 
-    /// How an attempt for it ends that was refused.
+    /// The end of a refused attempt for it.
     public func refused(_ refusal: Refusal) -> AttemptReport.End {
         isOperatorInitiated ? .signInFailed(refusal) : .refused(refusal)
     }
 }
 
 extension SlotRecord {
-    /// How an attempt ends whose request of this record failed.
+    /// The end of an attempt when the request of this record failed.
     public func end(for refusal: Refusal) -> AttemptReport.End {
         switch kind {
         case .refresh, .acquire: .refused(refusal)
@@ -87,10 +87,10 @@ extension SlotRecord {
         }
     }
 
-    /// What was understood, for the other record: a profile that is changed later must not have to
-    /// understand a response to the old one.
+    /// The result for the other record, so that a profile that is changed later need not read a
+    /// response to the old one.
     ///
-    /// - Returns: `nil` where nothing new was granted: the response stays the last word then, for a
+    /// - Returns: `nil` without a new grant: the response then stays the last word, because a
     ///   corrected profile may find more in it.
     func outcome(_ found: StoredGrant, profile: ProviderProfile) -> SlotRecord? {
         guard profile.isLast(step, of: kind),
@@ -101,7 +101,7 @@ extension SlotRecord {
 }
 
 extension Refusal {
-    /// What it means for a device code (RFC 8628 section 3.5).
+    /// The meaning of an error for a device code (RFC 8628 section 3.5).
     fileprivate var endOfPoll: AttemptReport.End {
         switch errorCode {
         case "authorization_pending": return .signInPending(slowDown: false, problem: nil)

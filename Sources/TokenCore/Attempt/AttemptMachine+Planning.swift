@@ -1,10 +1,10 @@
-// From the storage and the configuration to what is to be done. Nothing is written or sent here.
+// Decides the plan from the storage and the configuration. Writes and sends nothing.
 extension AttemptMachine {
     mutating func gather(_ event: Event, now: () -> Moment) -> Step {
         switch (phase, event) {
         case (.recovering, .recovered(let evidence)):
             (self.evidence, grant) = (evidence, evidence.grant)
-            // With a token in the state the configured one has done its work; it may be gone.
+            // With a token in the state the configured one is no longer needed.
             let mayMiss = grant?.refreshToken != nil || !order.isRenewal
             return next(.readingInitialToken, .readInitialToken(mayMiss: mayMiss))
         case (.readingInitialToken, .initialToken(let token, let withheld)):
@@ -13,7 +13,7 @@ extension AttemptMachine {
             return next(.checkingOrigin, .checkOrigin)
         case (.checkingOrigin, .origin(let cause)):
             distrust = cause
-            // Of a state that cannot be trusted nothing is set aside.
+            // With an untrusted state no token is set aside.
             guard cause == nil, grant?.asksForPlace(initialToken) == true else {
                 return plan(now: now)
             }
@@ -30,7 +30,7 @@ extension AttemptMachine {
         let plan = AttemptPlan.make(
             order: order, evidence: evidence, seed: initialToken, withheld: withheld?.token,
             place: place, profile: profile, attemptID: attemptID, now: moment)
-        // In a state that cannot be trusted a new sign-in may prove itself, and nothing else.
+        // With an untrusted state a new initial token may be tried, and nothing else.
         if let distrust, !plan.sendsCandidate { return end(.foreign(distrust)) }
         switch plan {
         case .unreadable: return end(.unreadable)
@@ -50,7 +50,7 @@ extension AttemptMachine {
     }
 
     private mutating func begin(isSent: Bool) -> Step {
-        // Where an operator brings new tokens the files may hold what they like: it is older.
+        // Tokens in the output files are older than those of a sign-in or import.
         guard order.replacesRefreshToken || order.isLogin else { return proceed(isSent: isSent) }
         return next(.readingPublishedTokens(isSent: isSent), .readPublishedTokens)
     }

@@ -1,10 +1,10 @@
-/// The rotation protocol of one attempt, as a value: it names the next step and is told how that
-/// ended. It reads no clock, opens no file and asks no server, so every order of events, and a stop
-/// between any two steps, can be tried in a test.
+/// The rotation protocol of one attempt, as a value: it returns the next step and receives the
+/// step's result. It reads no clock, opens no file and sends no request, so that a test can try
+/// every order of events, and a stop between any two steps.
 ///
-/// The order that it keeps: whatever needs no network comes before the intent; the intent is durable
-/// before the request; the response is durable before it is read; what was read is durable before
-/// the next request of the same exchange.
+/// It guarantees this order: whatever needs no network comes before the intent; the intent is
+/// durable before the request; the response is durable before it is read; its result is durable
+/// before the next request of the same exchange.
 ///
 /// ```
 /// recover → initial token → origin → place → published tokens ┬→ end
@@ -16,45 +16,45 @@
 ///                                        └→ end (no response came)
 /// ```
 public struct AttemptMachine: Sendable {
-    /// What the caller does next. Each step is answered by one ``Event``.
+    /// The next action of the caller. Each step is answered by one ``Event``.
     public enum Step: Sendable, Equatable {
         /// Open the storage of the credential and read it.
         case recover
         /// Read the refresh token that the configuration names.
         ///
-        /// - Parameter mayMiss: There is a token without it, or none is needed.
+        /// - Parameter mayMiss: The token may be missing: there is another one, or none is needed.
         case readInitialToken(mayMiss: Bool)
-        /// Tell whether the state is the one that the daemon wrote last.
+        /// Determine whether the state is the one that the daemon wrote last.
         case checkOrigin
         /// Find the origin and client that the configuration sends refresh tokens to.
         case findPlace
         /// Read the access tokens that the outputs hold.
         case readPublishedTokens
-        /// Take a refresh token for this credential; another one may hold it.
+        /// Reserve a refresh token for this credential; another credential may hold it.
         case claim(Secret)
-        /// Make the request of the record, of secrets as they are now.
+        /// Prepare the request of the record with the present secrets.
         ///
-        /// - Parameter place: Where the plan has it go; `nil` where that does not matter.
+        /// - Parameter place: The place that the plan assumed; `nil` when it does not matter.
         case prepare(SlotRecord, place: GrantPlace?)
         /// Make a record durable.
         case write(SlotRecord, as: RecordWrite)
         /// Send the prepared request, once.
         case send
-        /// Make a response durable beside the intent of its request. It is tried until it works:
-        /// a second request would lose what this one brought.
+        /// Make a response durable beside the intent of its request. Retried until it succeeds: a
+        /// second request would lose the tokens of this response.
         case saveResponse(RawAnswer, to: SlotRecord, roundTrip: Duration)
         /// Read the response that was saved.
         case read(RawAnswer, to: SlotRecord, roundTrip: Duration)
-        /// The state is the right one from now on: an operator brought or proved tokens.
+        /// Accept the state: an operator provided or proved tokens.
         case accept
         /// Write that results of earlier requests are not to be used again. Whether that works
         /// changes nothing.
         case forgetSteps
-        /// Nothing more; the storage is closed.
+        /// The attempt has ended; close the storage.
         case end(AttemptReport)
     }
 
-    /// What a record is written for, and so in whose place.
+    /// The purpose of a written record, which decides what it replaces.
     public enum RecordWrite: Sendable, Equatable, CaseIterable {
         /// Beside the newest one: a request follows.
         case intent
@@ -63,42 +63,42 @@ public struct AttemptMachine: Sendable {
         case notice
         /// Beside the newest one: tokens that an operator brought, or a refused candidate.
         case adoption
-        /// In the place of the intent: the request did not leave this host.
+        /// Replaces the intent: the request did not leave this host.
         case withdrawal
-        /// Beside the intent and its response: what was read. It is written whole or not at all,
-        /// for the response holds the same.
+        /// Beside the intent and its response: the result. It is written as a whole or not at all,
+        /// because the response contains the same.
         case outcome
     }
 
-    /// How a step ended.
+    /// The result of a step.
     public enum Event: Sendable, Equatable {
         case recovered(AttemptEvidence)
         /// The token to adopt, if any, and one that must not be adopted.
         case initialToken(InitialToken?, withheld: WithheldToken?)
-        /// Why nothing may be sent; `nil` for a state of this daemon.
+        /// Why no request may be sent; `nil` for a state of this daemon.
         case origin(Cause?)
         case place(GrantPlace?)
         case publishedTokens([Secret])
-        /// Why the token may not be used; `nil` where it may.
+        /// Why the token must not be used; `nil` if it may.
         case claimed(objection: Cause?)
-        /// The request is ready, and goes there.
+        /// The request is ready, with this target.
         case prepared(PreparedPlace)
         case written
-        /// Nothing of the request left this host.
+        /// No part of the request left this host.
         case notSent(Cause)
-        /// It was sent, and no response can be read.
+        /// The request was sent, and no response could be read.
         case unanswered(Cause)
         case answered(RawAnswer, roundTrip: Duration)
         case responseSaved
-        /// What the saved response comes to.
+        /// The result of the saved response.
         case read(StoredGrant, AttemptReport.End)
         case accepted
         case stepsForgotten
-        /// The step cannot be done, and nothing was sent by it.
+        /// The step failed without sending anything.
         case failed(Refusal)
     }
 
-    /// Where a prepared request goes.
+    /// The target of a prepared request.
     public struct PreparedPlace: Sendable, Equatable {
         public var place: GrantPlace?
         public var host: String
@@ -110,7 +110,7 @@ public struct AttemptMachine: Sendable {
         }
     }
 
-    /// What is waited for.
+    /// The event that the machine waits for.
     enum Phase: Sendable, Equatable {
         case idle
         case recovering
@@ -138,18 +138,18 @@ public struct AttemptMachine: Sendable {
     let profile: ProviderProfile
     let attemptID: String
     var phase = Phase.idle
-    /// As the storage has it now.
+    /// As stored at present.
     var grant: StoredGrant?
     var isOfCandidate = false
     var storageCause: Cause?
     var evidence = AttemptEvidence(latest: nil, grant: nil, isUnreadable: false)
     var initialToken: InitialToken?
     var withheld: WithheldToken?
-    /// Why the state cannot be trusted.
+    /// Why the state is not trusted.
     var distrust: Cause?
-    /// Where the plan has refresh tokens go.
+    /// The place that the plan assumed for refresh tokens.
     var place: GrantPlace?
-    /// That is written next, or was written last.
+    /// The record that is written next, or was written last.
     var record: SlotRecord?
 
     /// - Parameter attemptID: Random, unique.
@@ -160,10 +160,10 @@ public struct AttemptMachine: Sendable {
     /// The first step.
     public mutating func start() -> Step { next(.recovering, .recover) }
 
-    /// The step after an event. An event that does not belong to the step before it ends the
-    /// attempt: what the storage holds is then read by the next one.
+    /// The step after an event. An event that does not belong to the step before ends the attempt;
+    /// the next attempt then reads the storage.
     ///
-    /// - Parameter now: Asked at most once, and only where the time decides.
+    /// - Parameter now: Called at most once, and only if the time matters.
     public mutating func handle(_ event: Event, now: () -> Moment) -> Step {
         if case .failed(let refusal) = event { return fail(refusal, now: now) }
         switch phase {

@@ -11,9 +11,9 @@ public struct Cause: Error, Sendable, Equatable {
     }
 
     /// - Parameters:
-    ///   - kind: One that is told in the words of the place where it was found.
-    ///   - detail: Those words.
-    ///   - file: What they are about.
+    ///   - kind: A kind whose sentence consists of `detail`.
+    ///   - detail: The problem in words.
+    ///   - file: The file that it concerns.
     public init(_ kind: CauseKind, _ detail: String, file: String? = nil) {
         self.init(kind, CauseFacts(file: file, detail: detail))
     }
@@ -41,7 +41,7 @@ public struct CauseFacts: Sendable, Equatable {
     public var file: String?
     /// Of a failed system call, in the words of strerror(3).
     public var systemError: String?
-    /// The number of ``systemError``, for code (errno(3)); `nil` in records of former versions.
+    /// The number of ``systemError``, for code (errno(3)); `nil` in records of earlier versions.
     public var errno: Int32?
     /// The HTTP status.
     public var status: Int?

@@ -81,7 +81,7 @@ public enum CauseKind: String, Sendable, CaseIterable {
     case configuredTokenSpent = "configured_token_spent"
     case spentRecordUnreadable = "spent_record_unreadable"
 
-    // How a sign-in ended without tokens.
+    // A sign-in that ended without tokens.
     case signInDenied = "sign_in_denied"
     case signInScopeRefused = "sign_in_scope_refused"
     case signInClientUnknown = "sign_in_client_unknown"

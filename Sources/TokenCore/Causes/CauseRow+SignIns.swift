@@ -1,5 +1,5 @@
-// How a sign-in ended without tokens, for the person who signs in: on the terminal, and on the page
-// in the browser, which may belong to another machine.
+// Sign-ins without tokens, for the user: on the terminal, and on the page in the browser, which may
+// run on another machine.
 extension CauseRow {
     private static let refused =
         "the provider accepted you, but refused to issue tokens[ ({status} {code})| ({status})]"

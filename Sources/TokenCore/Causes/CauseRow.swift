@@ -82,7 +82,7 @@ public struct RemedyPlace: Sendable, Equatable {
         case "credential": credential
         case "login": hasSignIn ? "evertoken login \(credential)" : nil
         case "signin": signIn
-        // At a sign-in, which may be by a code alone.
+        // For a sign-in, which may use only a code.
         case "again": "run: evertoken login \(credential)"
         // The brackets belong to the sentence.
         case "service": "[Service]"

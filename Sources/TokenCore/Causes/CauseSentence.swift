@@ -42,7 +42,7 @@ struct CauseSentence: Sendable, Equatable {
         return text + rest
     }
 
-    /// The name of the fact that it begins with.
+    /// The name of the fact at its beginning.
     var first: String? {
         guard pattern.utf8.first == UInt8(ascii: "{") else { return nil }
         return String(pattern.dropFirst().prefix { $0 != "}" })

@@ -14,7 +14,7 @@ public struct Configuration: Sendable, Equatable {
     public var metricsListen: String?
     /// `READY=1` is sent after this time even if a credential is not settled.
     public var readyTimeout: Duration = .seconds(60)
-    /// Most attempts under way at once, 1 to 1024.
+    /// Maximum concurrent attempts, 1 to 1024.
     public var maxInFlight = 64
     /// Bytes of one slot file.
     public var slotSize = 64 * 1024
@@ -61,7 +61,7 @@ public enum LogLevel: Int, Sendable, Comparable, CaseIterable {
     case info = 6
     case debug = 7
 
-    /// The more severe level is the lesser one.
+    /// A more severe level is less than a less severe one.
     public static func < (left: LogLevel, right: LogLevel) -> Bool {
         left.rawValue < right.rawValue
     }
@@ -105,7 +105,7 @@ public enum VariableSource: Sendable, Equatable {
 public struct CredentialConfiguration: Sendable, Equatable {
     /// The key under `credentials`.
     public var name: String
-    /// What it extends and overrides is merged in already.
+    /// With all bases and overrides merged.
     public var profile: ProviderProfile
     /// `client_id`, as registered at the provider.
     public var clientID: SecretSource?
@@ -142,11 +142,11 @@ public struct RefreshPolicy: Sendable, Equatable {
     public var jitter = 0.05
     /// Limit for the whole exchange.
     public var timeout: Duration = .seconds(30)
-    /// For connecting, TLS included.
+    /// Includes TLS.
     public var connectTimeout: Duration = .seconds(5)
     /// Upper bound of the first pause after a failure.
     public var retryInitial: Duration = .seconds(1)
-    /// Upper bound that the pauses double up to.
+    /// Upper bound of the doubling pauses.
     public var retryMaximum: Duration = .seconds(300)
     /// Minimum interval between two successful refreshes.
     public var minInterval: Duration = .seconds(10)
@@ -157,14 +157,14 @@ public struct RefreshPolicy: Sendable, Equatable {
 
 /// One file that other programs read.
 public struct OutputSpecification: Sendable, Equatable {
-    /// What a token file looks like; see evertoken.json(5), OUTPUTS.
+    /// The format of a token file; see evertoken.json(5), OUTPUTS.
     public enum Format: Sendable, Equatable {
         case raw, json, header, env, curl
         case template(Template)
     }
     /// Relative to the token directory unless it starts with `/`.
     public var path: String
-    /// What the file looks like.
+    /// The format of the file.
     public var format: Format
     /// The file's owner, by name or number; `nil` is the daemon's user.
     public var owner: String?
@@ -181,7 +181,7 @@ public struct OutputSpecification: Sendable, Equatable {
     /// An output with mode 0640 that stays when its token has ended.
     public init(path: String, format: Format) { (self.path, self.format) = (path, format) }
 
-    /// Whether ``path`` does not count from the token directory.
+    /// Whether ``path`` is absolute.
     public var isAbsolute: Bool { path.hasPrefix("/") }
 }
 

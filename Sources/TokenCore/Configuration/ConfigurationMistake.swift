@@ -14,8 +14,8 @@ public struct ConfigurationMistake: Error, Sendable, Equatable, CustomStringConv
     public var remedy: String
 
     /// - Parameters:
-    ///     - line: From 1; 0 when the file could not be read at all.
-    ///     - path: Empty for the whole document.
+    ///   - line: From 1; 0 when the file could not be read at all.
+    ///   - path: Empty for the whole document.
     public init(
         file: String, line: Int = 0, column: Int = 0, path: String = "", problem: String,
         remedy: String

@@ -2,10 +2,10 @@
 public struct UnitCredential: Sendable, Hashable {
     /// The requesting unit's whole name, such as `backup.service` or `report@july.service`.
     public var unit: String
-    /// What stands before the colon in its `LoadCredential=`.
+    /// The name before the colon in its `LoadCredential=`.
     public var id: String
 
-    /// What this unit asks for under this id.
+    /// The request of this unit for this ID.
     public init(unit: String, id: String) { (self.unit, self.id) = (unit, id) }
 
     /// Reads the address that the service manager binds before it connects: a zero byte, a random
@@ -50,7 +50,7 @@ public struct UnitCredential: Sendable, Hashable {
 public struct UnitPattern: Sendable, Hashable {
     /// As the configuration spells it.
     public let text: String
-    /// Whether it stands for every instance of a template.
+    /// Whether it matches all instances of a template.
     public let isAnyInstance: Bool
     private let prefix: String
     private let suffix: String
@@ -96,11 +96,11 @@ public struct UnitPattern: Sendable, Hashable {
 
 /// A unit that may have a credential's access token through the credential socket.
 public struct UnitGrant: Sendable, Equatable {
-    /// Which units are meant.
+    /// The units that it covers.
     public var unit: UnitPattern
     /// The name before the colon in the unit's `LoadCredential=`.
     public var id: String
-    /// What the unit finds in its credential.
+    /// The contents of the unit's credential.
     public var format: OutputSpecification.Format = .raw
     /// A token with less remaining life is renewed first.
     public var minimumLife: Duration = .seconds(60)
@@ -110,7 +110,7 @@ public struct UnitGrant: Sendable, Equatable {
     /// The raw token, with the default times.
     public init(unit: UnitPattern, id: String) { (self.unit, self.id) = (unit, id) }
 
-    /// Whether this unit may have it under this id.
+    /// Whether this unit may fetch it under this ID.
     public func allows(_ wanted: UnitCredential) -> Bool {
         id == wanted.id && unit.matches(wanted.unit)
     }
@@ -120,15 +120,15 @@ public struct UnitGrant: Sendable, Equatable {
 public struct UnitPolicy: Sendable, Equatable {
     /// One grant of one credential.
     public struct Entry: Sendable, Equatable {
-        /// Whose token it is.
+        /// The credential of the token.
         public var credential: String
-        /// Who may have it.
+        /// The grant to the unit.
         public var grant: UnitGrant
     }
     /// Of all credentials, in name order.
     public let entries: [Entry]
 
-    /// Without credentials: no unit gets anything.
+    /// Without credentials: no unit may fetch a token.
     public init(_ credentials: [CredentialConfiguration] = []) {
         entries = credentials.flatMap { credential in
             credential.units.map { Entry(credential: credential.name, grant: $0) }

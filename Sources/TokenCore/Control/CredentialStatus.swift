@@ -4,7 +4,7 @@ public struct CredentialStatus: Sendable, Equatable {
     public var name: String
     /// The profile's name.
     public var provider: String
-    /// In one word how it is; JSON: `state`.
+    /// Its state in one word; JSON: `state`.
     public var state: CredentialState
     /// A more precise word for the state.
     public var condition: CredentialCondition
@@ -12,13 +12,13 @@ public struct CredentialStatus: Sendable, Equatable {
     public var issuedAt: WallTime?
     /// When the newest access token ends; `nil` without one, and where it never ends.
     public var expiresAt: WallTime?
-    /// When the next attempt is due; `nil` while one is under way, or a person is needed.
+    /// When the next attempt is due; `nil` during an attempt, or while an operator is needed.
     public var nextRefreshAt: WallTime?
     /// Where the provider says, or documents, how long a refresh token lives.
     public var refreshTokenExpiresAt: WallTime?
     /// When the last successful request was sent.
     public var lastRefreshAt: WallTime?
-    /// The problem that stands; `nil` when all is well.
+    /// The unresolved problem; `nil` without one.
     public var lastError: StoredError?
     /// The error is older than the last reload, and its retry is pending.
     public var isErrorBeforeReload: Bool
@@ -28,7 +28,7 @@ public struct CredentialStatus: Sendable, Equatable {
     private var place: RemedyPlace
     /// Failed attempts since the last success.
     public var consecutiveFailures: Int
-    /// Successes of all time, over restarts.
+    /// Successful refreshes over all restarts.
     public var refreshes: Int64
     /// The paths of its token files, as they are configured.
     public var outputs: [String]

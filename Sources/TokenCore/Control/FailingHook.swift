@@ -2,7 +2,7 @@
 public struct FailingHook: Sendable, Equatable {
     /// The program's path, without its arguments.
     public var program: String
-    /// What went wrong the last time: a status, a signal, a time-out.
+    /// The last failure: a status, a signal, a time-out.
     public var problem: String
     /// Consecutive failures.
     public var failures: Int

@@ -1,7 +1,7 @@
 /// The input of an import: a token response in the form of RFC 6749 section 5.1, or what other
 /// programs store of one: x/oauth2 and rclone, requests-oauthlib, google-auth, oidc-agent.
 public struct ImportReading: Sendable, Equatable {
-    /// What is adopted.
+    /// The tokens to adopt.
     public var tokens = ImportedTokens()
     /// What was ignored or corrected, for the user. Quotes no value.
     public private(set) var notes: [String] = []

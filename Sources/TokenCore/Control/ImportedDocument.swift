@@ -13,7 +13,7 @@ struct ImportedDocument {
 
     private static let wanted = "give an object with refresh_token, access_token or both"
 
-    /// What is wrong with all of it. A caller that knows its name puts that in the subject's place.
+    /// A mistake of the whole text. A caller that knows its name sets it as the subject.
     private static func whole(_ problem: String, _ remedy: String) -> RequestError {
         RequestError(problem: problem, remedy: remedy).of("this")
     }

@@ -65,9 +65,9 @@ public struct CredentialMetrics: Sendable, Equatable {
 }
 
 extension Fleet {
-    /// Gathers what a scrape shows. It walks over all credentials once and renders nothing.
+    /// Collects the values of a scrape. It visits all credentials once and renders nothing.
     ///
-    /// - Parameter mistakes: How many the last reload was refused for; 0 when it was not.
+    /// - Parameter mistakes: Mistakes of the last reload; 0 if it succeeded.
     public func metricsReport(
         isReady: Bool, startedAt: WallTime, now: Moment, mistakes: Int, tally: MetricsTally
     ) -> MetricsReport {

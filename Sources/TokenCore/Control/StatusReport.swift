@@ -1,9 +1,9 @@
 /// What `status` shows, from the daemon's side (Contract 5.3).
 public struct StatusReport: Sendable, Equatable {
-    /// In one word how the daemon is: `degraded` where a credential is not healthy.
+    /// The daemon's state in one word: `degraded` when a credential is not healthy.
     public enum DaemonState: String, Sendable { case ready, starting, degraded, stopping }
 
-    /// Of the whole daemon.
+    /// The state of the whole daemon.
     public var state: DaemonState
     /// When the process started.
     public var startedAt: WallTime
@@ -16,7 +16,7 @@ public struct StatusReport: Sendable, Equatable {
     /// Settings that could not be applied.
     public var reloadProblems: [String] = []
 
-    /// A report whose configuration is in force as it is.
+    /// A report whose configuration applies completely.
     public init(
         state: DaemonState, startedAt: WallTime, credentials: [CredentialStatus],
         configurationMistakes: [String] = []

@@ -296,6 +296,6 @@ extension CredentialLifecycle {
         return hooks + [.report(.outputFailed(error))]
     }
 
-    /// A directory may refuse at once, and tokens may live for seconds: not in a loop.
+    /// Prevents a loop when a directory refuses at once and tokens live for seconds.
     private static let shortestPublishPause: Duration = .milliseconds(250)
 }

@@ -1,5 +1,5 @@
 extension CredentialLifecycle {
-    /// Derived anew from what is known at each call; nothing stores it.
+    /// Computed at each call; never stored.
     public var state: CredentialState {
         if quarantine == nil, isErrorBeforeReload {
             // After a reload the status shows that the corrected configuration is being tried.
@@ -158,9 +158,9 @@ extension CredentialLifecycle {
             by: min(Self.firstSettlePause * storageFailures, Self.longestSettlePause))
     }
 
-    /// A file system that was full for a moment takes it soon.
+    /// A file system that was full for a moment accepts a write soon.
     private static let firstSettlePause: Duration = .seconds(1)
-    /// One that was mended is seen to be within a minute.
+    /// A corrected file system is noticed within a minute.
     private static let longestSettlePause: Duration = .seconds(45)
 
     /// The floor between two refreshes holds for people and crash loops too (I24).

@@ -22,15 +22,15 @@ public struct CredentialLifecycle: Sendable {
 
     /// How a renewal ended, for callers that wait for one.
     public struct Renewal: Sendable, Equatable {
-        /// As the attempt reported it.
+        /// As reported by the attempt.
         public var end: AttemptReport.End
         /// The request sent the configured candidate instead of the stored refresh token.
         public var isOfCandidate: Bool
     }
 
-    /// The configuration in force for it.
+    /// The configuration in force.
     public internal(set) var configuration: CredentialConfiguration
-    /// What is stored of it, as the last attempt left it on the disk; empty before recovery.
+    /// The stored grant after the last attempt; empty before recovery.
     public internal(set) var grant = StoredGrant()
     var job = Job.none
     var published: Published?
@@ -94,7 +94,7 @@ public struct CredentialLifecycle: Sendable {
     /// Above every ticket of the lives before it, which had other numbers: what those asked for may
     /// be answered yet.
     static func firstTicket(ofLife number: Int) -> UInt64 { UInt64(number) << bitsOfTickets }
-    /// Four thousand million tickets: at one a second a life of a hundred years.
+    /// Four thousand million tickets suffice for a hundred years at one a second.
     private static let bitsOfTickets: UInt64 = 32
 
     mutating func nextTicket() -> Ticket {

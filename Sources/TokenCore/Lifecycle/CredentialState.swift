@@ -37,7 +37,7 @@ public enum CredentialState: String, Sendable, CaseIterable {
 
 /// Identifies the job that a report belongs to. A report with another number is dropped.
 public struct Ticket: Sendable, Hashable {
-    /// Counted up by each lifecycle.
+    /// Incremented by each lifecycle.
     public var number: UInt64
     /// The ticket of this number.
     public init(_ number: UInt64) { self.number = number }
@@ -70,7 +70,7 @@ public struct AttemptReport: Sendable, Equatable {
             }
         }
 
-        /// `nil` for an end that is no failure of a request.
+        /// `nil` for an end that is not a failed request.
         public var failureClass: FailureClass? {
             switch self {
             case .refused(let refusal), .signInFailed(let refusal): refusal.failureClass
@@ -89,7 +89,7 @@ public struct AttemptReport: Sendable, Equatable {
     /// The request sent the configured candidate instead of the stored refresh token.
     public var isOfCandidate = false
 
-    /// The report of an attempt that stored all there was to store.
+    /// The report of an attempt that stored everything.
     public init(grant: StoredGrant?, end: End, attemptID: String) {
         (self.grant, self.end, self.attemptID) = (grant, end, attemptID)
     }

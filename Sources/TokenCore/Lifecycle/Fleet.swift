@@ -2,9 +2,9 @@
 public struct Fleet: Sendable {
     /// An action with the name of its credential.
     public struct Order: Sendable, Equatable {
-        /// Whose action it is.
+        /// The credential of the action.
         public var credential: String
-        /// What the engine carries out.
+        /// The action for the engine.
         public var action: LifecycleAction
     }
 
@@ -29,7 +29,7 @@ public struct Fleet: Sendable {
     private var recovering = 0
     private var windows: [String: RateWindow] = [:]
     private var random: RandomSource
-    /// Most attempts under way at once (`max_in_flight`).
+    /// Maximum concurrent attempts (`max_in_flight`).
     public private(set) var maxInFlight: Int
     /// No new attempt starts.
     public private(set) var isStopping = false
@@ -107,9 +107,9 @@ public struct Fleet: Sendable {
         return gone.configuration
     }
 
-    /// Passes an event on; a name that is not configured any more is no error.
+    /// Handles an event; a name that is no longer configured is not an error.
     ///
-    /// - Returns: What is to be done, also for others that waited for room.
+    /// - Returns: The resulting actions, including those of credentials that waited for the limit.
     public mutating func handle(
         _ event: LifecycleEvent, for name: String, now: Moment
     ) -> [Order] {
@@ -117,7 +117,7 @@ public struct Fleet: Sendable {
         return handle(event, index: index, now: now) + startWaiting(now: now)
     }
 
-    /// For a deadline that its wake did not move, which is a mistake of this program.
+    /// Handles a deadline that its wake did not change, which is a bug.
     private static let pauseAgainstSpinning: Duration = .seconds(1)
 
     /// Wakes every credential that is due.
@@ -142,14 +142,14 @@ public struct Fleet: Sendable {
         }
     }
 
-    /// The disk has not taken an answer yet, and the attempt goes on trying.
+    /// A response could not be saved yet, and the attempt keeps trying.
     public mutating func noteUnsaved(_ name: String, _ cause: Cause, now: Moment) {
         guard let index = indices[name] else { return }
         lifecycles[index]?.noteStorageProblem(cause, now: now)
         glance(at: index)
     }
 
-    /// The same, and its token is published meanwhile for its own end is near.
+    /// The same, with its token published meanwhile because the published one is about to expire.
     public mutating func notePublishedUnsaved(
         _ name: String, _ access: GrantedAccess, now: Moment
     ) {
@@ -159,7 +159,7 @@ public struct Fleet: Sendable {
         heap.set(index, to: lifecycles[index]?.wakeAt)
     }
 
-    /// From now on no attempt starts; those under way go on to their end.
+    /// Starts no more attempts; running ones continue to their end.
     public mutating func stop() { isStopping = true }
 
     private mutating func glance(at index: Int) {
@@ -171,7 +171,7 @@ public struct Fleet: Sendable {
 
     private var hasRoom: Bool { inFlight < maxInFlight && recovering == 0 && !isStopping }
 
-    /// Of fewer a quarter would be less than four: too few for a provider with many credentials.
+    /// A quarter of fewer would be less than four: too few for a provider with many credentials.
     private static let fewPlaces = 16
 
     /// With several providers, each one may use a quarter of the limit however slow its responses

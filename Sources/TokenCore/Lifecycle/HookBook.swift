@@ -1,6 +1,6 @@
 /// One run of an `on_change` program.
 public struct HookRun: Sendable, Equatable {
-    /// Comes back with the run's end.
+    /// Returned with the end of the run.
     public var ticket: Ticket
     /// What to run.
     public var hook: HookSpecification

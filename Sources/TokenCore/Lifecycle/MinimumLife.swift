@@ -1,6 +1,6 @@
 /// The remaining life that a client asked for, against the lifetime that the provider grants.
 public struct MinimumLife: Sendable, Equatable {
-    /// What a caller wants the token to last from now on.
+    /// The remaining life that the client requests.
     public var asked: Duration
     /// The full lifetime of the present token; `nil` when it never expires.
     public var lifetime: Duration?

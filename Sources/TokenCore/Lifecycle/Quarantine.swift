@@ -1,11 +1,12 @@
-/// Why the stored state of a credential is not used. Nothing is sent until a person accepts it.
+/// Why the stored state of a credential is not used. No request is sent until the operator accepts
+/// it.
 public enum Quarantine: Sendable, Equatable {
     /// Neither slot can be read.
     case unreadable
     /// It can be read, but is a copy, or older than what the provider knows (I10).
     case foreign(Cause)
 
-    /// As status tells it.
+    /// The form in the status.
     public var cause: Cause {
         switch self {
         case .unreadable: Cause(.stateUnreadable)
@@ -14,12 +15,12 @@ public enum Quarantine: Sendable, Equatable {
     }
 }
 
-/// A quarantine, and since when it stands.
+/// A quarantine with its time of beginning.
 struct StandingQuarantine: Sendable, Equatable {
     let reason: Quarantine
     let error: StoredError
 
-    /// - Parameter former: The same trouble is counted from its beginning.
+    /// - Parameter former: Equal trouble keeps its time of beginning.
     init(_ reason: Quarantine, at time: WallTime, after former: StandingQuarantine?) {
         self.reason = reason
         error = StoredError(.storage, reason.cause, at: time).following(former?.error)

@@ -1,14 +1,14 @@
 /// Why a requested refresh does not start now.
 public struct RefreshFloor: Sendable, Equatable {
-    /// What the pause comes from; the word in JSON.
+    /// The reason of the pause; the word in JSON.
     public enum Cause: String, Sendable {
         case minimumInterval = "min_interval"
         /// The provider asked to wait.
         case retryAfter = "retry_after"
     }
-    /// What is left of the pause.
+    /// The rest of the pause.
     public var wait: Duration
-    /// What the pause comes from.
+    /// The reason of the pause.
     public var cause: Cause
     /// The whole pause, counted from the last refresh or response.
     public var whole: Duration

@@ -7,7 +7,7 @@ public struct RefreshSchedule: Sendable {
     let policy: RefreshPolicy
     let rules: LifecycleRules
 
-    /// - Parameter rules: The provider's; where they narrow the policy, they win.
+    /// - Parameter rules: The provider's rules; they win where they narrow the policy.
     public init(policy: RefreshPolicy, rules: LifecycleRules) {
         (self.policy, self.rules) = (policy, rules)
     }

@@ -20,13 +20,13 @@ public struct RetryPolicy: Sendable {
 
     /// The remaining life of the published token, and its full lifetime.
     public struct Remaining: Sendable, Equatable {
-        /// Until the published token ends.
+        /// Time until the published token expires.
         public var life: Duration
-        /// From its grant to its end.
+        /// From its grant to its expiry.
         public var lifetime: Duration
     }
 
-    /// - Parameter rules: The provider's; where they narrow the policy, they win.
+    /// - Parameter rules: The provider's rules; they win where they narrow the policy.
     public init(policy: RefreshPolicy, rules: LifecycleRules) {
         (self.policy, self.rules) = (policy, rules)
     }

@@ -11,7 +11,7 @@ public struct LifecycleRules: Sendable, Equatable {
     public enum RefreshTokenExpiry: String, Sendable, CaseIterable {
         case fixed, sliding, inherited
     }
-    /// What the provider counts requests by.
+    /// The unit by which the provider counts requests.
     public enum RateLimitKey: String, Sendable, CaseIterable {
         case client
         case refreshToken = "refresh_token"
@@ -21,19 +21,19 @@ public struct LifecycleRules: Sendable, Equatable {
     public var refreshToken = RefreshTokenKind.auto
     /// How long the old refresh token remains usable after a rotation.
     public var reuseGrace: Duration?
-    /// A refused refresh also ends the refresh token.
+    /// A refused refresh also invalidates the refresh token.
     public var burnedOnFailure = false
-    /// A refresh ends the previous access token at once.
+    /// A refresh invalidates the previous access token at once.
     public var revokesPreviousAccessToken = false
     /// The previous access token works this long after a refresh.
     public var overlap: Duration?
     /// The provider issues a new token only this long before expiry.
     public var refreshWindow: Duration?
-    /// The same access token may come back: that is a success.
+    /// The provider may return the same access token again; that is a success.
     public var sameTokenIsFine = false
-    /// Least time between two refreshes.
+    /// Minimum time between two refreshes.
     public var minInterval: Duration?
-    /// Most time between two refreshes, however long a token lives.
+    /// Maximum time between two refreshes, for any lifetime.
     public var maxInterval: Duration?
     /// A token must be this old before it can be refreshed.
     public var minAge: Duration?
@@ -41,15 +41,15 @@ public struct LifecycleRules: Sendable, Equatable {
     public var rateLimit: RateLimit?
     /// What ``rateLimit`` counts by.
     public var rateLimitKey = RateLimitKey.refreshToken
-    /// The documented life of a refresh token; an answer that says another one wins.
+    /// The documented lifetime of a refresh token; a response with another one wins.
     public var refreshTokenLifetime: Duration?
     /// The provider documents that the refresh token does not expire.
     public var isRefreshTokenEndless = false
     /// The documented lifetime of an access token, for display.
     public var accessTokenLifetime: Duration?
-    /// What a refresh does to that end; `nil` where the provider does not say.
+    /// The effect of a refresh on that expiry; `nil` if the provider does not document it.
     public var refreshTokenExpiry: RefreshTokenExpiry?
-    /// A token that has ended can never be refreshed.
+    /// An expired token can never be refreshed.
     public var mustRefreshBeforeExpiry = false
     /// A request that tests the connection to the provider without spending anything.
     public var probe: LiveProbe?
@@ -58,11 +58,11 @@ public struct LifecycleRules: Sendable, Equatable {
     public init() {}
 }
 
-/// So many requests in so long a time.
+/// A number of requests in a period.
 public struct RateLimit: Sendable, Equatable {
-    /// Most requests in any stretch of ``period``.
+    /// Maximum requests in any interval of ``period``.
     public var count: Int
-    /// The length of the window that slides.
+    /// The length of the sliding window.
     public var period: Duration
 }
 

@@ -22,7 +22,7 @@ public struct ProviderProfile: Sendable, Equatable {
     public var exchangesCode = true
     /// The profile's own rules; the built-in ones follow them (ProfileRules 8).
     public var errors: [ErrorRule] = []
-    /// How the provider's tokens live.
+    /// The rules of the provider's token lifetimes.
     public var lifecycle = LifecycleRules()
     /// Whether ``refresh`` spends a grant that began with a user's sign-in: a refresh token, or the
     /// access token itself. False for client credentials.
@@ -33,7 +33,7 @@ public struct ProviderProfile: Sendable, Equatable {
 
 /// One variable that credentials set, as the profile declares it.
 public struct ProfileVariable: Sendable, Equatable {
-    /// A credential without it is a mistake of the configuration.
+    /// Whether a credential without it is a mistake.
     public var isRequired = false
     /// Its value is never shown.
     public var isSecret = false
@@ -66,7 +66,7 @@ public struct AuthorizationSpecification: Sendable, Equatable {
     public var issuer: Template?
     /// The scope that the provider requires for a refresh token.
     public var scope: String?
-    /// What stands between two scopes.
+    /// The separator of scopes.
     public var scopeSeparator = " "
     /// Further parameters of the authorization request.
     public var parameters: [NamedTemplate] = []

@@ -2,9 +2,9 @@
 public struct RenderedRequest: Sendable, Equatable {
     /// The HTTP method.
     public var method: String
-    /// With its query; the host is checked.
+    /// With its query; the host has been checked.
     public var url: String
-    /// All but those that the transport adds, such as `Host`.
+    /// All headers except those that the transport adds, such as `Host`.
     public var headers: [HeaderField]
     /// `nil` for a request without one.
     public var body: [UInt8]?

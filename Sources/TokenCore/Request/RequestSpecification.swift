@@ -54,9 +54,9 @@ public struct RequestSpecification: Sendable, Equatable {
 
 /// A parameter, query field or header.
 public struct NamedTemplate: Sendable, Equatable {
-    /// As it goes on the wire, unless ``RequestSpecification/parameterNames`` names it otherwise.
+    /// The name on the wire, unless ``RequestSpecification/parameterNames`` has another one.
     public var name: String
-    /// Left out where a variable of it is not set.
+    /// Omitted when one of its variables is unset.
     public var value: TemplatedValue
 }
 
@@ -110,6 +110,6 @@ public indirect enum TemplatedValue: Sendable, Equatable {
 public struct TemplatedMember: Sendable, Equatable {
     /// The member's name.
     public var key: String
-    /// Left out where a variable of it is not set.
+    /// Omitted when one of its variables is unset.
     public var value: TemplatedValue
 }

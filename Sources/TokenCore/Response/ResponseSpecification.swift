@@ -1,16 +1,16 @@
 /// How to read a response.
 public struct ResponseSpecification: Sendable, Equatable {
-    /// What a body is; `auto` looks at it.
+    /// The format of a body; `auto` detects it.
     public enum Format: String, Sendable, CaseIterable { case auto, json, form, text }
-    /// What an end of zero means.
+    /// The meaning of an expiry of zero.
     public enum ZeroLifetime: String, Sendable, CaseIterable { case never, unknown, error }
-    /// How long a token lives whose answer does not say.
+    /// The lifetime of a token without an expiry in its response.
     public enum DefaultLifetime: Sendable, Equatable {
         case never
         case duration(Duration)
     }
 
-    /// What the body is.
+    /// The format of the body.
     public var format = Format.auto
     /// All conditions must hold. Without conditions: a 2xx status and no non-empty `/error`.
     public var success: [ResponseCondition] = []
@@ -28,7 +28,7 @@ public struct ResponseSpecification: Sendable, Equatable {
     public var expires: [ExpirySpecification] = []
     /// Ends of the refresh token; the first that resolves counts.
     public var refreshExpires: [ExpirySpecification] = []
-    /// Assumed where the answer names no end; `nil` assumes five minutes.
+    /// Used when the response has no expiry; `nil` means five minutes.
     public var defaultLifetime: DefaultLifetime?
     /// The meaning of a lifetime of zero; `nil`: the token has expired.
     public var zeroLifetime: ZeroLifetime?
@@ -42,7 +42,7 @@ public struct ResponseSpecification: Sendable, Equatable {
 public struct NamedSelector: Sendable, Equatable {
     /// The name in `token.json`.
     public var name: String
-    /// Where the value stands.
+    /// Where the value is.
     public var selector: ResponseSelector
 }
 
@@ -120,7 +120,7 @@ extension ResponseSpecification {
 
 /// Where a response gives an expiry.
 public struct ExpirySpecification: Sendable, Equatable {
-    /// How an end is written.
+    /// The encoding of an expiry.
     public enum Encoding: Sendable, Equatable {
         case seconds, milliseconds, minutes, hours
         case epochSeconds, epochMilliseconds
@@ -128,9 +128,9 @@ public struct ExpirySpecification: Sendable, Equatable {
         /// By a pattern; the zone (seconds east of UTC) applies when the text has none.
         case dateTime(DateTimePattern, zone: Int)
     }
-    /// Where the end stands.
+    /// Where the expiry is.
     public var from: ResponseSelector
-    /// How it is written.
+    /// Its encoding.
     public var encoding = Encoding.seconds
 }
 
@@ -144,15 +144,15 @@ public struct ResponseCondition: Sendable, Equatable {
     }
     /// The answer's status is one of these.
     public var status: [Status]?
-    /// The value that the other parts look at.
+    /// The value that the other parts check.
     public var path: ResponseSelector?
     /// In canonical form (``JSONNode/canonicalText``).
     public var isIn: [String]?
-    /// The value is none of these, compared as canonical texts.
+    /// The value is none of these, compared in canonical form.
     public var notIn: [String]?
-    /// The value matches somewhere.
+    /// The pattern matches somewhere in the value.
     public var matches: Pattern?
-    /// The value is there, or is not.
+    /// Whether the value must exist.
     public var exists: Bool?
 
     /// A condition that always holds.
@@ -182,9 +182,9 @@ public enum FailureClass: String, Sendable, CaseIterable, Equatable {
 public struct ErrorRule: Sendable, Equatable {
     /// All must hold.
     public var conditions: [ResponseCondition]
-    /// What the answer means for the credential.
+    /// The meaning of the response for the credential.
     public var failureClass: FailureClass
-    /// Where the answer says when to try again.
+    /// Where the response says when to retry.
     public var retryAfter: ExpirySpecification?
 
     /// The parts of earlier responses that it reads.

@@ -2,14 +2,14 @@
 public struct RawAnswer: Sendable, Equatable {
     /// The status code (RFC 9110 section 15).
     public var status: Int
-    /// As they came, in order; of a stored answer those that are kept.
+    /// In the received order; for a stored response only the stored ones.
     public var headers: [HeaderField]
-    /// At most as many bytes as a slot can hold.
+    /// At most as many bytes as a slot can store.
     public var body: [UInt8]
     /// The connection ended early, or the body was larger than the limit.
     public var isTruncated: Bool
 
-    /// An answer that came whole, if nothing else is said.
+    /// A response, by default a complete one.
     public init(status: Int, headers: [HeaderField] = [], body: [UInt8], isTruncated: Bool = false)
     {
         (self.status, self.headers, self.body) = (status, headers, body)
@@ -57,7 +57,7 @@ public struct TokenAnswer: Sendable, Equatable {
     public var tokenType: String?
     /// The scope that was granted, if the answer says (RFC 6749 section 5.1).
     public var scope: String?
-    /// The earliest end that the answer gives, or what is assumed.
+    /// The earliest expiry in the response, or the assumed one.
     public var lifetime: TokenLifetime
     /// Lifetime of the refresh token, if the response gives it.
     public var refreshLifetime: Duration?
@@ -69,11 +69,11 @@ public struct TokenAnswer: Sendable, Equatable {
 
 /// Why there is no token, for code and for operators.
 public struct Refusal: Error, Sendable, Equatable {
-    /// What it means for the next attempt.
+    /// The meaning for the next attempt.
     public var failureClass: FailureClass
     /// The kind of failure with its facts.
     public var cause: Cause
-    /// The answer's status code; `nil` where none came.
+    /// The response's status code; `nil` without a response.
     public var httpStatus: Int?
     /// How long the provider asks to wait; at most an hour.
     public var retryAfter: Duration?
@@ -114,6 +114,6 @@ public struct AnswerReading: Sendable, Equatable {
     /// The access token of a response that says it has already expired. It is never published; a
     /// server that returns one cached token may have returned it before.
     public var endedToken: Secret?
-    /// What was odd about the answer and was forgiven.
+    /// Unusual parts of the response that were tolerated.
     public var notes: [AnswerNote]
 }

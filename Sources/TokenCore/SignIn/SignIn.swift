@@ -160,8 +160,8 @@ public struct SignIn: Sendable {
     }
 
     /// - Parameters:
-    ///   - own: What the profile says.
-    ///   - found: What the server's metadata say.
+    ///   - own: The value of the profile.
+    ///   - found: The value of the server's metadata.
     private func endpoint(
         _ method: SignInWish.Method, _ own: Template?, _ found: String?
     ) throws(RequestError) -> String {

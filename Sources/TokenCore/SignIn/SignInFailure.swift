@@ -24,7 +24,7 @@ public struct SignInFailure: Error, Sendable, Equatable {
         (self.kind, self.problem, self.remedy) = (kind, problem, remedy)
     }
 
-    /// - Parameter cause: One of a sign-in's ends, from the table of causes.
+    /// - Parameter cause: The end of a sign-in, from the table of causes.
     public init(_ cause: Cause, credential: String) {
         let place = RemedyPlace(credential: credential, state: .pending, hasSignIn: true)
         self.init(
@@ -34,8 +34,8 @@ public struct SignInFailure: Error, Sendable, Equatable {
 }
 
 extension Cause {
-    /// - Parameter code: What the authorization endpoint sent back instead of a code, if it is a
-    ///   registered one (RFC 6749 section 4.1.2.1).
+    /// - Parameter code: The error of the authorization response, if it is a registered one (RFC
+    ///   6749 section 4.1.2.1).
     public init(redirectError code: String?) {
         let kind: CauseKind =
             switch code {
@@ -50,7 +50,7 @@ extension Cause {
 }
 
 extension CauseKind {
-    /// What a person is to do about the end of a sign-in; `nil` for all other causes.
+    /// What the user can do about the end of a sign-in; `nil` for all other causes.
     var endOfSignIn: SignInFailure.Kind? {
         switch self {
         case .signInDenied: .denied
@@ -68,8 +68,7 @@ extension CauseKind {
 }
 
 extension Refusal {
-    /// Why a code, or a device code, did not become tokens; tokens that a person brings are refused
-    /// so as well.
+    /// Why a code or a device code gave no tokens; imported tokens are refused this way too.
     public var causeOfSignIn: Cause {
         let kind = kindOfSignIn
         switch kind {

@@ -26,14 +26,14 @@ extension AttemptOrder {
 /// A code that an authorization response brought, with what its exchange must repeat (RFC 6749
 /// section 4.1.3).
 public struct AuthorizationCode: Sendable, Equatable {
-    /// The code itself; the provider takes it once.
+    /// The code itself; the provider accepts it once.
     public var code: Secret
-    /// The redirect URI of the authorization request, letter by letter; `nil` where it had none.
+    /// The redirect URI of the authorization request, unchanged; `nil` if it had none.
     public var redirectURI: String?
     /// The verifier of the request's challenge (RFC 7636 section 4.5); `nil` without PKCE.
     public var codeVerifier: Secret?
 
-    /// - Parameter redirectURI: As the authorization request had it.
+    /// - Parameter redirectURI: That of the authorization request.
     public init(code: Secret, redirectURI: String? = nil, codeVerifier: Secret? = nil) {
         (self.code, self.redirectURI, self.codeVerifier) = (code, redirectURI, codeVerifier)
     }
@@ -49,7 +49,7 @@ public struct ImportedTokens: Sendable, Equatable {
     public var tokenType: String?
     /// As granted, if that is known.
     public var scope: String?
-    /// Of the access token, from now on; `nil` where nothing tells.
+    /// The remaining life of the access token; `nil` if unknown.
     public var lifetime: Duration?
 }
 
@@ -66,7 +66,7 @@ public enum AttemptPlan: Sendable, Equatable {
     case unreadable
 
     /// - Parameters:
-    ///   - evidence: What the storage says.
+    ///   - evidence: The stored state.
     ///   - seed: The configured refresh token as its source reads now, `nil` if none is configured.
     ///   - withheld: The configured refresh token if it is known to be spent (``SpentTraces``);
     ///     `seed` is then `nil`.

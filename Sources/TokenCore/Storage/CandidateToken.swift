@@ -1,7 +1,7 @@
 /// The refresh token that the configuration names, while another, stored one works: it replaces the
 /// stored one only after a successful grant.
 public struct CandidateToken: Sendable, Equatable {
-    /// What the provider has said of it; the word in JSON.
+    /// The provider's reaction so far; the word in JSON.
     public enum State: String, Sendable, CaseIterable {
         /// No response has shown whether it works.
         case untried
@@ -12,9 +12,9 @@ public struct CandidateToken: Sendable, Equatable {
         case maybeSpent = "maybe_spent"
     }
 
-    /// The refresh token, as the configuration's place reads now.
+    /// The refresh token, as its source reads now.
     public var token: Secret
-    /// What the provider has said of it.
+    /// The provider's reaction so far.
     public var state = State.untried
     /// When it was first seen in the configuration.
     public var since: Moment
@@ -22,7 +22,7 @@ public struct CandidateToken: Sendable, Equatable {
     public var triedAt: Moment?
     /// Consecutive attempts that decided nothing about it.
     public var failures = 0
-    /// Attempts with it whose answer never came: it may be spent.
+    /// Attempts with it without a response: it may be spent.
     public var lostAnswers = 0
     /// It was refused, and is tried once more before a sign-in is requested.
     public var isLastResort = false

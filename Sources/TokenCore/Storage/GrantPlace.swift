@@ -4,7 +4,7 @@ import Crypto
 /// of the token URL's origin (RFC 6454 section 4) and the `client_id`. The token is valid only for
 /// both together (RFC 6749 section 6) and must not be sent to any other server (section 10.4).
 public struct GrantPlace: Sendable, Equatable {
-    /// 16 hexadecimal digits of a SHA-256; tells nothing of the client.
+    /// 16 hexadecimal digits of a SHA-256; reveals nothing of the client.
     public let fingerprint: String
 
     /// As a slot has it.
@@ -51,7 +51,7 @@ extension ProviderProfile {
 public struct TokenElsewhere: Sendable, Equatable {
     /// The refresh token that was set aside.
     public var token: Secret
-    /// Where it is good.
+    /// Where it is valid.
     public var place: GrantPlace
     /// When it came, if that is known.
     public var since: Moment?

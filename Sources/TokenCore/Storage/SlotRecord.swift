@@ -3,7 +3,7 @@ import Crypto
 /// One attempt as a slot keeps it: what was known before the request went out
 /// (Durability step 1), to which the answer is added later without touching this part.
 public struct SlotRecord: Sendable, Equatable {
-    /// Whether a request may be under way; the byte in the slot.
+    /// Whether a request may be pending; the byte in the slot.
     public enum State: UInt8, Sendable {
         /// A request may have been sent; its response, if any, is stored beside the record.
         case intent = 1
@@ -13,7 +13,7 @@ public struct SlotRecord: Sendable, Equatable {
     }
     /// Of two valid slots the higher sequence wins.
     public var sequence: UInt64
-    /// Whether a request may be under way.
+    /// Whether a request may be pending.
     public var state: State
     /// 16 random bytes in hexadecimal; matches a response to its request.
     public var attemptID: String
@@ -31,7 +31,7 @@ public struct SlotRecord: Sendable, Equatable {
     public var origin = ""
     /// When the request was sent: a token's life counts from here.
     public var sentAt: Moment
-    /// Everything known before the request, the refresh token that it spends among it.
+    /// Everything known before the request, including the refresh token that it spends.
     public var grant: StoredGrant
 
     public init(
@@ -263,7 +263,7 @@ public struct SlotPair: Sendable, Equatable {
         case b = 1
     }
 
-    /// What a slot file holds.
+    /// The contents of a slot file.
     public enum State: Sendable, Equatable {
         /// Never written.
         case empty
@@ -276,10 +276,10 @@ public struct SlotPair: Sendable, Equatable {
     public var a: State
     /// Of `slotB`.
     public var b: State
-    /// What the files remember outside their content.
+    /// The marks of both files.
     public var marks: SlotMarks
 
-    /// Both slots as they were read, with their marks.
+    /// Both slots as read, with their marks.
     public init(a: State, b: State, marks: SlotMarks = SlotMarks()) {
         (self.a, self.b, self.marks) = (a, b, marks)
     }

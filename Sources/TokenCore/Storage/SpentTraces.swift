@@ -21,9 +21,9 @@ public struct SpentTraces: Sendable, Equatable {
     /// The fingerprints of a state that is about to be erased.
     public init(_ grant: StoredGrant) { (tokens, seeds) = (grant.spent, grant.spentSeeds) }
 
-    /// Whether there is nothing to keep.
+    /// Whether there is nothing to store.
     public var isEmpty: Bool { tokens.isEmpty && seeds.isEmpty && !isUnreadable }
-    /// How many spent tokens are known, at least.
+    /// Minimum number of known spent tokens.
     public var count: Int { max(tokens.count, seeds.count) }
 
     /// Adds the fingerprints of a later credential of the same name.

@@ -42,10 +42,10 @@ extension StoredGrant {
     }
 
     /// - Parameters:
-    ///   - refusal: What went wrong.
+    ///   - refusal: The failure.
     ///   - spends: Whether the request spent the refresh token.
     ///   - moment: When the request was sent.
-    ///   - profile: The provider's.
+    ///   - profile: The profile of the credential.
     public mutating func fail(
         _ refusal: Refusal, spends: Bool, at moment: Moment, profile: ProviderProfile
     ) {

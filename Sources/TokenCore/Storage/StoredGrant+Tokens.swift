@@ -133,7 +133,7 @@ extension StoredGrant {
         (access, unstoredAccess) = (new, nil)
     }
 
-    /// Remembers an access token that another one replaces; the oldest of eight is forgotten.
+    /// Remembers a replaced access token; drops the oldest of eight.
     public mutating func noteFormer(_ token: Secret) {
         noteFormer(fingerprint: Self.fingerprint(ofAccess: token))
     }

@@ -51,12 +51,12 @@ public struct StoredGrant: Sendable, Equatable {
     /// dropped them.
     public var spentSeeds: [String] = []
 
-    /// How the attempts went, since the last success and in all.
+    /// The history of the attempts, since the last success and in total.
     public var attempts = AttemptHistory()
     /// The last attempts, newest last.
     public var recent: [PastAttempt] = []
 
-    /// Of a credential that nothing is known of.
+    /// For a credential without any state.
     public init() {}
 
     /// Whether an old copy of this grant is dangerous: it holds a refresh token that may have
@@ -73,7 +73,7 @@ public struct StoredGrant: Sendable, Equatable {
     /// A candidate that no response has decided yet.
     var hasOpenCandidate: Bool { candidate?.state == .untried }
 
-    /// As many seeds are remembered, so that a slot's size is bounded.
+    /// Maximum number of remembered seeds, so that the size of a slot is bounded.
     public static let maximumSeedFingerprints = 16
     static let maximumSpent = 24
     static let maximumFormer = 8
@@ -158,13 +158,13 @@ public struct AttemptHistory: Sendable, Equatable {
     public var lastAttemptAt: Moment?
     /// When the request was sent that granted the newest token.
     public var lastSuccessAt: Moment?
-    /// Grants of all time.
+    /// Number of grants in total.
     public var successes: Int64 = 0
-    /// The failure that stands; `nil` after a success.
+    /// The unresolved failure; `nil` after a success.
     public var lastError: StoredError?
     /// The last response was the published token again, with no lifetime left.
     public var isCountedDown = false
-    /// Only a person can bring a token: nothing is sent by itself.
+    /// Whether only a sign-in or an import can bring a token: no request is sent automatically.
     public var isLoginRequired = false
     /// The same refusal occurred often enough: the daemon now retries slowly.
     public var isMisconfigured = false
@@ -191,7 +191,7 @@ public struct AttemptHistory: Sendable, Equatable {
 
 /// The last failure, as `status` shows it. No server's raw text, no secret.
 public struct StoredError: Sendable, Equatable {
-    /// What the failure means for the next attempt.
+    /// The meaning for the next attempt.
     public var failureClass: FailureClass
     /// The answer's status code; `nil` where none came.
     public var httpStatus: Int?
@@ -199,7 +199,7 @@ public struct StoredError: Sendable, Equatable {
     public var cause: Cause
     /// The cause in words, as stored; for display, and for earlier versions.
     public var problem: String
-    /// When it was noticed last.
+    /// When it occurred last.
     public var at: WallTime
     /// How long the provider asked to wait; at most an hour.
     public var retryAfter: Duration?

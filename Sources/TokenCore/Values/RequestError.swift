@@ -1,8 +1,8 @@
 /// Why a text, a key or a request cannot be used, and what to do. Names variables, never their
 /// values.
 public struct RequestError: Error, Equatable, Sendable {
-    /// What the problem is said of, such as `the issuer`; `nil` while that is not named, and where
-    /// the problem is a whole clause.
+    /// The subject of the problem, such as `the issuer`; `nil` while it is unknown, and when the
+    /// problem is a whole clause.
     public private(set) var subject: String?
     private let predicate: String
     /// An imperative clause without a full stop.
@@ -17,14 +17,14 @@ public struct RequestError: Error, Equatable, Sendable {
     /// Problem and remedy in one line.
     public var text: String { "\(problem); \(remedy)" }
 
-    /// The same, said of this.
+    /// The same with this subject.
     public func of(_ subject: String) -> RequestError {
         var error = self
         error.subject = subject
         return error
     }
 
-    /// Of a request that cannot be made; nothing was sent for it.
+    /// For a request that cannot be made; nothing was sent.
     public var cause: Cause {
         Cause(.requestNotMade, CauseFacts(detail: problem, advice: remedy))
     }

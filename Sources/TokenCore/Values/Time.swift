@@ -6,9 +6,9 @@ public struct Uptime: InstantProtocol, Hashable, Sendable {
     /// Time since the machine started, suspends included.
     public var sinceBoot: Duration
 
-    /// The instant so long after the start of the machine.
+    /// The instant at this time after the machine's start.
     public init(_ sinceBoot: Duration) { self.sinceBoot = sinceBoot }
-    /// So much later, or earlier for a negative duration.
+    /// Later by this much, or earlier for a negative duration.
     public func advanced(by duration: Duration) -> Uptime { Uptime(sinceBoot + duration) }
     /// Negative where `other` is earlier.
     public func duration(to other: Uptime) -> Duration { other.sinceBoot - sinceBoot }
@@ -21,11 +21,11 @@ public struct WallTime: InstantProtocol, Hashable, Sendable {
     /// Since 1970-01-01T00:00:00Z, leap seconds not counted (POSIX).
     public var sinceEpoch: Duration
 
-    /// The instant so long after the epoch.
+    /// The instant at this time after the epoch.
     public init(_ sinceEpoch: Duration) { self.sinceEpoch = sinceEpoch }
     /// The instant of a POSIX time.
     public init(epochSeconds: Int64) { sinceEpoch = .seconds(epochSeconds) }
-    /// So much later, or earlier for a negative duration.
+    /// Later by this much, or earlier for a negative duration.
     public func advanced(by duration: Duration) -> WallTime { WallTime(sinceEpoch + duration) }
     /// Negative where `other` is earlier.
     public func duration(to other: WallTime) -> Duration { other.sinceEpoch - sinceEpoch }
@@ -49,12 +49,12 @@ public struct Moment: Hashable, Sendable {
     /// `/proc/sys/kernel/random/boot_id`; uptimes of different boots cannot be compared.
     public var bootID: String
 
-    /// Both readings, which the caller took together.
+    /// Both readings, which the caller has made together.
     public init(uptime: Uptime, wall: WallTime, bootID: String) {
         (self.uptime, self.wall, self.bootID) = (uptime, wall, bootID)
     }
 
-    /// So much later on both clocks, in the same boot.
+    /// Later by this much on both clocks, in the same boot.
     public func advanced(by duration: Duration) -> Moment {
         Moment(
             uptime: uptime.advanced(by: duration), wall: wall.advanced(by: duration),
