@@ -160,10 +160,9 @@ import TokenEngine
     @Test("the configured loopback listener serves them, and nothing else")
     func listener() async throws {
         let server = try MetricsServer(address: "127.0.0.1:0") { _, reply in
-            var answer = ControlReply(200, nil)
-            answer.metrics = MetricsReport(
+            let report = MetricsReport(
                 startedAt: WallTime(.zero), now: WallTime(.zero), isReady: true, mistakes: 0)
-            reply(answer)
+            reply(ControlReply(200, .metrics(report)))
         }
         withExtendedLifetime(server) {}
     }

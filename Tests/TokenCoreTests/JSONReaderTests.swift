@@ -50,6 +50,19 @@ import Testing
         #expect(try JSONReader.read(node.serialized(indented: true)) == node)
     }
 
+    @Test("escapes stand at the begin, in the middle and at the end, and nothing else is escaped")
+    func escapes() throws {
+        let text = "\n\"a\\b/\r\t\u{1}é\u{7F}c\u{1F}"
+        let bytes = JSONNode.string(text).serialized()
+        let wanted = ##""\n\"a\\b/\r\t\u0001é\u007fc\u001f""##
+        #expect(String(decoding: bytes, as: UTF8.self) == wanted)
+        #expect(try JSONReader.read(bytes).text == text)
+        // The end of a document within a text, behind an escape and behind plain bytes.
+        for text in [##""a\"##, ##""a\n"##, ##""a"##] {
+            #expect(throws: JSONSyntaxError.self) { try read(text).get() }
+        }
+    }
+
     @Test("a random byte changed never crashes it", arguments: 0..<200 as Range<UInt64>)
     func mutated(seed: UInt64) {
         var random = RandomSource(seed: seed)

@@ -221,11 +221,17 @@ public struct JSONReader {
     }
 
     mutating func string() throws(JSONSyntaxError) -> String {
-        let quote = byte
+        let quote = bytes[at]
         if quote == UInt8(ascii: "'") { forgiven?.isLoose = true }
         at += 1
         var text: [UInt8] = []
         while true {
+            // What stands for itself is taken over in one piece: nearly always all of it.
+            let start = at
+            while at < bytes.count, bytes[at] >= 0x20, bytes[at] != quote,
+                bytes[at] != UInt8(ascii: "\\")
+            { at += 1 }
+            text += bytes[start..<at]
             guard let byte else { throw error("") }
             switch byte {
             case quote:

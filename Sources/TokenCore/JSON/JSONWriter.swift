@@ -54,18 +54,33 @@ private struct JSONWriter {
 
     private mutating func write(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-            case 0x0A: bytes += Array("\\n".utf8)
-            case 0x0D: bytes += Array("\\r".utf8)
-            case 0x09: bytes += Array("\\t".utf8)
-            case 0..<0x20, 0x7F:
-                bytes += Array("\\u00".utf8)
-                bytes += Array(hexadecimal([byte]).utf8)
-            default: bytes.append(byte)
+        var text = text
+        text.withUTF8 { buffer in
+            // What stands for itself is written in one piece: nearly always all of it.
+            var start = 0
+            for at in buffer.indices where Self.isEscaped(buffer[at]) {
+                bytes += buffer[start..<at]
+                escape(buffer[at])
+                start = at + 1
             }
+            bytes += buffer[start...]
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func isEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == 0x7F || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
+    private mutating func escape(_ byte: UInt8) {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
+        case 0x0A: bytes += Array("\\n".utf8)
+        case 0x0D: bytes += Array("\\r".utf8)
+        case 0x09: bytes += Array("\\t".utf8)
+        default:
+            bytes += Array("\\u00".utf8)
+            bytes += Array(hexadecimal([byte]).utf8)
+        }
     }
 }
