@@ -58,9 +58,10 @@ import TokenEngine
         try OpenDirectory.locked(path).close()
     }
 
-    @Test("a token file has the daemon's group, not that of a set-group-id directory")
+    @Test(
+        "a token file has the daemon's group, not that of a set-group-id directory",
+        .enabled(if: geteuid() == 0, "only root can give a directory away"))
     func inherited() throws {
-        try #require(geteuid() == 0, "only root can give a directory away")
         let folder = try Folder()
         chown(folder.path, 0, 12_345)
         chmod(folder.path, 0o2775)
