@@ -24,7 +24,7 @@ public final class ConfigurationAddition {
     ///   - path: The main configuration file.
     ///   - name: The credential; a valid name, which is also the name of the drop-in.
     ///   - replaces: Whether an existing drop-in of that name may be replaced.
-    /// - Throws: ``StorageFailure`` if the directory does not exist, or another addition is running.
+    /// - Throws: ``StorageFailure`` if the directory does not exist, or another addition runs.
     public init(path: String, name: String, replaces: Bool) throws(StorageFailure) {
         (loader, self.name, self.replaces) = (ConfigurationLoader(path: path), name, replaces)
         directory = open(loader.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -62,6 +62,17 @@ struct Assembly {
             fields: [HeaderField("PLACE", place), HeaderField("NOTE", trimming)])
     }
 
+    /// Mistakes that a reload refuses, and a start does not yet.
+    private func tellTightened(
+        _ directories: Directories, _ configuration: Configuration, _ file: String,
+        _ journal: JournalWriter
+    ) {
+        let unsafe = PlaceSafety().mistakes(
+            directories, credentials: configuration.credentials.map(\.name), file: file)
+        let impossible = directories.mistakes(configuration, file: file)
+        for mistake in unsafe + impossible { journal.write(Self.tightened(mistake)) }
+    }
+
     private func serve(
         _ configuration: Configuration, loader: ConfigurationLoader, journal: JournalWriter
     ) async throws(StorageFailure) {
@@ -73,10 +84,7 @@ struct Assembly {
             allowUnsafe: configuration.allowUnsafeState,
             warn: { journal.write(JournalEntry(.warning, $0)) })
         let outputs = try OutputDirectory(path: directories.token)
-        let unsafe = PlaceSafety().mistakes(
-            directories, credentials: configuration.credentials.map(\.name), file: loader.path)
-        let impossible = directories.mistakes(configuration, file: loader.path)
-        for mistake in unsafe + impossible { journal.write(Self.tightened(mistake)) }
+        tellTightened(directories, configuration, loader.path, journal)
         let clock = SystemClock()
         let supervisor = SystemdSupervisor()
         let wakes = Relay<Void, Void>()

@@ -10,6 +10,8 @@ struct DecisionDigest {
     /// FNV-1a.
     private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     private(set) var count = 0
+    /// Prints each decision, to find where two runs part.
+    var isTold = false
     /// Fields of the journal that hold sentences.
     private static let sentences: Set<String> = ["PROBLEM", "REMEDY", "NOTE"]
 
@@ -20,6 +22,7 @@ struct DecisionDigest {
 
     mutating func note(_ time: Duration, _ verb: String, _ words: [String]) {
         count += 1
+        if isTold { print(time.nanoseconds, verb, words.joined(separator: " ")) }
         mix(UInt64(bitPattern: time.nanoseconds))
         for word in [verb] + words {
             for byte in word.utf8 { mix(UInt64(byte)) }

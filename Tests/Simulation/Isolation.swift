@@ -51,7 +51,7 @@ struct IsolationStretch {
             simulation.schedule(at: .seconds(minute * 60)) {
                 simulation.life?.engine.inbox.yield(
                     .request(.metrics) { reply in
-                        guard let metrics = reply.metrics else { return }
+                        guard case .metrics(let metrics) = reply.content else { return }
                         found.add(Self.lateness(in: metrics.openMetrics))
                     })
             }

@@ -3,7 +3,8 @@ import TokenCore
 
 /// evertoken-simulation YEARS [SEED [NAME]]: prints the events; fails if a promise is broken.
 /// evertoken-simulation isolation SEED: the same for four hours beside hostile neighbours.
-/// evertoken-simulation decisions DAYS SEED…: a line for each seed, of what the daemon decided.
+/// evertoken-simulation decisions DAYS SEED…: a line for each seed, of what the daemon decided;
+/// with EVERTOKEN_DECISIONS in the environment each decision is printed too.
 ///
 /// A fleet is a hundred credentials. Its years are simulated in stretches of 73 days, each from its
 /// own seed; the same seed replays the same stretch with the same digest. NAME is a credential
@@ -73,6 +74,7 @@ struct Main {
         guard numbers.count > 1 else { fail() }
         for seed in numbers.dropFirst() {
             let simulation = try Simulation(seed: seed)
+            simulation.decisions.isTold = getenv("EVERTOKEN_DECISIONS") != nil
             simulation.run(for: .seconds(Int64(numbers[0]) * 86_400))
             let decisions = simulation.decisions
             print("\(numbers[0]) days, seed \(seed): \(decisions.count) \(decisions.text)")

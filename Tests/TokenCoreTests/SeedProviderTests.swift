@@ -2,8 +2,8 @@ import Testing
 
 @testable import TokenCore
 
-/// The documentation of three providers, quoted exactly; `Tests/run wire_profiles` compares the bytes
-/// of a real connection.
+/// The documentation of three providers, quoted exactly; `Tests/run wire_profiles` compares the
+/// bytes of a real connection.
 @Suite("FebBox, Fxiaoke and Xee as their pages describe them") struct SeedProviderTests {
     private func request(
         _ provider: String, _ kind: ExchangeKind, _ more: [String: String] = [:],

@@ -1,6 +1,6 @@
 /// The kinds of failures, as a closed list. Their names are a released interface (`cause` in
-/// `/v1/status` and in the response of `/v1` to a sign-in, `EVERTOKEN_CAUSE` in the journal): a name
-/// never changes or gets another meaning.
+/// `/v1/status` and in the response of `/v1` to a sign-in, `EVERTOKEN_CAUSE` in the journal): a
+/// name never changes or gets another meaning.
 public enum CauseKind: String, Sendable, CaseIterable {
     // On the way to the provider. Nothing was sent.
     case nameNotResolved = "name_not_resolved"

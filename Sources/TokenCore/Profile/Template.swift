@@ -1,4 +1,4 @@
-/// A text with `${…}` in it (profiles.md section 2, rule 2): variables, `'strings'`, whole numbers
+/// A text with `${…}` in it (ProfileRules 2): variables, `'strings'`, whole numbers
 /// and a closed set of pure functions. No conditions, no loops.
 public struct Template: Sendable, Equatable {
     enum Segment: Sendable, Equatable {

@@ -37,7 +37,8 @@ enum SigningKey {
 
     private static func raw(_ bytes: [UInt8]?, _ name: String) throws(RequestError) -> SigningKey {
         guard let bytes, !bytes.isEmpty else {
-            throw RequestError(problem: "is not \(name) text", remedy: "correct it, or \"key_encoding\"")
+            throw RequestError(
+                problem: "is not \(name) text", remedy: "correct it, or \"key_encoding\"")
         }
         return .symmetric(SymmetricKey(data: bytes))
     }

@@ -3,8 +3,9 @@ the others nothing. No refresh token that the server still accepts is lost, wher
 the answer, and a sign-in is requested only if the answer lacks the new token.
 
 The cases and their expected results are in evertest/hostile: statuses.py, framings.py and
-answers.py; what they do to the refresh token is explained in endpoint.py. All of them run over http, every second one over https as well,
-and a short answer is cut at every byte in four framings (at every second one over https).
+answers.py; what they do to the refresh token is explained in endpoint.py. All of them run over
+http, every second one over https as well, and a short answer is cut at every byte in four framings
+(at every second one over https).
 
 Needs openssl.
 """

@@ -1,7 +1,7 @@
 """Hostile answers by what their body says: other formats and charsets, JSON that is none, numbers
 that are none, and tokens that cannot be used. Most contain a valid new refresh token: the daemon
 must use it next, whatever the rest of the body is. The access token beside it is published wherever
-it can be told which one it is (K1 of the field cases), except where it had ended at birth (K2)."""
+it can be told which one it is (K1), except where it had ended at birth (K2)."""
 
 import json
 

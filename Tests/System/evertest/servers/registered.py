@@ -68,6 +68,6 @@ class Registered:
 
 
 def key_secrets(key: pathlib.Path) -> set[str]:
-    """What nobody may see of a private key: the lines of its PEM form, and its number in a JWK."""
+    """The secret parts of a private key: the lines of its PEM form, and its number in a JWK."""
     lines = {line for line in key.read_text().splitlines() if "-----" not in line}
     return lines | {json.loads(private_jwk(key))["d"]}
