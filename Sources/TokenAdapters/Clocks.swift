@@ -50,7 +50,10 @@ public final class DispatchWakeTimer: WakeTimer, Sendable {
     /// time.
     private static let quantum: Duration = .milliseconds(10)
 
-    /// - Parameter cap: At most half the watchdog's interval.
+    /// - Parameters:
+    ///   - clock: The clock of the deadlines.
+    ///   - cap: At most half the watchdog's interval.
+    ///   - wake: Called on the timer's queue.
     public init(clock: any MomentClock, cap: Duration, wake: @escaping @Sendable () -> Void) {
         (self.clock, self.cap) = (clock, cap)
         source = DispatchSource.makeTimerSource(queue: eventQueue)

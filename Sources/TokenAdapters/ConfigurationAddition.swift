@@ -24,7 +24,7 @@ public final class ConfigurationAddition {
     ///   - path: The main configuration file.
     ///   - name: The credential; a valid name, which is also the name of the drop-in.
     ///   - replaces: Whether an existing drop-in of that name may be replaced.
-    /// - Throws: ``StorageFailure`` if the directory does not exist, or another addition runs.
+    /// - Throws: `StorageFailure` if the directory does not exist, or another addition runs.
     public init(path: String, name: String, replaces: Bool) throws(StorageFailure) {
         (loader, self.name, self.replaces) = (ConfigurationLoader(path: path), name, replaces)
         directory = open(loader.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -55,7 +55,7 @@ public final class ConfigurationAddition {
 
     /// All files of the configuration, the main file first, without the one to be replaced.
     ///
-    /// - Throws: ``StorageFailure`` for a file that cannot be read.
+    /// - Throws: `StorageFailure` for a file that cannot be read.
     public func files() throws(StorageFailure) -> [ConfigurationFile] {
         do throws(ConfigurationLoader.Unreadable) {
             var files = [try main()]
@@ -84,7 +84,7 @@ public final class ConfigurationAddition {
     }
 
     /// - Returns: The paths of the written files, in order.
-    /// - Throws: ``StorageFailure``; no new file is visible then.
+    /// - Throws: `StorageFailure`; no new file is visible then.
     public func write(
         _ document: [UInt8], secrets: [(file: String, text: Secret)]
     ) throws(StorageFailure) -> [String] {

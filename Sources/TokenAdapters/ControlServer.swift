@@ -18,7 +18,7 @@ public final class ControlServer: Sendable {
     /// - Parameter submit: Takes a request that its caller may make; the second argument is called
     ///   once, with the reply.
     ///
-    /// - Throws: ``StorageFailure`` where the socket cannot be made, such as where another daemon
+    /// - Throws: `StorageFailure` where the socket cannot be made, such as where another daemon
     ///   has it.
     public init(
         path: String, policy: ControlPolicy,

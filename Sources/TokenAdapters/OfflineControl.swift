@@ -27,7 +27,7 @@ public final class OfflineControl: Sendable {
 
     /// Takes the request in its form on the socket.
     ///
-    /// - Throws: ``StorageFailure`` if the state cannot be opened; nothing has been done then.
+    /// - Throws: `StorageFailure` if the state cannot be opened; nothing has been done then.
     public func answer(
         _ method: String, _ target: String, body: [UInt8]
     ) throws(StorageFailure) -> (status: Int, body: [UInt8]) {
@@ -104,7 +104,7 @@ private struct NoOutputs: OutputPublisher {
 public enum StateOwner {
     /// Changes the user for the rest of the process if it runs as root; otherwise does nothing.
     ///
-    /// - Throws: ``StorageFailure`` if there is no such directory, or the kernel refuses.
+    /// - Throws: `StorageFailure` if there is no such directory, or the kernel refuses.
     public static func become(ownerOf path: String) throws(StorageFailure) {
         guard geteuid() == 0 else { return }
         var about = stat()

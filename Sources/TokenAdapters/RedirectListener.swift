@@ -17,7 +17,7 @@ public final class RedirectListener: Sendable {
     /// - Parameters:
     ///   - port: 0 for any free port.
     ///   - stray: Called once if a response for another sign-in arrives.
-    /// - Throws: ``StorageFailure`` when the port is taken.
+    /// - Throws: `StorageFailure` when the port is taken.
     public init(
         _ redirect: LoopbackRedirect, port: UInt16, state: Secret,
         stray: @escaping @Sendable () -> Void = {}

@@ -2,6 +2,7 @@
 sample, declaration by declaration."""
 
 import subprocess
+import sys
 import unittest
 
 from evertest.basics import ROOT, temporary_directory
