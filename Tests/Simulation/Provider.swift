@@ -109,7 +109,11 @@ struct Account {
             isRevoked = true
             if excuse == nil { excuse = "revoked" }
         } else {
-            (live, previous, kept) = (others.removeFirst(), nil, nil)
+            let next = others.removeFirst()
+            // The daemon may have forgotten a displaced token, or keeps it aside: after a lost
+            // answer it asks for a sign-in at once.
+            if next != kept || excuse != nil { excuse = "forgotten" }
+            (live, previous, kept) = (next, nil, nil)
         }
     }
 
@@ -135,6 +139,7 @@ struct Account {
     mutating func rotate(at time: Duration) {
         counter += 1
         let next = "RT~\(name)~\(counter).\(Self.family(live) ?? "")~"
+        if excuse == "forgotten" { excuse = nil }
         // The first use is that of the new sign-in itself.
         keptFor += 1
         if keptFor > 1 { kept = nil }

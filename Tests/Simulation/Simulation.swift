@@ -200,7 +200,10 @@ final class Simulation: @unchecked Sendable {
         guard let live = accounts[name]?.live, Machine.contains(bytes, live + "\"") else { return }
         accounts[name]?.durable.insert(live)
         accounts[name]?.isUnawares = false
-        if accounts[name]?.isRevoked == false { accounts[name]?.excuse = nil }
+        // A token that is kept aside is in the record too.
+        if accounts[name]?.isRevoked == false, accounts[name]?.excuse != "forgotten" {
+            accounts[name]?.excuse = nil
+        }
     }
 
     func note(_ entry: JournalEntry) {
