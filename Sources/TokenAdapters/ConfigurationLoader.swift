@@ -10,7 +10,9 @@ public struct ConfigurationLoader: Sendable {
 
     /// Nothing is read yet.
     ///
-    /// - Parameter isDaemon: Whether messages concern the daemon's permissions, or the caller's.
+    /// - Parameters:
+    ///   - path: The main file of the configuration.
+    ///   - isDaemon: Whether messages concern the daemon's permissions, or the caller's.
     public init(path: String, isDaemon: Bool = false) {
         (self.path, self.isDaemon) = (path, isDaemon)
     }
@@ -137,6 +139,7 @@ public struct Directories: Sendable, Equatable {
     /// The directories in force.
     ///
     /// - Parameters:
+    ///   - configuration: The configuration that names the directories.
     ///   - base: Directory of the configuration, for relative paths.
     ///   - tokenOverride: What the command line says instead, if it does.
     ///   - stateOverride: Likewise.

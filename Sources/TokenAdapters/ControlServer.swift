@@ -15,8 +15,11 @@ public final class ControlServer: Sendable {
 
     /// Opens the socket and answers from then on.
     ///
-    /// - Parameter submit: Takes a request that its caller may make; the second argument is called
-    ///   once, with the reply.
+    /// - Parameters:
+    ///   - path: The path of the socket.
+    ///   - policy: The mode and group of the socket, and the users who may change something.
+    ///   - submit: Takes a request that its caller may make; the second argument is called once,
+    ///     with the reply.
     ///
     /// - Throws: `StorageFailure` where the socket cannot be made, such as where another daemon
     ///   has it.

@@ -4,7 +4,7 @@ public import TokenCore
 public import TokenEngine
 
 extension CurlEndpoint {
-    /// As ``TokenEndpoint`` says, by a transfer that libcurl ends after the connection
+    /// As `TokenEndpoint` says, by a transfer that libcurl ends after the connection
     /// (`CURLOPT_CONNECT_ONLY`).
     public func connect(_ request: WireRequest) async -> ConnectionOutcome {
         // Name resolution happens before there is a transfer that could report its stage.

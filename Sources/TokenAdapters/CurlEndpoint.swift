@@ -58,7 +58,7 @@ public final class CurlEndpoint: TokenEndpoint, @unchecked Sendable {
         curl_multi_cleanup(multi)
     }
 
-    /// As ``TokenEndpoint`` says. Names are looked up first, off libcurl, within the same time.
+    /// As `TokenEndpoint` says. Names are looked up first, off libcurl, within the same time.
     public func send(_ request: WireRequest) async -> WireResult {
         let begun = ContinuousClock.now
         var addresses: [HostAddresses] = []

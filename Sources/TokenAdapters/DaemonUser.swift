@@ -13,6 +13,7 @@ public struct DaemonUser: Sendable {
     /// - Parameters:
     ///   - name: A user's name or number. `nil`: the owner of the state, or else the user that the
     ///     package creates for the service.
+    ///   - state: The state directory.
     ///   - isService: Whether this is the service's configuration, not one of a manual test.
     ///   - groups: The groups of outputs: its unit must have them.
     /// - Returns: `nil` if there is no such user, or it cannot be determined.

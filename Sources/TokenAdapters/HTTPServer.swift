@@ -106,7 +106,11 @@ public final class HTTPServer: Sendable {
     }
 
     /// Listens on 127.0.0.1, or on ::1.
-    /// - Parameter port: 0 for any free port.
+    ///
+    /// - Parameters:
+    ///   - port: 0 for any free port.
+    ///   - isIPv6: Whether the address is ::1.
+    ///   - handler: Called for each request, on a thread of the server.
     public static func loopback(
         port: UInt16, isIPv6: Bool = false, handler: @escaping Handler
     ) throws(StorageFailure) -> HTTPServer {

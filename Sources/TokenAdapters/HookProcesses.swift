@@ -15,13 +15,14 @@ public struct HookProcesses: HookRunner {
     /// A program that is slower than its tokens change has at most this many runs queued.
     private static let mostWaiting = 8
 
-    /// - Parameter tokenDirectory: What relative paths of outputs count from, for
-    ///   `EVERTOKEN_FILES`.
+    /// - Parameters:
+    ///   - journal: Where output and failures of the programs are reported.
+    ///   - tokenDirectory: What relative paths of outputs count from, for `EVERTOKEN_FILES`.
     public init(journal: any Journal, tokenDirectory: String) {
         (self.journal, self.tokenDirectory) = (journal, tokenDirectory)
     }
 
-    /// As ``HookRunner`` says; returns before any program has started.
+    /// As `HookRunner` says; returns before any program has started.
     public func run(
         _ runs: [HookRun], token: PublishedToken, paths: [String],
         ended: @escaping @Sendable (Ticket, _ problem: String?) -> Void

@@ -54,7 +54,7 @@ public final class OutputDirectory: OutputPublisher, Sendable {
             .map { ($0.key, $0.value.map(\.1)) }
     }
 
-    /// As ``OutputPublisher`` says: each mount has its own lane, so that one that hangs delays no
+    /// As `OutputPublisher` says: each mount has its own lane, so that one that hangs delays no
     /// other.
     public func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification]
@@ -139,7 +139,7 @@ public final class OutputDirectory: OutputPublisher, Sendable {
         }
     }
 
-    /// As ``OutputPublisher`` says. An unreadable file, or one that is not JSON, gives no token.
+    /// As `OutputPublisher` says. An unreadable file, or one that is not JSON, gives no token.
     public func published(
         in outputs: [OutputSpecification], of credential: String
     ) async -> [Secret] {

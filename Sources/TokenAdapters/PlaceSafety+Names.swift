@@ -5,7 +5,11 @@ extension PlaceSafety {
     /// Socket paths where another kind of file exists. The daemon replaces a left-over socket, but
     /// never another file.
     ///
-    /// - Parameter bound: Paths where sockets exist already: they are not checked.
+    /// - Parameters:
+    ///   - places: The directories and sockets of the configuration.
+    ///   - configuration: The configuration to check.
+    ///   - file: The configuration file, named as the place of the mistake.
+    ///   - bound: Paths where sockets exist already: they are not checked.
     public static func takenSocketPaths(
         _ places: Directories, _ configuration: Configuration, file: String,
         bound: Directories? = nil
@@ -50,7 +54,9 @@ extension PlaceSafety {
 extension Directories {
     /// Paths that prevent a start, whatever files exist.
     ///
-    /// - Parameter file: The configuration file, named as the place of the mistake.
+    /// - Parameters:
+    ///   - configuration: The configuration to check.
+    ///   - file: The configuration file, named as the place of the mistake.
     public func mistakes(_ configuration: Configuration, file: String) -> [ConfigurationMistake] {
         var sockets = [(key: "control_socket", path: controlSocket)]
         if configuration.credentials.contains(where: { !$0.units.isEmpty }) {

@@ -21,7 +21,10 @@ public struct PlaceSafety {
 
     /// The mistakes of existing directories and files.
     ///
-    /// - Parameter file: The configuration file, named as the place of the mistake.
+    /// - Parameters:
+    ///   - places: The directories and sockets of the configuration.
+    ///   - credentials: The names of the credentials.
+    ///   - file: The configuration file, named as the place of the mistake.
     public func mistakes(
         _ places: Directories, credentials: [String], file: String
     ) -> [ConfigurationMistake] {

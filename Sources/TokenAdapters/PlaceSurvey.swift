@@ -18,6 +18,7 @@ public final class PlaceSurvey: ConfigurationSurvey {
 
     /// - Parameters:
     ///   - base: The directory of the configuration file.
+    ///   - tokenDirectory: The directory of relative outputs.
     ///   - user: The checking user, for the texts of findings.
     ///   - isInService: Whether this process has the service's environment.
     public init(base: String, tokenDirectory: String, user: CheckedUser, isInService: Bool) {
@@ -25,7 +26,7 @@ public final class PlaceSurvey: ConfigurationSurvey {
         (self.user, self.isInService) = (user, isInService)
     }
 
-    /// As ``ConfigurationSurvey`` says: settings without effect first, then places, in name order.
+    /// As `ConfigurationSurvey` says: settings without effect first, then places, in name order.
     public func findings(in configuration: Configuration) async -> [CheckFinding] {
         // With many credentials the listing takes a while.
         let listed = await lanes.run(key: newKey, holder: "") { [self] in
@@ -89,7 +90,9 @@ public final class PlaceSurvey: ConfigurationSurvey {
 extension PlaceSurvey {
     /// Blocks until the survey ends, for a program without concurrent work.
     ///
-    /// - Parameter files: The configuration's own files, which the daemon must be able to read too.
+    /// - Parameters:
+    ///   - configuration: The configuration to check.
+    ///   - files: The configuration's own files, which the daemon must be able to read too.
     public func findingsNow(
         in configuration: Configuration, files: [String]
     ) -> [CheckFinding] {

@@ -8,7 +8,7 @@ public struct ReadingLanes: ResponseLanes {
     /// Starts no thread before the first response.
     public init() {}
 
-    /// As ``ResponseLanes`` says: a credential's work keeps its order, a provider holds one lane.
+    /// As `ResponseLanes` says: a credential's work keeps its order, a provider holds one lane.
     public func run<Value: Sendable>(
         provider: String, credential: String, _ body: @escaping @Sendable () -> Value
     ) async -> Value {

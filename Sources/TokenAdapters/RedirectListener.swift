@@ -15,7 +15,9 @@ public final class RedirectListener: Sendable {
     public let redirectURI: String
 
     /// - Parameters:
+    ///   - redirect: The redirect URI, which says the path.
     ///   - port: 0 for any free port.
+    ///   - state: The `state` of this sign-in (RFC 6749 section 10.12).
     ///   - stray: Called once if a response for another sign-in arrives.
     /// - Throws: `StorageFailure` when the port is taken.
     public init(

@@ -30,7 +30,7 @@ public final class SecretResolver: SecretReader {
         noticed: @escaping @Sendable (_ place: String, _ trimming: String) -> Void = { _, _ in }
     ) { (self.base, self.noticed) = (base, noticed) }
 
-    /// As ``SecretReader`` says. Files of one mount and programs each have lanes and a limit of
+    /// As `SecretReader` says. Files of one mount and programs each have lanes and a limit of
     /// time.
     public func read(
         _ source: SecretSource, as shape: SecretText.Shape
@@ -73,7 +73,7 @@ public final class SecretResolver: SecretReader {
         return text
     }
 
-    /// As ``SecretReader`` says, by stat(2); a mount that does not answer in time has no mark.
+    /// As `SecretReader` says, by stat(2); a mount that does not answer in time has no mark.
     public func mark(of source: SecretSource) async -> SecretMark? {
         guard case .file(let path) = source.place else { return nil }
         let place = path.hasPrefix("/") ? path : base + "/" + path

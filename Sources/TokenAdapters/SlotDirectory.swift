@@ -70,7 +70,7 @@ public final class SlotDirectory: SlotStore, Sendable {
         return fstat(directory, &about) == 0 && about.st_mode & 0o077 == 0
     }
 
-    /// As ``SlotStore`` says: the folders whose names a credential may have, in order.
+    /// As `SlotStore` says: the folders whose names a credential may have, in order.
     public func names() async throws(StorageFailure) -> [String] {
         try await work.run(key: "", holder: "state") { () throws(StorageFailure) in
             try self.entries().filter(isConfiguredName).sorted()
@@ -93,7 +93,7 @@ public final class SlotDirectory: SlotStore, Sendable {
         return entries
     }
 
-    /// As ``SlotStore`` says. A slot that does not exist is empty, one that cannot be parsed is
+    /// As `SlotStore` says. A slot that does not exist is empty, one that cannot be parsed is
     /// damaged.
     public func read(_ credential: String) async throws(StorageFailure) -> SlotPair {
         try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
@@ -133,7 +133,7 @@ public final class SlotDirectory: SlotStore, Sendable {
         return (bytes, SlotMark.all(of: file).max() ?? 0)
     }
 
-    /// As ``SlotStore`` says. After a failed write it proves first that the disk takes writes
+    /// As `SlotStore` says. After a failed write it proves first that the disk takes writes
     /// again.
     public func open(_ credential: String) async throws(StorageFailure) -> any OpenSlots {
         try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in

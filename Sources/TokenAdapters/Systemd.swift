@@ -82,7 +82,7 @@ public final class JournalWriter: Journal, Sendable {
         return String(cString: stream) == "\(about.st_dev):\(about.st_ino)"
     }
 
-    /// As ``Journal`` says: from a queue of bounded length; what is less severe than the threshold,
+    /// As `Journal` says: from a queue of bounded length; what is less severe than the threshold,
     /// or does not fit, is dropped.
     public func write(_ entry: JournalEntry) {
         guard entry.level <= threshold.withLock({ $0 }), waiting.enter(limit: Self.longestQueue)

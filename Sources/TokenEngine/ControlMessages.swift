@@ -87,6 +87,9 @@ public struct ControlReply: Sendable, Equatable {
     /// RFC 9457 problem details.
     ///
     /// - Parameters:
+    ///   - status: The HTTP status.
+    ///   - title: What is wrong, in one line.
+    ///   - remedy: What to do next; it becomes `detail`.
     ///   - error: A registered error code of the provider's response.
     ///   - kind: What the user can do about a failed sign-in.
     ///   - cause: The cause of the failure.

@@ -6,7 +6,10 @@ public struct LoneAttempts: Sendable {
     private let configuration: Configuration
     private let runner: AttemptRunner
 
-    /// - Parameter onUnsaved: Called while a response waits for a disk that does not take it.
+    /// - Parameters:
+    ///   - world: The ports; the lock of the state directory is held.
+    ///   - configuration: The configuration in force.
+    ///   - onUnsaved: Called while a response waits for a disk that does not take it.
     public init(
         world: AttemptPorts, configuration: Configuration,
         onUnsaved: @escaping @Sendable (String) -> Void

@@ -34,7 +34,7 @@ public protocol SlotStore: Sendable {
     func accept(_ credential: String) async throws(StorageFailure)
     /// Durably marks the slots foreign; the evidence may disappear, the mark stays until `accept`.
     func distrust(_ credential: String, _ cause: Cause) async throws(StorageFailure)
-    /// Removes everything stored of a credential except its ``SpentTraces``. If interrupted, the
+    /// Removes everything stored of a credential except its `SpentTraces`. If interrupted, the
     /// remainder is the newest state, or unreadable.
     func erase(_ credential: String) async throws(StorageFailure)
     /// The spent tokens of erased credentials, by name.
@@ -52,8 +52,12 @@ public protocol SlotStore: Sendable {
 public protocol OpenSlots: Sendable {
     /// Both slots and their marks, read from disk again.
     func read() async throws(StorageFailure) -> SlotPair
-    /// - Parameter sequence: The sequence of the written record, which becomes the slot's mark
-    ///   (``SlotMarks``); `nil` for a response. A mark that cannot be set is not an error.
+    /// - Parameters:
+    ///   - bytes: What is written, in whole blocks.
+    ///   - offset: Where in the file, in bytes.
+    ///   - slot: The slot to write to.
+    ///   - sequence: The sequence of the written record, which becomes the slot's mark
+    ///     (`SlotMarks`); `nil` for a response. A mark that cannot be set is not an error.
     func write(_ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index, sequence: UInt64?)
         async throws(StorageFailure)
     /// Closes both files. Call it once, whatever was written.
@@ -107,7 +111,7 @@ public protocol TokenEndpoint: Sendable {
 public protocol SecretReader: Sendable {
     /// The present secret of a source. A relative path starts at the configuration's directory.
     ///
-    /// - Throws: A ``Cause`` that names the place and never the secret, where there is none or it
+    /// - Throws: A `Cause` that names the place and never the secret, where there is none or it
     ///   can be no secret.
     func read(
         _ source: SecretSource, as shape: SecretText.Shape
@@ -149,8 +153,12 @@ public protocol OutputPublisher: Sendable {
 
 /// Runs `on_change` programs; never waits for them.
 public protocol HookRunner: Sendable {
-    /// - Parameter ended: Called for each run with its problem, `nil` after a success. Not called
-    ///   for a run that was given up for a newer one of the same program.
+    /// - Parameters:
+    ///   - runs: The programs to run, with their tickets.
+    ///   - token: The published token.
+    ///   - paths: The outputs, for `EVERTOKEN_FILES`.
+    ///   - ended: Called for each run with its problem, `nil` after a success. Not called for a run
+    ///     that was given up for a newer one of the same program.
     func run(
         _ runs: [HookRun], token: PublishedToken, paths: [String],
         ended: @escaping @Sendable (Ticket, _ problem: String?) -> Void)

@@ -152,7 +152,10 @@ public struct AttemptMachine: Sendable {
     /// The record that is written next, or was written last.
     var record: SlotRecord?
 
-    /// - Parameter attemptID: Random, unique.
+    /// - Parameters:
+    ///   - order: Why the attempt is made.
+    ///   - profile: The description of the provider.
+    ///   - attemptID: Random, unique.
     public init(order: AttemptOrder, profile: ProviderProfile, attemptID: String) {
         (self.order, self.profile, self.attemptID) = (order, profile, attemptID)
     }
@@ -163,7 +166,9 @@ public struct AttemptMachine: Sendable {
     /// The step after an event. An event that does not belong to the step before ends the attempt;
     /// the next attempt then reads the storage.
     ///
-    /// - Parameter now: Called at most once, and only if the time matters.
+    /// - Parameters:
+    ///   - event: How the step before ended.
+    ///   - now: Called at most once, and only if the time matters.
     public mutating func handle(_ event: Event, now: () -> Moment) -> Step {
         if case .failed(let refusal) = event { return fail(refusal, now: now) }
         switch phase {

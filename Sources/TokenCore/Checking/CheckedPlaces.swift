@@ -8,9 +8,10 @@ public struct CheckedPlaces: Sendable {
     private var seen: Set<CheckedPlace> = []
 
     /// - Parameters:
+    ///   - credentials: The credentials to check.
+    ///   - caFile: The CA file of the configuration, if it names one.
     ///   - base: The directory of the configuration file, for relative paths.
     ///   - tokenDirectory: Absolute; the base of relative outputs.
-    ///   - credentials: The credentials to check.
     public init(
         _ credentials: [CredentialConfiguration], caFile: String?, base: String,
         tokenDirectory: String

@@ -97,6 +97,7 @@ extension LiveCheck {
     /// - Parameters:
     ///   - date: The provider's time, in whole seconds.
     ///   - sent: This host's clock before the request; `received` is that after the response.
+    ///   - received: This host's clock after the response.
     public mutating func noteClock(date: WallTime?, sent: WallTime, received: WallTime) {
         guard let date else {
             return note(Line(.clock, .notTried, "the provider does not tell its own"))

@@ -84,7 +84,7 @@ extension ProviderProfile {
 }
 
 extension Configuration {
-    /// Findings about credentials in combination and about unused providers. ``readTolerantly`` has
+    /// Findings about credentials in combination and about unused providers. `readTolerantly` has
     /// found the latter.
     public var settingFindings: [CheckFinding] {
         providerFindings + credentials.flatMap(\.settingFindings) + sharedVariables

@@ -14,8 +14,12 @@ public struct ConfigurationMistake: Error, Sendable, Equatable, CustomStringConv
     public var remedy: String
 
     /// - Parameters:
+    ///   - file: The path of the file.
     ///   - line: From 1; 0 when the file could not be read at all.
+    ///   - column: From 1, in characters; 0 where it is unknown.
     ///   - path: Empty for the whole document.
+    ///   - problem: What is wrong, without a full stop; quotes no secret.
+    ///   - remedy: What to do, as an imperative sentence without its full stop.
     public init(
         file: String, line: Int = 0, column: Int = 0, path: String = "", problem: String,
         remedy: String

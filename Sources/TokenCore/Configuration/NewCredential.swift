@@ -24,7 +24,10 @@ public struct NewCredential: Sendable {
     private let directory: String
     private var values: [String: JSONNode] = [:]
 
-    /// - Parameter directory: Directory of the main configuration file.
+    /// - Parameters:
+    ///   - name: The name of the credential, or of the variable to set.
+    ///   - profile: The description of its provider.
+    ///   - directory: Directory of the main configuration file.
     public init(name: String, profile: ProviderProfile, directory: String) {
         (self.name, self.profile) = (name, profile)
         self.directory = directory.hasPrefix("/") ? (directory == "/" ? "" : directory) : "."
@@ -61,7 +64,9 @@ public struct NewCredential: Sendable {
 
     public func isAnswered(_ name: String) -> Bool { values[name] != nil }
 
-    /// - Parameter value: A text; a secret can also be a source, such as `{"file": PATH}`.
+    /// - Parameters:
+    ///   - name: The name of the credential, or of the variable to set.
+    ///   - value: A text; a secret can also be a source, such as `{"file": PATH}`.
     /// - Throws: ``RequestError``; it quotes no value.
     public mutating func answer(_ name: String, _ value: JSONNode) throws(RequestError) {
         guard let question = questions.first(where: { $0.name == name }) else {

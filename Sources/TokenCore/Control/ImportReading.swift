@@ -6,7 +6,10 @@ public struct ImportReading: Sendable, Equatable {
     /// What was ignored or corrected, for the user. Quotes no value.
     public private(set) var notes: [String] = []
 
-    /// - Parameter section: Selects one of several tokens of an rclone configuration.
+    /// - Parameters:
+    ///   - body: The text of the import.
+    ///   - section: Selects one of several tokens of an rclone configuration.
+    ///   - now: The present time, for expiry times.
     /// - Throws: ``RequestError`` that says what to provide; it quotes no value of the input.
     public init(
         _ body: [UInt8], section: String? = nil, now: WallTime

@@ -67,7 +67,12 @@ public struct CredentialMetrics: Sendable, Equatable {
 extension Fleet {
     /// Collects the values of a scrape. It visits all credentials once and renders nothing.
     ///
-    /// - Parameter mistakes: Mistakes of the last reload; 0 if it succeeded.
+    /// - Parameters:
+    ///   - isReady: Whether READY=1 was sent.
+    ///   - startedAt: When the daemon started.
+    ///   - now: The present time.
+    ///   - mistakes: Mistakes of the last reload; 0 if it succeeded.
+    ///   - tally: The counters.
     public func metricsReport(
         isReady: Bool, startedAt: WallTime, now: Moment, mistakes: Int, tally: MetricsTally
     ) -> MetricsReport {

@@ -39,7 +39,9 @@ public struct MetricsTally: Sendable, Equatable {
     /// Adds entries for the present configuration and drops the others. A credential with another
     /// provider starts from zero: its series have a new label.
     ///
-    /// - Parameter providers: The provider of each credential by name.
+    /// - Parameters:
+    ///   - providers: The provider of each credential by name.
+    ///   - now: The present time.
     public mutating func configure(_ providers: [String: String], at now: WallTime) {
         attempts = attempts.filter { providers[$0.key] == $0.value.provider }
         running = running.filter { attempts[$0.key] != nil }
@@ -60,8 +62,10 @@ public struct MetricsTally: Sendable, Equatable {
     }
 
     /// - Parameters:
+    ///   - credential: The name of the credential.
     ///   - ticket: An unknown one is ignored: it belongs to a removed credential of that name.
     ///   - outcome: `nil` when nothing was sent.
+    ///   - now: The present time.
     public mutating func ended(
         _ credential: String, _ ticket: Ticket, _ outcome: Outcome?, at now: Uptime
     ) {

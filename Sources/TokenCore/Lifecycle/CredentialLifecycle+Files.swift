@@ -7,7 +7,10 @@ public struct AlteredOutput: Sendable, Equatable {
     /// The file is missing; otherwise another file or content is there.
     public var isMissing: Bool
 
-    /// - Parameter isMissing: The file is gone, rather than changed.
+    /// - Parameters:
+    ///   - credential: The name of the credential.
+    ///   - path: The path of the file.
+    ///   - isMissing: The file is gone, rather than changed.
     public init(credential: String, path: String, isMissing: Bool) {
         (self.credential, self.path, self.isMissing) = (credential, path, isMissing)
     }

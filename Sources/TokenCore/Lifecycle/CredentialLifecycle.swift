@@ -79,7 +79,9 @@ public struct CredentialLifecycle: Sendable {
     var settleDueAt: Uptime?
     private var lastTicket: UInt64 = 0
 
-    /// - Parameter firstTicket: Larger than every ticket of an earlier credential of the same name.
+    /// - Parameters:
+    ///   - configuration: The configuration of the credential.
+    ///   - firstTicket: Larger than every ticket of an earlier credential of the same name.
     public init(_ configuration: CredentialConfiguration, firstTicket: UInt64 = 0) {
         self.configuration = configuration
         hooks = HookBook(configuration.hooks)
@@ -176,7 +178,11 @@ public struct CredentialLifecycle: Sendable {
     /// Whether a job is under way: slots are read, an attempt is made, or files are written.
     public var isBusy: Bool { job != .none }
 
-    /// - Parameter mayAttempt: Whether the limit allows one more concurrent request.
+    /// - Parameters:
+    ///   - event: What happened.
+    ///   - now: The present time.
+    ///   - mayAttempt: Whether the limit allows one more concurrent request.
+    ///   - random: The source of all random choices.
     public mutating func handle(
         _ event: LifecycleEvent, now: Moment, mayAttempt: Bool, using random: inout RandomSource
     ) -> [LifecycleAction] {

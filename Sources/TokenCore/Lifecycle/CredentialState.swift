@@ -137,7 +137,9 @@ public struct PublicationReport: Sendable, Equatable {
     /// Whether at least one file has the token now.
     public var isAnyWritten: Bool
 
-    /// - Parameter cause: `nil` when every file was written.
+    /// - Parameters:
+    ///   - cause: `nil` when every file was written.
+    ///   - isAnyWritten: Whether at least one file was written.
     public init(_ cause: Cause?, isAnyWritten: Bool) {
         (self.cause, self.isAnyWritten) = (cause, isAnyWritten)
     }

@@ -14,7 +14,9 @@ public struct DeadlineHeap: Sendable {
         order.first.map { ($0, deadlines[$0]) }
     }
 
-    /// - Parameter deadline: `nil` removes the entry.
+    /// - Parameters:
+    ///   - id: The entry.
+    ///   - deadline: `nil` removes the entry.
     public mutating func set(_ id: Int, to deadline: Uptime?) {
         while positions.count <= id {
             positions.append(nil)

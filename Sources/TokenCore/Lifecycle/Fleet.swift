@@ -34,7 +34,9 @@ public struct Fleet: Sendable {
     /// No new attempt starts.
     public private(set) var isStopping = false
 
-    /// - Parameter seed: Of all random choices: the same seed and events give the same orders.
+    /// - Parameters:
+    ///   - maxInFlight: The limit of concurrent requests.
+    ///   - seed: Of all random choices: the same seed and events give the same orders.
     public init(maxInFlight: Int, seed: UInt64) {
         self.maxInFlight = maxInFlight
         random = RandomSource(seed: seed)

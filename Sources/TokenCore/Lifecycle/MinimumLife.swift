@@ -5,8 +5,9 @@ public struct MinimumLife: Sendable, Equatable {
     /// The full lifetime of the present token; `nil` when it never expires.
     public var lifetime: Duration?
 
-    /// - Parameter lifetime: Of the present token, from its grant to its end; `nil` when it never
-    ///   ends.
+    /// - Parameters:
+    ///   - asked: The life that a client asks for.
+    ///   - lifetime: Of the present token, from its grant to its end; `nil` when it never ends.
     public init(asked: Duration, lifetime: Duration?) {
         (self.asked, self.lifetime) = (asked, lifetime)
     }

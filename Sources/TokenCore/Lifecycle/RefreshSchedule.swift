@@ -7,15 +7,21 @@ public struct RefreshSchedule: Sendable {
     let policy: RefreshPolicy
     let rules: LifecycleRules
 
-    /// - Parameter rules: The provider's rules; they win where they narrow the policy.
+    /// - Parameters:
+    ///   - policy: The settings of the credential.
+    ///   - rules: The provider's rules; they win where they narrow the policy.
     public init(policy: RefreshPolicy, rules: LifecycleRules) {
         (self.policy, self.rules) = (policy, rules)
     }
 
     /// Counted from when the request was sent. `nil` when the token never needs a refresh.
     ///
-    /// - Parameter refreshTokenLife: The remaining life, at that moment, of a refresh token whose
-    ///   expiry a refresh would postpone.
+    /// - Parameters:
+    ///   - lifetime: The life of the access token; `nil` when it never ends.
+    ///   - roundTrip: From the request to the last byte of the response.
+    ///   - refreshTokenLife: The remaining life, at that moment, of a refresh token whose expiry a
+    ///     refresh would postpone.
+    ///   - random: The source of the jitter.
     public func delay(
         lifetime: Duration?, roundTrip: Duration, refreshTokenLife: Duration? = nil,
         using random: inout RandomSource

@@ -26,7 +26,9 @@ public struct RetryPolicy: Sendable {
         public var lifetime: Duration
     }
 
-    /// - Parameter rules: The provider's rules; they win where they narrow the policy.
+    /// - Parameters:
+    ///   - policy: The settings of the credential.
+    ///   - rules: The provider's rules; they win where they narrow the policy.
     public init(policy: RefreshPolicy, rules: LifecycleRules) {
         (self.policy, self.rules) = (policy, rules)
     }

@@ -13,7 +13,9 @@ public struct RequestNonce: Sendable, Equatable {
 }
 
 extension RequestNonce {
-    /// - Parameter random: Returns `count` unpredictable bytes; called once.
+    /// - Parameters:
+    ///   - random: Returns `count` unpredictable bytes; called once.
+    ///   - now: The present time, for timestamps in requests.
     public init(random: (_ count: Int) -> [UInt8], now: WallTime) {
         let bytes = random(16 + 64)
         // RFC 9562 section 5.4.

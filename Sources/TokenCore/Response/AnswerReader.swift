@@ -28,6 +28,8 @@ public struct AnswerReader: Sendable {
     var spendsGrant: Bool { exchange.spendsGrant }
 
     /// - Parameters:
+    ///   - profile: The description of the provider.
+    ///   - kind: The exchange that this response belongs to.
     ///   - step: The profile's step that this response belongs to.
     ///   - steps: Results of the earlier steps.
     public init(

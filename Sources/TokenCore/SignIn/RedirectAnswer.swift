@@ -85,7 +85,9 @@ public struct RedirectAnswer: Sendable, Equatable {
 
     /// What is wrong with the response's issuer (RFC 9207 section 2.4), or `nil`.
     ///
-    /// - Parameter isRequired: The server's metadata say that it always sends its issuer.
+    /// - Parameters:
+    ///   - expected: The issuer of the server's metadata, if it has any.
+    ///   - isRequired: The server's metadata say that it always sends its issuer.
     public func issuerProblem(expected: String?, isRequired: Bool) -> String? {
         guard let expected else { return nil }
         guard let issuer else {

@@ -24,7 +24,9 @@ public struct SignInFailure: Error, Sendable, Equatable {
         (self.kind, self.problem, self.remedy) = (kind, problem, remedy)
     }
 
-    /// - Parameter cause: The end of a sign-in, from the table of causes.
+    /// - Parameters:
+    ///   - cause: The end of a sign-in, from the table of causes.
+    ///   - credential: The name of the credential.
     public init(_ cause: Cause, credential: String) {
         let place = RemedyPlace(credential: credential, state: .pending, hasSignIn: true)
         self.init(

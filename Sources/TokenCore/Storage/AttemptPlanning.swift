@@ -33,7 +33,10 @@ public struct AuthorizationCode: Sendable, Equatable {
     /// The verifier of the request's challenge (RFC 7636 section 4.5); `nil` without PKCE.
     public var codeVerifier: Secret?
 
-    /// - Parameter redirectURI: That of the authorization request.
+    /// - Parameters:
+    ///   - code: The code (RFC 6749 section 4.1.2).
+    ///   - redirectURI: That of the authorization request.
+    ///   - codeVerifier: That of RFC 7636 section 4.1, if the request had a challenge.
     public init(code: Secret, redirectURI: String? = nil, codeVerifier: Secret? = nil) {
         (self.code, self.redirectURI, self.codeVerifier) = (code, redirectURI, codeVerifier)
     }
@@ -66,12 +69,14 @@ public enum AttemptPlan: Sendable, Equatable {
     case unreadable
 
     /// - Parameters:
+    ///   - order: Why the attempt is made.
     ///   - evidence: The stored state.
     ///   - seed: The configured refresh token as its source reads now, `nil` if none is configured.
     ///   - withheld: The configured refresh token if it is known to be spent (``SpentTraces``);
     ///     `seed` is then `nil`.
     ///   - place: The server and client that a refresh token would be sent to, for
     ///     ``StoredGrant/asksForPlace(_:)``.
+    ///   - profile: The description of the provider.
     ///   - attemptID: Random, unique.
     ///   - now: When the attempt begins.
     public static func make(
@@ -189,6 +194,8 @@ extension SlotRecord {
     /// same result.
     ///
     /// - Parameters:
+    ///   - raw: The response, as it was received.
+    ///   - profile: The description of the provider.
     ///   - filter: For free text in the response; only the live reading knows all secrets.
     ///   - path: The path of the request; only the live reading knows it.
     public func reading(

@@ -6,8 +6,9 @@ public struct InitialToken: Sendable, Equatable {
     /// same text.
     public var former: Secret?
 
-    /// - Parameter former: How versions before 0.2 read the same place; `nil` where they read the
-    ///   same.
+    /// - Parameters:
+    ///   - token: The token as this version reads it.
+    ///   - former: How versions before 0.2 read the same place; `nil` where they read the same.
     public init(_ token: Secret, former: Secret? = nil) {
         (self.token, self.former) = (token, former)
     }

@@ -5,7 +5,9 @@ public struct HeadersOfInterest: Sendable {
     /// Headers that only help to interpret the response: each is stored if it fits.
     public var others: Set<String>
 
-    /// - Parameter whole: Names of headers whose value is kept in full.
+    /// - Parameters:
+    ///   - whole: Names of headers whose value is kept in full.
+    ///   - others: Names of headers of which only a short value is kept.
     public init(whole: Set<String>, others: Set<String>) {
         (self.whole, self.others) = (whole, others)
     }

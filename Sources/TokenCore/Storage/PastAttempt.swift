@@ -43,7 +43,11 @@ public struct PastAttempt: Sendable, Equatable {
 
     /// A success.
     ///
-    /// - Parameter note: What was odd about the answer; cut at 200 characters.
+    /// - Parameters:
+    ///   - kind: What the attempt was for.
+    ///   - at: When the request was sent.
+    ///   - took: From the request to the last byte of the response.
+    ///   - note: What was odd about the answer; cut at 200 characters.
     public init(_ kind: Kind, at: WallTime, took: Duration? = nil, note: String? = nil) {
         (self.kind, self.at, self.took) = (kind, at, took)
         self.note = note.map { String($0.prefix(Self.maximumProblem)) }

@@ -189,7 +189,9 @@ public struct SlotContents: Sendable, Equatable {
     /// Only set for a response to this record's own request.
     public var answer: StoredAnswer?
 
-    /// - Parameter answer: `nil` while none is saved.
+    /// - Parameters:
+    ///   - record: The record.
+    ///   - answer: `nil` while none is saved.
     public init(record: SlotRecord, answer: StoredAnswer? = nil) {
         (self.record, self.answer) = (record, answer)
     }
@@ -284,7 +286,9 @@ public struct SlotPair: Sendable, Equatable {
         (self.a, self.b, self.marks) = (a, b, marks)
     }
 
-    /// - Parameter bytes: `nil` when the file does not exist.
+    /// - Parameters:
+    ///   - bytes: `nil` when the file does not exist.
+    ///   - credential: The name of the credential, which is part of the checksum.
     public static func state(of bytes: [UInt8]?, credential: String) -> State {
         guard let bytes, bytes.contains(where: { $0 != 0 }) else { return .empty }
         return SlotContents(bytes: bytes, credential: credential).map(State.valid) ?? .damaged

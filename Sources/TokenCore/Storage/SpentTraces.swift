@@ -6,7 +6,7 @@
 public struct SpentTraces: Sendable, Equatable {
     /// ``StoredGrant/fingerprint(ofRefresh:at:)``, newest last.
     public private(set) var tokens: [String] = []
-    /// ``StoredGrant/fingerprint(of:)`` of the spent tokens that came from the configuration or an
+    /// `StoredGrant/fingerprint(of:)` of the spent tokens that came from the configuration or an
     /// import, newest last.
     public private(set) var seeds: [String] = []
     /// The file with the fingerprints is unreadable: any token may be spent.
@@ -70,7 +70,9 @@ extension SpentTraces {
 extension StoredGrant {
     /// The configured refresh token is spent: it is not sent, and the status says why.
     ///
-    /// - Parameter isKnown: `false` when the file with the fingerprints is unreadable.
+    /// - Parameters:
+    ///   - isKnown: `false` when the file with the fingerprints is unreadable.
+    ///   - now: The present time.
     public mutating func noteWithheldSeed(isKnown: Bool, at now: Moment) {
         attempts.lastError = StoredError(
             .reauth, Cause(isKnown ? .configuredTokenSpent : .spentRecordUnreadable), at: now.wall)

@@ -4,8 +4,10 @@ extension StoredGrant {
     /// Applies a response.
     ///
     /// - Parameters:
+    ///   - reading: What the response says.
     ///   - record: The record written before the request: which exchange, and when it was sent.
     ///   - roundTrip: From the request to the last byte of the response.
+    ///   - profile: The description of the provider.
     public mutating func apply(
         _ reading: AnswerReading, to record: SlotRecord, roundTrip: Duration,
         profile: ProviderProfile

@@ -111,7 +111,9 @@ public struct DateTimePattern: Sendable, Equatable {
 
     /// Seconds since the epoch; `nil` when the text does not fit. Fractions are dropped.
     ///
-    /// - Parameter offset: Seconds east of UTC, for a text without a zone.
+    /// - Parameters:
+    ///   - text: The date and time.
+    ///   - offset: Seconds east of UTC, for a text without a zone.
     public func epochSeconds(of text: String, offset: Int = 0) -> Int64? {
         var reading = DateTimeText(rest: Array(text.utf8)[...], offset: offset)
         for field in fields {

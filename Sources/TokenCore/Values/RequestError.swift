@@ -8,7 +8,9 @@ public struct RequestError: Error, Equatable, Sendable {
     /// An imperative clause without a full stop.
     public let remedy: String
 
-    /// - Parameter problem: A whole clause, or what follows a subject: `has no https scheme`.
+    /// - Parameters:
+    ///   - problem: A whole clause, or what follows a subject: `has no https scheme`.
+    ///   - remedy: What to do, as an imperative sentence without its full stop.
     public init(problem: String, remedy: String) { (predicate, self.remedy) = (problem, remedy) }
 
     /// A clause without a full stop.

@@ -22,7 +22,10 @@ public struct SecretText: Sendable, Equatable {
     /// A secret written in the configuration itself: nothing is removed.
     public init(_ secret: Secret) { self.secret = secret }
 
-    /// - Parameter isExact: The text is the secret, byte by byte (`"trim": false`).
+    /// - Parameters:
+    ///   - bytes: The bytes of the source.
+    ///   - shape: Whether the text may have several lines.
+    ///   - isExact: The text is the secret, byte by byte (`"trim": false`).
     /// - Throws: ``RequestError`` for text that is not UTF-8, is empty, or contains what no secret
     ///   can; phrased to follow the name of its source, without any of the text.
     public init(_ bytes: [UInt8], shape: Shape, isExact: Bool = false) throws(RequestError) {
