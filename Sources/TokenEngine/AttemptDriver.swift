@@ -9,9 +9,6 @@ struct AttemptDriver {
     let memory: LastKnown
     private var storage: AttemptStorage?
     private var prepared: AttemptRunner.PreparedRequest?
-    /// The state when the attempt began.
-    private var found: StoredGrant?
-    private var initialToken: InitialToken?
 
     init(
         _ runner: AttemptRunner, _ order: AttemptOrder, _ credential: CredentialConfiguration,
@@ -33,8 +30,8 @@ struct AttemptDriver {
                 return report
             }
             let event: AttemptMachine.Event
-            do throws(AttemptAborted) { event = try await perform(step) } catch {
-                event = .failed(error.refusal)
+            do throws(Refusal) { event = try await perform(step) } catch {
+                event = .failed(error)
             }
             step = machine.handle(event) { world.clock.now() }
         }
@@ -42,13 +39,13 @@ struct AttemptDriver {
 
     private mutating func perform(
         _ step: AttemptMachine.Step
-    ) async throws(AttemptAborted) -> AttemptMachine.Event {
+    ) async throws(Refusal) -> AttemptMachine.Event {
         switch step {
         case .recover: return .recovered(try await recover())
         case .readInitialToken(let mayMiss):
             return try await readInitialToken(mayMiss: mayMiss)
-        case .checkOrigin:
-            return .origin(try await runner.distrust(of: found, credential, memory))
+        case .checkOrigin(let grant):
+            return .origin(try await runner.distrust(of: grant, credential, memory))
         case .findPlace: return .place(try await runner.place(of: credential))
         case .readPublishedTokens:
             return .publishedTokens(
@@ -72,7 +69,7 @@ struct AttemptDriver {
                 filter: prepared?.filter ?? .closed, path: prepared.map(\.path))
             return .read(grant, end)
         case .accept:
-            try await stored { () throws(StorageFailure) in
+            try await storing { () throws(StorageFailure) in
                 try await world.slots.accept(credential.name)
             }
             return .accepted
@@ -83,33 +80,27 @@ struct AttemptDriver {
         }
     }
 
-    private func stored<Value>(
-        _ body: () async throws(StorageFailure) -> Value
-    ) async throws(AttemptAborted) -> Value {
-        do throws(StorageFailure) { return try await body() } catch {
-            throw AttemptAborted(.storage, error.cause)
-        }
-    }
-
     // MARK: Steps
 
-    private mutating func recover() async throws(AttemptAborted) -> AttemptEvidence {
-        let pair: SlotPair
-        do throws(StorageFailure) {
-            var opened = try await AttemptStorage(
+    private mutating func recover() async throws(Refusal) -> AttemptEvidence {
+        var opened = try await storing { () throws(StorageFailure) in
+            try await AttemptStorage(
                 of: credential.name, world: world, distrusted: runner.distrusted)
-            storage = opened
-            pair = try await opened.recover(memory)
-            storage = opened
-        } catch { throw AttemptAborted(.storage, error.cause) }
+        }
+        // Closed at the end, also when it cannot be read.
+        defer { storage = opened }
+        let pair = try await storing { () throws(StorageFailure) in
+            try await opened.recover(memory)
+        }
         let latest = pair.winner?.contents
-        if let latest { found = await world.grant(in: latest, of: credential) }
-        return AttemptEvidence(latest: latest, grant: found, isUnreadable: pair.isUnreadable)
+        var grant: StoredGrant?
+        if let latest { grant = await world.grant(in: latest, of: credential) }
+        return AttemptEvidence(latest: latest, grant: grant, isUnreadable: pair.isUnreadable)
     }
 
     private mutating func readInitialToken(
         mayMiss: Bool
-    ) async throws(AttemptAborted) -> AttemptMachine.Event {
+    ) async throws(Refusal) -> AttemptMachine.Event {
         guard let token = try await runner.seed(of: credential, mayMiss: mayMiss) else {
             return .initialToken(nil, withheld: nil)
         }
@@ -122,7 +113,7 @@ struct AttemptDriver {
 
     private mutating func prepare(
         _ record: SlotRecord, _ place: GrantPlace?
-    ) async throws(AttemptAborted) -> AttemptMachine.PreparedPlace {
+    ) async throws(Refusal) -> AttemptMachine.PreparedPlace {
         let request = try await runner.wireRequest(
             record, of: credential, for: order, planned: place)
         prepared = request
@@ -134,16 +125,16 @@ struct AttemptDriver {
 
     private mutating func write(
         _ record: SlotRecord, as purpose: AttemptMachine.RecordWrite
-    ) async throws(AttemptAborted) {
-        guard var storage else { throw AttemptAborted(.storage, Cause(.stateFails)) }
-        do throws(StorageFailure) {
+    ) async throws(Refusal) {
+        guard var storage else { throw Refusal(.storage, Cause(.stateFails)) }
+        try await storing { () throws(StorageFailure) in
             try await storage.write(record, as: purpose)
-            self.storage = storage
-        } catch { throw AttemptAborted(.storage, error.cause) }
+        }
+        self.storage = storage
     }
 
-    private func send() async throws(AttemptAborted) -> AttemptMachine.Event {
-        guard let prepared else { throw AttemptAborted(.transient, Cause(.attemptInterrupted)) }
+    private func send() async throws(Refusal) -> AttemptMachine.Event {
+        guard let prepared else { throw Refusal(.transient, Cause(.attemptInterrupted)) }
         let start = world.clock.now()
         let result = await world.endpoint.send(prepared.wire)
         let roundTrip = start.uptime.duration(to: world.clock.now().uptime)
@@ -177,13 +168,11 @@ struct AttemptDriver {
     ) async -> GrantedAccess? {
         guard credential.profile.isLast(record.step, of: record.kind) else { return nil }
         if let old = record.grant.access {
-            let limit = { (lifetime: Duration) in
-                min(Self.longestUrgency, max(lifetime / 4, Self.shortestUrgency))
-            }
             guard let lifetime = old.lifetime,
-                let age = world.clock.now().elapsed(since: old.sentAt),
-                lifetime - age < limit(lifetime)
+                let age = world.clock.now().elapsed(since: old.sentAt)
             else { return nil }
+            let limit = min(Self.longestUrgency, max(lifetime / 4, Self.shortestUrgency))
+            guard lifetime - age < limit else { return nil }
         }
         let (grant, end) = await runner.read(raw, to: record, of: credential, roundTrip: roundTrip)
         guard case .granted = end else { return nil }

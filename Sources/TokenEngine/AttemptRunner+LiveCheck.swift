@@ -40,11 +40,11 @@ extension AttemptRunner {
         let record = SlotRecord(
             sequence: 0, state: .settled, attemptID: "", kind: .refresh, sentAt: now, grant: grant)
         var rendered: RenderedRequest?
-        do throws(AttemptAborted) {
+        do throws(Refusal) {
             rendered = try await render(exchange, credential, record)
             check.note(LiveCheck.Line(.settings, .fine, "every secret can be read"))
         } catch {
-            check.note(.settings, .wrongHere, error.refusal.cause)
+            check.note(.settings, .wrongHere, error.cause)
         }
         guard let target = await target(exchange, credential, record, rendered) else {
             return check
@@ -73,7 +73,7 @@ extension AttemptRunner {
 
     private func render(
         _ exchange: TokenExchange, _ credential: CredentialConfiguration, _ record: SlotRecord
-    ) async throws(AttemptAborted) -> RenderedRequest {
+    ) async throws(Refusal) -> RenderedRequest {
         let context = TemplateContext(
             try await values(of: credential), profile: credential.profile, record: record,
             nonce: RequestNonce(random: world.random.bytes, now: record.sentAt.wall))
@@ -85,7 +85,7 @@ extension AttemptRunner {
             } catch { return .failure(error) }
         }
         do throws(RequestError) { return try result.get() } catch {
-            throw AttemptAborted(.config, error.cause)
+            throw Refusal(.config, error.cause)
         }
     }
 
@@ -158,9 +158,7 @@ extension EngineLoop {
         _ credential: CredentialConfiguration, _ reply: @escaping @Sendable (ControlReply) -> Void,
         _ group: inout DiscardingTaskGroup
     ) {
-        guard !fleet.isStopping else {
-            return reply(.problem(503, "the daemon is stopping", remedy: "Try again later"))
-        }
+        guard !fleet.isStopping else { return reply(.stopping) }
         let asks = credential.profile.clientProbeObstacle == nil
         let hasRoom = asks && fleet.takePlace(of: credential.name, now: now.uptime)
         group.addTask { [runner, liveChecks] in

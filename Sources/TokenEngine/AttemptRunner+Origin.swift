@@ -6,11 +6,10 @@ extension AttemptRunner {
     /// - Parameter grant: As stored on disk.
     /// - Returns: Why no request may be sent, or `nil`.
     func distrust(
-        of grant: StoredGrant?, _ credential: CredentialConfiguration, _ memory: LastKnown
-    ) async throws(AttemptAborted) -> Cause? {
-        guard let grant else { return nil }
-        do throws(StorageFailure) {
-            let cause = try await TokenEngine.distrust(grant, credential, world)
+        of grant: StoredGrant, _ credential: CredentialConfiguration, _ memory: LastKnown
+    ) async throws(Refusal) -> Cause? {
+        try await storing { () throws(StorageFailure) in
+            let cause = try await foreignCause(of: grant, credential, world)
             guard grant.generation < memory.grant.generation,
                 grant.isEndangeredByCopies(profile: credential.profile)
             else { return cause }
@@ -20,7 +19,7 @@ extension AttemptRunner {
             let wentBack = Cause(.stateWentBack, CauseFacts(detail: words))
             try await world.slots.distrust(credential.name, wentBack)
             return wentBack
-        } catch { throw AttemptAborted(.storage, error.cause) }
+        }
     }
 }
 
@@ -51,7 +50,7 @@ func recover(
             try await world.slots.distrust(
                 credential.name, Cause(.stateWentBack, CauseFacts(detail: words)))
         }
-        if let cause = try await distrust(grant, credential, world) {
+        if let cause = try await foreignCause(of: grant, credential, world) {
             let mayPublish = await !isUnknownPublished(grant, credential, world)
             return .foreign(grant, cause, mayPublish: mayPublish)
         }
@@ -66,8 +65,8 @@ func recover(
 }
 
 /// - Returns: Why no request may be sent.
-func distrust(
-    _ grant: StoredGrant, _ credential: CredentialConfiguration, _ world: AttemptPorts
+private func foreignCause(
+    of grant: StoredGrant, _ credential: CredentialConfiguration, _ world: AttemptPorts
 ) async throws(StorageFailure) -> Cause? {
     guard grant.isEndangeredByCopies(profile: credential.profile),
         case .foreign(let cause) = try await world.slots.origin(of: credential.name)

@@ -6,7 +6,7 @@ extension AttemptRunner {
     /// - Returns: `nil` if no refresh token is sent, or the place is unknown.
     func place(
         of credential: CredentialConfiguration
-    ) async throws(AttemptAborted) -> GrantPlace? {
+    ) async throws(Refusal) -> GrantPlace? {
         let profile = credential.profile
         guard profile.usesRefreshToken else { return nil }
         let values = try await values(of: credential, only: profile.placeVariables)

@@ -4,14 +4,14 @@ internal import TokenCore
 extension AttemptRunner {
     func seed(
         of credential: CredentialConfiguration, mayMiss: Bool
-    ) async throws(AttemptAborted) -> InitialToken? {
+    ) async throws(Refusal) -> InitialToken? {
         guard let source = credential.refreshToken else { return nil }
         do throws(Cause) {
             return InitialToken(try await world.secrets.read(source, as: .line))
         } catch {
             // With a token in the state the seed is no longer needed; its file may be deleted.
             if mayMiss { return nil }
-            throw AttemptAborted(.config, error)
+            throw Refusal(.config, error)
         }
     }
 
@@ -30,11 +30,11 @@ extension AttemptRunner {
     func wireRequest(
         _ record: SlotRecord, of credential: CredentialConfiguration, for order: AttemptOrder,
         planned: GrantPlace?
-    ) async throws(AttemptAborted) -> PreparedRequest {
+    ) async throws(Refusal) -> PreparedRequest {
         let context = try await context(of: record, of: credential, for: order)
         let place = credential.profile.place(in: context)
         if let planned, planned != place {
-            throw AttemptAborted(.transient, Cause(.settingsChanged))
+            throw Refusal(.transient, Cause(.settingsChanged))
         }
         let exchange = credential.profile.exchange(record.kind, step: record.step)
         let specification = exchange.request
@@ -60,12 +60,12 @@ extension AttemptRunner {
                 filter: PeerFilter(
                     context.secrets(of: credential) + grant.secrets + wire.secrets),
                 headersOfInterest: exchange.headersOfInterest(credential.profile))
-        } catch { throw AttemptAborted(.config, error.cause) }
+        } catch { throw Refusal(.config, error.cause) }
     }
 
     private func context(
         of record: SlotRecord, of credential: CredentialConfiguration, for order: AttemptOrder
-    ) async throws(AttemptAborted) -> TemplateContext {
+    ) async throws(Refusal) -> TemplateContext {
         var context = TemplateContext(
             try await values(of: credential), profile: credential.profile, record: record,
             nonce: RequestNonce(random: world.random.bytes, now: record.sentAt.wall))
@@ -83,7 +83,7 @@ extension AttemptRunner {
     /// - Parameter names: The only variables to read; without the client's secret then.
     func values(
         of credential: CredentialConfiguration, only names: Set<String>? = nil
-    ) async throws(AttemptAborted) -> CredentialValues {
+    ) async throws(Refusal) -> CredentialValues {
         var values = CredentialValues(scope: credential.scope)
         for (name, source) in credential.variables where names?.contains(name) ?? true {
             values.variables[name] = try await value(
@@ -102,7 +102,7 @@ extension AttemptRunner {
 
     private func value(
         _ source: VariableSource, of profile: ProviderProfile, named name: String
-    ) async throws(AttemptAborted) -> JSONNode {
+    ) async throws(Refusal) -> JSONNode {
         let variable = profile.variables[name]
         let shape = profile.shape(of: name)
         let result: JSONNode
@@ -118,17 +118,17 @@ extension AttemptRunner {
         if let pattern = variable?.pattern, let text = result.canonicalText,
             !pattern.matchesWhole(text)
         {
-            throw AttemptAborted(.config, Cause(.variableUnusable, CauseFacts(key: name)))
+            throw Refusal(.config, Cause(.variableUnusable, CauseFacts(key: name)))
         }
         return result
     }
 
     private func secret(
         _ source: SecretSource, as shape: SecretText.Shape
-    ) async throws(AttemptAborted) -> Secret {
+    ) async throws(Refusal) -> Secret {
         do throws(Cause) {
             return try await world.secrets.read(source, as: shape).secret
-        } catch { throw AttemptAborted(.config, error) }
+        } catch { throw Refusal(.config, error) }
     }
 }
 

@@ -32,10 +32,10 @@ extension AttemptRunner {
     ) async throws(SignInStop) -> SignIn {
         let profile = credential.profile
         let values: CredentialValues
-        do throws(AttemptAborted) {
+        do throws(Refusal) {
             values = try await self.values(of: credential, only: names)
         } catch {
-            let cause = error.refusal.cause
+            let cause = error.cause
             let place = RemedyPlace(credential, state: .pending)
             throw SignInStop(422, cause.problem, cause.remedy(for: place))
         }

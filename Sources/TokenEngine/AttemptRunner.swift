@@ -26,10 +26,11 @@ struct AttemptRunner: Sendable {
     }
 }
 
-/// Why an attempt ended before anything was sent.
-struct AttemptAborted: Error {
-    var refusal: Refusal
-    init(_ failureClass: FailureClass, _ cause: Cause) {
-        refusal = Refusal(failureClass, cause)
+/// Runs what uses the storage. Its failure ends an attempt before anything was sent.
+func storing<Value>(
+    _ body: () async throws(StorageFailure) -> Value
+) async throws(Refusal) -> Value {
+    do throws(StorageFailure) { return try await body() } catch {
+        throw Refusal(.storage, error.cause)
     }
 }

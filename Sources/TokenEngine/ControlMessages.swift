@@ -84,6 +84,10 @@ public struct ControlReply: Sendable, Equatable {
     /// credentials.
     static let alive = ControlReply(200, .object([("status", "ok")]))
 
+    /// To what a daemon that stops does not begin, or does not finish.
+    static let stopping = ControlReply.problem(
+        503, "the daemon is stopping", remedy: "Try again later")
+
     /// RFC 9457 problem details.
     ///
     /// - Parameters:

@@ -4,7 +4,7 @@ internal import TokenCore
 /// again.
 struct ReloadQueue {
     typealias Reply = @Sendable (ControlReply) -> Void
-    private(set) var isUnderWay = false
+    private var isUnderWay = false
     private var isWantedAgain = false
     /// Requests from before the read began, and those that came since.
     private var replies: [Reply] = []
@@ -43,7 +43,7 @@ extension EngineLoop {
     /// only its reload.
     mutating func beginReload(_ reply: ReloadQueue.Reply?) {
         guard !fleet.isStopping else {
-            reply?(.problem(503, "the daemon is stopping", remedy: "Try again later"))
+            reply?(.stopping)
             return
         }
         if reloads.begin(reply) { load() }

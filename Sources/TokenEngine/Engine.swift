@@ -211,17 +211,9 @@ struct EngineLoop {
         let longest = fleet.all.filter(\.isAttempting).map(\.configuration.refresh.timeout).max()
         if let longest { world.supervisor.extendTimeout(by: longest + Self.stopReserve) }
         world.journal.write(JournalEntry(.info, "Stopping; requests in flight are finished first"))
-        for waiter in waiters {
-            waiter.reply(.problem(503, "the daemon is stopping", remedy: "Try again later"))
-        }
-        waiters = []
-        for reply in orderReplies.values.joined() {
-            reply(.problem(503, "the daemon is stopping", remedy: "Try again later"))
-        }
-        orderReplies = [:]
-        for reply in reloads.stop() {
-            reply(.problem(503, "the daemon is stopping", remedy: "Try again later"))
-        }
+        let waiting = waiters.map(\.reply) + orderReplies.values.joined() + reloads.stop()
+        (waiters, orderReplies) = ([], [:])
+        for reply in waiting { reply(.stopping) }
     }
 
     mutating func perform(_ orders: [Fleet.Order], _ group: inout DiscardingTaskGroup) {

@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import TokenAdapters
 import TokenCore
@@ -89,7 +90,8 @@ struct Assembly {
         let supervisor = SystemdSupervisor()
         let wakes = Relay<Void, Void>()
         let cap = min(.seconds(60), supervisor.watchdogPeriod ?? .seconds(60))
-        let reading = FileThread("configuration")
+        // A file server that does not answer holds up a reload, and nothing else.
+        let reading = DispatchQueue(label: "evertoken.configuration")
         var attempts = AttemptPorts(
             clock: clock, slots: slots, endpoint: CurlEndpoint(base: loader.directory),
             secrets: SecretResolver(
@@ -103,7 +105,7 @@ struct Assembly {
             hooks: HookProcesses(journal: journal, tokenDirectory: directories.token),
             journal: journal, supervisor: supervisor,
             loadConfiguration: { loaded in
-                reading.start { loaded(Self.load(loader, directories)) }
+                reading.async { loaded(Self.load(loader, directories)) }
             })
         let configurations = Relay<Configuration, [String]>()
         world.applied = { configurations.pass($0) ?? [] }

@@ -75,8 +75,8 @@ MUTANTS = [
            "        !$M, case .foreign(let cause) = try await world.slots.origin",
            "test_rollback:second_daemon_on_a_copy"),
     mutant(65, ORIGIN, "the look at the origin before each request",
-           "try await TokenEngine.distrust(grant, credential, world)",
-           "try await $M ? nil : TokenEngine.distrust(grant, credential, world)",
+           "            let cause = try await foreignCause(of: grant, credential, world)",
+           "            let cause = try await $M ? nil : foreignCause(of: grant, credential, world)",
            "ForeignStateTests/copy"),
     # One at a time.
     mutant(66, EXCHANGE, "the claim to a refresh token before it is sent",

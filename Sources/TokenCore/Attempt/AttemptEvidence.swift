@@ -10,15 +10,6 @@ public struct AttemptEvidence: Sendable, Equatable {
     public init(latest: SlotContents?, grant: StoredGrant?, isUnreadable: Bool) {
         (self.latest, self.grant, self.isUnreadable) = (latest, grant, isUnreadable)
     }
-
-    /// Reads a stored response. The provider controls how long that takes, so not on the loop's
-    /// thread.
-    public init(_ slots: SlotPair, profile: ProviderProfile) {
-        let latest = slots.winner?.contents
-        self.init(
-            latest: latest, grant: latest?.grant(profile: profile),
-            isUnreadable: slots.isUnreadable)
-    }
 }
 
 /// A configured refresh token that must not be adopted, because it is spent (``SpentTraces``).

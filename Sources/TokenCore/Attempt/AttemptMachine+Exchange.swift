@@ -4,10 +4,10 @@ extension AttemptMachine {
     mutating func begin(_ event: Event, now: () -> Moment) -> Step {
         guard var record else { return unexpected() }
         switch (phase, event) {
-        case (.readingPublishedTokens(let isSent), .publishedTokens(let tokens)):
+        case (.readingPublishedTokens, .publishedTokens(let tokens)):
             for token in tokens { record.grant.noteFormer(token) }
             self.record = record
-            return proceed(isSent: isSent)
+            return proceed()
         case (.claimingAdopted, .claimed(let objection)):
             if let objection { return refuse(Refusal(.config, objection), now: now) }
             return next(.adopting, .write(record, as: .adoption))

@@ -9,8 +9,8 @@ extension AttemptMachine {
             return next(.readingInitialToken, .readInitialToken(mayMiss: mayMiss))
         case (.readingInitialToken, .initialToken(let token, let withheld)):
             (initialToken, self.withheld) = (token, withheld)
-            guard order.isRenewal, grant != nil else { return plan(now: now) }
-            return next(.checkingOrigin, .checkOrigin)
+            guard order.isRenewal, let grant else { return plan(now: now) }
+            return next(.checkingOrigin, .checkOrigin(grant))
         case (.checkingOrigin, .origin(let cause)):
             distrust = cause
             // With an untrusted state no token is set aside.
@@ -42,22 +42,22 @@ extension AttemptMachine {
             return end(.needsLogin)
         case .write(let record):
             self.record = record
-            return begin(isSent: false)
+            return begin()
         case .send(let record):
             (self.record, isOfCandidate) = (record, record.sendsCandidate)
-            return begin(isSent: true)
+            return begin()
         }
     }
 
-    private mutating func begin(isSent: Bool) -> Step {
+    private mutating func begin() -> Step {
         // Tokens in the output files are older than those of a sign-in or import.
-        guard order.replacesRefreshToken || order.isLogin else { return proceed(isSent: isSent) }
-        return next(.readingPublishedTokens(isSent: isSent), .readPublishedTokens)
+        guard order.replacesRefreshToken || order.isLogin else { return proceed() }
+        return next(.readingPublishedTokens, .readPublishedTokens)
     }
 
-    mutating func proceed(isSent: Bool) -> Step {
+    mutating func proceed() -> Step {
         guard let record else { return unexpected() }
-        if isSent {
+        if record.state == .intent {
             guard isOfCandidate, let token = record.grant.candidate?.token else { return prepare() }
             return next(.claimingCandidate, .claim(token))
         }

@@ -25,7 +25,7 @@ public struct AttemptMachine: Sendable {
         /// - Parameter mayMiss: The token may be missing: there is another one, or none is needed.
         case readInitialToken(mayMiss: Bool)
         /// Determine whether the state is the one that the daemon wrote last.
-        case checkOrigin
+        case checkOrigin(StoredGrant)
         /// Find the origin and client that the configuration sends refresh tokens to.
         case findPlace
         /// Read the access tokens that the outputs hold.
@@ -117,7 +117,7 @@ public struct AttemptMachine: Sendable {
         case readingInitialToken
         case checkingOrigin
         case findingPlace
-        case readingPublishedTokens(isSent: Bool)
+        case readingPublishedTokens
         case claimingAdopted, claimingCandidate, claimingSent
         case refusingCandidate(Cause)
         case announcing

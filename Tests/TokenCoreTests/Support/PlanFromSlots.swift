@@ -16,3 +16,13 @@ extension SlotPair {
     /// The slot that the next record overwrites: never the newest one.
     var oldest: Index { winner?.index.other ?? .a }
 }
+
+extension AttemptEvidence {
+    /// What an attempt finds in these slots.
+    init(_ slots: SlotPair, profile: ProviderProfile) {
+        let latest = slots.winner?.contents
+        self.init(
+            latest: latest, grant: latest?.grant(profile: profile),
+            isUnreadable: slots.isUnreadable)
+    }
+}
