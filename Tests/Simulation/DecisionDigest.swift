@@ -7,8 +7,7 @@ import TokenEngine
 /// The encoding is written by hand: no name of a type, no order of a set and no sentence for people
 /// is in it, so neither a new name nor a better sentence changes it.
 struct DecisionDigest {
-    /// FNV-1a.
-    private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    private var hash = FNV1a()
     private(set) var count = 0
     /// Prints each decision, to find where two runs part.
     var isTold = false
@@ -16,18 +15,18 @@ struct DecisionDigest {
     private static let sentences: Set<String> = ["PROBLEM", "REMEDY", "NOTE"]
 
     var text: String {
-        let digits = String(hash, radix: 16)
+        let digits = String(hash.value, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
     mutating func note(_ time: Duration, _ verb: String, _ words: [String]) {
         count += 1
         if isTold { print(time.nanoseconds, verb, words.joined(separator: " ")) }
-        mix(UInt64(bitPattern: time.nanoseconds))
+        hash.mix(UInt64(bitPattern: time.nanoseconds))
         for word in [verb] + words {
-            for byte in word.utf8 { mix(UInt64(byte)) }
+            hash.mix(bytes: word.utf8)
             // Nothing in a word of text: where one ends is part of the sum.
-            mix(0x1FF)
+            hash.mix(0x1FF)
         }
     }
 
@@ -74,8 +73,8 @@ struct DecisionDigest {
     }
 
     private func fingerprint(_ bytes: [UInt8]) -> UInt64 {
-        bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        var hash = FNV1a()
+        hash.mix(bytes: bytes)
+        return hash.value
     }
-
-    private mutating func mix(_ value: UInt64) { hash = (hash ^ value) &* 0x100_0000_01B3 }
 }

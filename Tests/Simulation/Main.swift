@@ -54,7 +54,7 @@ struct Main {
                 + "\(total.rotations) rotations, \(total.faultCount) faults "
                 + "(\(Double(Int(Double(total.faultCount) / hours * 100)) / 100) an hour), "
                 + "\(total.signIns) sign-ins, \(total.missed) tokens ended in use, all explained; "
-                + "\(total.problems.count) broken promises; digest \(total.hash)")
+                + "\(total.problems.count) broken promises; digest \(total.digest)")
         if !total.problems.isEmpty || Double(total.faultCount) < hours { fail() }
     }
 

@@ -17,8 +17,9 @@ struct Report {
     var restored: [String: Int] = [:]
     /// Restored credentials that no operator has inspected since: only these may be quarantined.
     var unseen: Set<String> = []
-    /// FNV-1a over all events in order.
-    private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    /// Of all events in order.
+    private var hash = FNV1a()
+    var digest: UInt64 { hash.value }
 
     /// Prints events of this credential, and every fault.
     var traced = ""
@@ -29,11 +30,9 @@ struct Report {
     }
 
     mutating func digest(_ time: Duration, _ text: String) {
-        for byte in text.utf8 { mix(UInt64(byte)) }
-        mix(UInt64(bitPattern: time.nanoseconds))
+        hash.mix(bytes: text.utf8)
+        hash.mix(UInt64(bitPattern: time.nanoseconds))
     }
-
-    private mutating func mix(_ value: UInt64) { hash = (hash ^ value) &* 0x100_0000_01B3 }
 
     mutating func count(_ fault: String) { faults[fault, default: 0] += 1 }
 
@@ -48,6 +47,6 @@ struct Report {
         signIns += other.signIns
         audits += other.audits
         faults.merge(other.faults, uniquingKeysWith: +)
-        mix(other.hash)
+        hash.mix(other.digest)
     }
 }

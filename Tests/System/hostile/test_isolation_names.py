@@ -97,30 +97,31 @@ class NamesTest(NamesCase):
         provider["request"]["tls"] = {"ca_file": str(self.authority.certificate)}
         return provider
 
-    def test_a_name_is_found_however_it_is_written(self):
+    def fresh_at(self, hosts):
+        """A daemon with a provider at each of these hosts of one server, once all are fresh."""
         server = self.serve(RawServer(replying(200, granting(1)), context=self.side))
-        hosts = {"plain": "token.example.test", "upper": "TOKEN.Example.TEST",
-                 "dotted": "dotted.example.test.", "both": "both.example.test"}
         daemon = self.isolated(
             {name: self.trusting(host, server.port) for name, host in hosts.items()},
             {name: {"provider": name} for name in hosts}).start()
         for name in hosts:
             with self.subTest(name):
                 daemon.wait_for(name, "fresh")
+        return daemon, server
+
+    def test_a_name_is_found_however_it_is_written(self):
+        hosts = {"plain": "token.example.test", "upper": "TOKEN.Example.TEST",
+                 "dotted": "dotted.example.test.", "both": "both.example.test"}
+        daemon, server = self.fresh_at(hosts)
+        for name in hosts:
+            with self.subTest(name):
                 self.assertEqual(daemon.file(f"{name}/token"), "at-1")
         asked = {request.header("Host") for request in server.requests}
         self.assertEqual(len(asked), len(hosts), asked)
 
     def test_a_name_is_asked_for_once_for_each_request_however_it_is_written(self):
-        server = self.serve(RawServer(replying(200, granting(1)), context=self.side))
         hosts = {"plain": "known-1.example.test", "upper": "KNOWN-2.Example.TEST",
                  "dotted": "known-3.example.test."}
-        daemon = self.isolated(
-            {name: self.trusting(host, server.port) for name, host in hosts.items()},
-            {name: {"provider": name} for name in hosts}).start()
-        for name in hosts:
-            with self.subTest(name):
-                daemon.wait_for(name, "fresh")
+        self.fresh_at(hosts)
         addresses = sorted(name for name, kind in self.names.questions
                            if kind == NameServer.ADDRESS)
         self.assertEqual(addresses, [f"known-{number}.example.test" for number in (1, 2, 3)])

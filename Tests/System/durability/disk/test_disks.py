@@ -73,6 +73,15 @@ class DiskCase(unittest.TestCase):
     def assert_no_spent_token_came_back(self):
         self.assertEqual([e for e in self.server.exchanges() if e.problem], [])
 
+    def assert_published_survives_a_power_cut(self):
+        """The disk has the refresh token that came with the published token, after the cut."""
+        self.disk.fail()
+        last = self.published()
+        self.daemon.kill()
+        self.disk.unmount()
+        self.disk.mount()
+        self.assertTrue(self.disk.holds("crm", last.next_refresh_token))
+
     def assert_storage_error(self, name, **more):
         """Waits for a status that says so, with what to do about it."""
         error = self.control.wait_for(
@@ -112,12 +121,7 @@ class AFullDisk(DiskCase):
         self.await_rotations(1)
         self.disk.fill()
         self.await_rotations(2)
-        self.disk.fail()
-        last = self.published()
-        self.daemon.kill()
-        self.disk.unmount()
-        self.disk.mount()
-        self.assertTrue(self.disk.holds("crm", last.next_refresh_token))
+        self.assert_published_survives_a_power_cut()
 
 
 class AFailingDisk(DiskCase):
@@ -173,12 +177,7 @@ class APowerCut(DiskCase):
             with self.subTest(cut=cut):
                 self.daemon.start()
                 self.await_rotations(2)
-                self.disk.fail()
-                last = self.published()
-                self.daemon.kill()
-                self.disk.unmount()
-                self.disk.mount()
-                self.assertTrue(self.disk.holds("crm", last.next_refresh_token))
+                self.assert_published_survives_a_power_cut()
         self.daemon.start()
         self.await_rotations(1)
         self.assert_no_spent_token_came_back()

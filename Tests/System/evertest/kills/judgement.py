@@ -174,7 +174,8 @@ class Judgement:
         cut_off = self.before[-1].refresh_token if self.is_cut_off else None
         for token, count in sent.items():
             if count > (2 if token == cut_off else 1):
-                self.trial.fault(SEVERAL, "%d times %s..." % (count, str(token)[:8]))
+                self.trial.fault(SEVERAL, "%d times %s..., before that the requests %s" % (
+                    count, str(token)[:8], [e.number for e in self.before]))
         if self.trial.proxy.max_in_flight() > 1:
             self.trial.fault(SEVERAL, "two at once")
 

@@ -25,6 +25,15 @@ HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length",
 MARKER = "/.accepted-so-far"
 
 
+def ask_for_marker(address: tuple[str, int], timeout: float) -> None:
+    """One more connection, to its answer: a server accepts connections in order, so all earlier
+    ones are accepted then."""
+    marker = http.client.HTTPConnection(*address, timeout=timeout)
+    marker.request("GET", MARKER)
+    marker.getresponse().read()
+    marker.close()
+
+
 @dataclasses.dataclass
 class Exchange:
     """One request and its outcome. Times are epoch seconds of this machine's clock."""
@@ -128,10 +137,7 @@ class OracleProxy:
         are accepted in order, so the answer to one more connection says that all earlier ones
         are accepted; what is left is to wait until those are done.
         """
-        marker = http.client.HTTPConnection(*self._server.server_address, timeout=timeout)
-        marker.request("GET", MARKER)
-        marker.getresponse().read()
-        marker.close()
+        ask_for_marker(self._server.server_address, timeout)
         with self._changed:
             earlier = set(self._connections)
             if not self._changed.wait_for(lambda: not earlier & self._connections, timeout):

@@ -8,8 +8,6 @@ its data safe.
 
 from __future__ import annotations
 
-import collections
-import json
 from typing import Optional
 
 from evertest.kills.judgement import LOST, SEVERAL, CandidateJudgement, Judgement
@@ -140,18 +138,6 @@ class PowerJudgement(Judgement):
         """An answer that was being flushed may be there or not: then both accounts are true."""
         if not self.is_torn:
             super()._check_account()
-
-    def _check_requests(self) -> None:
-        """Every refresh token is sent once; the one whose answer was cut off once more."""
-        exchanges = self.trial.exchanges()
-        sent = collections.Counter(e.refresh_token for e in exchanges)
-        cut_off = self.before[-1].refresh_token if self.is_cut_off else None
-        for token, count in sent.items():
-            if count > (2 if token == cut_off else 1):
-                self.trial.fault(SEVERAL, "%d times %s..., before the cut %s" % (
-                    count, str(token)[:8], json.dumps([e.number for e in self.before])))
-        if self.trial.proxy.max_in_flight() > 1:
-            self.trial.fault(SEVERAL, "two at once")
 
 
 class PowerCandidateJudgement(CandidateJudgement, PowerJudgement):

@@ -130,16 +130,6 @@ class PowerTrial(Trial):
         self.is_cut = True
         self.disk.cut_off()
 
-    def _find_program(self) -> bool:
-        line = self.tracer.stdout.readline()
-        if not line:
-            raise AssertionError("the tracer did not start: " + self.daemon.stderr()[-500:])
-        try:
-            self.program = os.pidfd_open(int(line))
-        except ProcessLookupError:
-            return False
-        return True
-
     def _answer(self, on_hold: Callable[[Step], str]) -> None:
         """Until the tracer ends. What goes wrong here ends the daemon and is told by `run`."""
         try:

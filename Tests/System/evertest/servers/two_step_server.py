@@ -15,7 +15,6 @@ first half lasts and need not be asked for every time.
 """
 
 import dataclasses
-import http.client
 import http.server
 import json
 import secrets
@@ -25,7 +24,7 @@ import threading
 import time
 import urllib.parse
 
-from evertest.oracle.oracle_proxy import MARKER, Exchange, hung_up
+from evertest.oracle.oracle_proxy import MARKER, Exchange, ask_for_marker, hung_up
 
 CLIENT = {"client_id": "client", "client_secret": "secret-of-the-client"}
 STEPS = {"/oauth/token": "oauth", "/login": "login", "/app": "app", "/tenant": "tenant"}
@@ -154,10 +153,7 @@ class TwoStepServer:
         """Waits until every request is finished whose connection was made before this call: as in
         `OracleProxy.wait_settled`, the answer to one more connection says they are accepted."""
         for listener in list(self._listeners):
-            marker = http.client.HTTPConnection(*listener.server_address[:2], timeout=timeout)
-            marker.request("GET", MARKER)
-            marker.getresponse().read()
-            marker.close()
+            ask_for_marker(listener.server_address[:2], timeout)
         with self._changed:
             earlier = set(self._connections)
             if not self._changed.wait_for(lambda: not earlier & self._connections, timeout):
