@@ -11,11 +11,9 @@ extension AttemptRunner {
         guard profile.usesRefreshToken else { return nil }
         let values = try await values(of: credential, only: profile.placeVariables)
         let now = world.clock.now()
-        let record = SlotRecord(
-            sequence: 0, state: .settled, attemptID: "", kind: .refresh, sentAt: now,
-            grant: StoredGrant())
         let nonce = RequestNonce(uuid: "", random: "", now: now.wall)
         return profile.place(
-            in: TemplateContext(values, profile: profile, record: record, nonce: nonce))
+            in: TemplateContext(
+                values, profile: profile, grant: GrantValues(kind: .refresh), nonce: nonce))
     }
 }

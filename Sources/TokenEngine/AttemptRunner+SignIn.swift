@@ -40,11 +40,8 @@ extension AttemptRunner {
             throw SignInStop(422, cause.problem, cause.remedy(for: place))
         }
         let now = world.clock.now()
-        let record = SlotRecord(
-            sequence: 0, state: .settled, attemptID: "", kind: .deviceCode, sentAt: now,
-            grant: StoredGrant())
         let context = TemplateContext(
-            values, profile: profile, record: record,
+            values, profile: profile, grant: GrantValues(kind: .deviceCode),
             nonce: RequestNonce(random: world.random.bytes, now: now.wall))
         return try checked { () throws(RequestError) in
             try SignIn(profile, wish: wish, context: context)

@@ -84,9 +84,9 @@ MUTANTS = [
     without(128, JSON, "the limit of depth", "depth <= Self.maximumDepth", "JSONReaderTests/deep"),
     mutant(129, JSON, "refusal of text after the value", "guard reader.at == bytes.count",
            "guard $M || reader.at == bytes.count", "JSONReaderTests/"),
-    without(130, "TokenCore/Request/EndpointURL.swift", "https only",
+    without(130, "TokenCore/Values/EndpointURL.swift", "https only",
             "isSecure || isLoopback(authority)", "StepTests/sameDomain"),
-    mutant(131, "TokenCore/Request/EndpointURL.swift", "hosts of answers in the same domain only",
+    mutant(131, "TokenCore/Request/RequestURL.swift", "hosts of answers in the same domain only",
            "guard EndpointURL.isSameSite(host, origin)",
            "guard $M || EndpointURL.isSameSite(host, origin)", "StepTests/sameDomain"),
 ]

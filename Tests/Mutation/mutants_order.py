@@ -138,7 +138,7 @@ MUTANTS = [
     mutant(86, TIME, "no belief in a time that lies in the future",
            "return elapsed < .zero ? nil", "return elapsed < .zero && !$M ? nil",
            "ValueTests/elapsed"),
-    mutant(87, "TokenCore/Storage/StoredGrant.swift",
+    mutant(87, "TokenCore/Response/GrantedAccess.swift",
            "the server's clock against a reset one of ours",
            "guard sentAt.bootID != now.bootID, let serverDate",
            "guard !$M, sentAt.bootID != now.bootID, let serverDate",

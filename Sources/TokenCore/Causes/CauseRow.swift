@@ -70,13 +70,6 @@ public struct RemedyPlace: Sendable, Equatable {
         (self.credential, self.state, self.hasSignIn) = (credential, state, hasSignIn)
     }
 
-    public init(_ configuration: CredentialConfiguration, state: CredentialState) {
-        let profile = configuration.profile
-        self.init(
-            credential: configuration.name, state: state,
-            hasSignIn: profile.authorization != nil && profile.signInObstacle == nil)
-    }
-
     func text(of name: String) -> String? {
         switch name {
         case "credential": credential

@@ -77,24 +77,6 @@ public enum LogLevel: Int, Sendable, Comparable, CaseIterable {
     }
 }
 
-/// Where a secret comes from. The source is read again at every use.
-public indirect enum SecretSource: Sendable, Hashable {
-    case inline(Secret)
-    case file(String)
-    /// A file in `$CREDENTIALS_DIRECTORY` (systemd.exec(5), `LoadCredential=`).
-    case credential(String)
-    case environment(String)
-    /// Standard output of a program, run without a shell.
-    case command([String])
-    /// The whole text of another source, white space included (`"trim": false`).
-    case exact(SecretSource)
-
-    /// The source without the wish to keep white space.
-    public var place: SecretSource {
-        if case .exact(let source) = self { source.place } else { self }
-    }
-}
-
 /// A variable's value as configured: a literal that keeps its JSON type, or a secret.
 public enum VariableSource: Sendable, Equatable {
     case literal(JSONNode)

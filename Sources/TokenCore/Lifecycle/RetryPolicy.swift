@@ -5,7 +5,7 @@ public struct RetryPolicy: Sendable {
     static let longestWaitWhileValid: Duration = .seconds(45)
     /// Wait between retries once the same refusal has occurred often enough and no valid token
     /// depends on it.
-    public static let slowWait: Duration = .seconds(1800)
+    public static let slowWait = AttemptHistory.slowRetryWait
     /// Maximum wait while a secret cannot be read, because it may appear at any moment.
     static let longestWaitForSecret: Duration = .seconds(8)
     /// This many retries use the short wait.

@@ -101,3 +101,12 @@ extension LifecycleRules {
         object.finish()
     }
 }
+
+/// How a provider can be tested without spending anything (`lifecycle.probe`).
+public enum LiveProbe: String, Sendable, CaseIterable {
+    /// The root page of its host, without credentials: it shows the provider's clock.
+    case origin
+    /// A refresh with a refresh token that does not exist: the provider checks the client before
+    /// the token, and counts no failure.
+    case madeUpRefreshToken = "made_up_refresh_token"
+}

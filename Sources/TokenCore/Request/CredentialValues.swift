@@ -15,10 +15,30 @@ public struct CredentialValues: Sendable {
     }
 }
 
-extension TemplateContext {
-    /// All values that the request for a record may name.
+/// The values that an exchange and the stored tokens provide to templates.
+public struct GrantValues: Sendable {
+    /// The exchange that the request belongs to.
+    public var kind: ExchangeKind
+    /// The refresh token that the request sends.
+    public var refreshToken: Secret?
+    /// The present access token.
+    public var accessToken: Secret?
+    /// Results of the steps before.
+    public var steps: [StepResult]
+
     public init(
-        _ values: CredentialValues, profile: ProviderProfile, record: SlotRecord,
+        kind: ExchangeKind, refreshToken: Secret? = nil, accessToken: Secret? = nil,
+        steps: [StepResult] = []
+    ) {
+        (self.kind, self.steps) = (kind, steps)
+        (self.refreshToken, self.accessToken) = (refreshToken, accessToken)
+    }
+}
+
+extension TemplateContext {
+    /// All values that a request of the credential may name.
+    public init(
+        _ values: CredentialValues, profile: ProviderProfile, grant: GrantValues,
         nonce: RequestNonce
     ) {
         self.init(nonce: nonce)
@@ -27,14 +47,13 @@ extension TemplateContext {
         set(.scope, values.scope ?? self.values["scope"]?.canonicalText)
         if let id = values.clientID { set(.clientID, id) }
         if let secret = values.clientSecret { set(.clientSecret, secret) }
-        let grant = record.grant
-        let refreshToken = record.refreshTokenToSend?.reveal()
-        if record.kind == .refresh {
+        let refreshToken = grant.refreshToken?.reveal()
+        if grant.kind == .refresh {
             set(.refreshToken, refreshToken)
             let isOwn = profile.lifecycle.refreshToken == .accessToken
-            set(.accessToken, isOwn ? refreshToken : grant.access?.token.reveal())
+            set(.accessToken, isOwn ? refreshToken : grant.accessToken?.reveal())
         }
-        let exchanges = profile.exchanges(record.kind)
+        let exchanges = profile.exchanges(grant.kind)
         set(grant.steps, of: exchanges)
         for step in grant.steps where exchanges.contains(where: { $0.id == step.id }) {
             self.values["steps.\(step.id).refresh_token"] = refreshToken.map { .string($0) }

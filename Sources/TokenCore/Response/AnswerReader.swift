@@ -239,7 +239,7 @@ func isUsableToken(_ token: String) -> Bool {
 /// A refresh token worth keeping: any text, however odd its bytes (I19).
 func keepableToken(_ node: JSONNode?) -> Secret? {
     // A token that is too long for its slot is kept: the next attempt reports it before it sends.
-    guard let text = node?.text, 1...SlotLayout.maximumBody ~= text.utf8.count,
+    guard let text = node?.text, 1...RawAnswer.maximumStoredBody ~= text.utf8.count,
         !text.unicodeScalars.contains("\u{FFFD}")
     else { return nil }
     return Secret(text)

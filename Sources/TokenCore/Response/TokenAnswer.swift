@@ -1,5 +1,8 @@
 /// A response as received, and as stored until it has been read.
 public struct RawAnswer: Sendable, Equatable {
+    /// A longer body is truncated, in bytes: what a slot can store.
+    public static let maximumStoredBody = 48 * 1024
+
     /// The status code (RFC 9110 section 15).
     public var status: Int
     /// In the received order; for a stored response only the stored ones.

@@ -60,7 +60,7 @@ public enum SlotLayout {
     /// would send it and forget the token that works.
     static let candidateVersion: UInt32 = 2
     /// A longer body is truncated.
-    public static let maximumBody = 48 * 1024
+    public static let maximumBody = RawAnswer.maximumStoredBody
     /// Headers that contain tokens may use this much of the body's space.
     static let maximumHeaders = 32 * 1024
     /// Writes cover whole blocks, so that a write never needs to read first.

@@ -7,7 +7,7 @@ extension StoredGrant {
         guard let last = attempts.lastAttemptAt, let elapsed = now.elapsed(since: last) else {
             return false
         }
-        return elapsed >= RetryPolicy.slowWait
+        return elapsed >= AttemptHistory.slowRetryWait
     }
 
     /// The exchange that renews the token now; `nil` if only a sign-in can.

@@ -1,26 +1,3 @@
-/// Replaces values that must not or cannot be shown when a request is only displayed. The mask
-/// survives every encoding, and a function of a masked value is masked too.
-struct RequestMask: Sendable {
-    private static let opening = "EVTK~"
-    private static let closing = "~KTVE"
-
-    var secret: String { name("secret") }
-    func name(_ name: String) -> String { Self.opening + name + Self.closing }
-    func isIn(_ text: String) -> Bool { text.contains(Self.opening) }
-
-    /// The mask for a function's result: a secret if one argument contains a secret, unknown if one
-    /// is unknown, `nil` if all are known.
-    func result(of values: [String]) -> String? {
-        if values.contains(where: { $0.contains(secret) }) { return secret }
-        return values.first(where: isIn)
-    }
-
-    /// Shows `«secret»` in place of the mask.
-    func shown(_ text: String) -> String {
-        text.replacing(Self.opening, with: "«").replacing(Self.closing, with: "»")
-    }
-}
-
 /// The exact requests that a credential would send, secrets as `«secret»`, for `evertoken check
 /// NAME --show-request`. Reads no secret and sends nothing.
 public struct ShownRequests: Sendable {
@@ -99,14 +76,10 @@ public struct ShownRequests: Sendable {
             if case .inline(let id) = source { id.reveal() } else { mask.name("client_id") }
         }
         values.clientSecret = credential.clientSecret.map { _ in mask.secret }
-        var grant = StoredGrant()
-        grant.refreshToken = Secret(mask.secret)
-        let now = Moment(uptime: Uptime(.zero), wall: nonce.now, bootID: "")
-        grant.access = GrantedAccess(token: Secret(mask.secret), sentAt: now, lifetime: nil)
-        let record = SlotRecord(
-            sequence: 0, state: .settled, attemptID: "", kind: kind, sentAt: now, grant: grant)
+        let grant = GrantValues(
+            kind: kind, refreshToken: Secret(mask.secret), accessToken: Secret(mask.secret))
         var context = TemplateContext(
-            values, profile: credential.profile, record: record, nonce: nonce)
+            values, profile: credential.profile, grant: grant, nonce: nonce)
         context.mask = mask
         for exchange in credential.profile.exchanges(kind) {
             let prefix = "steps.\(exchange.id)."
