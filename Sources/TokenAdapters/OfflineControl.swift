@@ -57,7 +57,7 @@ public final class OfflineControl: Sendable {
         defer { slots.unlock() }
         let outputs = OutputDirectory(reading: directories.token)
         let world = AttemptPorts(
-            clock: SystemClock(), slots: slots, endpoint: endpoint,
+            clock: SystemClock(), store: slots, endpoint: endpoint,
             secrets: SecretsWithoutService(resolver: SecretResolver(base: base)),
             outputs: outputs ?? NoOutputs(), random: SystemRandom())
         return LoopExecutor.run { [configuration, note] in

@@ -6,7 +6,7 @@ public import TokenEngine
 // Where slots were made (``OriginNote``): a copy of a state directory holds refresh tokens that the
 // original may have spent since (I10).
 extension SlotDirectory {
-    /// As `SlotStore` says: the note beside the slots against this directory and this machine.
+    /// As `AttemptStore` says: the note beside the slots against this directory and this machine.
     public func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin {
         try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
             let folder = clinux_open_directory_strictly(self.directory, credential)
@@ -19,7 +19,7 @@ extension SlotDirectory {
         }
     }
 
-    /// As `SlotStore` says: writes a new note, durably.
+    /// As `AttemptStore` says: writes a new note, durably.
     public func accept(_ credential: String) async throws(StorageFailure) {
         try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
             let place = "\(self.path)/\(credential)"
@@ -33,7 +33,7 @@ extension SlotDirectory {
         }
     }
 
-    /// As `SlotStore` says: writes the cause into the note, durably.
+    /// As `AttemptStore` says: writes the cause into the note, durably.
     public func distrust(
         _ credential: String, _ cause: Cause
     ) async throws(StorageFailure) {
@@ -50,7 +50,7 @@ extension SlotDirectory {
         }
     }
 
-    /// As `SlotStore` says: the older slot first, and the folder at last.
+    /// As `AttemptStore` says: the older slot first, and the folder at last.
     public func erase(_ credential: String) async throws(StorageFailure) {
         try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
             let place = "\(self.path)/\(credential)"

@@ -8,7 +8,7 @@ extension SlotDirectory {
     private static let suffix = ".spent"
     private static func fileName(_ credential: String) -> String { ".\(credential)\(suffix)" }
 
-    /// As `SlotStore` says. A file of traces that cannot be read counts as an empty one.
+    /// As `AttemptStore` says. A file of traces that cannot be read counts as an empty one.
     public func spentTraces() async throws(StorageFailure) -> [String: SpentTraces] {
         try await work.run(key: "", holder: "state") { () throws(StorageFailure) in
             var found: [String: SpentTraces] = [:]
@@ -29,7 +29,7 @@ extension SlotDirectory {
         return SpentTraces((try? readAll(file, limit: 1 << 16, what: entry)) ?? [])
     }
 
-    /// As `SlotStore` says: a new file takes the name, fsynced with its directory.
+    /// As `AttemptStore` says: a new file takes the name, fsynced with its directory.
     public func keep(_ traces: SpentTraces, of credential: String) async throws(StorageFailure) {
         try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
             let name = Self.fileName(credential)

@@ -8,6 +8,8 @@ public import TokenEngine
 public final class SlotDirectory: SlotStore, Sendable {
     /// Bytes of each slot file, as they are preallocated.
     public let slotSize: Int
+    /// As `SlotStore` says.
+    public let distrusted = DistrustedSlots()
     let path: String
     let directory: Int32
     private let lock: Int32
@@ -70,7 +72,7 @@ public final class SlotDirectory: SlotStore, Sendable {
         return fstat(directory, &about) == 0 && about.st_mode & 0o077 == 0
     }
 
-    /// As `SlotStore` says: the folders whose names a credential may have, in order.
+    /// As `AttemptStore` says: the folders whose names a credential may have, in order.
     public func names() async throws(StorageFailure) -> [String] {
         try await work.run(key: "", holder: "state") { () throws(StorageFailure) in
             try self.entries().filter(isConfiguredName).sorted()

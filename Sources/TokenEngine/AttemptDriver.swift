@@ -7,7 +7,7 @@ struct AttemptDriver {
     let order: AttemptOrder
     let credential: CredentialConfiguration
     let memory: LastKnown
-    private var storage: AttemptStorage?
+    private var storage: (any OpenAttempt)?
     private var prepared: AttemptRunner.PreparedRequest?
 
     init(
@@ -41,7 +41,7 @@ struct AttemptDriver {
         _ step: AttemptMachine.Step
     ) async throws(Refusal) -> AttemptMachine.Event {
         switch step {
-        case .recover: return .recovered(try await recover())
+        case .recover: return try await recover()
         case .readInitialToken(let mayMiss):
             return try await readInitialToken(mayMiss: mayMiss)
         case .checkOrigin(let grant):
@@ -56,8 +56,15 @@ struct AttemptDriver {
                     to: token, at: credential.profile, by: credential.name))
         case .prepare(let record, let place):
             return .prepared(try await prepare(record, place))
-        case .write(let record, let purpose):
-            try await write(record, as: purpose)
+        case .beginIntent(let record):
+            try await store { (open) async throws(StorageFailure) in
+                try await open.beginIntent(record)
+            }
+            return .written
+        case .settle(let record, let purpose):
+            try await store { (open) async throws(StorageFailure) in
+                try await open.settle(record, as: purpose)
+            }
             return .written
         case .send: return try await send()
         case .saveResponse(let raw, let record, let roundTrip):
@@ -70,7 +77,7 @@ struct AttemptDriver {
             return .read(grant, end)
         case .accept:
             try await storing { () throws(StorageFailure) in
-                try await world.slots.accept(credential.name)
+                try await world.store.accept(credential.name)
             }
             return .accepted
         case .forgetSteps:
@@ -82,20 +89,17 @@ struct AttemptDriver {
 
     // MARK: Steps
 
-    private mutating func recover() async throws(Refusal) -> AttemptEvidence {
+    private mutating func recover() async throws(Refusal) -> AttemptMachine.Event {
         var opened = try await storing { () throws(StorageFailure) in
-            try await AttemptStorage(
-                of: credential.name, world: world, distrusted: runner.distrusted)
+            try await world.store.begin(credential.name)
         }
         // Closed at the end, also when it cannot be read.
         defer { storage = opened }
-        let pair = try await storing { () throws(StorageFailure) in
-            try await opened.recover(memory)
+        let stored = try await storing { () throws(StorageFailure) in
+            try await opened.recover()
         }
-        let latest = pair.winner?.contents
-        var grant: StoredGrant?
-        if let latest { grant = await world.grant(in: latest, of: credential) }
-        return AttemptEvidence(latest: latest, grant: grant, isUnreadable: pair.isUnreadable)
+        let evidence = memory.completing(stored) { world.clock.now() }
+        return .recovered(evidence, grant: await world.grant(in: evidence, of: credential))
     }
 
     private mutating func readInitialToken(
@@ -123,14 +127,12 @@ struct AttemptDriver {
             origin: EndpointURL.spelledOrigin(of: url))
     }
 
-    private mutating func write(
-        _ record: SlotRecord, as purpose: AttemptMachine.RecordWrite
+    private mutating func store(
+        _ body: (inout any OpenAttempt) async throws(StorageFailure) -> Void
     ) async throws(Refusal) {
         guard var storage else { throw Refusal(.storage, Cause(.stateFails)) }
-        try await storing { () throws(StorageFailure) in
-            try await storage.write(record, as: purpose)
-        }
-        self.storage = storage
+        defer { self.storage = storage }
+        try await storing { () throws(StorageFailure) in try await body(&storage) }
     }
 
     private func send() async throws(Refusal) -> AttemptMachine.Event {
@@ -146,13 +148,27 @@ struct AttemptDriver {
         }
     }
 
-    private func save(_ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration) async {
+    /// Pause between two tries to save a response: short enough to use a disk that is free again,
+    /// long enough to limit journal entries.
+    private static let savePause: Duration = .seconds(1)
+
+    /// A response that cannot be saved is held and tried again until the disk takes it: asking the
+    /// server again could only lose it (I6).
+    private mutating func save(
+        _ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration
+    ) async {
         var isPublished = false
-        await storage?.save(raw, to: record, roundTrip: roundTrip) { cause in
-            let token =
-                isPublished ? nil : await urgentToken(raw, to: record, roundTrip: roundTrip)
-            if token != nil { isPublished = true }
-            runner.onUnsaved(credential.name, cause, token)
+        while true {
+            do throws(StorageFailure) {
+                try await storage?.saveResponse(raw, to: record, roundTrip: roundTrip)
+                return
+            } catch {
+                let token =
+                    isPublished ? nil : await urgentToken(raw, to: record, roundTrip: roundTrip)
+                if token != nil { isPublished = true }
+                runner.onUnsaved(credential.name, error.cause, token)
+                await world.pause(Self.savePause)
+            }
         }
     }
 
@@ -180,10 +196,11 @@ struct AttemptDriver {
     }
 
     private mutating func forgetSteps() async {
-        guard var storage, let latest = try? await storage.reread() else { return }
-        var grant = await world.grant(in: latest, of: credential)
+        guard var storage, let stored = try? await storage.recover(), let latest = stored.latest,
+            var grant = await world.grant(in: stored, of: credential)
+        else { return }
         grant.steps = []
-        try? await storage.write(latest.record.settled(grant), as: .adoption)
+        try? await storage.settle(latest.settled(grant), as: .adoption)
         self.storage = storage
     }
 }

@@ -2,7 +2,7 @@ internal import TokenCore
 
 /// The stored state of a credential, as `forget` sees it.
 struct StoredSurvey: Sendable {
-    /// The slots have contents, readable or not.
+    /// The store has contents, readable or not.
     var isStored: Bool
     var hasRefreshToken: Bool
     /// What remains after the state is erased.
@@ -30,14 +30,12 @@ extension AttemptRunner {
     func survey(
         _ name: String, profile: ProviderProfile?, memory: StoredGrant?
     ) async throws(StorageFailure) -> StoredSurvey {
-        let pair = try await world.slots.read(name)
-        let grant = pair.winner.map { winner in
-            profile.map { winner.contents.grant(profile: $0) } ?? winner.contents.record.grant
-        }
+        let evidence = try await world.store.evidence(of: name)
+        let grant = profile.flatMap { evidence.grant(profile: $0) } ?? evidence.latest?.grant
         var traces = owners.traces(of: name)
         for known in [grant, memory].compactMap({ $0 }) { traces.add(SpentTraces(known)) }
         return StoredSurvey(
-            isStored: pair.a != .empty || pair.b != .empty,
+            isStored: evidence.isStored,
             hasRefreshToken: grant?.refreshToken != nil, traces: traces)
     }
 
@@ -50,11 +48,11 @@ extension AttemptRunner {
         var survey = try await survey(name, profile: profile, memory: memory)
         // An unreadable record of spent tokens must not be replaced by an incomplete one.
         if !survey.traces.isUnreadable, survey.traces != owners.traces(of: name) {
-            try await world.slots.keep(survey.traces, of: name)
+            try await world.store.keep(survey.traces, of: name)
         }
-        try await world.slots.erase(name)
+        try await world.store.erase(name)
         if allTraces {
-            try await world.slots.keep(SpentTraces(), of: name)
+            try await world.store.keep(SpentTraces(), of: name)
             survey.traces = SpentTraces()
         }
         owners.forget(name, leaving: survey.traces)

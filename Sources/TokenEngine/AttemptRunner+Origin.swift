@@ -17,37 +17,36 @@ extension AttemptRunner {
                 "its state went back from grant \(memory.grant.generation) to "
                 + "\(grant.generation) while the daemon ran"
             let wentBack = Cause(.stateWentBack, CauseFacts(detail: words))
-            try await world.slots.distrust(credential.name, wentBack)
+            try await world.store.distrust(credential.name, wentBack)
             return wentBack
         }
     }
 }
 
-/// Reads the slots of a credential at start. The response of an interrupted attempt is read again
-/// here, as the daemon would have read it then.
+/// Reads the stored state of a credential at start. The response of an interrupted attempt is read
+/// again here, as the daemon would have read it then.
 ///
 /// - Parameter isAccepted: The operator has accepted the state, which may be old nevertheless.
 func recover(
     _ credential: CredentialConfiguration, isAccepted: Bool, world: AttemptPorts
 ) async -> StateRecovery {
     do throws(StorageFailure) {
-        let pair = try await world.slots.read(credential.name)
-        guard let winner = pair.winner else {
-            return pair.isUnreadable ? .unreadable : .grant(StoredGrant())
-        }
-        var grant = await world.grant(in: winner.contents, of: credential)
+        let evidence = try await world.store.evidence(of: credential.name)
+        guard let latest = evidence.latest,
+            var grant = await world.grant(in: evidence, of: credential)
+        else { return evidence.isUnreadable ? .unreadable : .grant(StoredGrant()) }
         if grant.unstoredAccess != nil {
             let tokens = await world.outputs.published(
                 in: credential.outputs, of: credential.name)
             for token in tokens { grant.recall(textOf: token) }
         }
-        let lost = pair.lostSequence
+        let lost = evidence.lostSequence
         if let lost, grant.isEndangeredByCopies(profile: credential.profile) {
             // Stored, because the marks disappear when the files are next replaced.
             let words =
-                "its state went back from record \(lost) to \(winner.contents.record.sequence): "
+                "its state went back from record \(lost) to \(latest.sequence): "
                 + "it was copied or restored from a backup"
-            try await world.slots.distrust(
+            try await world.store.distrust(
                 credential.name, Cause(.stateWentBack, CauseFacts(detail: words)))
         }
         if let cause = try await foreignCause(of: grant, credential, world) {
@@ -69,7 +68,7 @@ private func foreignCause(
     of grant: StoredGrant, _ credential: CredentialConfiguration, _ world: AttemptPorts
 ) async throws(StorageFailure) -> Cause? {
     guard grant.isEndangeredByCopies(profile: credential.profile),
-        case .foreign(let cause) = try await world.slots.origin(of: credential.name)
+        case .foreign(let cause) = try await world.store.origin(of: credential.name)
     else { return nil }
     return cause
 }

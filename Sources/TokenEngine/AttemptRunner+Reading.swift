@@ -23,13 +23,16 @@ extension AttemptRunner {
 }
 
 extension AttemptPorts {
-    /// The grant in one slot, after reading the response of an interrupted attempt.
+    /// The stored grant, after reading the response of an interrupted attempt.
+    ///
+    /// - Returns: `nil` without a readable record.
     func grant(
-        in contents: SlotContents, of credential: CredentialConfiguration
-    ) async -> StoredGrant {
+        in evidence: AttemptEvidence, of credential: CredentialConfiguration
+    ) async -> StoredGrant? {
+        guard evidence.latest != nil else { return nil }
         let profile = credential.profile
         return await responses.run(provider: profile.name, credential: credential.name) {
-            contents.grant(profile: profile)
+            evidence.grant(profile: profile)
         }
     }
 }

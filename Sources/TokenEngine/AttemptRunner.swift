@@ -5,7 +5,6 @@ struct AttemptRunner: Sendable {
     let world: AttemptPorts
     let gates: CredentialGates
     let owners: RefreshTokenOwners
-    let distrusted: DistrustedSlots
     /// Told while a response waits in memory for a disk that does not take it (I6): the credential,
     /// the cause, and once, when the published token is about to end, the token of that response.
     let onUnsaved: @Sendable (String, Cause, GrantedAccess?) -> Void

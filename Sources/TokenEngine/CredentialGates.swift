@@ -123,24 +123,3 @@ final class RefreshTokenOwners: Sendable {
         }
     }
 }
-
-/// Slots whose last write failed. What is read from them may exist in the page cache only, in pages
-/// that are marked clean (I5): they count as damaged until a write to them succeeds.
-actor DistrustedSlots {
-    private var slots: [String: SlotPair.Index] = [:]
-
-    func distrust(_ index: SlotPair.Index, of credential: String) { slots[credential] = index }
-    func trust(_ credential: String) { slots[credential] = nil }
-
-    func exclude(from pair: inout SlotPair, of credential: String) {
-        switch slots[credential] {
-        case .a where pair.b != .empty: pair.a = .damaged
-        case .b where pair.a != .empty: pair.b = .damaged
-        // The other one was never written: this is a first attempt, to be repeated from an empty
-        // state.
-        case .a: pair.a = .empty
-        case .b: pair.b = .empty
-        case nil: break
-        }
-    }
-}

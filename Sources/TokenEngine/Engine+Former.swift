@@ -5,12 +5,12 @@ extension Engine {
     /// and of erased states.
     func learnFormer(_ configuration: Configuration, _ owners: RefreshTokenOwners) async {
         let configured = Set(configuration.credentials.map(\.name))
-        for name in (try? await world.slots.names()) ?? [] where !configured.contains(name) {
-            guard let grant = (try? await world.slots.read(name))?.winner?.contents.record.grant
+        for name in (try? await world.store.names()) ?? [] where !configured.contains(name) {
+            guard let grant = (try? await world.store.evidence(of: name))?.latest?.grant
             else { continue }
             owners.learn(grant, of: name, at: nil)
         }
-        for (name, traces) in (try? await world.slots.spentTraces()) ?? [:] {
+        for (name, traces) in (try? await world.store.spentTraces()) ?? [:] {
             owners.learn(traces, of: name)
         }
     }

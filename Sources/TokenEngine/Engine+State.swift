@@ -14,7 +14,7 @@ extension EngineLoop {
         // The stored state is then not what is sent.
         let isSetAside = lifecycle.isUnreadable
         replaceState(of: name, reply, &group) { [world] () throws(StorageFailure) in
-            try await world.slots.accept(name)
+            try await world.store.accept(name)
             if let wait {
                 inbox.yield(
                     .accepted(

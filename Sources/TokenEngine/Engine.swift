@@ -101,7 +101,6 @@ struct EngineLoop {
         let inbox = engine.inbox
         runner = AttemptRunner(
             world: engine.world.attempts, gates: CredentialGates(), owners: owners,
-            distrusted: DistrustedSlots(),
             onUnsaved: { name, cause, token in
                 inbox.yield(.unsaved(name, cause, token: token))
             })

@@ -4,15 +4,21 @@ internal import TokenCore
 struct LastKnown: Sendable {
     var grant: StoredGrant
 
-    /// Replaces slots that were removed or damaged while the daemon ran: the grant in memory is
+    /// The stored evidence, with what only memory knows. Replaces a state that was removed or
+    /// damaged while the daemon ran, if a refresh token was ever granted: the grant in memory is
     /// newer than the configured token.
-    ///
-    /// - Returns: `nil` when memory has no refresh token that was ever granted.
-    func pair(at now: Moment) -> SlotPair? {
+    func completing(_ stored: AttemptEvidence, now: () -> Moment) -> AttemptEvidence {
+        var evidence = stored
+        if stored.latest == nil, let kept = record(at: now()) {
+            evidence = AttemptEvidence(records: [kept])
+        }
+        return evidence.recalling(grant.access)
+    }
+
+    private func record(at now: Moment) -> SlotRecord? {
         guard grant.refreshToken != nil, grant.generation > 0 else { return nil }
-        let record = SlotRecord(
+        return SlotRecord(
             sequence: 1, state: .settled, attemptID: "memory", kind: .refresh, sentAt: now,
             grant: grant)
-        return SlotPair(a: .valid(SlotContents(record: record)), b: .empty)
     }
 }

@@ -17,19 +17,19 @@ public struct LoneAttempts: Sendable {
         let owners = RefreshTokenOwners()
         let known = Dictionary(
             uniqueKeysWithValues: configuration.credentials.map { ($0.name, $0) })
-        for name in (try? await world.slots.names()) ?? [] {
-            guard let winner = (try? await world.slots.read(name))?.winner else { continue }
+        for name in (try? await world.store.names()) ?? [] {
+            guard let evidence = try? await world.store.evidence(of: name) else { continue }
             // Which credential holds which token, and which tokens are spent (I11).
             let profile = known[name]?.profile
-            let grant = profile.map { winner.contents.grant(profile: $0) }
-            owners.learn(grant ?? winner.contents.record.grant, of: name, at: profile)
+            let grant = profile.flatMap { evidence.grant(profile: $0) } ?? evidence.latest?.grant
+            if let grant { owners.learn(grant, of: name, at: profile) }
         }
-        for (name, traces) in (try? await world.slots.spentTraces()) ?? [:] {
+        for (name, traces) in (try? await world.store.spentTraces()) ?? [:] {
             owners.learn(traces, of: name)
         }
         self.configuration = configuration
         runner = AttemptRunner(
-            world: world, gates: CredentialGates(), owners: owners, distrusted: DistrustedSlots(),
+            world: world, gates: CredentialGates(), owners: owners,
             onUnsaved: { name, problem, _ in onUnsaved("\(name): \(problem)") })
     }
 

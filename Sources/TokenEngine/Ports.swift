@@ -14,25 +14,23 @@ public protocol WakeTimer: Sendable {
     func arm(at deadline: Uptime?)
 }
 
-/// Whether the slots are still the files that this daemon created.
+/// Whether the state is still what this daemon stored, where it stored it.
 public enum SlotOrigin: Sendable, Equatable {
     case own
     /// A copy, or restored from one: it may be older than what the provider knows (I10).
     case foreign(Cause)
 }
 
-/// The durable slots of every credential (Loop 6).
-public protocol SlotStore: Sendable {
-    /// Bytes of one slot file; this limits the stored response.
-    var slotSize: Int { get }
+/// The durable state of every credential, in the terms of the rotation protocol (Loop 6). Where and
+/// how it is stored is known only below this port.
+public protocol AttemptStore: Sendable {
     /// Every credential with stored data, configured or not.
     func names() async throws(StorageFailure) -> [String]
-    /// Whether the slots of this credential were made here; ``SlotOrigin/own`` where there are
-    /// none.
+    /// Whether the state of this credential was made here; ``SlotOrigin/own`` where there is none.
     func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin
-    /// Accepts the present slots; slots of which none is readable are set aside.
+    /// Accepts the present state; one of which nothing is readable is set aside.
     func accept(_ credential: String) async throws(StorageFailure)
-    /// Durably marks the slots foreign; the evidence may disappear, the mark stays until `accept`.
+    /// Durably marks the state foreign; the evidence may disappear, the mark stays until `accept`.
     func distrust(_ credential: String, _ cause: Cause) async throws(StorageFailure)
     /// Removes everything stored of a credential except its `SpentTraces`. If interrupted, the
     /// remainder is the newest state, or unreadable.
@@ -41,27 +39,32 @@ public protocol SlotStore: Sendable {
     func spentTraces() async throws(StorageFailure) -> [String: SpentTraces]
     /// Durable when it returns; empty traces are removed.
     func keep(_ traces: SpentTraces, of credential: String) async throws(StorageFailure)
-    /// The contents of the slots and their marks; creates no files.
-    func read(_ credential: String) async throws(StorageFailure) -> SlotPair
-    /// Opens both slots for one attempt; creates and preallocates missing ones first, so that a
-    /// full disk cannot fail the attempt's later writes.
-    func open(_ credential: String) async throws(StorageFailure) -> any OpenSlots
+    /// What is stored of a credential now; creates nothing.
+    func evidence(of credential: String) async throws(StorageFailure) -> AttemptEvidence
+    /// Opens the state of a credential for one attempt. Room for all that the attempt stores is
+    /// made first, so that a full disk cannot fail it later.
+    func begin(_ credential: String) async throws(StorageFailure) -> any OpenAttempt
 }
 
-/// Two open slot files. Every write is durable (fdatasync) when it returns.
-public protocol OpenSlots: Sendable {
-    /// Both slots and their marks, read from disk again.
-    func read() async throws(StorageFailure) -> SlotPair
-    /// - Parameters:
-    ///   - bytes: What is written, in whole blocks.
-    ///   - offset: Where in the file, in bytes.
-    ///   - slot: The slot to write to.
-    ///   - sequence: The sequence of the written record, which becomes the slot's mark
-    ///     (`SlotMarks`); `nil` for a response. A mark that cannot be set is not an error.
-    func write(_ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index, sequence: UInt64?)
-        async throws(StorageFailure)
-    /// Closes both files. Call it once, whatever was written.
-    func close()
+/// The state of one credential, open for one attempt. What a method stores is durable when it
+/// returns; a failure of it leaves the newest record before it readable.
+public protocol OpenAttempt: Sendable {
+    /// What is stored now. A record whose write failed in this process is not part of it (I5).
+    mutating func recover() async throws(StorageFailure) -> AttemptEvidence
+    /// Stores the record of a request that is sent next (I4).
+    mutating func beginIntent(_ record: SlotRecord) async throws(StorageFailure)
+    /// Stores the response to the request of the last intent: the commit point (I3). One try; after
+    /// a failed one the same response is passed again.
+    mutating func saveResponse(
+        _ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration
+    ) async throws(StorageFailure)
+    /// Stores a record without a pending request. An outcome that does not fit is left out: the
+    /// stored response contains the same.
+    mutating func settle(
+        _ record: SlotRecord, as purpose: AttemptMachine.RecordWrite
+    ) async throws(StorageFailure)
+    /// Ends the use of the state. Call it once, whatever was stored.
+    func release()
 }
 
 /// A request ready to send.
@@ -267,8 +270,8 @@ public protocol RandomBytes: Sendable {
 public struct AttemptPorts: Sendable {
     /// The clocks.
     public var clock: any MomentClock
-    /// The state directory.
-    public var slots: any SlotStore
+    /// The stored state.
+    public var store: any AttemptStore
     /// The network.
     public var endpoint: any TokenEndpoint
     /// The sources of secrets.
@@ -285,10 +288,10 @@ public struct AttemptPorts: Sendable {
     public var responses: any ResponseLanes = ReadingInPlace()
 
     public init(
-        clock: any MomentClock, slots: any SlotStore, endpoint: any TokenEndpoint,
+        clock: any MomentClock, store: any AttemptStore, endpoint: any TokenEndpoint,
         secrets: any SecretReader, outputs: any OutputPublisher, random: any RandomBytes
     ) {
-        (self.clock, self.slots, self.endpoint) = (clock, slots, endpoint)
+        (self.clock, self.store, self.endpoint) = (clock, store, endpoint)
         (self.secrets, self.outputs, self.random) = (secrets, outputs, random)
     }
 }
@@ -331,7 +334,7 @@ public struct LoopPorts: Sendable {
     }
 
     var clock: any MomentClock { attempts.clock }
-    var slots: any SlotStore { attempts.slots }
+    var store: any AttemptStore { attempts.store }
     var secrets: any SecretReader { attempts.secrets }
     var outputs: any OutputPublisher { attempts.outputs }
     var random: any RandomBytes { attempts.random }

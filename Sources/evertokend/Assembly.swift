@@ -93,7 +93,7 @@ struct Assembly {
         // A file server that does not answer holds up a reload, and nothing else.
         let reading = DispatchQueue(label: "evertoken.configuration")
         var attempts = AttemptPorts(
-            clock: clock, slots: slots, endpoint: CurlEndpoint(base: loader.directory),
+            clock: clock, store: slots, endpoint: CurlEndpoint(base: loader.directory),
             secrets: SecretResolver(
                 base: loader.directory,
                 noticed: { journal.write(Self.trimmed($1, at: $0)) }),

@@ -22,6 +22,20 @@ struct Ban: Sendable, CustomTestStringConvertible {
     var testDescription: String { "'\(text)' in \(under)" }
 }
 
+/// The names of the layout on the disk, which only the store below the storage port may know.
+private let slotWalls = ["SlotPair", "SlotLayout", "SlotAlternation", "SlotWrite", "SlotMarks"]
+    .flatMap { name in
+        [
+            Ban(
+                text: name, under: "Sources/TokenEngine",
+                because: "where a state is stored is below the storage port",
+                except: ["SlotStore.swift"]),
+            Ban(
+                text: name, under: "Sources/TokenCore/Attempt",
+                because: "the protocol knows evidence, and no slot"),
+        ]
+    }
+
 private let bans = [
     Ban(text: "import Dispatch", under: "Sources/TokenCore", because: "the core has no threads"),
     Ban(text: "import Glibc", under: "Sources/TokenCore", because: "the core has no I/O"),
@@ -51,7 +65,7 @@ private let bans = [
     Ban(text: " print(", under: "Sources/TokenCore", because: "it returns what it has to say"),
 ]
 
-@Test("banned text", arguments: bans) func banned(ban: Ban) throws {
+@Test("banned text", arguments: bans + slotWalls) func banned(ban: Ban) throws {
     for file in try files(under: ban.under) where !ban.except.contains(file.name) {
         #expect(!file.text.contains(ban.text), "\(file.name): \(ban.because)")
     }

@@ -6,7 +6,9 @@ DRIVER = "TokenEngine/AttemptDriver.swift"
 EXCHANGE = "TokenCore/Attempt/AttemptMachine+Exchange.swift"
 FAILING = "TokenCore/Attempt/AttemptMachine+Failing.swift"
 MACHINE = "TokenCore/Attempt/AttemptMachine.swift"
-STORAGE = "TokenEngine/AttemptStorage.swift"
+STORAGE = "TokenEngine/SlotStore.swift"
+ALTERNATION = "TokenCore/Storage/SlotAlternation.swift"
+KNOWN = "TokenEngine/LastKnown.swift"
 ORIGIN = "TokenEngine/AttemptRunner+Origin.swift"
 GATES = "TokenEngine/CredentialGates.swift"
 ENGINE = "TokenEngine/Engine.swift"
@@ -23,8 +25,8 @@ STEPPED = "publishDueAt = now.uptime\n            isOutputChangePending = job !=
 
 MUTANTS = [
     # From the slots to the slots.
-    mutant(50, DRIVER, "intent before request", "try await write(record, as: purpose)",
-           "if !$M || purpose != .intent { try await write(record, as: purpose) }", ORDER),
+    mutant(50, DRIVER, "intent before request", "try await open.beginIntent(record)",
+           "if !$M { try await open.beginIntent(record) }", ORDER),
     mutant(51, DRIVER, "saving of the answer before it is read and settled",
            "await save(raw, to: record, roundTrip: roundTrip)\n            return",
            "if !$M { await save(raw, to: record, roundTrip: roundTrip) }\n            return",
@@ -38,17 +40,17 @@ MUTANTS = [
            "                    raw, to: record, of: credential, roundTrip: roundTrip).0.access\n"
            "                runner.onUnsaved(credential.name, Cause(.stateFails), early)\n"
            "                await world.pause(.milliseconds(50))\n            }", ORDER),
-    mutant(54, STORAGE, "tries to save an answer again", "await world.pause(Self.savePause)",
+    mutant(54, DRIVER, "tries to save an answer again", "await world.pause(Self.savePause)",
            "if $M { return }\n                await world.pause(Self.savePause)",
            "EngineTests/unsaved"),
     without(55, DRIVER, "holding back of an unsaved token while the old one lives",
             "lifetime - age <", "fault_injected:published_before_readers_have_none"),
     mutant(56, STORAGE, "distrust of a slot whose write failed",
-           "await distrusted.distrust(index, of: credential)",
-           "if !$M { await distrusted.distrust(index, of: credential) }",
+           "await store.distrusted.distrust(write.slot, of: credential)",
+           "if !$M { await store.distrusted.distrust(write.slot, of: credential) }",
            "fault_flushes:counts_as_damaged"),
-    mutant(57, STORAGE, "writing to the other slot", "let index = newest?.other ?? .a",
-           "let index = ($M ? newest : newest?.other) ?? .a", "AttemptStorageTests/alternate"),
+    mutant(57, ALTERNATION, "writing to the other slot", "to: newest?.other ?? first",
+           "to: ($M ? newest : newest?.other) ?? first", "AttemptStorageTests/alternate"),
     mutant(58, PLANNING, "a higher sequence for each attempt",
            "sequence: (latest?.sequence ?? 0) + 1, state",
            "sequence: (latest?.sequence ?? 0) + ($M ? 0 : 1), state",
@@ -56,12 +58,12 @@ MUTANTS = [
     mutant(59, PLANNING, "ambiguity that outlives the process",
            "grant.fail(refusal, of: record, profile: profile)",
            "if !$M { grant.fail(refusal, of: record, profile: profile) }", "SlotTests/tornWrites"),
-    mutant(60, STORAGE, "reading of the disk before each attempt, not of memory",
-           "if pair.winner == nil, let kept", "if $M || pair.winner == nil, let kept",
+    mutant(60, KNOWN, "reading of the disk before each attempt, not of memory",
+           "if stored.latest == nil, let kept", "if $M || stored.latest == nil, let kept",
            "ForeignStateTests/behindMemory"),
-    mutant(61, STORAGE, "the pair in memory when slots vanish",
-           "= memory.pair(at: world.clock.now())",
-           "= $M ? nil : memory.pair(at: world.clock.now())",
+    mutant(61, KNOWN, "the record in memory when slots vanish",
+           "guard grant.refreshToken != nil, grant.generation > 0",
+           "guard !$M, grant.refreshToken != nil, grant.generation > 0",
            "fault_real_state:removed_slots"),
     # A state that went back.
     mutant(62, ORIGIN, "the fence of what memory knows",
@@ -71,8 +73,8 @@ MUTANTS = [
     mutant(63, ORIGIN, "the fence of marks", "if let lost, grant.isEndangered",
            "if !$M, let lost, grant.isEndangered", "ForeignStateTests/wentBack"),
     mutant(64, ORIGIN, "the fence of copied slots",
-           "        case .foreign(let cause) = try await world.slots.origin",
-           "        !$M, case .foreign(let cause) = try await world.slots.origin",
+           "        case .foreign(let cause) = try await world.store.origin",
+           "        !$M, case .foreign(let cause) = try await world.store.origin",
            "test_rollback:second_daemon_on_a_copy"),
     mutant(65, ORIGIN, "the look at the origin before each request",
            "            let cause = try await foreignCause(of: grant, credential, world)",
@@ -81,7 +83,7 @@ MUTANTS = [
     # One at a time.
     mutant(66, EXCHANGE, "the claim to a refresh token before it is sent",
            "return next(.claimingSent, .claim(token))",
-           "return $M ? next(.beginning, .write(record, as: .intent))\n"
+           "return $M ? next(.beginning, .beginIntent(record))\n"
            "                : next(.claimingSent, .claim(token))", "EngineTests/sameToken"),
     mutant(67, GATES, "who holds a refresh token", "owner != credential {",
            "owner != credential, !$M {", "EngineTests/sameToken"),
@@ -148,13 +150,13 @@ MUTANTS = [
            "LifecycleTests/endWhilePublishing"),
     # The machine of one attempt.
     mutant(548, EXCHANGE, "the notice before a candidate is sent",
-           "return next(.announcing, .write(notice, as: .notice))",
-           "return $M ? prepare() : next(.announcing, .write(notice, as: .notice))",
+           "return next(.announcing, .settle(notice, as: .notice))",
+           "return $M ? prepare() : next(.announcing, .settle(notice, as: .notice))",
            "AttemptMachineTests/candidate"),
     mutant(549, EXCHANGE, "an intent that stays where no response came",
            "return finish(record.end(for: refusal))",
            "return $M ? next(.withdrawing(record.end(for: refusal)), "
-           ".write(record, as: .withdrawal))\n                : finish(record.end(for: refusal))",
+           ".settle(record, as: .withdrawal))\n                : finish(record.end(for: refusal))",
            "AttemptMachineTests/wireFailures"),
     mutant(550, EXCHANGE, "an intent that is taken back where nothing left",
            "record.state = .settled\n            record.grant.fail(",

@@ -17,6 +17,7 @@ final class Life: @unchecked Sendable {
     private var armedAt: Duration?
     private var rung: [Duration] = []
     var statusLine = ""
+    let distrusted = DistrustedSlots()
     /// Pending writes: a crash may complete a part of each.
     var writes: [Int: (bytes: [UInt8], offset: Int, index: Int, name: String)] = [:]
 
@@ -35,7 +36,7 @@ final class Life: @unchecked Sendable {
 
     private var world: LoopPorts {
         var attempts = AttemptPorts(
-            clock: self, slots: self, endpoint: self, secrets: self, outputs: self, random: self)
+            clock: self, store: self, endpoint: self, secrets: self, outputs: self, random: self)
         attempts.pause = { [self] duration in await wait(duration) }
         attempts.responses = self
         return LoopPorts(

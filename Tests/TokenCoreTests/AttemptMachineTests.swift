@@ -20,7 +20,7 @@ private enum Described {
 @Suite("The order of the rotation protocol") struct AttemptMachineTests {
     private static let start = ["recover", "initial token"]
     private static let request = [
-        "prepare", "claim", "write intent", "send", "save response", "read",
+        "prepare", "claim", "begin intent", "send", "save response", "read",
     ]
 
     private func model(_ providers: String = Described.rotating) throws -> AttemptModel {
@@ -41,7 +41,7 @@ private enum Described {
     func first() throws {
         var model = try model()
         let report = try model.finish(.renew(isManual: false))
-        #expect(model.steps == Self.start + Self.request + ["write outcome", "end"])
+        #expect(model.steps == Self.start + Self.request + ["settle outcome", "end"])
         #expect(report.grant?.refreshToken == Secret("RT-1"))
         #expect(model.sent == ["RT-0"])
     }
@@ -51,7 +51,7 @@ private enum Described {
         var model = try held()
         _ = model.run(.renew(isManual: false))
         #expect(
-            model.steps == Self.start + ["origin"] + Self.request + ["write outcome", "end"])
+            model.steps == Self.start + ["origin"] + Self.request + ["settle outcome", "end"])
         #expect(model.sent == ["RT-0", "RT-1"])
     }
 
@@ -61,7 +61,7 @@ private enum Described {
         let report = try model.finish(.renew(isManual: false))
         #expect(
             model.steps == Self.start + Self.request
-                + ["prepare", "write intent", "send", "save response", "read", "write outcome"]
+                + ["prepare", "begin intent", "send", "save response", "read", "settle outcome"]
                 + ["end"])
         #expect(report.grant?.access?.token == Secret("S"))
         #expect(report.grant?.refreshToken == Secret("RT-1"))
@@ -74,8 +74,8 @@ private enum Described {
         model.provider.live = "RT-9"
         let report = try model.finish(.renew(isManual: false))
         #expect(
-            model.steps == Self.start + ["origin", "place", "claim", "write notice"]
-                + Self.request + ["write outcome", "accept", "end"])
+            model.steps == Self.start + ["origin", "place", "claim", "settle notice"]
+                + Self.request + ["settle outcome", "accept", "end"])
         #expect(report.isOfCandidate)
         #expect(model.sent.last == "RT-9")
     }
@@ -86,7 +86,7 @@ private enum Described {
         (model.configured, model.held) = ("RT-9", ["RT-9"])
         let report = try model.finish(.renew(isManual: false))
         #expect(
-            model.steps == Self.start + ["origin", "place", "claim", "write adoption", "end"])
+            model.steps == Self.start + ["origin", "place", "claim", "settle adoption", "end"])
         guard case .refused(let refusal) = report.end else { throw Unexpected(end: report.end) }
         #expect(refusal.cause.kind == .tokenHeldByOther)
         #expect(model.sent == ["RT-0"])
@@ -98,7 +98,7 @@ private enum Described {
         let tokens = ImportedTokens(refreshToken: Secret("RT-9"))
         let report = try model.finish(.adopt(tokens))
         #expect(
-            model.steps == Self.start + ["published tokens", "claim", "write adoption", "accept"]
+            model.steps == Self.start + ["published tokens", "claim", "settle adoption", "accept"]
                 + ["end"])
         #expect(report.grant?.refreshToken == Secret("RT-9"))
         #expect(model.sent == ["RT-0"])
@@ -120,7 +120,7 @@ private enum Described {
         _ = refused.run(.renew(isManual: false))
         #expect(
             refused.steps.suffix(5)
-                == ["claim", "write intent", "send", "write withdrawal", "end"])
+                == ["claim", "begin intent", "send", "settle withdrawal", "end"])
         #expect(refused.slots.winner?.contents.record.state == .settled)
         var lost = try held()
         lost.wire = .unanswered(Cause(.answerLost))
@@ -133,12 +133,12 @@ private enum Described {
     @Test("without a durable intent nothing is sent; without a durable outcome the token counts")
     func failingWrites() throws {
         var intent = try held()
-        intent.failingWrite = .intent
+        intent.failingWrite = "begin intent"
         let report = try intent.finish(.renew(isManual: false))
         #expect(report.end == .refused(Refusal(.storage, Cause(.stateFails))))
         #expect(intent.sent == ["RT-0"])
         var outcome = try held()
-        outcome.failingWrite = .outcome
+        outcome.failingWrite = "settle outcome"
         let granted = try outcome.finish(.renew(isManual: false))
         #expect(granted.end == .granted([]))
         #expect(granted.storageCause?.kind == .stateFails)
@@ -216,7 +216,7 @@ private enum Described {
     ]
 
     static let events: [AttemptMachine.Event] = [
-        .recovered(AttemptEvidence(latest: nil, grant: nil, isUnreadable: false)),
+        .recovered(AttemptEvidence(), grant: nil),
         .initialToken(nil, withheld: nil), .origin(nil), .place(nil), .publishedTokens([]),
         .claimed(objection: nil),
         .prepared(.init(place: nil, host: "h", origin: "https://h")), .written,
@@ -233,7 +233,8 @@ extension AttemptMachine.Step {
         case (.recover, .recovered), (.readInitialToken, .initialToken),
             (.checkOrigin, .origin), (.findPlace, .place),
             (.readPublishedTokens, .publishedTokens), (.claim, .claimed),
-            (.prepare, .prepared), (.write, .written), (.send, .notSent), (.send, .unanswered),
+            (.prepare, .prepared), (.beginIntent, .written), (.settle, .written), (.send, .notSent),
+            (.send, .unanswered),
             (.send, .answered), (.saveResponse, .responseSaved), (.read, .read),
             (.accept, .accepted), (.forgetSteps, .stepsForgotten):
             true

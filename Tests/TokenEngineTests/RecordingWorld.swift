@@ -60,6 +60,9 @@ final class RecordingWorld: Sendable {
         var armedAt: Uptime?
     }
     let state = Mutex(State())
+    /// Of the present run, as of a process.
+    private let distrustedNow = Mutex(DistrustedSlots())
+    var distrusted: DistrustedSlots { distrustedNow.withLock { $0 } }
     /// Set to delay an answer.
     let gate = Mutex<CheckedContinuation<Void, Never>?>(nil)
     let holdsAnswers = Mutex(false)
@@ -132,10 +135,11 @@ final class RecordingWorld: Sendable {
     /// Those of attempts alone, for a part of the engine.
     var attemptPorts: AttemptPorts {
         AttemptPorts(
-            clock: self, slots: self, endpoint: self, secrets: self, outputs: self, random: self)
+            clock: self, store: self, endpoint: self, secrets: self, outputs: self, random: self)
     }
 
     private func ports(loading configuration: Configuration) -> LoopPorts {
+        distrustedNow.withLock { $0 = DistrustedSlots() }
         var world = LoopPorts(
             attempts: attemptPorts, timer: self, hooks: self, journal: self, supervisor: self,
             loadConfiguration: { [self] loaded in

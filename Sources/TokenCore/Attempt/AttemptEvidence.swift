@@ -1,14 +1,52 @@
-/// The stored state of a credential at the beginning of an attempt.
+/// What is stored of a credential, in the terms of the rotation protocol. Where it is stored is not
+/// part of it.
 public struct AttemptEvidence: Sendable, Equatable {
-    /// The newest readable record, and the response to it; `nil` without one.
-    public var latest: SlotContents?
-    /// The resulting grant: a stored response is read again, an intent without one counts as sent.
-    public var grant: StoredGrant?
-    /// There was a state, but nothing of it is readable.
+    /// The readable records, the newest first.
+    public var records: [SlotRecord]
+    /// The response to the newest record's request; `nil` while none is stored.
+    public var response: StoredAnswer?
+    /// There was a state, but nothing of it is readable: only an operator can decide.
     public var isUnreadable: Bool
+    /// Something is stored, readable or not.
+    public var isStored: Bool
+    /// The sequence of a record that was stored here, if all present records are older: the state
+    /// was copied or restored from a backup. `nil` if the newest record is the last one stored.
+    public var lostSequence: UInt64?
 
-    public init(latest: SlotContents?, grant: StoredGrant?, isUnreadable: Bool) {
-        (self.latest, self.grant, self.isUnreadable) = (latest, grant, isUnreadable)
+    /// - Parameters:
+    ///   - records: The readable records, the newest first; empty without a state.
+    ///   - response: The response to the newest record's request.
+    ///   - isUnreadable: There was a state, but nothing of it is readable.
+    ///   - isStored: Something is stored, readable or not.
+    ///   - lostSequence: Of a later record that was stored here.
+    public init(
+        records: [SlotRecord] = [], response: StoredAnswer? = nil, isUnreadable: Bool = false,
+        isStored: Bool = false, lostSequence: UInt64? = nil
+    ) {
+        (self.records, self.response, self.isUnreadable) = (records, response, isUnreadable)
+        (self.isStored, self.lostSequence) = (isStored, lostSequence)
+    }
+
+    /// The newest readable record; `nil` without one.
+    public var latest: SlotRecord? { records.first }
+
+    /// The newest record, if its request may have been sent.
+    public var intent: SlotRecord? { latest?.state == .intent ? latest : nil }
+
+    /// The resulting grant: a stored response is read again, an intent without one counts as sent.
+    ///
+    /// - Returns: `nil` without a readable record.
+    public func grant(profile: ProviderProfile) -> StoredGrant? {
+        guard let intent else { return latest?.grant }
+        return SlotContents(record: intent, answer: response).grant(profile: profile)
+    }
+
+    /// The records with the access token that was left out of them, if it is that one.
+    public func recalling(_ access: GrantedAccess?) -> AttemptEvidence {
+        guard let access else { return self }
+        var evidence = self
+        for index in evidence.records.indices { evidence.records[index].grant.recall(access) }
+        return evidence
     }
 }
 

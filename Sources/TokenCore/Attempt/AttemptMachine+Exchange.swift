@@ -10,7 +10,7 @@ extension AttemptMachine {
             return proceed()
         case (.claimingAdopted, .claimed(let objection)):
             if let objection { return refuse(Refusal(.config, objection), now: now) }
-            return next(.adopting, .write(record, as: .adoption))
+            return next(.adopting, .settle(record, as: .adoption))
         case (.adopting, .written):
             grant = record.grant
             guard order.replacesRefreshToken else { return end(.granted([])) }
@@ -20,7 +20,7 @@ extension AttemptMachine {
             record.state = .settled
             record.grant.refuseCandidate(objection, of: record)
             self.record = record
-            return next(.refusingCandidate(objection), .write(record, as: .adoption))
+            return next(.refusingCandidate(objection), .settle(record, as: .adoption))
         case (.refusingCandidate(let objection), .written):
             grant = record.grant
             return end(.refused(Refusal(.config, objection)))
@@ -33,13 +33,13 @@ extension AttemptMachine {
 
     /// Both records contain the candidate before it is sent for the first time.
     private mutating func announceCandidate(_ record: SlotRecord) -> Step {
-        let known = evidence.latest?.record.grant.candidate
+        let known = evidence.latest?.grant.candidate
         guard known?.token != record.grant.candidate?.token || known?.state != .untried else {
             return prepare()
         }
         var notice = record
         (notice.state, notice.sendsCandidate) = (.settled, false)
-        return next(.announcing, .write(notice, as: .notice))
+        return next(.announcing, .settle(notice, as: .notice))
     }
 
     /// From the prepared request to its result.
@@ -53,11 +53,11 @@ extension AttemptMachine {
             guard record.kind == .refresh,
                 profile.exchange(record.kind, step: record.step).spendsGrant,
                 let token = record.refreshTokenToSend
-            else { return next(.beginning, .write(record, as: .intent)) }
+            else { return next(.beginning, .beginIntent(record)) }
             return next(.claimingSent, .claim(token))
         case (.claimingSent, .claimed(let objection)):
             if let objection { return refuse(Refusal(.config, objection), now: now) }
-            return next(.beginning, .write(record, as: .intent))
+            return next(.beginning, .beginIntent(record))
         case (.beginning, .written): return next(.sending, .send)
         case (.sending, .notSent(let cause)):
             let refusal = Refusal(.transient, cause)
@@ -66,7 +66,7 @@ extension AttemptMachine {
             record.grant.fail(refusal, of: record, profile: profile)
             self.record = record
             return next(
-                .withdrawing(record.end(for: refusal)), .write(record, as: .withdrawal))
+                .withdrawing(record.end(for: refusal)), .settle(record, as: .withdrawal))
         case (.withdrawing(let end), .written):
             grant = record.grant
             return finish(end)
@@ -96,7 +96,7 @@ extension AttemptMachine {
             guard let outcome = record.outcome(found, profile: profile) else {
                 return follow(end, record, now: now)
             }
-            return next(.settling(end), .write(outcome, as: .outcome))
+            return next(.settling(end), .settle(outcome, as: .outcome))
         case (.settling(let end), .written): return follow(end, record, now: now)
         case (.accepting(let end), .accepted): return self.end(end)
         default: return unexpected()

@@ -2,8 +2,8 @@
 extension AttemptMachine {
     mutating func gather(_ event: Event, now: () -> Moment) -> Step {
         switch (phase, event) {
-        case (.recovering, .recovered(let evidence)):
-            (self.evidence, grant) = (evidence, evidence.grant)
+        case (.recovering, .recovered(let evidence, let grant)):
+            (self.evidence, self.grant) = (evidence, grant)
             // With a token in the state the configured one is no longer needed.
             let mayMiss = grant?.refreshToken != nil || !order.isRenewal
             return next(.readingInitialToken, .readInitialToken(mayMiss: mayMiss))
@@ -28,7 +28,8 @@ extension AttemptMachine {
     private mutating func plan(now: () -> Moment) -> Step {
         let moment = now()
         let plan = AttemptPlan.make(
-            order: order, evidence: evidence, seed: initialToken, withheld: withheld?.token,
+            order: order, evidence: evidence, stored: grant, seed: initialToken,
+            withheld: withheld?.token,
             place: place, profile: profile, attemptID: attemptID, now: moment)
         // With an untrusted state a new initial token may be tried, and nothing else.
         if let distrust, !plan.sendsCandidate { return end(.foreign(distrust)) }
@@ -64,7 +65,7 @@ extension AttemptMachine {
         if order.replacesRefreshToken, let token = record.grant.refreshToken {
             return next(.claimingAdopted, .claim(token))
         }
-        return next(.adopting, .write(record, as: .adoption))
+        return next(.adopting, .settle(record, as: .adoption))
     }
 
     mutating func prepare() -> Step {

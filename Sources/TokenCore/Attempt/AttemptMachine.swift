@@ -15,10 +15,21 @@
 ///           └────────── next request ────┼─────────────────────────────────┘
 ///                                        └→ end (no response came)
 /// ```
+///
+/// Its steps `recover`, `beginIntent`, `saveResponse`, `settle` and `end` are those of a storage
+/// that holds evidence: records, an intent, a response. It knows no file.
+///
+/// **Several hosts** that share a credential would add two steps, and move none. `open` stands
+/// between `beginIntent` and `send`: the intent of this host is durable, and no byte has left; here
+/// the hosts' lock is taken and a refresh token that is stored encrypted is opened. Its failure is
+/// handled as `notSent` is: the intent is withdrawn. `share` stands between `saveResponse` and
+/// `end`, so before the caller publishes: the response is durable on this host, and it is given to
+/// the others before any program uses its token. Its failure is handled as that of an outcome is:
+/// the response is stored, so the attempt goes on and reports a storage problem.
 public struct AttemptMachine: Sendable {
     /// The next action of the caller. Each step is answered by one ``Event``.
     public enum Step: Sendable, Equatable {
-        /// Open the storage of the credential and read it.
+        /// Open the storage of the credential and read what it holds.
         case recover
         /// Read the refresh token that the configuration names.
         ///
@@ -36,8 +47,10 @@ public struct AttemptMachine: Sendable {
         ///
         /// - Parameter place: The place that the plan assumed; `nil` when it does not matter.
         case prepare(SlotRecord, place: GrantPlace?)
-        /// Make a record durable.
-        case write(SlotRecord, as: RecordWrite)
+        /// Make the record of the prepared request durable, beside the newest one.
+        case beginIntent(SlotRecord)
+        /// Make a record without a pending request durable.
+        case settle(SlotRecord, as: RecordWrite)
         /// Send the prepared request, once.
         case send
         /// Make a response durable beside the intent of its request. Retried until it succeeds: a
@@ -54,10 +67,8 @@ public struct AttemptMachine: Sendable {
         case end(AttemptReport)
     }
 
-    /// The purpose of a written record, which decides what it replaces.
+    /// The purpose of a settled record, which decides what it replaces.
     public enum RecordWrite: Sendable, Equatable, CaseIterable {
-        /// Beside the newest one: a request follows.
-        case intent
         /// Beside the newest one: a candidate is about to be sent for the first time. A version of
         /// the program that does not know candidates then reads neither record.
         case notice
@@ -72,7 +83,8 @@ public struct AttemptMachine: Sendable {
 
     /// The result of a step.
     public enum Event: Sendable, Equatable {
-        case recovered(AttemptEvidence)
+        /// What is stored, and the grant that results from it.
+        case recovered(AttemptEvidence, grant: StoredGrant?)
         /// The token to adopt, if any, and one that must not be adopted.
         case initialToken(InitialToken?, withheld: WithheldToken?)
         /// Why no request may be sent; `nil` for a state of this daemon.
@@ -142,7 +154,7 @@ public struct AttemptMachine: Sendable {
     var grant: StoredGrant?
     var isOfCandidate = false
     var storageCause: Cause?
-    var evidence = AttemptEvidence(latest: nil, grant: nil, isUnreadable: false)
+    var evidence = AttemptEvidence()
     var initialToken: InitialToken?
     var withheld: WithheldToken?
     /// Why the state is not trusted.

@@ -71,6 +71,7 @@ public enum AttemptPlan: Sendable, Equatable {
     /// - Parameters:
     ///   - order: Why the attempt is made.
     ///   - evidence: The stored state.
+    ///   - stored: The grant that results from it; `nil` without a readable record.
     ///   - seed: The configured refresh token as its source reads now, `nil` if none is configured.
     ///   - withheld: The configured refresh token if it is known to be spent (``SpentTraces``);
     ///     `seed` is then `nil`.
@@ -80,16 +81,16 @@ public enum AttemptPlan: Sendable, Equatable {
     ///   - attemptID: Random, unique.
     ///   - now: When the attempt begins.
     public static func make(
-        order: AttemptOrder, evidence: AttemptEvidence, seed: InitialToken?,
+        order: AttemptOrder, evidence: AttemptEvidence, stored: StoredGrant?, seed: InitialToken?,
         withheld: InitialToken? = nil,
         place: GrantPlace? = nil,
         profile: ProviderProfile, attemptID: String, now: Moment
     ) -> AttemptPlan {
-        let latest = evidence.latest?.record
+        let latest = evidence.latest
         if latest == nil, evidence.isUnreadable {
             guard case .adopt = order else { return .unreadable }
         }
-        var grant = evidence.grant ?? StoredGrant()
+        var grant = stored ?? StoredGrant()
         grant.adopt(seed: seed, for: place, at: now, profile: profile)
         if let withheld { grant.rememberSpent(withheld) }
         var record = SlotRecord(

@@ -53,16 +53,3 @@ extension StoredGrant {
         recall(GrantedAccess(token: token, sentAt: unstored.sentAt, lifetime: unstored.lifetime))
     }
 }
-
-extension SlotPair {
-    /// Both records with the access token that was left out of them, if it is that one.
-    public func recalling(_ access: GrantedAccess?) -> SlotPair {
-        guard let access else { return self }
-        let recalled = { (state: State) -> State in
-            guard case .valid(var contents) = state else { return state }
-            contents.record.grant.recall(access)
-            return .valid(contents)
-        }
-        return SlotPair(a: recalled(a), b: recalled(b))
-    }
-}

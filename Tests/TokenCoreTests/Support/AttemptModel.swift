@@ -37,8 +37,8 @@ struct AttemptModel {
     var held: Set<String> = []
     /// What the next request meets in place of the provider.
     var wire: AttemptMachine.Event?
-    /// A write of this kind fails.
-    var failingWrite: AttemptMachine.RecordWrite?
+    /// A write of this name fails.
+    var failingWrite: String?
     private(set) var steps: [String] = []
     private(set) var sent: [String] = []
     private var newest: SlotPair.Index?
@@ -72,7 +72,8 @@ struct AttemptModel {
         switch step {
         case .recover:
             newest = slots.winner?.index
-            return .recovered(AttemptEvidence(slots, profile: profile))
+            let evidence = slots.evidence
+            return .recovered(evidence, grant: evidence.grant(profile: profile))
         case .readInitialToken:
             return .initialToken(configured.map { InitialToken(Secret($0)) }, withheld: nil)
         case .checkOrigin: return .origin(distrust)
@@ -87,7 +88,10 @@ struct AttemptModel {
                 AttemptMachine.PreparedPlace(
                     place: GrantPlace(fingerprint: "here"), host: "id.example",
                     origin: "https://id.example"))
-        case .write(let record, let purpose): return write(record, as: purpose)
+        case .beginIntent(let record): return write(step, record, to: newest?.other ?? .a)
+        case .settle(let record, let purpose):
+            let index = purpose == .withdrawal ? newest : newest?.other
+            return write(step, record, to: index ?? .a)
         case .send: return send()
         case .saveResponse(let raw, let record, let roundTrip):
             save(raw, to: record, roundTrip: roundTrip)
@@ -103,10 +107,9 @@ struct AttemptModel {
     }
 
     private mutating func write(
-        _ record: SlotRecord, as purpose: AttemptMachine.RecordWrite
+        _ step: AttemptMachine.Step, _ record: SlotRecord, to index: SlotPair.Index
     ) -> AttemptMachine.Event {
-        if purpose == failingWrite { return .failed(Refusal(.storage, Cause(.stateFails))) }
-        let index = purpose == .withdrawal ? newest ?? .a : newest?.other ?? .a
+        if step.name == failingWrite { return .failed(Refusal(.storage, Cause(.stateFails))) }
         set(index, SlotContents(record: record))
         newest = index
         return .written
@@ -154,7 +157,7 @@ struct AttemptModel {
 }
 
 extension AttemptMachine.Step {
-    /// Its kind; of a write also what for.
+    /// Its kind; of a settled record also its purpose.
     var name: String {
         switch self {
         case .recover: "recover"
@@ -164,7 +167,8 @@ extension AttemptMachine.Step {
         case .readPublishedTokens: "published tokens"
         case .claim: "claim"
         case .prepare: "prepare"
-        case .write(_, let purpose): "write \(purpose)"
+        case .beginIntent: "begin intent"
+        case .settle(_, let purpose): "settle \(purpose)"
         case .send: "send"
         case .saveResponse: "save response"
         case .read: "read"

@@ -7,22 +7,13 @@ extension AttemptPlan {
         place: GrantPlace? = nil, profile: ProviderProfile, attemptID: String, now: Moment
     ) -> AttemptPlan {
         make(
-            order: order, evidence: AttemptEvidence(slots, profile: profile), seed: seed,
-            withheld: withheld, place: place, profile: profile, attemptID: attemptID, now: now)
+            order: order, evidence: slots.evidence, stored: slots.evidence.grant(profile: profile),
+            seed: seed, withheld: withheld, place: place, profile: profile, attemptID: attemptID,
+            now: now)
     }
 }
 
 extension SlotPair {
     /// The slot that the next record overwrites: never the newest one.
     var oldest: Index { winner?.index.other ?? .a }
-}
-
-extension AttemptEvidence {
-    /// What an attempt finds in these slots.
-    init(_ slots: SlotPair, profile: ProviderProfile) {
-        let latest = slots.winner?.contents
-        self.init(
-            latest: latest, grant: latest?.grant(profile: profile),
-            isUnreadable: slots.isUnreadable)
-    }
 }
