@@ -8,6 +8,7 @@ import time
 from evertest.basics import wait_until
 from evertest.programs import ProgramCase, evertoken, write_private
 from evertest.servers.token_server import Answer, TokenServer
+from evertest.state_layout import SLOT_A, slot_files
 from evertest.suite import Suite
 
 SUITE = Suite(timed=True, minutes=1.1)
@@ -70,8 +71,7 @@ class LoginTest(ProgramCase):
         daemon = self.daemon({"crm": self.credential("crm")})
         daemon.wait_for("crm", "fresh")
         daemon.terminate()
-        for name in ("slotA", "slotB"):
-            slot = daemon.state / "crm" / name
+        for slot in slot_files(daemon.state / "crm"):
             slot.write_bytes(b"x" * slot.stat().st_size)
         daemon.start()
         entry = daemon.wait_for("crm", "quarantined")
@@ -80,7 +80,7 @@ class LoginTest(ProgramCase):
         done = daemon.evertoken("login", "crm", "--code", "4f2c9")
         self.assert_exit(done, os.EX_TEMPFAIL, "evertoken accept crm", "evertoken import crm")
         self.assertEqual(len(self.server.forms), sent)
-        self.assertEqual((daemon.state / "crm" / "slotA").read_bytes()[:1], b"x")
+        self.assertEqual((daemon.state / "crm" / SLOT_A).read_bytes()[:1], b"x")
         done = daemon.evertoken("accept", "crm", "--yes")
         self.assert_exit(done, os.EX_TEMPFAIL, "crm: accepted, but the provider refused the "
                          "configured refresh token (invalid_grant): run evertoken login crm")
@@ -262,7 +262,7 @@ class ReloadTest(ProgramCase):
         daemon.reconfigure(self.config({"one": one}))
         wait_until(lambda: not (daemon.tokens / "two").exists(), 5, "its folder to go", daemon)
         self.assertIsNotNone(daemon.file("one/token"))
-        self.assertTrue((daemon.state / "two" / "slotA").exists())
+        self.assertTrue((daemon.state / "two" / SLOT_A).exists())
         sent = len(self.server.exchanges())
         daemon.reconfigure(self.config({"one": one, "two": two}))
         daemon.wait_for("two", "fresh")

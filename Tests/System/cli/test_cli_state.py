@@ -9,6 +9,7 @@ import subprocess
 from evertest.basics import wait_until
 from evertest.programs import ProgramCase, evertoken, write_private
 from evertest.servers.token_server import TokenServer
+from evertest.state_layout import slot_files, spent_file
 from evertest.suite import Suite
 from evertest.terminals import on_terminal
 
@@ -34,7 +35,7 @@ class StateCase(ProgramCase):
         return len(self.server.exchanges(name))
 
     def trace(self, daemon, name="crm"):
-        return daemon.state / ("." + name + ".spent")
+        return spent_file(daemon.state, name)
 
 
 class ForgetTest(StateCase):
@@ -42,13 +43,13 @@ class ForgetTest(StateCase):
         daemon = self.spent("crm")
         question = ('This erases the refresh token of crm, which is fresh. It cannot be recovered. '
                     'Type "crm" to erase:')
-        slots = {p: p.read_bytes() for p in daemon.state.glob("crm/slot*")}
+        slots = {p: p.read_bytes() for p in slot_files(daemon.state / "crm")}
         for answer in ("", "yes", "y", "mail", "CRM"):
             with self.subTest(answer):
                 done = on_terminal("forget", "crm", socket=daemon.socket, question=question,
                                    answer=answer)
                 self.assert_exit(done, os.EX_DATAERR, question, "nothing was changed")
-        self.assertEqual({p: p.read_bytes() for p in daemon.state.glob("crm/slot*")}, slots)
+        self.assertEqual({p: p.read_bytes() for p in slot_files(daemon.state / "crm")}, slots)
         done = on_terminal("forget", "crm", socket=daemon.socket, question=question, answer="crm")
         self.assert_exit(done, 0, "not sent again")
         self.assertEqual(done.stdout, "crm: forgotten\n")
@@ -166,7 +167,7 @@ class AcceptTest(StateCase):
         shutil.rmtree(daemon.state)
         copy.rename(daemon.state)
         # Made anew: the files are not the ones that the daemon wrote.
-        for path in daemon.state.glob("*/slot*"):
+        for path in [f for name in names for f in slot_files(daemon.state / name)]:
             again = path.with_suffix(".again")
             shutil.copy2(path, again)
             again.replace(path)

@@ -12,7 +12,9 @@ import pathlib
 import time
 from typing import Any
 
-SLOT_SIZE, ANSWER_AT, BLOCK = 64 * 1024, 15 * 1024, 512
+from evertest.state_layout import (
+    ANSWER_AT, ANSWER_MAGIC, BLOCK, RECORD_MAGIC, SLOTS, SLOT_A, SLOT_B, SLOT_SIZE)
+
 HOUR = 3600 * 10 ** 9
 
 
@@ -39,11 +41,11 @@ class FormerState:
 
     def interrupted(self) -> dict[str, bytes]:
         """The seed was sent, and no answer came."""
-        return {"slotA": slot(self._record(1, 1, self._beginning()))}
+        return {SLOT_A: slot(self._record(1, 1, self._beginning()))}
 
     def answered(self) -> dict[str, bytes]:
         """The answer to it was saved, and nothing after that."""
-        return {"slotA": slot(self._record(1, 1, self._beginning()), self._answer())}
+        return {SLOT_A: slot(self._record(1, 1, self._beginning()), self._answer())}
 
     def refreshed(self) -> dict[str, bytes]:
         """The seed has become tokens."""
@@ -56,7 +58,7 @@ class FormerState:
                  "seeds": [self._fingerprint()],
                  "attempts": self._attempts(last_success_at=self.now, successes=1),
                  "recent": "%d refresh %d" % (second, self.round_trip // 10 ** 6)}
-        return self.answered() | {"slotB": slot(self._record(2, 2, grant))}
+        return self.answered() | {SLOT_B: slot(self._record(2, 2, grant))}
 
     def unsent(self) -> dict[str, bytes]:
         """The provider could not be reached with it."""
@@ -65,20 +67,20 @@ class FormerState:
         grant = self._beginning() | {
             "attempts": self._attempts(failures=1, successes=0) | {"last_error": error},
             "recent": "%d refresh - transient - %s" % (second, problem)}
-        return {"slotA": slot(self._record(1, 2, grant))}
+        return {SLOT_A: slot(self._record(1, 2, grant))}
 
     def write(self, state: pathlib.Path, slots: dict[str, bytes]) -> None:
         """Both slot files; all zeros where nothing was written."""
         directory = state / self.credential
         directory.mkdir(mode=0o700, parents=True)
         state.chmod(0o700)
-        for name in ("slotA", "slotB"):
+        for name in SLOTS:
             file = os.open(directory / name, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
             os.write(file, slots.get(name, bytes(SLOT_SIZE)))
             os.close(file)
 
     def _record(self, sequence: int, state: int, grant: dict[str, Any]) -> bytes:
-        return self._region(b"EVTKREC1", line(
+        return self._region(RECORD_MAGIC, line(
             {"sequence": sequence, "state": state, "attempt": self.attempt, "kind": "refresh",
              "host": "127.0.0.1", "sent_at": self.now, "grant": grant, "answer_at": ANSWER_AT}))
 
@@ -88,7 +90,7 @@ class FormerState:
                 "headers": [["Date", self.date], ["Content-Type", "application/json"]]}
         body = {"access_token": self.access_token, "token_type": "Bearer", "expires_in": 3600,
                 "refresh_token": self.refresh_token}
-        return self._region(b"EVTKANS1", line(head) + b"\n" + json.dumps(body).encode())
+        return self._region(ANSWER_MAGIC, line(head) + b"\n" + json.dumps(body).encode())
 
     def _region(self, magic: bytes, payload: bytes) -> bytes:
         """A header with its checksum, the payload, and zeros up to a whole block."""

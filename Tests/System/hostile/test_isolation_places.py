@@ -13,6 +13,7 @@ import subprocess
 from evertest.basics import at_end, wait_until
 from evertest.programs import PlainDaemon, ProgramCase, evertoken
 from evertest.servers.raw_server import RawServer, replying
+from evertest.state_layout import SLOTS
 from evertest.suite import Suite
 
 SUITE = Suite(minutes=0.1)
@@ -30,7 +31,7 @@ class PlacesOfOthers(ProgramCase):
     def test_a_slot_that_another_user_made_gets_no_token(self):
         folder = self.directory / "daemon/state/crm"
         folder.mkdir(parents=True)
-        for name in ("slotA", "slotB"):
+        for name in SLOTS:
             (folder / name).touch(mode=0o666)
             os.chown(folder / name, OTHER, OTHER)
         (self.directory / "daemon").chmod(0o700)
@@ -44,10 +45,10 @@ class PlacesOfOthers(ProgramCase):
         problem = wait_until(look, 20, "a problem of the slots", daemon)
         self.assertIn("belongs to user %d" % OTHER, problem)
         self.assertEqual(self.server.exchanges("crm"), [])
-        for name in ("slotA", "slotB"):
+        for name in SLOTS:
             self.assertEqual((folder / name).read_bytes(), b"")
         done = self.check(daemon)
-        self.assert_exit(done, 78, "slotA", "slotB")
+        self.assert_exit(done, 78, *SLOTS)
 
     def daemon_in(self, place, config):
         folder = self.directory / place

@@ -16,6 +16,7 @@ from evertest.basics import wait_until
 from evertest.isolation.providers import EAGER, PROMPT, IsolationCase
 from evertest.servers.raw_server import RawServer, answer, replying, silent
 from evertest.servers.worst_bodies import bodies, content_type
+from evertest.state_layout import ANSWER_MAGIC, slot_files
 from evertest.suite import Suite
 
 SUITE = Suite(timed=True, minutes=0.8)
@@ -57,7 +58,7 @@ def processor_seconds(pid):
 
 def stored_answers(daemon):
     """How many credentials have an answer in one of their slots."""
-    return sum(any(b"EVTKANS1" in slot.read_bytes() for slot in folder.glob("slot*"))
+    return sum(any(ANSWER_MAGIC in slot.read_bytes() for slot in slot_files(folder))
                for folder in daemon.state.iterdir() if folder.is_dir())
 
 

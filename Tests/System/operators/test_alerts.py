@@ -14,6 +14,7 @@ from evertest.clocks import ClockedDaemon, build_shim, tell
 from evertest.programs import evertoken
 from evertest.servers.authorization import free_ports, post_form
 from evertest.servers.token_server import Answer, TokenServer
+from evertest.state_layout import slot_files
 from evertest.suite import Suite
 
 SUITE = Suite(timed=True, minutes=0.5)
@@ -143,7 +144,7 @@ class Troubles(AlertCase):
             {"hourly": self.provider(self.main), "failing": self.provider(self.failing),
              "away": away}, credentials, fresh=self.NAMES)
         self.assertEqual(daemon.terminate(), 0)
-        for path in daemon.state.glob("damaged/slot*"):
+        for path in slot_files(daemon.state / "damaged"):
             with open(path, "r+b") as file:
                 file.seek(70)
                 file.write(b"\xff" * 64)

@@ -14,6 +14,7 @@ from evertest.programs import ProgramCase, evertoken
 from evertest.scrapes import CONTENT_TYPE, Scrape, get, health, scrape
 from evertest.servers.authorization import free_ports
 from evertest.servers.token_server import Answer
+from evertest.state_layout import slot_files
 from evertest.suite import Suite
 
 SUITE = Suite(timed=True, minutes=0.4)
@@ -282,7 +283,7 @@ class Troubled(MetricsCase):
         self.started({"crm": self.credential("crm")})
         self.running.wait_for("crm", "fresh")
         self.assertEqual(self.running.terminate(), 0)
-        for path in self.running.state.glob("crm/slot*"):
+        for path in slot_files(self.running.state / "crm"):
             with open(path, "r+b") as file:
                 file.seek(70)
                 file.write(b"\xff" * 64)

@@ -14,6 +14,7 @@ import threading
 from evertest.basics import wait_until
 from evertest.debian_package import FIRST, NEXT, NEXT_VERSION, InstalledCase, both
 from evertest.sandbox import in_systemd, read
+from evertest.state_layout import SLOT_A
 from evertest.suite import Suite
 
 SUITE = Suite(minutes=0.6)
@@ -157,7 +158,7 @@ class Leaving(InstalledCase):
         self.command("dpkg", "--remove", "evertoken")
         self.assertFalse(pathlib.Path(f"/proc/{pid}").exists(), "the daemon still runs")
         self.assertFalse(self.TOKENS.exists())
-        self.assertTrue((self.STATE / "crm" / "slotA").exists())
+        self.assertTrue((self.STATE / "crm" / SLOT_A).exists())
         self.assertTrue((self.CONFIG / "evertoken.json").exists())
         self.assertEqual(self.show("LoadState"), "not-found")
         self.assert_nothing_failed()

@@ -20,6 +20,7 @@ from evertest.secrecy.canaries import FORMS, Vault
 from evertest.secrecy.places import Judge, Verdict
 from evertest.secrecy.provider import ECHOES
 from evertest.secrecy.world import World, private_keys
+from evertest.state_layout import SLOT_A
 from evertest.suite import Suite
 from evertest.tracing.tap import Recording
 
@@ -232,4 +233,4 @@ class TapTest(unittest.TestCase):
         found = [line for r in self.recordings for line in self.judge.strange_files(r)]
         self.assertEqual(found, [])
         opened = {event.opened for r in self.recordings for event in r.events}
-        self.assertIn(str(self.world.state / "basic-file" / "slotA"), opened)
+        self.assertIn(str(self.world.state / "basic-file" / SLOT_A), opened)

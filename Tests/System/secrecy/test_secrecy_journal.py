@@ -17,6 +17,7 @@ from evertest.secrecy.canaries import Vault
 from evertest.secrecy.places import ACCESS, Verdict
 from evertest.secrecy.processes import core_files, snapshot
 from evertest.secrecy.provider import ECHOES, Provider
+from evertest.state_layout import SLOTS
 from evertest.suite import Suite
 
 SUITE = Suite(minutes=0.2)
@@ -153,7 +154,7 @@ class JournalTest(InSystemdCase):
             for path in pathlib.Path(folder).rglob("*"):
                 if path.is_symlink() or not stat.S_ISREG(path.lstat().st_mode):
                     continue
-                kinds = None if path.name in ("slotA", "slotB") else frozenset()
+                kinds = None if path.name in SLOTS else frozenset()
                 kinds = ACCESS if path.is_relative_to(self.TOKENS) else kinds
                 if path.is_relative_to("/run/credentials") or "journal" in path.parts:
                     continue  # systemd's own copy; the journal was searched in its own words

@@ -16,6 +16,7 @@ import time
 from evertest.basics import wait_until
 from evertest.sandbox import InSystemdCase, in_systemd, read
 from evertest.servers.token_server import Answer
+from evertest.state_layout import LOCK, SLOT_A, SLOT_B
 from evertest.suite import Suite
 
 SUITE = Suite(timed=True, minutes=1.2)
@@ -101,8 +102,8 @@ class StartAndStop(InSystemdCase):
         self.assertEqual(re.search(r"NoNewPrivs:\s*(\d)", status)[1], "1")
         self.assertEqual(re.search(r"Seccomp:\s*(\d)", status)[1], "2")
         modes = {
-            self.STATE: 0o40700, self.STATE / ".lock": 0o100600,
-            self.STATE / "crm" / "slotA": 0o100600, self.STATE / "crm" / "slotB": 0o100600,
+            self.STATE: 0o40700, self.STATE / LOCK: 0o100600,
+            self.STATE / "crm" / SLOT_A: 0o100600, self.STATE / "crm" / SLOT_B: 0o100600,
             self.TOKENS: 0o40755, self.TOKENS / "crm": 0o40750,
             self.TOKENS / "crm" / "token": 0o100640,
             self.TOKENS / "crm" / "token.json": 0o100640,

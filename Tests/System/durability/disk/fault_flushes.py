@@ -8,12 +8,15 @@ import errno
 import pathlib
 import subprocess
 
+from evertest import state_layout
 from evertest.basics import wait_until
 from evertest.faults.runs import FaultCase
 from evertest.shims.fault_shim import NOTE, NOTED, Line
+from evertest.state_layout import DAMAGED, ORIGIN, SLOT_A, SLOT_SIZE
 
-SLOTS = ("state/crm/slotA", "state/crm/slotB")
-SLOT_SIZE = 64 * 1024
+SLOTS = tuple("state/crm/" + name for name in state_layout.SLOTS)
+PROBE = "state/" + state_layout.PROBE
+NEW_NOTE = "state/crm/.evertoken-%s.new" % ORIGIN
 
 
 class FlushCase(FaultCase):
@@ -94,7 +97,7 @@ class EachFlushAtItsPlace(FlushCase):
         # The slots are there before a note says which ones they are.
         self.assert_in_order(
             self.records(), ("fsync", SLOTS[0]), ("fsync", SLOTS[1]), ("fsync", "state/crm"),
-            ("create", "state/crm/.evertoken-.origin.new"))
+            ("create", NEW_NOTE))
         self.assert_nothing_dirty(self.records())
 
     def test_at_a_refresh_as_well(self):
@@ -151,8 +154,8 @@ class EachFlushAtItsPlace(FlushCase):
         self.control.wait_for("crm", lambda c: c["state"] == "quarantined", "quarantine")
         since = self.faults.lines()[-1].at
         self.assertEqual(self.control.request("POST", "/v1/credentials/crm/accept")[0], 200)
-        self.assert_in_order(self.calls(since), ("rename", SLOTS[1] + ".damaged"),
-                             ("fsync", "state/crm"), ("create", "state/crm/.evertoken-.origin.new"))
+        self.assert_in_order(self.calls(since), ("rename", SLOTS[1] + DAMAGED),
+                             ("fsync", "state/crm"), ("create", NEW_NOTE))
 
     def assert_nothing_dirty(self, calls, there=()):
         """Data before its name, names before a record, a record before anything else; and at last
@@ -182,7 +185,7 @@ class EachFlushAtItsPlace(FlushCase):
             elif function == "rename" or path not in there:
                 dirty[folder] = function
             there.add(path)
-        dirty.pop("state/.probe", None)
+        dirty.pop(PROBE, None)
         check(("the end", ""), list(dirty))
 
 
@@ -192,15 +195,15 @@ class AfterAFailure(FlushCase):
     def test_zeros_whose_flush_failed_are_written_again_after_a_probe(self):
         self.faults = self.shim()
         self.add("crm")
-        fault = self.faults.arm(["fsync"], self.daemon.state / "crm" / "slotA", error=errno.EIO,
+        fault = self.faults.arm(["fsync"], self.daemon.state / "crm" / SLOT_A, error=errno.EIO,
                                 count=1)
         self.noted()
         self.daemon.start()
         self.await_rotations(0)
         self.assertEqual(fault.injected, 1)
         calls = self.records(fault.first_at)
-        self.assert_in_order(calls, ("pwrite", "state/.probe"), ("fdatasync", "state/.probe"),
-                             ("read", "state/.probe"), ("pwrite", SLOTS[0]), ("fsync", SLOTS[0]),
+        self.assert_in_order(calls, ("pwrite", PROBE), ("fdatasync", PROBE),
+                             ("read", PROBE), ("pwrite", SLOTS[0]), ("fsync", SLOTS[0]),
                              ("record", SLOTS[0]))
         self.assert_lives_after_restart()
 
@@ -214,7 +217,7 @@ class AfterAFailure(FlushCase):
         [struck] = [line for line in self.faults.lines() if line.what == "error"]
         self.assertEqual(self.place(struck), "state")
         self.assert_in_order(
-            self.records(fault.first_at), ("pwrite", "state/.probe"), ("fsync", "state"),
+            self.records(fault.first_at), ("pwrite", PROBE), ("fsync", "state"),
             ("record", SLOTS[0]))
         self.assert_lives_after_restart()
 

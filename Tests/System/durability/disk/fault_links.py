@@ -8,8 +8,9 @@ import time
 
 from evertest.basics import wait_until
 from evertest.faults.runs import FaultCase
+from evertest.state_layout import LOCK, ORIGIN, PROBE, SLOTS, SLOT_A
 
-STATE_FILES = ("crm/slotA", "crm/slotB")
+STATE_FILES = tuple("crm/" + name for name in SLOTS)
 
 
 class LinksInTheState(FaultCase):
@@ -61,7 +62,7 @@ class LinksInTheState(FaultCase):
     def test_a_first_slot_that_would_be_made_behind_a_link_is_an_error(self):
         self.add("crm")
         (self.daemon.state / "crm").mkdir(parents=True, mode=0o700)
-        (self.daemon.state / "crm" / "slotA").symlink_to(self.folder / "victim")
+        (self.daemon.state / "crm" / SLOT_A).symlink_to(self.folder / "victim")
         self.daemon.start()
         self.await_error("crm", "storage")
         self.order()
@@ -71,7 +72,7 @@ class LinksInTheState(FaultCase):
 
     def test_a_note_of_its_origin_that_is_a_link_is_an_error(self):
         self.begin()
-        self.replace("crm/.origin")
+        self.replace("crm/" + ORIGIN)
         self.daemon.start()
         self.order()
         self.await_error("crm", "storage")
@@ -79,7 +80,7 @@ class LinksInTheState(FaultCase):
 
     def test_a_lock_that_is_a_link_keeps_the_daemon_from_starting(self):
         self.begin()
-        self.replace(".lock")
+        self.replace(LOCK)
         self.daemon.start(wait=False)
         self.assertEqual(self.daemon.process.wait(20), 73, "sysexits: cannot create")
         self.assertIn(os.strerror(40), self.daemon.stderr())
@@ -87,7 +88,7 @@ class LinksInTheState(FaultCase):
 
     def test_a_probe_that_is_a_link_is_not_written(self):
         self.begin()
-        self.replace(".probe")
+        self.replace(PROBE)
         self.daemon.start()
         self.control.wait_for("crm", lambda c: c["state"] == "fresh", "its token")
         self.assert_untouched()

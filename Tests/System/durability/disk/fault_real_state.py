@@ -10,6 +10,7 @@ import time
 from evertest.basics import wait_until
 from evertest.disks.faulty import Bind, Disk, quotas_refused
 from evertest.faults.runs import FaultCase
+from evertest.state_layout import SLOT_B, slot_files
 
 #: A user number that no account has.
 STRANGER = 61234
@@ -182,8 +183,8 @@ class AStateThatVanishes(StateOnABadDisk):
         self.disk()
         self.begin()
         self.refreshed()
-        for slot in ("slotA", "slotB"):
-            (self.daemon.state / "crm" / slot).unlink()
+        for slot in slot_files(self.daemon.state / "crm"):
+            slot.unlink()
         self.assert_the_seed_stays_here()
 
     def assert_the_seed_stays_here(self):
@@ -217,7 +218,7 @@ class AStateThatVanishes(StateOnABadDisk):
     def test_a_slot_replaced_by_a_directory_stops_requests_until_it_is_back(self):
         self.disk()
         self.begin()
-        place, aside = self.daemon.state / "crm" / "slotB", self.daemon.state / "aside"
+        place, aside = self.daemon.state / "crm" / SLOT_B, self.daemon.state / "aside"
         place.rename(aside)
         place.mkdir()
         self.ordered_in_vain()

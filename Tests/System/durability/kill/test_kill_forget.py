@@ -10,6 +10,7 @@ import subprocess
 
 from evertest.basics import BIN
 from evertest.programs import PLAIN_ENVIRONMENT, PlainDaemon, ProgramCase, evertoken
+from evertest.state_layout import MARK, ORIGIN, SLOTS
 from evertest.suite import Suite
 from evertest.tracing.kill_trace import Trace, build_tracer
 
@@ -23,7 +24,7 @@ LOOKS = ("read", "pread64", "lseek", "fstat", "newfstatat", "fstatfs", "getdents
 def sequence(slot):
     """Of the newest record of a slot's file, as its attribute remembers it."""
     return max(int(name.rsplit(".", 1)[1]) for name in os.listxattr(slot)
-               if name.startswith("user.evertoken.sequence."))
+               if name.startswith(MARK))
 
 
 class KilledForget(ProgramCase):
@@ -45,7 +46,7 @@ class KilledForget(ProgramCase):
         folder.mkdir(mode=0o700)
         # Without the note of where it was made: a copy would be quarantined.
         shutil.copytree(self.model.state, folder / "state",
-                        ignore=shutil.ignore_patterns(".origin"))
+                        ignore=shutil.ignore_patterns(ORIGIN))
         return PlainDaemon(self, folder, self.config({"crm": self.entry}), {})
 
     def forget(self, daemon, *options):
@@ -121,7 +122,7 @@ class KilledForget(ProgramCase):
 
     def test_the_traces_are_on_the_disk_before_a_slot_is_touched_and_the_newest_goes_last(self):
         daemon = self.copy("order")
-        newest = max((sequence(daemon.state / "crm" / name), name) for name in ("slotA", "slotB"))
+        newest = max((sequence(daemon.state / "crm" / name), name) for name in SLOTS)
         trace = self.forget(daemon)
         trace_at = [i for i, s in enumerate(trace.steps)
                     if s.is_exit and s.call.startswith("rename") and s.result >= 0]
@@ -129,7 +130,7 @@ class KilledForget(ProgramCase):
                         if s.is_exit and s.call == "fsync" and i > trace_at[0]]
         writes = [i for i, s in enumerate(trace.steps)
                   if s.call in ("pwrite64", "write", "unlinkat")
-                  and s.path.endswith(("slotA", "slotB"))]
+                  and s.path.endswith(SLOTS)]
         self.assertLess(trace_at[0], directory_at[0])
         self.assertLess(directory_at[0], writes[0])
         self.assertTrue(trace.steps[writes[-1]].path.endswith(newest[1]))

@@ -18,6 +18,7 @@ from evertest.kills.campaign import Aim, Campaign
 from evertest.kills.judgement import LOST, SEVERAL
 from evertest.kills.scenarios import SCENARIOS
 from evertest.kills.trials import Trial
+from evertest.state_layout import ORIGIN
 from evertest.suite import Suite
 from evertest.tracing.kill_trace import Trace, build_tracer
 
@@ -79,7 +80,7 @@ class SabotageTest(unittest.TestCase):
             shutil.rmtree(trial.directory / "state")
             # Nothing that would tell the daemon that it is an old copy.
             shutil.copytree(trial.prepared.directory / "state", trial.directory / "state",
-                            ignore=shutil.ignore_patterns(".origin"))
+                            ignore=shutil.ignore_patterns(ORIGIN))
             (trial.directory / "run" / "crm" / "token.json").unlink()
         self.assertLessEqual({LOST, SEVERAL}, self.killed_after_publishing(put_back))
 

@@ -10,12 +10,12 @@ import time
 
 from evertest.basics import wait_until
 from evertest.programs import PlainDaemon, ProgramCase, token_json
+from evertest.state_layout import DAMAGED, MARK, slot_files
 from evertest.suite import Suite
 
 SUITE = Suite(minutes=0.4)
 
 #: Before the sequence, in the name of the attribute by which a slot's file remembers it.
-MARK = "user.evertoken.sequence."
 
 
 def marks(path):
@@ -87,7 +87,7 @@ class RollbackTest(ProgramCase):
 
     def test_a_backup_that_is_written_over_the_same_files_is_not_used_either(self):
         """As with `cp backup/* state/` after a stop: no inode tells."""
-        slots = {path: path.read_bytes() for path in self.main.state.glob("crm/slot*")}
+        slots = {path: path.read_bytes() for path in slot_files(self.main.state / "crm")}
         new = self.rotate()
         asked = len(self.server.exchanges("crm"))
         self.assertEqual(self.main.terminate(), 0)
@@ -150,7 +150,7 @@ class RollbackTest(ProgramCase):
     def test_an_accepted_state_that_went_back_is_used_and_watched_as_ever(self):
         """The server takes the older token: nothing was spent since the backup."""
         self.assertEqual(self.main.terminate(), 0)
-        slots = {path: path.read_bytes() for path in self.main.state.glob("crm/slot*")}
+        slots = {path: path.read_bytes() for path in slot_files(self.main.state / "crm")}
         for path in slots:
             os.setxattr(path, MARK + "99", b"")
         self.main.start()
@@ -172,7 +172,7 @@ class RollbackTest(ProgramCase):
     def test_marks_that_lag_as_after_a_power_cut_say_nothing(self):
         for name in (MARK + "1", None):
             self.assertEqual(self.main.terminate(), 0)
-            for path in self.main.state.glob("crm/slot*"):
+            for path in slot_files(self.main.state / "crm"):
                 for mark in marks(path):
                     os.removexattr(path, mark)
                 if name:
@@ -211,7 +211,7 @@ class RollbackTest(ProgramCase):
             self.rotate()
 
     def test_slots_that_go_back_under_a_running_daemon_are_noticed(self):
-        slots = {path: path.read_bytes() for path in self.main.state.glob("crm/slot*")}
+        slots = {path: path.read_bytes() for path in slot_files(self.main.state / "crm")}
         self.rotate()
         asked = len(self.server.exchanges("crm"))
         for path, content in slots.items():
@@ -269,7 +269,7 @@ class RollbackTest(ProgramCase):
 
     def test_slots_that_nobody_can_read_are_set_aside_by_accept(self):
         self.assertEqual(self.main.terminate(), 0)
-        for path in self.main.state.glob("crm/slot*"):
+        for path in slot_files(self.main.state / "crm"):
             with open(path, "r+b") as file:
                 file.seek(70)
                 file.write(b"\xff" * 64)
@@ -279,4 +279,4 @@ class RollbackTest(ProgramCase):
         self.assertIn("refused the configured refresh token", done.stderr)
         # It begins anew, with a seed that is spent: the provider says so, and it is said.
         wait_until(lambda: len(self.server.exchanges("crm")) == 2, 20, "the seed to be tried")
-        self.assertEqual(len(list(self.main.state.glob("crm/slot*.damaged"))), 2)
+        self.assertEqual(len(list((self.main.state / "crm").glob("*" + DAMAGED))), 2)

@@ -5,6 +5,7 @@ import hashlib
 
 from evertest.former_state import FormerState
 from evertest.programs import PlainDaemon, ProgramCase
+from evertest.state_layout import SLOT_A, SLOT_B
 from evertest.suite import Suite
 
 SUITE = Suite(minutes=0.3)
@@ -22,9 +23,9 @@ REAL_UNSENT = dict(
     now={"boot": "f1d6ac75-44b0-42dd-8506-41b8c553960e", "uptime": 29875832577920,
          "wall": 1796037154642483068}, attempt="ee990bb38f1e00deaac7c662f4d6841f")
 DIGESTS = {
-    "slotA": "341e0b4c16e3fcddf77b88f5c8c68eaf2425cffa30b6d083b6ec539f54e6dfa0",
-    "slotB": "fd84d644c92c953d4a0c1b5fef2115b01f3871105bbb6b320924626f44311cc5"}
-UNSENT = {"slotA": "aaefebbebeb65ff0c141922a0501ef479a375fdbe6fc163333f630ab20cf0fca"}
+    SLOT_A: "341e0b4c16e3fcddf77b88f5c8c68eaf2425cffa30b6d083b6ec539f54e6dfa0",
+    SLOT_B: "fd84d644c92c953d4a0c1b5fef2115b01f3871105bbb6b320924626f44311cc5"}
+UNSENT = {SLOT_A: "aaefebbebeb65ff0c141922a0501ef479a375fdbe6fc163333f630ab20cf0fca"}
 
 #: What stands in the file, and what such a version made of it.
 SAVED = {"crlf": ("%s\r\n", "%s\r"), "blank": ("%s \n", "%s "), "tab": ("%s\t\n", "%s\t"),

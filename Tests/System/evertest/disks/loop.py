@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from evertest.basics import at_end
+from evertest.state_layout import slots_hold
 
 #: linux/fs.h and ext4.h: _IOR('X', 125, __u32); flag 2 drops what the journal has not yet written.
 FS_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
@@ -76,5 +77,4 @@ class LoopDisk:
 
     def holds(self, name, token):
         """Whether a slot of this credential has the token in it."""
-        slots = (self.mount_point / name / slot for slot in ("slotA", "slotB"))
-        return any(token.encode() in slot.read_bytes() for slot in slots if slot.exists())
+        return slots_hold(self.mount_point / name, token)

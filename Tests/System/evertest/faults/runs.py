@@ -18,6 +18,7 @@ from evertest.daemon import Daemon
 from evertest.sandbox import Control, read
 from evertest.servers.token_server import Exchange, TokenServer
 from evertest.shims.fault_shim import Shim, build_shim
+from evertest.state_layout import slots_hold
 
 
 class Recorder(unittest.TestResult):
@@ -232,8 +233,7 @@ class FaultCase(unittest.TestCase):
         self.assertEqual(self.daemon.terminate(), 0, self.daemon.stderr()[-3000:])
 
     def state_holds(self, token: str, name: str = "crm") -> bool:
-        slots = (self.daemon.state / name / slot for slot in ("slotA", "slotB"))
-        return any(token.encode() in slot.read_bytes() for slot in slots if slot.exists())
+        return slots_hold(self.daemon.state / name, token)
 
     def assert_nothing_lost(self, *names: str) -> None:
         """The server's record: no token was sent twice, and the live one is in the state."""

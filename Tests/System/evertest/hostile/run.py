@@ -16,6 +16,7 @@ from evertest.basics import BIN, at_end, temporary_directory, wait_until
 from evertest.daemon import Daemon
 from evertest.hostile.endpoint import CANARY, SPENT, Endpoint
 from evertest.neighbour import Neighbour
+from evertest.state_layout import SLOTS
 from evertest.wire import WireCase
 
 TIMEOUT = 3
@@ -152,7 +153,7 @@ class Lane:
         seen.output = published.read_text()
         seen.unchanged = seen.output in (old, endpoint.grants[-2].access)
         slots = b"".join((daemon.state / self.name / slot).read_bytes()
-                         for slot in ("slotA", "slotB"))
+                         for slot in SLOTS)
         seen.kept = case.token == SPENT or any(
             json.dumps(token)[1:-1].encode() in slots or token.encode() in slots
             for token in endpoint.live)

@@ -23,6 +23,7 @@ from evertest.basics import BIN
 from evertest.daemon import Daemon
 from evertest.oracle.oracle_proxy import Exchange, OracleProxy
 from evertest.servers.token_server import TokenServer
+from evertest.state_layout import ORIGIN, slot_files
 from evertest.tracing.kill_trace import Trace
 
 NAME, SECRET = "crm", "the secret of the client"
@@ -74,7 +75,7 @@ class Trial:
             for part in ("state", "run"):
                 # Without the note of where it was made: a copy would be quarantined.
                 shutil.copytree(prepared.directory / part, self.directory / part,
-                                ignore=shutil.ignore_patterns(".origin"))
+                                ignore=shutil.ignore_patterns(ORIGIN))
         self.sign_in(prepared.seed or server.grant(self.client, SECRET))
         if prepared.refresh_token is not None:
             server.grant(self.client, SECRET, prepared.refresh_token)
@@ -196,8 +197,7 @@ class Trial:
             e.access_token for e in self.exchanges() if e.access_token]
 
     def slots(self) -> list[bytes]:
-        folder = self.directory / "state" / NAME
-        return [f.read_bytes() for f in (folder / "slotA", folder / "slotB") if f.exists()]
+        return [f.read_bytes() for f in slot_files(self.directory / "state" / NAME)]
 
     def is_on_disk(self, refresh_token: str) -> bool:
         return (any(refresh_token.encode() in slot for slot in self.slots())

@@ -11,6 +11,7 @@ from typing import Any, Optional
 from evertest.daemon import Daemon
 from evertest.oracle.oracle_proxy import Exchange
 from evertest.oracle.rotation import NEEDS_A_PERSON, Credential
+from evertest.state_layout import slots_hold
 
 STORED_WITHIN = 5.0  # seconds in which an answer must be on disk, on the slowest of machines
 
@@ -82,8 +83,7 @@ class Ledger:
             # Else it is the seed, not adopted yet, and still in its file.
 
     def _is_on_disk(self, chain: Chain) -> bool:
-        slots = [self.copy / chain.name / slot for slot in ("slotA", "slotB")]
-        return any(chain.head.encode() in slot.read_bytes() for slot in slots if slot.exists())
+        return slots_hold(self.copy / chain.name, chain.head)
 
     def _check_interruption(self, chain: Chain, source: Exchange) -> None:
         """A token may be missing on disk only if its answer had just come, or never came."""

@@ -13,6 +13,7 @@ from evertest.kills.scenarios import (is_published, prove_candidate, refuse_cand
                                       start_and_stop, stop)
 from evertest.kills.trials import NAME, Trial
 from evertest.power.judgement import PowerCandidateJudgement, PowerJudgement, PowerRefusedJudgement
+from evertest.state_layout import SLOT_B
 from evertest.tracing.kill_trace import SLOTS, Step
 
 MORE_OUTPUTS = {"outputs": [{"path": "crm/token"}, {"path": "crm/token.json", "format": "json"},
@@ -74,7 +75,7 @@ SCENARIOS = [
     Scenario("recovery of a saved answer", start_and_stop, "answered"),
     Scenario("recovery of an interrupted request", start_and_stop, "intent"),
     Scenario("restart, slots not flushed", refresh, "empty", before=start_and_stop,
-             killed_when=lambda s: s.is_done("pwrite64", "/slotB")),
+             killed_when=lambda s: s.is_done("pwrite64", "/" + SLOT_B)),
     Scenario("restart, answer not flushed", refresh, "stable", before=refresh,
              killed_when=lambda s: s.is_done("pwrite64", *SLOTS) and s.offset > 0),
     Scenario("restart, token file not flushed", refresh, "stable", before=refresh,

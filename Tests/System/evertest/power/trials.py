@@ -18,6 +18,7 @@ from evertest.disks.power import Disk
 from evertest.kills.trials import LIFE, LIMIT, NAME, SECRET, Prepared, Trial
 from evertest.oracle.oracle_proxy import Exchange
 from evertest.servers.token_server import Memory, TokenServer
+from evertest.state_layout import slot_files
 from evertest.tracing.kill_trace import Step, Trace
 
 GO, CUT = "go", "kill"
@@ -151,8 +152,7 @@ class PowerTrial(Trial):
         return path.startswith((str(self.directory / "state"), str(self.directory / "run")))
 
     def slot_files(self) -> list[pathlib.Path]:
-        folder = self.directory / "state" / NAME
-        return [f for f in (folder / "slotA", folder / "slotB") if f.exists()]
+        return slot_files(self.directory / "state" / NAME)
 
     def close(self) -> None:
         self.daemon.kill()

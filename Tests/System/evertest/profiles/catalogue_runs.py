@@ -14,6 +14,7 @@ from evertest.daemon import Daemon
 from evertest.profiles.catalogue import Documented, Keys, spread, wire
 from evertest.servers.certificates import Authority, context
 from evertest.servers.recording_proxy import RecordingProxy, Seen, http_answer
+from evertest.state_layout import ORIGIN
 
 UNDOCUMENTED = http_answer(404, {}, b"no documentation names this place")
 #: Longer than all requests of one daemon take, in seconds.
@@ -136,7 +137,7 @@ class Refusals(Run):
                 (first.daemon.state, self.daemon.state, others + stateless),
                 (first.daemon.tokens, self.daemon.tokens, others)):
             # Without the note of where it was made: a copy would be quarantined.
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns(".origin", *without))
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns(ORIGIN, *without))
         at_end(first.world.case, self.over.set)
 
     def respond(self, seen: Seen) -> Optional[bytes]:

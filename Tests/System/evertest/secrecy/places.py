@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 
+from evertest.state_layout import SLOTS
 from evertest.tracing.tap import BEFORE_EXEC, WITHOUT_BUFFER, connection
 
 ALL = None
@@ -65,7 +66,7 @@ class Judge:
         return "%s of %s" % (self._shown(target), role), frozenset()
 
     def _of_daemon(self, event, target, requests):
-        if target.startswith(self.state) and target.rpartition("/")[2] in ("slotA", "slotB"):
+        if target.startswith(self.state) and target.rpartition("/")[2] in SLOTS:
             return "slot", ALL
         if any(target.startswith(folder) for folder in self.outputs):
             return "output", ACCESS | {"imported_access"}

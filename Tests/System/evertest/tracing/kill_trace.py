@@ -12,9 +12,10 @@ import shutil
 import subprocess
 from typing import Optional
 
+from evertest import state_layout
 from evertest.basics import SUPPORT
 
-SLOTS = ("/slotA", "/slotB")
+SLOTS = tuple("/" + name for name in state_layout.SLOTS)
 
 
 def build_tracer(directory: pathlib.Path) -> pathlib.Path:
