@@ -2,6 +2,9 @@ import TokenCore
 import TokenEngine
 
 /// What survives a process: the disk, the token files, the clocks.
+///
+/// Only this file knows how a state lies on the disk: the slots and their marks, the store that the
+/// engine's attempts are made on, and the faults that touch single slots.
 struct Machine {
     static let slotSize = 64 * 1024
 
@@ -174,5 +177,163 @@ struct Machine {
                     && wanted.indices.allSatisfy { bytes[start + $0] == wanted[$0] }
             }
         } ?? false
+    }
+}
+
+extension Life: SlotStore {
+    var slotSize: Int { Machine.slotSize }
+
+    private func mustWork(_ what: String) throws(StorageFailure) {
+        guard !isDead, simulation.machine.brokenUntil > simulation.now else { return }
+        throw StorageFailure("simulated: cannot \(what): Input/output error")
+    }
+
+    func read(_ credential: String) async throws(StorageFailure) -> SlotPair {
+        await wait(simulation.diskDelay())
+        try mustWork("read \(credential)")
+        return simulation.machine.pair(credential)
+    }
+
+    func open(_ credential: String) async throws(StorageFailure) -> any OpenSlots {
+        await wait(simulation.diskDelay())
+        simulation.operation(self)
+        try mustWork("open \(credential)")
+        if simulation.machine.slots[credential] == nil {
+            guard isDead || simulation.machine.fullUntil <= simulation.now else {
+                throw StorageFailure("simulated: cannot make slots: No space left on device")
+            }
+            if !isDead { simulation.machine.makeSlots(credential) }
+        }
+        if !isDead, try await origin(of: credential) == .own { noteOrigin(credential) }
+        return LifeSlots(life: self, name: credential)
+    }
+
+    func names() async throws(StorageFailure) -> [String] {
+        simulation.machine.slots.keys.sorted()
+    }
+
+    private func noteOrigin(_ credential: String) {
+        guard !isDead, let identity = simulation.machine.slots[credential]?.identity else {
+            return
+        }
+        simulation.machine.slots[credential]?.noted = identity
+        simulation.machine.slots[credential]?.distrust = nil
+    }
+
+    func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin {
+        try mustWork("look at \(credential)")
+        guard let slots = simulation.machine.slots[credential], let noted = slots.noted else {
+            return .own
+        }
+        if let cause = slots.distrust { return .foreign(cause) }
+        let copied = Cause(.stateCopied, CauseFacts(detail: "simulated: a copy"))
+        return noted == slots.identity ? .own : .foreign(copied)
+    }
+
+    func accept(_ credential: String) async throws(StorageFailure) {
+        decide("accept", [credential])
+        await wait(simulation.diskDelay())
+        try mustWork("accept \(credential)")
+        guard !isDead else { return }
+        if simulation.machine.pair(credential).isUnreadable {
+            simulation.machine.removeSlots(credential)
+        }
+        simulation.machine.clearMarks(credential)
+        noteOrigin(credential)
+    }
+
+    func distrust(_ credential: String, _ cause: Cause) async throws(StorageFailure) {
+        decide("distrust", [credential, cause.kind.rawValue])
+        await wait(simulation.diskDelay())
+        simulation.operation(self)
+        try mustWork("distrust \(credential)")
+        if !isDead { simulation.machine.slots[credential]?.distrust = cause }
+    }
+
+    func erase(_ credential: String) async throws(StorageFailure) {
+        decide("erase", [credential])
+        try mustWork("erase \(credential)")
+        if !isDead { simulation.machine.removeSlots(credential) }
+    }
+
+    /// Nothing is erased in a simulation.
+    func spentTraces() async throws(StorageFailure) -> [String: SpentTraces] { [:] }
+    func keep(_ traces: SpentTraces, of credential: String) async throws(StorageFailure) {
+        decide("keep", [credential, String(traces.count)])
+    }
+}
+
+/// Writes take time and can fail; a failed write leaves a part of its bytes.
+final class LifeSlots: OpenSlots {
+    let life: Life
+    let name: String
+    init(life: Life, name: String) { (self.life, self.name) = (life, name) }
+
+    func read() async throws(StorageFailure) -> SlotPair { try await life.read(name) }
+
+    func write(
+        _ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index, sequence: UInt64?
+    ) async throws(StorageFailure) {
+        let simulation = life.simulation
+        guard !life.isDead else { return }
+        simulation.decisions.noteWrite(
+            simulation.now, name, slot: slot.rawValue, bytes: bytes, isRecord: offset == 0)
+        let id = simulation.nextWrite()
+        life.writes[id] = (bytes, offset, slot.rawValue, name)
+        simulation.operation(life)
+        await life.wait(simulation.diskDelay())
+        guard !life.isDead else { return }
+        life.writes[id] = nil
+        if simulation.machine.brokenUntil > simulation.now || simulation.takeWriteFailure() {
+            simulation.tear((bytes, offset, slot.rawValue, name))
+            throw StorageFailure("simulated: cannot save \(name): Input/output error")
+        }
+        simulation.machine.write(bytes, at: offset, to: slot.rawValue, of: name)
+        simulation.wrote(bytes, name)
+        simulation.operation(life)
+        // A separate operation after the write: a crash may happen between them.
+        guard !life.isDead, let sequence else { return }
+        simulation.machine.mark(sequence, slot.rawValue, of: name, at: simulation.now)
+        simulation.operation(life)
+    }
+
+    func close() {}
+}
+
+extension Simulation {
+    /// Bits flip in a slot whose counterpart is complete.
+    func rot() {
+        let name = randomName()
+        guard let account = accounts[name], account.excuse == nil, machine.slots[name] != nil,
+            life?.writes.values.contains(where: { $0.name == name }) != true,
+            account.inFlight.isEmpty
+        else { return }
+        let pair = machine.pair(name)
+        let index = Int.random(in: 0...1, using: &random)
+        guard let winner = pair.winner?.contents,
+            case .valid(let other) = index == 0 ? pair.b : pair.a,
+            other.record.grant.refreshToken == winner.record.grant.refreshToken,
+            account.kind.rotates ? winner.record.grant.refreshToken?.reveal() == account.live : true
+        else { return }
+        for _ in 0..<3 {
+            let byte = Int.random(in: 0..<600, using: &random)
+            let bit = UInt8.random(in: 0...7, using: &random)
+            machine.damage(name, index, byte: byte, bit: bit)
+        }
+        report.count("a bit of a slot flipped")
+    }
+
+    /// Whether a client can detect that this state is old: by other files, or by marks of a later
+    /// record than the files contain.
+    func isTold(_ name: String) -> Bool {
+        guard let slots = machine.slots[name] else { return false }
+        if slots.distrust != nil { return true }
+        if let noted = slots.noted, noted != slots.identity { return true }
+        let pair = machine.pair(name)
+        // With an unreadable slot the client decides.
+        guard let winner = pair.winner, case (.valid, .valid) = (pair.a, pair.b) else {
+            return pair.lostSequence != nil
+        }
+        return max(pair.marks.a, pair.marks.b) > winner.contents.record.sequence
     }
 }

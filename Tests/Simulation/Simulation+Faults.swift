@@ -138,7 +138,7 @@ extension Simulation {
         outageUntil = now + upTo(.seconds(1200))
     }
 
-    private func randomName() -> String { names[Int.random(in: 0..<names.count, using: &random)] }
+    func randomName() -> String { names[Int.random(in: 0..<names.count, using: &random)] }
 
     private func refuseClient() {
         let name = randomName()
@@ -151,42 +151,6 @@ extension Simulation {
     private func spoilRequest() {
         let kinds = WireFault.allCases
         faults.wire[randomName()] = kinds[Int.random(in: 0..<kinds.count, using: &random)]
-    }
-
-    /// Bits flip in a slot whose counterpart is complete.
-    private func rot() {
-        let name = randomName()
-        guard let account = accounts[name], account.excuse == nil, machine.slots[name] != nil,
-            life?.writes.values.contains(where: { $0.name == name }) != true,
-            account.inFlight.isEmpty
-        else { return }
-        let pair = machine.pair(name)
-        let index = Int.random(in: 0...1, using: &random)
-        guard let winner = pair.winner?.contents,
-            case .valid(let other) = index == 0 ? pair.b : pair.a,
-            other.record.grant.refreshToken == winner.record.grant.refreshToken,
-            account.kind.rotates ? winner.record.grant.refreshToken?.reveal() == account.live : true
-        else { return }
-        for _ in 0..<3 {
-            let byte = Int.random(in: 0..<600, using: &random)
-            let bit = UInt8.random(in: 0...7, using: &random)
-            machine.damage(name, index, byte: byte, bit: bit)
-        }
-        report.count("a bit of a slot flipped")
-    }
-
-    /// Whether a client can detect that this state is old: by other files, or by marks of a later
-    /// record than the files contain.
-    func isTold(_ name: String) -> Bool {
-        guard let slots = machine.slots[name] else { return false }
-        if slots.distrust != nil { return true }
-        if let noted = slots.noted, noted != slots.identity { return true }
-        let pair = machine.pair(name)
-        // With an unreadable slot the client decides.
-        guard let winner = pair.winner, case (.valid, .valid) = (pair.a, pair.b) else {
-            return pair.lostSequence != nil
-        }
-        return max(pair.marks.a, pair.marks.b) > winner.contents.record.sequence
     }
 
     /// An operator restores an old state, as new files or over the existing ones.
