@@ -214,6 +214,7 @@ struct RunningOrders {
     mutating func removeValue(
         _ ticket: Ticket, _ name: String
     ) -> (@Sendable (ControlReply) -> Void)? {
-        replies[name]?.removeValue(forKey: ticket)
+        defer { if replies[name]?.isEmpty == true { replies[name] = nil } }
+        return replies[name]?.removeValue(forKey: ticket)
     }
 }

@@ -102,6 +102,7 @@ extension EngineLoop {
         survey(.everything, &group)
         withdrawAbandonedOutputs(of: old, &group)
         answerOrders(ofRemoved: removed.map(\.name))
+        for credential in removed { renewedForLife[credential.name] = nil }
         lastReload = ConfigurationChanges(from: old, to: new)
         lastReload.problems = problems
         needingRestart = ConfigurationChanges.placesDiffering(startedWith, new)

@@ -169,4 +169,13 @@ MUTANTS = [
            "case .idle, .ended: return unexpected()",
            "case .idle, .ended: return $M ? start() : unexpected()",
            "AttemptMachineTests/unexpectedEvents"),
+    # A name that is removed and comes again.
+    mutant(600, FLEET, "tickets of each life", "begun += 1", "begun += $M ? 0 : 1",
+           "FleetReturnTests/twoReloads"),
+    mutant(601, FLEET, "the place in a group that a credential leaves",
+           "windows[group]?.release(index)\n    }\n\n    private mutating func noteAttempt(",
+           "if !$M { windows[group]?.release(index) }\n    }\n\n"
+           "    private mutating func noteAttempt(", "FleetReturnTests/otherGroup"),
+    mutant(602, FLEET, "the end of what a rate limit remembers", "where window.isIdle(now.uptime)",
+           "where !$M && window.isIdle(now.uptime)", "FleetReturnTests/memory"),
 ]

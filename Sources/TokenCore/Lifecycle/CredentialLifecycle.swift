@@ -77,7 +77,9 @@ public struct CredentialLifecycle: Sendable {
     var lastLateness: Duration = .zero
     /// When the next try to write both slots is due; `nil` if both are up to date.
     var settleDueAt: Uptime?
-    private var lastTicket: UInt64 = 0
+    /// All its tickets are larger, and those of a later life larger still.
+    let firstTicket: UInt64
+    private var lastTicket: UInt64
 
     /// - Parameters:
     ///   - configuration: The configuration of the credential.
@@ -85,7 +87,7 @@ public struct CredentialLifecycle: Sendable {
     public init(_ configuration: CredentialConfiguration, firstTicket: UInt64 = 0) {
         self.configuration = configuration
         hooks = HookBook(configuration.hooks)
-        lastTicket = firstTicket
+        (self.firstTicket, lastTicket) = (firstTicket, firstTicket)
     }
 
     /// The key under `credentials` of the configuration.
@@ -93,8 +95,8 @@ public struct CredentialLifecycle: Sendable {
 
     var rules: LifecycleRules { configuration.profile.lifecycle }
 
-    /// Above every ticket of the lives before it, which had other numbers: what those asked for may
-    /// be answered yet.
+    /// Above every ticket of the lives before it, which had lower numbers: their attempts and
+    /// programs may end while this life runs.
     static func firstTicket(ofLife number: Int) -> UInt64 { UInt64(number) << bitsOfTickets }
     /// Four thousand million tickets suffice for a hundred years at one a second.
     private static let bitsOfTickets: UInt64 = 32
@@ -171,6 +173,8 @@ public struct CredentialLifecycle: Sendable {
     public var isAttempting: Bool {
         if case .attempting = job { true } else { false }
     }
+    /// Whether the attempt with this ticket is under way.
+    public func isAttempting(_ ticket: Ticket) -> Bool { job == .attempting(ticket) }
     /// Whether its slots are being read.
     public var isRecovering: Bool {
         if case .recovering = job { true } else { false }

@@ -9,6 +9,11 @@ public struct Fleet: Sendable {
     }
 
     private var lifecycles: [CredentialLifecycle?] = []
+    /// Indices of removed credentials, for the next ones.
+    private var free: [Int] = []
+    /// How many credentials have begun, removed ones included. Each gets tickets of its own: an end
+    /// that was ordered for a removed credential fits no later one of its name.
+    private var begun = 0
     /// The status line's data of each credential; updated incrementally, so that an event does not
     /// visit all of them.
     private(set) var glances: [Glance?] = []
@@ -27,7 +32,7 @@ public struct Fleet: Sendable {
     /// How many credentials' slots are being read. No request is sent before all are known: two of
     /// them may hold one refresh token (I11).
     private var recovering = 0
-    private var windows: [String: RateWindow] = [:]
+    private(set) var windows: [String: RateWindow] = [:]
     private var random: RandomSource
     /// Maximum concurrent attempts (`max_in_flight`).
     public private(set) var maxInFlight: Int
@@ -76,22 +81,32 @@ public struct Fleet: Sendable {
             if let index = indices[credential.name] {
                 orders += handle(.configured(credential), index: index, now: now)
             } else {
-                let index = lifecycles.count
-                indices[credential.name] = index
-                // Tickets of an earlier credential of this name must never match.
-                var lifecycle = CredentialLifecycle(
-                    credential, firstTicket: CredentialLifecycle.firstTicket(ofLife: index))
-                let actions = lifecycle.start()
-                lifecycles.append(lifecycle)
-                glances.append(nil)
-                glance(at: index)
-                recovering += 1
-                orders += actions.map { Order(credential: credential.name, action: $0) }
+                orders += begin(credential)
             }
         }
         let kept = Set(configuration.credentials.map(\.name))
         let removed = indices.keys.filter { !kept.contains($0) }.sorted().compactMap { remove($0) }
+        for (group, window) in windows where window.isIdle(now.uptime) { windows[group] = nil }
         return (orders, removed)
+    }
+
+    private mutating func begin(_ credential: CredentialConfiguration) -> [Order] {
+        var lifecycle = CredentialLifecycle(
+            credential, firstTicket: CredentialLifecycle.firstTicket(ofLife: begun))
+        begun += 1
+        let actions = lifecycle.start()
+        if free.isEmpty {
+            free.append(lifecycles.count)
+            lifecycles.append(nil)
+            glances.append(nil)
+        }
+        let index = free.removeLast()
+        assert(lifecycles[index] == nil, "an index is given to two credentials")
+        indices[credential.name] = index
+        lifecycles[index] = lifecycle
+        glance(at: index)
+        recovering += 1
+        return actions.map { Order(credential: credential.name, action: $0) }
     }
 
     /// A running attempt continues until it is durable; its report is ignored.
@@ -106,6 +121,7 @@ public struct Fleet: Sendable {
         if let group = gone.configuration.rateLimitGroup { windows[group]?.release(index) }
         heap.set(index, to: nil)
         waiting.removeAll { $0 == index }
+        free.append(index)
         return gone.configuration
     }
 
@@ -138,11 +154,14 @@ public struct Fleet: Sendable {
 
     /// The wall clock was stepped: token files are written again with corrected times.
     public mutating func noteClockStep(now: Moment) {
-        for index in lifecycles.indices where lifecycles[index] != nil {
+        // In the order in which they began: random choices do not depend on which index was free.
+        for index in indices.values.sorted(by: { firstTicket(at: $0) < firstTicket(at: $1) }) {
             lifecycles[index]?.noteClockStep(now: now, using: &random)
             heap.set(index, to: lifecycles[index]?.wakeAt)
         }
     }
+
+    private func firstTicket(at index: Int) -> UInt64 { lifecycles[index]?.firstTicket ?? 0 }
 
     /// A response could not be saved yet, and the attempt keeps trying.
     public mutating func noteUnsaved(_ name: String, _ cause: Cause, now: Moment) {
@@ -243,6 +262,7 @@ public struct Fleet: Sendable {
             enterFlight(index, lifecycle)
             noteAttempt(actions, lifecycle, index, now: now.uptime)
         }
+        if case .configured = event { leaveGroup(of: lifecycles[index], for: lifecycle, index) }
         lifecycles[index] = lifecycle
         glance(at: index)
         freeAt = self.freeAt(lifecycle, index, now: now.uptime)
@@ -272,6 +292,16 @@ public struct Fleet: Sendable {
         }
         windows[group, default: RateWindow(limit)].apply(limit)
         return windows[group]?.freeAt(now, for: index) ?? now
+    }
+
+    /// A reservation in a group that a credential no longer belongs to would keep a place for ever.
+    private mutating func leaveGroup(
+        of former: CredentialLifecycle?, for new: CredentialLifecycle, _ index: Int
+    ) {
+        guard let group = former?.configuration.rateLimitGroup,
+            group != new.configuration.rateLimitGroup
+        else { return }
+        windows[group]?.release(index)
     }
 
     private mutating func noteAttempt(

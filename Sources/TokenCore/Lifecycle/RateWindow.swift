@@ -31,6 +31,11 @@ struct RateWindow: Sendable {
         return free
     }
 
+    /// Whether it counts no request of the last period, and no credential waits for it.
+    func isIdle(_ now: Uptime) -> Bool {
+        reserved.isEmpty && sent.allSatisfy { $0.advanced(by: limit.period) <= now }
+    }
+
     /// Whether a request may be sent now without using a reserved place.
     mutating func hasPlace(_ now: Uptime) -> Bool {
         sent.removeAll { $0.advanced(by: limit.period) <= now }
