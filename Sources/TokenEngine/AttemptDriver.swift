@@ -7,15 +7,16 @@ struct AttemptDriver {
     let order: AttemptOrder
     let credential: CredentialConfiguration
     let memory: LastKnown
+    let onUnsaved: AttemptRunner.Unsaved
     private var storage: (any OpenAttempt)?
     private var prepared: AttemptRunner.PreparedRequest?
 
     init(
         _ runner: AttemptRunner, _ order: AttemptOrder, _ credential: CredentialConfiguration,
-        memory: LastKnown
+        memory: LastKnown, onUnsaved: @escaping AttemptRunner.Unsaved
     ) {
         (self.runner, self.order, self.credential) = (runner, order, credential)
-        self.memory = memory
+        (self.memory, self.onUnsaved) = (memory, onUnsaved)
     }
 
     private var world: AttemptPorts { runner.world }
@@ -166,7 +167,7 @@ struct AttemptDriver {
                 let token =
                     isPublished ? nil : await urgentToken(raw, to: record, roundTrip: roundTrip)
                 if token != nil { isPublished = true }
-                runner.onUnsaved(credential.name, error.cause, token)
+                onUnsaved(error.cause, token)
                 await world.pause(Self.savePause)
             }
         }

@@ -5,17 +5,20 @@ struct AttemptRunner: Sendable {
     let world: AttemptPorts
     let gates: CredentialGates
     let owners: RefreshTokenOwners
-    /// Told while a response waits in memory for a disk that does not take it (I6): the credential,
-    /// the cause, and once, when the published token is about to end, the token of that response.
-    let onUnsaved: @Sendable (String, Cause, GrantedAccess?) -> Void
+
+    /// Told while a response waits in memory for a disk that does not take it (I6): the cause, and
+    /// once, when the published token is about to end, the token of that response.
+    typealias Unsaved = @Sendable (Cause, GrantedAccess?) -> Void
 
     /// One attempt from the slots to the slots, after earlier ones of the same name.
     func run(
-        _ order: AttemptOrder, _ credential: CredentialConfiguration, memory: LastKnown
+        _ order: AttemptOrder, _ credential: CredentialConfiguration, memory: LastKnown,
+        onUnsaved: @escaping Unsaved
     ) async -> AttemptReport {
         let attemptID = hexadecimal(world.random.bytes(16))
         await gates.enter(credential.name)
-        var driver = AttemptDriver(self, order, credential, memory: memory)
+        var driver = AttemptDriver(
+            self, order, credential, memory: memory, onUnsaved: onUnsaved)
         let report = await driver.run(attemptID: attemptID)
         if let grant = report.grant {
             owners.learn(grant, of: credential.name, at: credential.profile)

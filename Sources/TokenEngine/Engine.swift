@@ -12,8 +12,9 @@ public struct Engine: Sendable {
         case lifecycle(String, LifecycleEvent)
         /// A state was accepted: it is tried at once, and the reply contains the result.
         case accepted(String, wait: Duration, reply: @Sendable (ControlReply) -> Void)
-        /// A response that could not be saved yet; with its token if that must be published now.
-        case unsaved(String, Cause, token: GrantedAccess?)
+        /// A response of this attempt that could not be saved yet; with its token if that must be
+        /// published now.
+        case unsaved(String, Ticket, Cause, token: GrantedAccess?)
         /// The result of a reload's read.
         case configurationLoaded(Result<Configuration, ConfigurationMistakes>)
         /// A check of the outputs has ended, with the altered files.
@@ -98,12 +99,8 @@ struct EngineLoop {
         now = startedAt
         wallAtBoot = startedAt.wallAtBoot
         look = OutputLook(now: startedAt.uptime)
-        let inbox = engine.inbox
         runner = AttemptRunner(
-            world: engine.world.attempts, gates: CredentialGates(), owners: owners,
-            onUnsaved: { name, cause, token in
-                inbox.yield(.unsaved(name, cause, token: token))
-            })
+            world: engine.world.attempts, gates: CredentialGates(), owners: owners)
     }
 
     /// The time that an attempt may need at a stop beyond the request itself: its response is saved
@@ -141,10 +138,13 @@ struct EngineLoop {
             surveyIfGranted(event, name, &group)
         case .accepted(let name, let wait, let reply):
             refreshAccepted(name, wait: wait, reply, &group)
-        case .unsaved(let name, let cause, let token):
-            noteUnsaved(name, cause)
+        case .unsaved(let name, let ticket, let cause, let token):
+            tellUnsaved(name, cause)
             // Not before the answer is on the disk (I6).
             if fleet.isStopping { world.supervisor.extendTimeout(by: Self.stopReserve) }
+            // The attempt of a former life of the name is not this one's, nor is its token.
+            guard fleet[name]?.isAttempting(ticket) == true else { break }
+            fleet.noteUnsaved(name, cause, now: now)
             if let token { publishUnsaved(token, name, &group) }
         case .outputsLooked(let altered): outputsLooked(altered, &group)
         case .initialTokensLooked(let marks): initialTokensLooked(marks, &group)
@@ -246,7 +246,9 @@ struct EngineLoop {
             noteRenewal(order, ticket, name)
             let memory = LastKnown(grant: fleet[name]?.grant ?? StoredGrant())
             group.addTask { [runner] in
-                let report = await runner.run(order, credential, memory: memory)
+                let report = await runner.run(order, credential, memory: memory) {
+                    inbox.yield(.unsaved(name, ticket, $0, token: $1))
+                }
                 inbox.yield(.lifecycle(name, .attemptEnded(ticket, report)))
             }
         case .publish(let ticket, let access, _):
@@ -270,7 +272,7 @@ struct EngineLoop {
         }
     }
 
-    private mutating func noteUnsaved(_ name: String, _ cause: Cause) {
+    private func tellUnsaved(_ name: String, _ cause: Cause) {
         world.journal.write(
             JournalEntry(
                 .error, "An answer could not be saved yet; it is held and tried again",
@@ -278,7 +280,6 @@ struct EngineLoop {
                     HeaderField("CREDENTIAL", name), HeaderField("CAUSE", cause.kind.rawValue),
                     HeaderField("PROBLEM", cause.problem),
                 ], messageID: MessageID.storage))
-        fleet.noteUnsaved(name, cause, now: now)
     }
 }
 

@@ -5,6 +5,7 @@ public import TokenCore
 public struct LoneAttempts: Sendable {
     private let configuration: Configuration
     private let runner: AttemptRunner
+    private let onUnsaved: @Sendable (String) -> Void
 
     /// - Parameters:
     ///   - world: The ports; the lock of the state directory is held.
@@ -27,10 +28,9 @@ public struct LoneAttempts: Sendable {
         for (name, traces) in (try? await world.store.spentTraces()) ?? [:] {
             owners.learn(traces, of: name)
         }
-        self.configuration = configuration
+        (self.configuration, self.onUnsaved) = (configuration, onUnsaved)
         runner = AttemptRunner(
-            world: world, gates: CredentialGates(), owners: owners,
-            onUnsaved: { name, problem, _ in onUnsaved("\(name): \(problem)") })
+            world: world, gates: CredentialGates(), owners: owners)
     }
 
     /// Executes one request, as the daemon would.
@@ -45,9 +45,10 @@ public struct LoneAttempts: Sendable {
         case .order(let name, let order):
             guard let credential = credential(name) else { return unknown(name) }
             if let refusal = order.obstacle(for: credential) { return refusal }
-            return .ended(
-                await runner.run(order, credential, memory: LastKnown(grant: StoredGrant())).end,
-                name)
+            let report = await runner.run(
+                order, credential, memory: LastKnown(grant: StoredGrant())
+            ) { [onUnsaved] problem, _ in onUnsaved("\(name): \(problem)") }
+            return .ended(report.end, name)
         case .stored(let name):
             return await answer(name) { () throws(StorageFailure) in
                 try await runner.survey(name, profile: credential(name)?.profile, memory: nil)

@@ -38,7 +38,7 @@ MUTANTS = [
            "case .saveResponse(let raw, let record, let roundTrip):\n            if $M {\n"
            "                let early = await runner.read(\n"
            "                    raw, to: record, of: credential, roundTrip: roundTrip).0.access\n"
-           "                runner.onUnsaved(credential.name, Cause(.stateFails), early)\n"
+           "                onUnsaved(Cause(.stateFails), early)\n"
            "                await world.pause(.milliseconds(50))\n            }", ORDER),
     mutant(54, DRIVER, "tries to save an answer again", "await world.pause(Self.savePause)",
            "if $M { return }\n                await world.pause(Self.savePause)",
@@ -178,4 +178,8 @@ MUTANTS = [
            "    private mutating func noteAttempt(", "FleetReturnTests/otherGroup"),
     mutant(602, FLEET, "the end of what a rate limit remembers", "where window.isIdle(now.uptime)",
            "where !$M && window.isIdle(now.uptime)", "FleetReturnTests/memory"),
+    mutant(603, ENGINE, "the ticket of a response that cannot be saved",
+           "guard fleet[name]?.isAttempting(ticket) == true",
+           "guard $M || fleet[name]?.isAttempting(ticket) == true",
+           "ReturnTests/unsavedOfFormerLife"),
 ]
