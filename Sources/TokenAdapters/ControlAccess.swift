@@ -1,7 +1,6 @@
 internal import Glibc
 internal import Synchronization
 internal import TokenCore
-internal import TokenEngine
 
 /// Root and the daemon's own user may do everything, any user who can open the socket may read the
 /// status; tokens and changes are for the users named in `control.allow`.

@@ -1,5 +1,4 @@
 internal import TokenCore
-internal import TokenEngine
 
 extension HTTPResponse {
     /// Renders on the socket's thread, not in the loop.
@@ -13,7 +12,7 @@ extension HTTPResponse {
             return
         }
         // RFC 9457, except the health report, whose 503 has its own form.
-        let isProblem = reply.status >= 400 && reply.body["title"] != nil
+        let isProblem = reply.problem != nil
         self.init(
             reply.status,
             contentType: isProblem ? "application/problem+json" : "application/json",

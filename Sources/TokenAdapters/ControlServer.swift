@@ -2,7 +2,6 @@ internal import Dispatch
 internal import Glibc
 internal import Synchronization
 public import TokenCore
-public import TokenEngine
 
 /// The API of the control socket (Contract 6.1): routes, and who may ask for what.
 public final class ControlServer: Sendable {
@@ -38,9 +37,8 @@ public final class ControlServer: Sendable {
             let format = MetricsNegotiation.format(accept: request.headers["accept"])
             let answer: @Sendable (ControlReply) -> Void = { respond(HTTPResponse($0, format)) }
             let wanted: ControlRequest
-            switch ControlRoute.make(request) {
-            case .failure(let problem): return answer(problem)
-            case .success(let found): wanted = found
+            do throws(ControlProblem) { wanted = try ControlRequest(request) } catch {
+                return answer(ControlReply(error))
             }
             access.whenAllowed(wanted, to: peer) { isAllowed in
                 guard isAllowed else {
@@ -160,109 +158,11 @@ extension ControlRequest {
     }
 }
 
-/// The paths and methods of the API.
-enum ControlRoute {
-    enum Outcome {
-        case success(ControlRequest)
-        case failure(ControlReply)
-    }
-
-    static func make(_ request: HTTPRequest) -> Outcome {
-        let parts = request.path.split(separator: "/").map(String.init)
-        switch (request.method, parts.count) {
-        case ("GET", 1) where parts[0] == "healthz": return .success(.health)
-        case ("GET", 1) where parts[0] == "livez": return .success(.liveness)
-        case ("GET", 1) where parts[0] == "metrics": return .success(.metrics)
-        case ("GET", 2) where parts == ["v1", "status"]: return .success(.status)
-        case ("POST", 2) where parts == ["v1", "reload"]: return .success(.reload)
-        case (_, 3...) where parts[0] == "v1" && parts[1] == "credentials":
-            return credential(request, name: parts[2], rest: Array(parts.dropFirst(3)))
-        default: return .failure(notFound)
-        }
-    }
-
-    private static let notFound = ControlReply.problem(
-        404, "there is no such resource", remedy: "GET /v1/status lists what there is")
-
-    private static func credential(
-        _ request: HTTPRequest, name: String, rest: [String]
-    ) -> Outcome {
-        switch (request.method, rest) {
-        case ("GET", []): return .success(.credential(name))
-        case ("GET", ["token"]):
-            guard let life = duration(request.query["min_ttl"] ?? "0") else {
-                return .failure(
-                    .problem(400, "min_ttl is not a duration", remedy: "Write seconds, or 5m"))
-            }
-            return .success(.token(name, minimumLife: life))
-        case ("POST", ["refresh"]):
-            return waiting(request) { .refresh(name, wait: $0) }
-        case ("POST", ["import"]): return importing(request, name)
-        case ("POST", ["login"]): return login(request, name)
-        case ("POST", ["sign-in"]): return signIn(request, name)
-        case ("POST", ["accept"]): return waiting(request) { .accept(name, wait: $0) }
-        case ("POST", ["check"]): return .success(.check(name))
-        case ("GET", ["stored"]) where isConfiguredName(name): return .success(.stored(name))
-        case ("POST", ["forget"]) where isConfiguredName(name):
-            return .success(
-                .forget(name, allTraces: request.query["all_traces"]?.hasSameBytes(as: "1") == true)
-            )
-        default: return .failure(notFound)
-        }
-    }
-
-    private static func waiting(
-        _ request: HTTPRequest, _ make: (Duration?) -> ControlRequest
-    ) -> Outcome {
-        guard let text = request.query["wait"] else { return .success(make(nil)) }
-        guard let wait = duration(text), wait <= .seconds(300) else {
-            return .failure(
-                .problem(400, "wait is not a duration", remedy: "Write seconds up to 300"))
-        }
-        return .success(make(wait))
-    }
-
-    /// Parses seconds, or a duration with its unit.
-    private static func duration(_ text: String) -> Duration? {
-        if let seconds = Int64(text), seconds >= 0, seconds < 1 << 32 { return .seconds(seconds) }
-        return parseDuration(text)
-    }
-
-    private static func importing(_ request: HTTPRequest, _ name: String) -> Outcome {
-        do throws(RequestError) {
-            let tokens = try ImportedTokens.read(request.body, now: SystemClock().now().wall)
-            return .success(.order(name, .adopt(tokens)))
-        } catch { return .failure(.problem(400, error.problem, remedy: error.remedy)) }
-    }
-
-    private static func login(_ request: HTTPRequest, _ name: String) -> Outcome {
-        let body = try? JSONReader.read(request.body)
-        let text = { (key: String) in body?[key]?.text.flatMap { $0.isEmpty ? nil : $0 } }
-        if let code = text("device_code") {
-            return .success(.order(name, .device(code: Secret(code))))
-        }
-        guard let code = text("code") else {
-            return .failure(
-                .problem(
-                    400, "there is no code", remedy: "Send {\"code\": …, \"redirect_uri\": …}"))
-        }
-        let order = AuthorizationCode(
-            code: Secret(code), redirectURI: text("redirect_uri"),
-            codeVerifier: text("code_verifier").map(Secret.init))
-        return .success(.order(name, .login(order)))
-    }
-
-    private static func signIn(_ request: HTTPRequest, _ name: String) -> Outcome {
-        guard !request.body.isEmpty else { return .success(.signIn(name, SignInWish())) }
-        let body = try? JSONReader.read(request.body)
-        let method = body?["method"]?.text.map(SignInWish.Method.init(spelled:))
-        guard body?.members != nil, method != .some(nil) else {
-            return .failure(
-                .problem(
-                    400, "invalid sign-in request",
-                    remedy: "Send {\"method\": \"browser\" or \"device\", \"scope\": …}"))
-        }
-        return .success(
-            .signIn(name, SignInWish(method: method ?? nil, scope: body?["scope"]?.text)))
+extension ControlRequest {
+    /// - Throws: The problem to reply with.
+    init(_ request: HTTPRequest) throws(ControlProblem) {
+        let call = ControlCall(
+            request.method, request.path, query: request.query, body: request.body)
+        try self.init(call, now: SystemClock().now().wall)
     }
 }

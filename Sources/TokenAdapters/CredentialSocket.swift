@@ -160,11 +160,9 @@ public final class CredentialSocket: Sendable {
         let credential = HeaderField("CREDENTIAL", entry.credential)
         guard let bytes = reply.token?.bytes(as: entry.grant.format) else {
             var fields = [credential]
-            if let problem = reply.body["title"]?.text {
-                fields.append(HeaderField("PROBLEM", problem))
-            }
-            if let remedy = reply.body["detail"]?.text {
-                fields.append(HeaderField("REMEDY", remedy))
+            if let problem = reply.problem {
+                fields.append(HeaderField("PROBLEM", problem.title))
+                if let remedy = problem.detail { fields.append(HeaderField("REMEDY", remedy)) }
             }
             tell(.warning, "A unit got no token", about: wanted, fields)
             return []

@@ -35,11 +35,11 @@ public final class OfflineControl: Sendable {
         let request = HTTPRequest(
             method: method, path: parts[0],
             query: parts.count > 1 ? HTTPRequest.query(parts[1]) : [:], headers: [:], body: body)
-        let reply: ControlReply
-        switch ControlRoute.make(request) {
-        case .failure(let problem): reply = problem
-        case .success(let wanted): reply = try carryOut(wanted)
+        let wanted: ControlRequest
+        do throws(ControlProblem) { wanted = try ControlRequest(request) } catch {
+            return (error.status, error.json.serialized())
         }
+        let reply = try carryOut(wanted)
         return (reply.status, reply.body.serialized())
     }
 

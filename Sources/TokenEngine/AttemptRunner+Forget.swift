@@ -9,14 +9,10 @@ struct StoredSurvey: Sendable {
     var traces: SpentTraces
 
     /// - Parameter state: `nil` when no daemon knows the credential.
-    func json(_ name: String, isConfigured: Bool, state: CredentialState?) -> JSONNode {
-        .object([
-            ("credential", .string(name)), ("configured", .bool(isConfigured)),
-            ("stored", .bool(isStored)),
-            ("refresh_token", .bool(hasRefreshToken)),
-            ("spent_tokens", .integer(Int64(traces.count))),
-            ("state", state.map { .string($0.rawValue) } ?? JSONNode(.null)),
-        ])
+    func report(_ name: String, isConfigured: Bool, state: CredentialState?) -> StoredReport {
+        StoredReport(
+            credential: name, isConfigured: isConfigured, isStored: isStored,
+            hasRefreshToken: hasRefreshToken, spentTokens: traces.count, state: state)
     }
 }
 

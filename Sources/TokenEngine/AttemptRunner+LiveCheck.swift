@@ -165,7 +165,7 @@ extension EngineLoop {
             await liveChecks.enter()
             let check = await runner.liveCheck(credential, hasRoom: hasRoom)
             await liveChecks.leave()
-            reply(ControlReply(200, check.json))
+            reply(ControlReply(200, .checked(LiveCheckReport(check))))
         }
     }
 }

@@ -15,11 +15,11 @@ extension AttemptRunner {
             switch signIn.method {
             case .browser:
                 let browser = try checked { () throws(RequestError) in try signIn.browser() }
-                return .signIn(credential, .browser, browser.json)
+                return .signIn(credential, .browser(browser))
             case .device:
                 var whole = try await prepared(credential, wish, only: nil)
                 whole.metadata = signIn.metadata
-                return .signIn(credential, .device, try await device(whole, credential))
+                return .signIn(credential, .device(try await device(whole, credential)))
             }
         } catch {
             return .problem(
@@ -75,13 +75,12 @@ extension AttemptRunner {
 
     private func device(
         _ signIn: SignIn, _ credential: CredentialConfiguration
-    ) async throws(SignInStop) -> JSONNode {
+    ) async throws(SignInStop) -> DeviceAuthorization {
         let request = try checked { () throws(RequestError) in try signIn.deviceRequest() }
         let answer = try await answer(to: request, credential)
-        let device = try await read(of: credential, orStatus: 502) { () throws(RequestError) in
+        return try await read(of: credential, orStatus: 502) { () throws(RequestError) in
             try DeviceAuthorization.read(answer)
         }
-        return device.json
     }
 
     /// Reads a response on a response lane.
@@ -140,19 +139,6 @@ private struct SignInStop: Error {
     }
 }
 
-extension DeviceAuthorization {
-    /// The member names of RFC 8628 section 3.2.
-    fileprivate var json: JSONNode {
-        .object([
-            ("device_code", .string(deviceCode.reveal())), ("user_code", .string(userCode)),
-            ("verification_uri", .string(verificationURI)),
-            ("verification_uri_complete", completeURI.map { .string($0) }),
-            ("expires_in", .integer(lifetime.components.seconds)),
-            ("interval", .integer(interval.components.seconds)),
-        ])
-    }
-}
-
 extension AttemptOrder {
     /// Why it cannot work for a credential; `nil` if it may.
     func obstacle(for credential: CredentialConfiguration) -> ControlReply? {
@@ -164,33 +150,28 @@ extension AttemptOrder {
 
 extension ControlReply {
     static func signIn(
-        _ credential: CredentialConfiguration, _ method: SignInWish.Method, _ facts: JSONNode
+        _ credential: CredentialConfiguration, _ way: SignInOffer.Way
     ) -> ControlReply {
-        ControlReply(
-            200,
-            .object([
-                ("credential", .string(credential.name)),
-                ("provider", .string(credential.profile.name)), (method.rawValue, facts),
-            ]))
+        let offer = SignInOffer(
+            way, credential: credential.name, provider: credential.profile.name)
+        return ControlReply(200, .signIn(offer))
     }
 
     /// The reply to the client whose order ended so.
     static func ended(_ end: AttemptReport.End, _ name: String) -> ControlReply {
         switch end {
-        case .granted: return ControlReply(200, .object([("credential", .string(name))]))
+        case .granted: return ControlReply(200, .ordered(OrderReply(credential: name)))
         case .signInPending(let slowDown, let problem):
-            return ControlReply(
-                202,
-                .object([
-                    ("credential", .string(name)), ("pending", .bool(true)),
-                    ("slow_down", .bool(slowDown)), ("problem", problem.map { .string($0) }),
-                ]))
+            let pending = OrderReply.Pending(slowDown: slowDown, problem: problem)
+            return ControlReply(202, .ordered(OrderReply(credential: name, pending: pending)))
         case .refused(let refusal), .signInFailed(let refusal):
             let cause = refusal.causeOfSignIn
             let failure = SignInFailure(cause, credential: name)
-            return .problem(
-                status(of: refusal), "\(name): \(failure.problem)", remedy: failure.remedy,
-                error: refusal.errorCode, kind: failure.kind, cause: cause.kind)
+            var problem = ControlProblem(
+                status(of: refusal), "\(name): \(failure.problem)", detail: failure.remedy)
+            problem.error = refusal.errorCode
+            (problem.kind, problem.cause) = (ControlWord(failure.kind), ControlWord(cause.kind))
+            return ControlReply(problem)
         case .unreadable: return unreadable(name)
         case .needsLogin, .foreign:
             return .problem(409, "\(name): the state cannot take tokens now")

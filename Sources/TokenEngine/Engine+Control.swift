@@ -34,10 +34,10 @@ extension EngineLoop {
         case .reload: beginReload(reply)
         case .credential(let name):
             guard let lifecycle = known(name, reply) else { return }
-            let status = CredentialStatus(lifecycle, now: now)
-            var told = ControlReply(200, status.json(recent: lifecycle.recentAttempts))
-            told.add("refresh_floor", lifecycle.refreshFloor(now: now)?.json ?? JSONNode(.null))
-            reply(told)
+            let report = CredentialReport(
+                CredentialStatus(lifecycle, now: now), recent: lifecycle.recentAttempts.reversed(),
+                refreshFloor: lifecycle.refreshFloor(now: now))
+            reply(ControlReply(200, .credential(report)))
         case .token(let name, let life, let duration):
             guard let lifecycle = known(name, reply) else { return }
             // The start of a unit must not wait for it.
@@ -51,7 +51,7 @@ extension EngineLoop {
             let before = lifecycle.renewalsEnded
             perform(fleet.handle(.refreshRequested, for: name, now: now), &group)
             guard let duration else {
-                reply(ControlReply(202, .object([("credential", .string(name))])))
+                reply(ControlReply(202, .begun(credential: name)))
                 return
             }
             wait(name, .refresh(afterAttempts: before), for: duration, reply, &group)
@@ -61,8 +61,9 @@ extension EngineLoop {
             if lifecycle.isUnreadable { return reply(.unreadable(name)) }
             let credential = lifecycle.configuration
             group.addTask { [runner] in reply(await runner.signIn(credential, wish)) }
-        case .order(let name, let order):
+        case .order(let name, let given):
             guard let lifecycle = known(name, reply) else { return }
+            let order = given.attempt
             if let refusal = order.obstacle(for: lifecycle.configuration) { return reply(refusal) }
             orderReplies[name, default: []].append(reply)
             perform(fleet.handle(.orderGiven(order), for: name, now: now), &group)
@@ -149,7 +150,7 @@ extension EngineLoop {
             if let error = lifecycle.standingError {
                 return failure(lifecycle, error.problem)
             }
-            return ControlReply(200, CredentialStatus(lifecycle, now: now).json)
+            return ControlReply(200, .refreshed(CredentialStatus(lifecycle, now: now)))
         case .accepted(let before):
             return .accepted(lifecycle, after: before, isLate: isLate)
         case .token(let life, let generation, let attempts):

@@ -31,6 +31,6 @@ extension EngineLoop {
     /// 503 unless every credential is served, saved and written.
     func health() -> ControlReply {
         let health = fleet.healthReport(isReady: isReady, now: now)
-        return ControlReply(health.isHealthy ? 200 : 503, health.json)
+        return ControlReply(health.isHealthy ? 200 : 503, .health(health))
     }
 }

@@ -89,11 +89,11 @@ extension EngineLoop {
         _ reply: @escaping @Sendable (ControlReply) -> Void
     ) {
         guard mistakes.isEmpty else {
-            var refused = ControlReply.problem(
+            var refused = ControlProblem(
                 422, "the new configuration has mistakes; the old one stays",
-                remedy: mistakes.joined(separator: "\n"))
-            refused.add("mistakes", .array(refusal.map(\.json)))
-            return reply(refused)
+                detail: mistakes.joined(separator: "\n"))
+            refused.mistakes = refusal.map(\.reported)
+            return reply(ControlReply(refused))
         }
         wait(for: .reload(lastReload, reply), isForNext: look.isUnderWay)
     }
@@ -125,7 +125,7 @@ extension EngineLoop {
             let tokens = finding.credential.flatMap { fleet[$0]?.grant.refreshToken }
             return !(finding.isMootWithTokens && tokens != nil)
         }.map(\.text)
-        return ControlReply(200, changes.json)
+        return ControlReply(200, .reloaded(changes))
     }
 
     private mutating func answerAfterLook(_ now: Uptime) {

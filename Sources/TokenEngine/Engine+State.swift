@@ -20,13 +20,15 @@ extension EngineLoop {
                     .accepted(
                         name, wait: wait,
                         reply: { result in
-                            var result = result
-                            if isSetAside { result.add("set_aside", true) }
-                            reply(result)
+                            guard case .accepted(var message) = result.content else {
+                                return reply(result)
+                            }
+                            message.isSetAside = isSetAside
+                            reply(ControlReply(result.status, .accepted(message)))
                         }))
             } else {
                 inbox.yield(.lifecycle(name, .stateReplaced))
-                reply(ControlReply(200, .object([("credential", .string(name))])))
+                reply(ControlReply(200, .accepted(AcceptReply(credential: name))))
             }
         }
     }
@@ -54,10 +56,9 @@ extension EngineLoop {
         group.addTask { [runner] in
             do throws(StorageFailure) {
                 let survey = try await runner.survey(name, profile: profile, memory: memory)
-                reply(
-                    ControlReply(
-                        200,
-                        survey.json(name, isConfigured: lifecycle != nil, state: lifecycle?.state)))
+                let report = survey.report(
+                    name, isConfigured: lifecycle != nil, state: lifecycle?.state)
+                reply(ControlReply(200, .stored(report)))
             } catch { reply(.storage(error, of: name)) }
         }
     }
@@ -73,7 +74,8 @@ extension EngineLoop {
             let survey = try await runner.forget(
                 name, profile: profile, memory: memory, allTraces: allTraces)
             inbox.yield(.lifecycle(name, .stateReplaced))
-            reply(ControlReply(200, survey.json(name, isConfigured: lifecycle != nil, state: nil)))
+            let report = survey.report(name, isConfigured: lifecycle != nil, state: nil)
+            reply(ControlReply(200, .stored(report)))
         }
     }
 
@@ -108,38 +110,33 @@ extension ControlReply {
     ) -> ControlReply? {
         let hasEnded = lifecycle.renewalsEnded > attempts && !lifecycle.isBusy
         guard hasEnded || isLate else { return nil }
-        let name = lifecycle.name
-        var members: [(String, JSONNode?)] = [("credential", .string(name))]
+        var message = AcceptReply(credential: lifecycle.name)
+        message.state = ControlWord(lifecycle.state)
         if hasEnded, let last = lifecycle.lastRenewal {
-            members.append(("result", .string(last.word)))
-            members.append(("sent_configured", last.isOfCandidate ? true : nil))
-            if let refusal = last.refusal {
-                members.append(("error", refusal.errorCode.map { .string($0) }))
-                members.append(("problem", .string(refusal.problem)))
-            }
+            message.result = ControlWord(last.result)
+            message.sentConfigured = last.isOfCandidate ? true : nil
+            (message.error, message.problem) = (last.refusal?.errorCode, last.refusal?.problem)
         } else {
-            members.append(("result", "waiting"))
+            message.result = ControlWord(.waiting)
         }
-        members.append(("state", .string(lifecycle.state.rawValue)))
-        return ControlReply(200, .object(members))
+        return ControlReply(200, .accepted(message))
     }
 }
 
 extension CredentialLifecycle.Renewal {
-    /// Its name in the interface.
-    fileprivate var word: String {
+    fileprivate var result: AcceptReply.Result {
         switch end {
-        case .granted: "taken"
+        case .granted: .taken
         case .refused(let refusal), .signInFailed(let refusal):
             switch refusal.failureClass {
-            case .reauth, .reacquire: "refused"
-            case .config where refusal.httpStatus != nil: "refused"
+            case .reauth, .reacquire: .refused
+            case .config where refusal.httpStatus != nil: .refused
             case .config, .tooEarly, .rateLimited, .transient, .ambiguous, .storage, .output:
-                "failed"
+                .failed
             }
-        case .needsLogin, .unreadable: "nothing_to_send"
-        case .foreign: "quarantined"
-        case .signInPending: "failed"
+        case .needsLogin, .unreadable: .nothingToSend
+        case .foreign: .quarantined
+        case .signInPending: .failed
         }
     }
 

@@ -42,8 +42,9 @@ public struct LoneAttempts: Sendable {
         case .signIn(let name, let wish):
             guard let credential = credential(name) else { return unknown(name) }
             return await runner.signIn(credential, wish)
-        case .order(let name, let order):
+        case .order(let name, let given):
             guard let credential = credential(name) else { return unknown(name) }
+            let order = given.attempt
             if let refusal = order.obstacle(for: credential) { return refusal }
             let report = await runner.run(
                 order, credential, memory: LastKnown(grant: StoredGrant())
@@ -69,8 +70,8 @@ public struct LoneAttempts: Sendable {
     ) async -> ControlReply {
         do throws(StorageFailure) {
             let isConfigured = credential(name) != nil
-            return ControlReply(
-                200, try await body().json(name, isConfigured: isConfigured, state: nil))
+            let report = try await body().report(name, isConfigured: isConfigured, state: nil)
+            return ControlReply(200, .stored(report))
         } catch { return .storage(error, of: name) }
     }
 

@@ -26,7 +26,7 @@ import Testing
         let life = MinimumLife(asked: .seconds(660), lifetime: .seconds(600))
         #expect(life.shortfall(left: .seconds(660)) == nil)
         let told = life.shortfall(left: .milliseconds(599_900))
-        #expect(told?["met"] == false && told?["asked"] == 660)
-        #expect(told?["left"] == 599 && told?["lifetime"] == 600)
+        #expect(told == LifeShortfall(asked: 660, left: 599, lifetime: 600))
+        #expect(told?.json["met"] == false)
     }
 }

@@ -1,7 +1,7 @@
 /// The result of testing one credential's provider from this host (`evertoken check --live`). The
 /// test spends nothing.
 public struct LiveCheck: Sendable, Equatable {
-    public enum Step: String, Sendable, Equatable {
+    public enum Step: String, Sendable, Equatable, CaseIterable {
         /// Secrets and variables suffice for a request.
         case settings
         case name
@@ -45,17 +45,6 @@ public struct LiveCheck: Sendable, Equatable {
     public mutating func note(_ step: Step, _ outcome: Outcome, _ cause: Cause) {
         let place = RemedyPlace(credential: credential, state: .pending, hasSignIn: false)
         note(Line(step, outcome, cause.problem, remedy: cause.remedy(for: place)))
-    }
-
-    public var json: JSONNode {
-        let lines = self.lines.map { line in
-            JSONNode.object([
-                ("step", .string(line.step.rawValue)),
-                ("outcome", .string(line.outcome.rawValue)), ("text", .string(line.text)),
-                ("remedy", line.remedy.map { .string($0) } ?? JSONNode(.null)),
-            ])
-        }
-        return .object([("credential", .string(credential)), ("steps", .array(lines))])
     }
 }
 

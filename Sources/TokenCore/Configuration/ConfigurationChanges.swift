@@ -50,18 +50,6 @@ public struct ConfigurationChanges: Sendable, Equatable {
 
     public static func == (left: Self, right: Self) -> Bool { left.json == right.json }
 
-    /// The response to `POST /v1/reload`.
-    public var json: JSONNode {
-        let list = { (names: [String]) in JSONNode.array(names.map { .string($0) }) }
-        return .object([
-            ("added", list(added)), ("removed", list(removed)),
-            ("changed", list(changed.map(\.name))),
-            ("changed_keys", .object(changed.map { ($0.name, list($0.keys)) })),
-            ("settings", list(settings)), ("needs_restart", list(needingRestart)),
-            ("problems", list(problems)), ("warnings", list(warnings)),
-        ])
-    }
-
     /// For the journal: field names without their prefix.
     public var fields: [HeaderField] {
         [

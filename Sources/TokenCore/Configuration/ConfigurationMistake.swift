@@ -39,15 +39,7 @@ public struct ConfigurationMistake: Error, Sendable, Equatable, CustomStringConv
         return "\(place): \(text)"
     }
 
-    private var text: String { "\(path.isEmpty ? "" : path + ": ")\(problem); \(remedy)" }
-
-    /// The form of a refused reload's response.
-    public var json: JSONNode {
-        .object([
-            ("file", .string(file)), ("line", .integer(Int64(line))),
-            ("column", .integer(Int64(column))), ("text", .string(text)),
-        ])
-    }
+    var text: String { "\(path.isEmpty ? "" : path + ": ")\(problem); \(remedy)" }
 }
 
 /// Every mistake of a configuration, never empty.

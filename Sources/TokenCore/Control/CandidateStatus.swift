@@ -1,14 +1,42 @@
-// A configured refresh token that is not in use, for the status; never the token itself.
-extension CandidateToken {
-    var statusJSON: JSONNode {
+/// A configured refresh token that is not in use, for the status; never the token itself.
+public struct CandidateStatus: Sendable, Equatable {
+    /// The provider's reaction so far.
+    public var state: ControlWord<CandidateToken.State>
+    /// When it was first seen in the configuration.
+    public var since: WallTime?
+    /// When it was sent last; `nil` before the first time.
+    public var triedAt: WallTime?
+    /// Why it is not in use; `nil` when unknown.
+    public var problem: String?
+    /// The next action, as an imperative sentence without its full stop.
+    public var remedy: String?
+
+    /// What `status` shows of this candidate.
+    public init(_ candidate: CandidateToken) {
+        state = ControlWord(candidate.state)
+        (since, triedAt) = (candidate.since.wall, candidate.triedAt?.wall)
+        (problem, remedy) = (candidate.problem, candidate.state.remedy)
+    }
+
+    /// The member `candidate`: every key is always present.
+    public var json: JSONNode {
         .object([
-            ("state", .string(state.rawValue)), ("since", .integer(since.wall.epochSeconds)),
-            ("tried_at", triedAt.map { .integer($0.wall.epochSeconds) } ?? JSONNode(.null)),
-            ("problem", problem.map { .string($0) } ?? JSONNode(.null)),
-            ("remedy", .string(state.remedy)),
+            ("state", .string(state.text)), ("since", .orNull(since)),
+            ("tried_at", .orNull(triedAt)), ("problem", .orNull(problem)),
+            ("remedy", .orNull(remedy)),
         ])
     }
 
+    /// - Returns: `nil` for a value without a state.
+    public init?(json: JSONNode) {
+        guard let state: ControlWord<CandidateToken.State> = json.word("state") else { return nil }
+        self.state = state
+        (since, triedAt) = (json.time("since"), json.time("tried_at"))
+        (problem, remedy) = (json["problem"]?.text, json["remedy"]?.text)
+    }
+}
+
+extension CandidateToken {
     /// One line of the credential's warnings.
     var warning: String {
         let reason = problem.map { " (\($0))" } ?? ""

@@ -5,9 +5,9 @@ public struct CredentialStatus: Sendable, Equatable {
     /// The profile's name.
     public var provider: String
     /// Its state in one word; JSON: `state`.
-    public var state: CredentialState
-    /// A more precise word for the state.
-    public var condition: CredentialCondition
+    public var state: ControlWord<CredentialState>
+    /// A more precise word for the state; the state itself from a daemon that sends none.
+    public var condition: ControlWord<CredentialCondition>
     /// When the request that granted the newest access token was sent.
     public var issuedAt: WallTime?
     /// When the newest access token ends; `nil` without one, and where it never ends.
@@ -19,35 +19,36 @@ public struct CredentialStatus: Sendable, Equatable {
     /// When the last successful request was sent.
     public var lastRefreshAt: WallTime?
     /// The unresolved problem; `nil` without one.
-    public var lastError: StoredError?
-    /// The error is older than the last reload, and its retry is pending.
-    public var isErrorBeforeReload: Bool
-    /// When the operator is notified of it if the failure continues.
-    public var lastErrorUntil: WallTime?
-    /// The facts for its remedy.
-    private var place: RemedyPlace
+    public var lastError: ErrorStatus?
     /// Failed attempts since the last success.
-    public var consecutiveFailures: Int
-    /// Successful refreshes over all restarts.
-    public var refreshes: Int64
+    public var consecutiveFailures = 0
+    /// Successful refreshes over all restarts; `nil` from a daemon that does not count them.
+    public var refreshes: Int64?
     /// The paths of its token files, as they are configured.
-    public var outputs: [String]
+    public var outputs: [String] = []
     /// What will need an operator, although there is no failure now.
-    public var warnings: [String]
+    public var warnings: [String] = []
     /// The configured refresh token, while it differs from the stored one that works.
-    public var candidate: CandidateToken?
+    public var candidate: CandidateStatus?
     /// Programs of `on_change` that failed for the newest token, in configured order.
-    public var failingHooks: [FailingHook]
+    public var failingHooks: [FailingHook] = []
     /// Keys with a `LoadCredential=` source, which systemd reads when the service starts: a change
     /// needs a restart.
-    public var sourcesFixedAtStart: [String]
+    public var sourcesFixedAtStart: [String] = []
+
+    /// A credential of which nothing else is known.
+    public init(name: String, provider: String, state: CredentialState) {
+        (self.name, self.provider, self.state) = (name, provider, ControlWord(state))
+        condition = ControlWord(text: state.rawValue)
+    }
 
     /// What `status` shows of this lifecycle now.
     public init(_ lifecycle: CredentialLifecycle, now: Moment) {
         name = lifecycle.name
         provider = lifecycle.configuration.profile.name
-        state = lifecycle.state
-        condition = CredentialCondition(lifecycle)
+        let state = lifecycle.state
+        self.state = ControlWord(state)
+        condition = ControlWord(CredentialCondition(lifecycle))
         // The times that outputs show, so that both agree after a clock step.
         let access = lifecycle.grant.access?.told(by: now)
         issuedAt = access?.sentAt.wall
@@ -55,14 +56,15 @@ public struct CredentialStatus: Sendable, Equatable {
         nextRefreshAt = lifecycle.nextAttemptAt.map { now.wall(at: $0) }
         refreshTokenExpiresAt = lifecycle.grant.refreshTokenExpiresAt
         lastRefreshAt = lifecycle.grant.attempts.lastSuccessAt?.wall
-        lastError = lifecycle.standingError
-        isErrorBeforeReload = lifecycle.isErrorBeforeReload
-        lastErrorUntil = lifecycle.personDueAt
-        place = RemedyPlace(lifecycle.configuration, state: lifecycle.state)
+        lastError = lifecycle.standingError.map {
+            ErrorStatus(
+                $0, for: RemedyPlace(lifecycle.configuration, state: state),
+                until: lifecycle.personDueAt, isBeforeReload: lifecycle.isErrorBeforeReload)
+        }
         consecutiveFailures = lifecycle.failures
         refreshes = lifecycle.grant.attempts.successes
         outputs = lifecycle.configuration.outputs.map(\.path)
-        candidate = lifecycle.grant.candidate
+        candidate = lifecycle.grant.candidate.map { CandidateStatus($0) }
         warnings = Self.warnings(lifecycle, now: now)
         failingHooks = lifecycle.failingHooks.map { FailingHook($0, now: now) }
         sourcesFixedAtStart = lifecycle.configuration.sourcesFixedAtStart
@@ -88,48 +90,82 @@ public struct CredentialStatus: Sendable, Equatable {
     }
 
     /// A member of `credentials` in `/v1/status`: times in epoch seconds, `null` for what is not
-    /// known.
-    public var json: JSONNode {
-        .object([
+    /// known. Every key is always present, so a script need not test for it.
+    public var json: JSONNode { .object(members) }
+
+    var members: [(String, JSONNode?)] {
+        [
             ("name", .string(name)), ("provider", .string(provider)),
-            ("state", .string(state.rawValue)), ("condition", .string(condition.rawValue)),
-            ("issued_at", time(issuedAt)),
-            ("expires_at", time(expiresAt)), ("next_refresh_at", time(nextRefreshAt)),
-            ("refresh_token_expires_at", time(refreshTokenExpiresAt)),
-            ("last_refresh_at", time(lastRefreshAt)),
-            (
-                "last_error",
-                lastErrorJSON
-            ),
+            ("state", .string(state.text)), ("condition", .string(condition.text)),
+            ("issued_at", .orNull(issuedAt)),
+            ("expires_at", .orNull(expiresAt)), ("next_refresh_at", .orNull(nextRefreshAt)),
+            ("refresh_token_expires_at", .orNull(refreshTokenExpiresAt)),
+            ("last_refresh_at", .orNull(lastRefreshAt)),
+            ("last_error", lastError?.json ?? JSONNode(.null)),
             ("consecutive_failures", .integer(Int64(consecutiveFailures))),
-            ("refreshes", .integer(refreshes)),
-            ("outputs", .array(outputs.map { .string($0) })),
-            ("warnings", .array(warnings.map { .string($0) })),
-            ("candidate", candidate.map(\.statusJSON) ?? JSONNode(.null)),
+            ("refreshes", refreshes.map { .integer($0) } ?? JSONNode(.null)),
+            ("outputs", .texts(outputs)), ("warnings", .texts(warnings)),
+            ("candidate", candidate?.json ?? JSONNode(.null)),
             ("failing_hooks", .array(failingHooks.map(\.json))),
-            ("sources_fixed_at_start", .array(sourcesFixedAtStart.map { .string($0) })),
-        ])
+            ("sources_fixed_at_start", .texts(sourcesFixedAtStart)),
+        ]
     }
 
-    private var lastErrorJSON: JSONNode {
-        guard let lastError else { return JSONNode(.null) }
-        let node = lastError.statusJSON(for: place, until: lastErrorUntil)
-        guard isErrorBeforeReload else { return node }
-        return JSONNode(
-            .object((node.members ?? []) + [JSONMember("before_reload", .bool(true))]))
-    }
-
-    /// With the last attempts, newest first: for the status of a single credential.
-    public func json(recent: [PastAttempt]) -> JSONNode {
-        var members = json.members ?? []
-        members.append(JSONMember("recent", .array(recent.reversed().map(\.json))))
-        return JSONNode(.object(members))
+    /// Takes what it can use: an older daemon sends fewer members.
+    public init(json: JSONNode) {
+        let state = json["state"]?.text ?? ""
+        (name, provider) = (json["name"]?.text ?? "", json["provider"]?.text ?? "")
+        self.state = ControlWord(text: state)
+        condition = json.word("condition") ?? ControlWord(text: state)
+        (issuedAt, expiresAt) = (json.time("issued_at"), json.time("expires_at"))
+        nextRefreshAt = json.time("next_refresh_at")
+        refreshTokenExpiresAt = json.time("refresh_token_expires_at")
+        lastRefreshAt = json.time("last_refresh_at")
+        lastError = json["last_error"].flatMap(ErrorStatus.init(json:))
+        // Beside the error is another place where a daemon may say so.
+        if json["before_reload"]?.flag == true { lastError?.isBeforeReload = true }
+        consecutiveFailures = json.count("consecutive_failures") ?? 0
+        refreshes = json["refreshes"]?.integer
+        (outputs, warnings) = (json.texts("outputs"), json.texts("warnings"))
+        candidate = json["candidate"].flatMap(CandidateStatus.init(json:))
+        failingHooks = (json["failing_hooks"]?.elements ?? []).map(FailingHook.init(json:))
+        sourcesFixedAtStart = json.texts("sources_fixed_at_start")
     }
 }
 
-/// Every key is always present, so a script need not test for it.
-private func time(_ time: WallTime?) -> JSONNode {
-    time.map { .integer($0.epochSeconds) } ?? JSONNode(.null)
+/// The reply to `GET /v1/credentials/NAME`: its status, its history and whether it may refresh.
+public struct CredentialReport: Sendable, Equatable {
+    /// As in the status of all credentials.
+    public var status: CredentialStatus
+    /// The last attempts, newest first.
+    public var recent: [PastAttempt]
+    /// Why a requested refresh would not start now; `nil` when it would.
+    public var refreshFloor: RefreshFloor?
+
+    /// - Parameters:
+    ///   - status: The status of the credential.
+    ///   - recent: The last attempts, newest first.
+    ///   - refreshFloor: `nil` when a refresh may start at once.
+    public init(_ status: CredentialStatus, recent: [PastAttempt], refreshFloor: RefreshFloor?) {
+        (self.status, self.recent, self.refreshFloor) = (status, recent, refreshFloor)
+    }
+
+    /// The members of ``CredentialStatus/json``, `recent` and `refresh_floor`.
+    public var json: JSONNode {
+        .object(
+            status.members + [
+                ("recent", .array(recent.map(\.json))),
+                ("refresh_floor", refreshFloor?.json ?? JSONNode(.null)),
+            ])
+    }
+
+    /// Takes what it can use. Attempts of a kind that this version does not know are left out.
+    public init(json: JSONNode) {
+        self.init(
+            CredentialStatus(json: json),
+            recent: (json["recent"]?.elements ?? []).compactMap(PastAttempt.init(json:)),
+            refreshFloor: json["refresh_floor"].flatMap(RefreshFloor.init(json:)))
+    }
 }
 
 extension CredentialConfiguration {

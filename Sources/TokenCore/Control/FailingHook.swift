@@ -7,7 +7,7 @@ public struct FailingHook: Sendable, Equatable {
     /// Consecutive failures.
     public var failures: Int
     /// When the last run ended.
-    public var at: WallTime
+    public var at: WallTime?
     /// `nil` while it runs or is queued.
     public var nextTryAt: WallTime?
 
@@ -21,10 +21,15 @@ public struct FailingHook: Sendable, Equatable {
     public var json: JSONNode {
         .object([
             ("program", .string(program)), ("problem", .string(problem)),
-            ("failures", .integer(Int64(failures))), ("at", .integer(at.epochSeconds)),
-            (
-                "next_try_at", nextTryAt.map { .integer($0.epochSeconds) } ?? JSONNode(.null)
-            ),
+            ("failures", .integer(Int64(failures))), ("at", .orNull(at)),
+            ("next_try_at", .orNull(nextTryAt)),
         ])
+    }
+
+    /// Takes what it can use.
+    public init(json: JSONNode) {
+        (program, problem) = (json["program"]?.text ?? "", json["problem"]?.text ?? "")
+        (failures, at) = (json.count("failures") ?? 1, json.time("at"))
+        nextTryAt = json.time("next_try_at")
     }
 }

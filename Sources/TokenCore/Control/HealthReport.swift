@@ -18,33 +18,63 @@ public struct HealthReport: Sendable, Equatable {
         case output
     }
 
-    /// Whether every credential has been settled once since the start.
-    public var isReady: Bool
-    /// Whether a stop has begun.
-    public var isStopping: Bool
+    /// Where the daemon is between its start and its stop.
+    public enum Phase: Sendable, Equatable {
+        /// Not every credential has been settled once since the start.
+        case starting
+        case running
+        /// A stop has begun.
+        case stopping
+        /// What a newer daemon reports: not healthy, with its word for it.
+        case unknown(String)
+    }
+
+    /// Where the daemon is between its start and its stop.
+    public var phase: Phase
     /// Names of credentials by what is wrong; a reason without any has no entry.
     public var unhealthy: [Reason: [String]] = [:]
     /// The published token is valid, but an operator will be needed, or a program of `on_change`
     /// failed for the newest token.
     public var attention: [String] = []
 
+    /// A report without unhealthy credentials.
+    public init(_ phase: Phase) { self.phase = phase }
+
     /// Whether `/healthz` is 200.
-    public var isHealthy: Bool { isReady && !isStopping && unhealthy.isEmpty }
+    public var isHealthy: Bool { phase == .running && unhealthy.isEmpty }
 
     /// `ok`, or the most important reason.
     public var status: String {
-        if isStopping { return "stopping" }
-        if !isReady { return "starting" }
-        return Reason.allCases.first { unhealthy[$0] != nil }?.rawValue ?? "ok"
+        switch phase {
+        case .stopping: "stopping"
+        case .starting: "starting"
+        case .unknown(let word): word
+        case .running: Reason.allCases.first { unhealthy[$0] != nil }?.rawValue ?? "ok"
+        }
     }
 
-    /// Every key is always present, so a script need not test for it.
+    /// Every key is always present, so a script need not test for it. Names are sorted.
     public var json: JSONNode {
-        let names = { (names: [String]) in JSONNode.array(names.sorted().map { .string($0) }) }
-        return .object(
+        .object(
             [("status", .string(status))]
-                + Reason.allCases.map { ($0.rawValue, names(unhealthy[$0] ?? [])) }
-                + [("attention", names(attention))])
+                + Reason.allCases.map { ($0.rawValue, .texts((unhealthy[$0] ?? []).sorted())) }
+                + [("attention", .texts(attention.sorted()))])
+    }
+
+    /// Takes what it can use: reasons that this version does not know are left out.
+    public init(json: JSONNode) {
+        let word = json["status"]?.text ?? ""
+        switch word {
+        case "stopping": phase = .stopping
+        case "starting": phase = .starting
+        case "ok": phase = .running
+        default: phase = Reason(spelled: word) == nil ? .unknown(word) : .running
+        }
+        for reason in Reason.allCases {
+            let names = json.texts(reason.rawValue)
+            if !names.isEmpty { unhealthy[reason] = names }
+        }
+        attention = json.texts("attention")
     }
 
     fileprivate mutating func note(_ lifecycle: borrowing CredentialLifecycle, now: Uptime) {
@@ -71,7 +101,7 @@ public struct HealthReport: Sendable, Equatable {
 extension Fleet {
     /// Looks at every credential once.
     public func healthReport(isReady: Bool, now: Moment) -> HealthReport {
-        var report = HealthReport(isReady: isReady, isStopping: isStopping)
+        var report = HealthReport(isStopping ? .stopping : isReady ? .running : .starting)
         forEach { report.note($0, now: now.uptime) }
         return report
     }

@@ -67,6 +67,13 @@ extension ImportedTokens {
         _ body: [UInt8], now: WallTime
     ) throws(RequestError) -> ImportedTokens { try ImportReading(body, now: now).tokens }
 
+    /// The same tokens after a time: the access token lasts so much shorter.
+    public func aged(by elapsed: Duration) -> ImportedTokens {
+        var tokens = self
+        tokens.lifetime = lifetime.map { max(.zero, $0 - max(.zero, elapsed)) }
+        return tokens
+    }
+
     /// The tokens in the form of RFC 6749, with `expires_at` in epoch seconds.
     public func json(now: WallTime) -> JSONNode {
         let end = lifetime.map { now.sinceEpoch.secondsAsDouble + $0.secondsAsDouble }

@@ -1,12 +1,14 @@
 /// What `status` shows, from the daemon's side (Contract 5.3).
 public struct StatusReport: Sendable, Equatable {
     /// The daemon's state in one word: `degraded` when a credential is not healthy.
-    public enum DaemonState: String, Sendable { case ready, starting, degraded, stopping }
+    public enum DaemonState: String, Sendable, CaseIterable {
+        case ready, starting, degraded, stopping
+    }
 
     /// The state of the whole daemon.
-    public var state: DaemonState
+    public var state: ControlWord<DaemonState>
     /// When the process started.
-    public var startedAt: WallTime
+    public var startedAt: WallTime?
     /// In name order.
     public var credentials: [CredentialStatus]
     /// Mistakes of the last reload, if it was refused; otherwise empty.
@@ -21,48 +23,58 @@ public struct StatusReport: Sendable, Equatable {
         state: DaemonState, startedAt: WallTime, credentials: [CredentialStatus],
         configurationMistakes: [String] = []
     ) {
-        (self.state, self.startedAt, self.credentials) = (state, startedAt, credentials)
+        self.state = ControlWord(state)
+        (self.startedAt, self.credentials) = (startedAt, credentials)
         self.configurationMistakes = configurationMistakes
     }
 
     /// The reply to `GET /v1/status`; of the lists only `credentials` is there when it is empty.
     public var json: JSONNode {
-        .object([
-            ("version", 1), ("state", .string(state.rawValue)),
-            ("started_at", .integer(startedAt.epochSeconds)),
-            (
-                "configuration_mistakes",
-                configurationMistakes.isEmpty
-                    ? nil : .array(configurationMistakes.map { .string($0) })
-            ),
-            (
-                "needs_restart",
-                needingRestart.isEmpty ? nil : .array(needingRestart.map { .string($0) })
-            ),
-            (
-                "reload_problems",
-                reloadProblems.isEmpty ? nil : .array(reloadProblems.map { .string($0) })
-            ),
-            ("credentials", .array(credentials.map(\.json))),
+        // Not a plain nil, which could be JSON's null.
+        let list = { (texts: [String]) in texts.isEmpty ? JSONNode?.none : .texts(texts) }
+        return .object([
+            ("version", 1), ("state", .string(state.text)), ("started_at", .orNull(startedAt)),
+            ("configuration_mistakes", list(configurationMistakes)),
+            ("needs_restart", list(needingRestart)), ("reload_problems", list(reloadProblems)),
+            (Self.credentialsKey, .array(credentials.map(\.json))),
         ])
     }
+
+    /// Takes what it can use; a credential without a name is left out.
+    public init(json: JSONNode) {
+        state = json.word("state") ?? .unknown("")
+        startedAt = json.time("started_at")
+        credentials = (json[Self.credentialsKey]?.elements ?? []).map(CredentialStatus.init(json:))
+            .filter { !$0.name.isEmpty }
+        configurationMistakes = json.texts("configuration_mistakes")
+        (needingRestart, reloadProblems) = (
+            json.texts("needs_restart"), json.texts("reload_problems")
+        )
+    }
+
+    /// A reply without some of its credentials, and otherwise as it was sent: with the members that
+    /// only a newer daemon knows.
+    ///
+    /// - Parameters:
+    ///   - reply: The text of the reply; one that is not JSON stays as it is.
+    ///   - isKept: Whether a credential stays.
+    public static func filtered(
+        _ reply: String, keeping isKept: (CredentialStatus) -> Bool
+    ) -> String {
+        guard let members = (try? JSONReader.read(Array(reply.utf8)))?.members else { return reply }
+        let kept = members.map { member in
+            guard member.key.hasSameBytes(as: credentialsKey) else { return member }
+            let kept = (member.value.elements ?? []).filter { isKept(CredentialStatus(json: $0)) }
+            return JSONMember(member.key, .array(kept))
+        }
+        return String(
+            decoding: JSONNode(.object(kept)).serialized() + [0x0A], as: UTF8.self)
+    }
+
+    private static let credentialsKey = "credentials"
 }
 
 extension StoredError {
-    /// - Parameter until: When the operator is notified if the failure continues.
-    func statusJSON(for place: RemedyPlace, until: WallTime?) -> JSONNode {
-        .object([
-            ("class", .string(failureClass.rawValue)),
-            ("http_status", httpStatus.map { .integer(Int64($0)) } ?? JSONNode(.null)),
-            ("cause", .string(cause.kind.rawValue)),
-            ("problem", .string(problem)),
-            ("remedy", .string(remedy(for: place))),
-            ("at", .integer(at.epochSeconds)), ("since", .integer(since.epochSeconds)),
-            ("tries", .integer(Int64(tries))),
-            ("until", until.map { .integer($0.epochSeconds) } ?? JSONNode(.null)),
-        ])
-    }
-
     /// The next action for the operator, as an imperative sentence without its full stop.
     public func remedy(for place: RemedyPlace) -> String {
         if place.state == .loginRequired {
@@ -108,7 +120,8 @@ extension Fleet {
         } else if !isReady {
             state = .starting
         } else {
-            state = credentials.allSatisfy(\.state.isHealthy) ? .ready : .degraded
+            state =
+                credentials.allSatisfy { $0.state.known?.isHealthy ?? false } ? .ready : .degraded
         }
         return StatusReport(
             state: state, startedAt: startedAt, credentials: credentials,

@@ -25,12 +25,10 @@ public struct MinimumLife: Sendable, Equatable {
     /// The note in a response whose token does not last as long as asked; `nil` when it does.
     ///
     /// - Parameter left: `nil` when it never expires.
-    public func shortfall(left: Duration?) -> JSONNode? {
+    public func shortfall(left: Duration?) -> LifeShortfall? {
         guard let left, left < asked else { return nil }
-        return .object([
-            ("met", .bool(false)), ("asked", .integer(asked.components.seconds)),
-            ("left", .integer(max(0, left.components.seconds))),
-            ("lifetime", lifetime.map { .integer($0.components.seconds) } ?? JSONNode(.null)),
-        ])
+        return LifeShortfall(
+            asked: asked.components.seconds, left: max(0, left.components.seconds),
+            lifetime: lifetime?.components.seconds)
     }
 }

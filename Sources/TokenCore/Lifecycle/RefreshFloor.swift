@@ -1,7 +1,7 @@
 /// Why a requested refresh does not start now.
 public struct RefreshFloor: Sendable, Equatable {
     /// The reason of the pause; the word in JSON.
-    public enum Cause: String, Sendable {
+    public enum Cause: String, Sendable, CaseIterable {
         case minimumInterval = "min_interval"
         /// The provider asked to wait.
         case retryAfter = "retry_after"
@@ -13,12 +13,30 @@ public struct RefreshFloor: Sendable, Equatable {
     /// The whole pause, counted from the last refresh or response.
     public var whole: Duration
 
+    /// - Parameters:
+    ///   - wait: The rest of the pause.
+    ///   - cause: The reason of the pause.
+    ///   - whole: The whole pause.
+    public init(wait: Duration, cause: Cause, whole: Duration) {
+        (self.wait, self.cause, self.whole) = (wait, cause, whole)
+    }
+
     /// Whole seconds, rounded up.
     public var json: JSONNode {
         .object([
             ("seconds", .integer(Self.roundedUp(wait))), ("because", .string(cause.rawValue)),
             ("whole", .integer(Self.roundedUp(whole))),
         ])
+    }
+
+    /// Takes what it can use; a reason that this version does not know counts as the interval.
+    ///
+    /// - Returns: `nil` for a value without a duration.
+    init?(json: JSONNode) {
+        guard let seconds = json["seconds"]?.integer else { return nil }
+        wait = .seconds(seconds)
+        cause = json["because"]?.text.flatMap { Cause(spelled: $0) } ?? .minimumInterval
+        whole = .seconds(json["whole"]?.integer ?? seconds)
     }
 
     /// Rounded up, so that the wait is over when the client returns after it.

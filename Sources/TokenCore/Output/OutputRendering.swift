@@ -25,20 +25,8 @@ public struct PublishedToken: Sendable, Equatable {
         }
     }
 
-    /// `token.json` (Contract 2.7): integer epoch seconds, never a refresh token.
-    public var json: JSONNode {
-        var members: [(String, JSONNode?)] = [
-            ("access_token", .string(access.token.reveal())),
-            ("token_type", access.tokenType.map { .string($0) }),
-            ("scope", access.scope.map { .string($0) }),
-            ("expires_at", access.expiresAt.map { .integer($0.epochSeconds) }),
-            ("issued_at", .integer(access.sentAt.wall.epochSeconds)),
-            ("credential", .string(credential)), ("provider", .string(provider)),
-        ]
-        members += access.keep.filter { kept in !members.contains { $0.0 == kept.key } }
-            .map { ($0.key, $0.value) }
-        return .object(members)
-    }
+    /// `token.json` (Contract 2.7).
+    public var json: JSONNode { TokenReply(self).json }
 
     private var environmentName: String { Self.environmentName(of: credential) }
 

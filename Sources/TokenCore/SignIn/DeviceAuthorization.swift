@@ -24,10 +24,34 @@ public struct DeviceAuthorization: Sendable, Equatable {
                     ? "allow the device flow for this client at the provider"
                     : "check client_id, client_secret and scope")
         }
+        return try DeviceAuthorization(members: body)
+    }
+
+    /// The code is printed on a terminal.
+    private static func isShowable(_ text: String) -> Bool {
+        !text.isEmpty && text.isPrintableASCII
+    }
+
+    private static func isWebAddress(_ text: String) -> Bool {
+        (text.hasBytePrefix("https://") || text.hasBytePrefix("http://"))
+            && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } && text.utf8.count <= 2048
+    }
+}
+
+extension DeviceAuthorization {
+    /// Reads what ``json`` wrote.
+    ///
+    /// - Returns: `nil` for a value without usable codes.
+    public init?(json: JSONNode) {
+        guard let read = try? DeviceAuthorization(members: json) else { return nil }
+        self = read
+    }
+
+    private init(members body: JSONNode?) throws(RequestError) {
         // Google's member name is older than the RFC.
         let uri = body?["verification_uri"]?.text ?? body?["verification_url"]?.text
         guard let device = keepableToken(body?["device_code"]), let user = body?["user_code"]?.text,
-            let uri, isShowable(user), user.utf8.count <= 100, isWebAddress(uri)
+            let uri, Self.isShowable(user), user.utf8.count <= 100, Self.isWebAddress(uri)
         else {
             throw RequestError(
                 problem: "the device authorization endpoint gave no usable codes",
@@ -39,20 +63,10 @@ public struct DeviceAuthorization: Sendable, Equatable {
             let number = body?[name]?.canonicalText.flatMap { Int64($0) }
             return number.map { .seconds(min(max($0, range.lowerBound), range.upperBound)) }
         }
-        return DeviceAuthorization(
+        self.init(
             deviceCode: device, userCode: user, verificationURI: uri,
-            completeURI: complete.flatMap { isWebAddress($0) ? $0 : nil },
+            completeURI: complete.flatMap { Self.isWebAddress($0) ? $0 : nil },
             lifetime: seconds("expires_in", 1...86_400) ?? .seconds(600),
             interval: seconds("interval", 1...300) ?? .seconds(5))
-    }
-
-    /// The code is printed on a terminal.
-    private static func isShowable(_ text: String) -> Bool {
-        !text.isEmpty && text.isPrintableASCII
-    }
-
-    private static func isWebAddress(_ text: String) -> Bool {
-        (text.hasBytePrefix("https://") || text.hasBytePrefix("http://"))
-            && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } && text.utf8.count <= 2048
     }
 }
