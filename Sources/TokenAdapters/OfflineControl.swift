@@ -25,25 +25,10 @@ public final class OfflineControl: Sendable {
         endpoint = CurlEndpoint(base: base)
     }
 
-    /// Takes the request in its form on the socket.
+    /// Executes one request.
     ///
     /// - Throws: `StorageFailure` if the state cannot be opened; nothing has been done then.
-    public func answer(
-        _ method: String, _ target: String, body: [UInt8]
-    ) throws(StorageFailure) -> (status: Int, body: [UInt8]) {
-        let parts = target.split(separator: "?", maxSplits: 1).map(String.init)
-        let request = HTTPRequest(
-            method: method, path: parts[0],
-            query: parts.count > 1 ? HTTPRequest.query(parts[1]) : [:], headers: [:], body: body)
-        let wanted: ControlRequest
-        do throws(ControlProblem) { wanted = try ControlRequest(request) } catch {
-            return (error.status, error.json.serialized())
-        }
-        let reply = try carryOut(wanted)
-        return (reply.status, reply.body.serialized())
-    }
-
-    private func carryOut(_ request: ControlRequest) throws(StorageFailure) -> ControlReply {
+    public func answer(_ request: ControlRequest) throws(StorageFailure) -> ControlReply {
         // A response would be lost if the process ended before it is on disk.
         let signals = [SIGINT, SIGHUP, SIGTERM]
         let before = signals.map { signal($0, SIG_IGN) }

@@ -72,8 +72,7 @@ struct Accept: ParsableCommand {
 
     /// - Throws: `ExitCode` 65 for a named credential that is not quarantined.
     private func chosen(_ client: ControlClient) throws -> [Quarantined] {
-        let status = try client.successful("GET", "/v1/status")
-        let credentials = status.body["credentials"]?.elements ?? []
+        let status = try client.successful(.status)
         let known = status.credentialNames
         var wanted = known
         if !all {
@@ -83,31 +82,31 @@ struct Accept: ParsableCommand {
             }
         }
         return try wanted.compactMap { name in
-            let found = credentials.first { $0["name"]?.text == name }
-            guard found?["state"]?.text == CredentialState.quarantined.rawValue else {
+            let found = status.message.credentials.first { $0.name == name }
+            guard found?.state.known == .quarantined else {
                 guard !names.contains(name) else {
                     throw fail(EX_DATAERR, "\(name) is not quarantined; nothing to accept")
                 }
                 return nil
             }
-            let error = found?["last_error"]
+            let error = found?.lastError
             return Quarantined(
-                name: name, problem: error?["problem"]?.text ?? "its state is not trusted",
-                isUnreadable: error?["cause"]?.text == CauseKind.stateUnreadable.rawValue)
+                name: name, problem: error?.problem ?? "its state is not trusted",
+                isUnreadable: error?.cause?.known == .stateUnreadable)
         }
     }
 
     /// - Returns: The exit code to stop with; `nil` to continue.
     private func accept(_ name: String, _ client: ControlClient) throws -> ExitCode? {
         let reply = try client.request(
-            "POST", "\(try credentialPath(name))/accept?wait=90", timeout: 120)
+            .accept(try checkedName(name), wait: .seconds(90)), timeout: 120
+        ).message
         // Another client has accepted it already.
         if reply.status == 409 {
-            throw fail(EX_DATAERR, reply.body["title"]?.text ?? "\(name) is not quarantined")
+            throw fail(EX_DATAERR, reply.problem?.title ?? "\(name) is not quarantined")
         }
-        guard reply.status / 100 == 2 else { throw client.failure(reply) }
-        let outcome = AcceptOutcome(reply.body)
-        guard let status = outcome.status else {
+        guard case .accepted(let outcome) = reply.content else { throw client.failure(reply) }
+        guard let status = outcome.exitStatus else {
             print(outcome.text(name))
             return nil
         }
@@ -116,56 +115,42 @@ struct Accept: ParsableCommand {
     }
 }
 
-/// The result of the refresh with an accepted state.
-private struct AcceptOutcome {
-    let result: String?
-    let isOfConfigured: Bool
-    let error: String?
-    let problem: String?
-
-    init(_ body: JSONNode) {
-        result = body["result"]?.text
-        let isSetAside = body["set_aside"]?.flag ?? false
-        isOfConfigured = body["sent_configured"]?.flag ?? isSetAside
-        (error, problem) = (body["error"]?.text, body["problem"]?.text)
-    }
-
-    private var isClientRefused: Bool {
-        error == "invalid_client" || error == "unauthorized_client"
-    }
-
+// What the command says of the refresh with an accepted state.
+extension AcceptReply {
     /// The exit status; `nil` after a success, and for the reply of an earlier version, which has
     /// no result.
-    var status: Int32? {
+    fileprivate var exitStatus: Int32? {
         switch result {
-        case nil, "taken": nil
-        case "refused": isClientRefused ? EX_CONFIG : EX_TEMPFAIL
-        default: EX_TEMPFAIL
+        case nil, .known(.taken): nil
+        case .known(.refused): isClientRefused ? EX_CONFIG : EX_TEMPFAIL
+        case .known(.failed), .known(.nothingToSend), .known(.quarantined), .known(.waiting),
+            .unknown:
+            EX_TEMPFAIL
         }
     }
 
     /// Without a token to send, the result says nothing about the other credentials.
-    var isReasonToStop: Bool { result != "nothing_to_send" }
+    fileprivate var isReasonToStop: Bool { result != .known(.nothingToSend) }
 
-    func text(_ name: String) -> String {
+    fileprivate func text(_ name: String) -> String {
         let token = isOfConfigured ? "the configured refresh token" : "its refresh token"
         let cause = error ?? problem ?? "no reason was given"
         switch result {
         case nil: return "\(name): accepted"
-        case "taken": return "\(name): accepted, and the provider took \(token)"
-        case "refused" where isClientRefused:
+        case .known(.taken): return "\(name): accepted, and the provider took \(token)"
+        case .known(.refused) where isClientRefused:
             return "\(name): accepted, but the provider refused the client (\(cause)): correct "
                 + "client_id and client_secret, then run evertoken refresh \(name)"
-        case "refused":
+        case .known(.refused):
             let it = isOfConfigured ? token : "it"
             return "\(name): accepted, but the provider refused \(it) (\(cause)): run evertoken "
                 + "login \(name)"
-        case "nothing_to_send":
+        case .known(.nothingToSend):
             return "\(name): accepted, and there is no refresh token: run evertoken login \(name)"
-        case "quarantined": return "\(name): still quarantined: \(cause)"
-        case "waiting":
+        case .known(.quarantined): return "\(name): still quarantined: \(cause)"
+        case .known(.waiting):
             return "\(name): accepted; the refresh has not ended yet: see evertoken status \(name)"
-        default:
+        case .known(.failed), .unknown:
             return "\(name): accepted, but \(token) could not be tried (\(cause)); it is tried "
                 + "again: see evertoken status \(name)"
         }

@@ -135,9 +135,9 @@ struct Add: ParsableCommand {
     private func reload() throws {
         let client = try daemon.client()
         do throws(ControlClient.Unanswered) {
-            let reply = try client.quietRequest("POST", "/v1/reload")
+            let reply = try client.quietRequest(.reload)
             guard reply.status / 100 == 2 else {
-                _ = client.failure(reply)
+                _ = client.failure(reply.message)
                 throw ControlClient.Unanswered(isConnected: true, code: 0)
             }
             say("reloaded: \(name) is configured")

@@ -18,16 +18,16 @@ struct LiveChecks {
     func run(_ names: [String]) throws -> Int32 {
         var names = names
         if names.isEmpty {
-            names = try client.successful("GET", "/v1/status").credentialNames
+            names = try client.successful(.status).credentialNames
         }
-        let targets = try names.map { try credentialPath($0) + "/check" }
+        let requests = try names.map { ControlRequest.check(try checkedName($0)) }
         let replies = Replies(count: names.count)
         let queues = (0..<Self.lanes).map { DispatchQueue(label: "evertoken.check.\($0)") }
         let group = DispatchGroup()
-        for (index, target) in targets.enumerated() {
+        for (index, request) in requests.enumerated() {
             queues[index % Self.lanes].async(group: group) { [client] in
                 replies.note(index) { () throws(ControlClient.Unanswered) in
-                    try client.quietRequest("POST", target, timeout: 90)
+                    try client.quietRequest(request, timeout: 90)
                 }
             }
         }
@@ -59,16 +59,17 @@ struct LiveChecks {
             switch answer {
             case nil: continue
             case .failure(let error): throw client.failure(error)
-            case .success(let reply) where reply.status / 100 != 2: throw client.failure(reply)
             case .success(let reply):
-                for (index, line) in (reply.body["steps"]?.elements ?? []).enumerated() {
-                    let outcome = line["outcome"]?.text.flatMap { LiveCheck.Outcome(spelled: $0) }
+                guard case .checked(let report) = reply.message.content else {
+                    throw client.failure(reply.message)
+                }
+                for (index, line) in report.steps.enumerated() {
+                    let outcome = line.outcome?.known
                     worst = Self.worse(worst, outcome)
-                    let step = pad(line["step"]?.text ?? "", 10)
-                    let text = line["text"]?.text ?? ""
-                    let result = outcome.map { $0.words(text) } ?? text
+                    let step = pad(line.step.text, 10)
+                    let result = outcome.map { $0.words(line.text) } ?? line.text
                     print("\(pad(index == 0 ? name : "", width))  \(step)  \(result)")
-                    if let remedy = line["remedy"]?.text {
+                    if let remedy = line.remedy {
                         print(String(repeating: " ", count: width + 14) + "  " + remedy)
                     }
                 }

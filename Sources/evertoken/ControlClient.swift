@@ -8,19 +8,17 @@ struct ControlClient {
     let path: String
 
     struct Reply {
-        var status: Int
-        var body: JSONNode
+        var message: ControlReply
         /// The body as received, for `--json`.
         var text: String
+        var status: Int { message.status }
     }
 
     /// - Throws: `ExitCode` 69 when the daemon does not respond, after printing so.
-    func request(
-        _ method: String, _ target: String, body: [UInt8] = [], timeout: Int = 60
-    ) throws -> Reply {
-        do throws(Unanswered) {
-            return try quietRequest(method, target, body: body, timeout: timeout)
-        } catch { throw failure(error) }
+    func request(_ request: ControlRequest, timeout: Int = 60) throws -> Reply {
+        do throws(Unanswered) { return try quietRequest(request, timeout: timeout) } catch {
+            throw failure(error)
+        }
     }
 
     /// Prints why the daemon does not respond.
@@ -61,40 +59,36 @@ struct ControlClient {
         var isForbidden: Bool { !isConnected && (code == EACCES || code == EPERM) }
     }
 
-    /// Like ``request(_:_:body:timeout:)``, but prints nothing.
+    /// Like ``request(_:timeout:)``, but prints nothing.
     func quietRequest(
-        _ method: String, _ target: String, body: [UInt8] = [], timeout: Int = 60
+        _ request: ControlRequest, timeout: Int = 60
     ) throws(Unanswered) -> Reply {
+        let call = request.call(now: SystemClock().now().wall)
         guard let connection = connected(timeout: timeout) else {
             throw Unanswered(isConnected: false, code: errno)
         }
         defer { close(connection) }
-        let length = body.isEmpty ? "" : "Content-Length: \(body.count)\r\n"
-        let head = "\(method) \(target) HTTP/1.1\r\nHost: localhost\r\n\(length)\r\n"
-        guard sendAll(Array(head.utf8) + body, to: connection),
-            let answer = receiveAll(connection), let reply = Self.parse(answer)
+        let length = call.body.isEmpty ? "" : "Content-Length: \(call.body.count)\r\n"
+        let head = "\(call.method) \(call.target) HTTP/1.1\r\nHost: localhost\r\n\(length)\r\n"
+        guard sendAll(Array(head.utf8) + call.body, to: connection),
+            let answer = receiveAll(connection), let reply = Self.parse(answer, to: request)
         else { throw Unanswered(isConnected: true, code: errno) }
         return reply
     }
 
-    /// Like ``request(_:_:body:timeout:)``, but prints the daemon's error and exits.
-    func successful(
-        _ method: String, _ target: String, body: [UInt8] = [], timeout: Int = 60
-    ) throws -> Reply {
-        let reply = try request(method, target, body: body, timeout: timeout)
-        guard reply.status / 100 == 2 else { throw failure(reply) }
+    /// Like ``request(_:timeout:)``, but prints the daemon's error and exits.
+    func successful(_ request: ControlRequest) throws -> Reply {
+        let reply = try self.request(request)
+        guard reply.status / 100 == 2 else { throw failure(reply.message) }
         return reply
     }
 
-    func failure(_ reply: Reply) -> ExitCode {
-        let title = reply.body["title"]?.text ?? "the daemon answered \(reply.status)"
-        let detail = reply.body["detail"]?.text.map { "\n  " + $0 } ?? ""
+    func failure(_ reply: ControlReply) -> ExitCode {
+        let problem = reply.problem
+        let title = problem?.title ?? "the daemon answered \(reply.status)"
+        let detail = problem?.detail.map { "\n  " + $0 } ?? ""
         // The provider refused the client: its ID or secret is wrong, and a retry does not help.
-        if let error = reply.body["error"]?.text,
-            ["invalid_client", "unauthorized_client"].contains(error)
-        {
-            return fail(EX_CONFIG, title + detail)
-        }
+        if problem?.isOfClient == true { return fail(EX_CONFIG, title + detail) }
         let status: Int32 =
             switch reply.status {
             case 400, 404, 422: EX_DATAERR
@@ -156,7 +150,7 @@ struct ControlClient {
         }
     }
 
-    private static func parse(_ bytes: [UInt8]) -> Reply? {
+    private static func parse(_ bytes: [UInt8], to request: ControlRequest) -> Reply? {
         guard let end = bytes.firstRange(of: [0x0D, 0x0A, 0x0D, 0x0A]),
             let line = String(decoding: bytes[..<end.lowerBound], as: UTF8.self)
                 .split(separator: "\r\n").first
@@ -165,7 +159,7 @@ struct ControlClient {
         guard words.count >= 2, let status = Int(words[1]) else { return nil }
         let body = Array(bytes[end.upperBound...])
         return Reply(
-            status: status, body: (try? JSONReader.read(body)) ?? nil,
+            message: ControlReply(status, try? JSONReader.read(body), to: request),
             text: String(decoding: body, as: UTF8.self))
     }
 }
@@ -202,9 +196,18 @@ func daemonSocket(_ configuration: Configuration, base: String) -> String {
     return directories.controlSocket
 }
 
+extension ControlReply {
+    /// The credentials of a status reply, in its order.
+    var credentials: [CredentialStatus] {
+        switch content {
+        case .status(let report): report.credentials
+        case .credential(let report): [report.status]
+        default: []
+        }
+    }
+}
+
 extension ControlClient.Reply {
     /// The credential names of a status reply, in order.
-    var credentialNames: [String] {
-        (body["credentials"]?.elements ?? []).compactMap { $0["name"]?.text }
-    }
+    var credentialNames: [String] { message.credentials.map(\.name) }
 }

@@ -49,11 +49,11 @@ struct DemoRun {
 
     private func draw(erasing drawn: Int, now: Moment) -> Int {
         let client = ControlClient(path: daemon.socket)
-        guard let reply = try? client.quietRequest("GET", "/v1/status", timeout: 2) else {
+        guard let reply = try? client.quietRequest(.status, timeout: 2) else {
             return drawn
         }
         if isTerminal, drawn > 0 { print("\u{1B}[\(drawn)A\u{1B}[J", terminator: "") }
-        var lines = StatusTable(status: reply.body, now: now.wall).lines
+        var lines = StatusTable(reply.message.credentials, now: now.wall).lines
         let counts = DemoDaemon.credentials.map { "\($0) \(providers.refreshes(of: $0))" }
         lines += ["", "answers given by the providers: " + counts.joined(separator: ", ")]
         for line in lines { print(line) }
@@ -88,13 +88,13 @@ struct TokenFileWatcher {
     private(set) var staleLooks = 0
     private(set) var changes = 0
     private(set) var wasSeen = false
-    private var last = ""
+    private var last = Secret("")
 
     init(path: String) { self.path = path }
 
     mutating func look(now: WallTime) {
         guard let bytes = contents(), let node = try? JSONReader.read(bytes),
-            let token = node["access_token"]?.text, let end = node["expires_at"]?.integer
+            let file = TokenReply(json: node), let end = file.expiresAt
         else {
             // Before the first token the file cannot be stale.
             if wasSeen {
@@ -104,9 +104,9 @@ struct TokenFileWatcher {
             return
         }
         looks += 1
-        if wasSeen, token != last { changes += 1 }
-        (wasSeen, last) = (true, token)
-        if now.epochSeconds > end { staleLooks += 1 }
+        if wasSeen, file.accessToken != last { changes += 1 }
+        (wasSeen, last) = (true, file.accessToken)
+        if now.epochSeconds > end.epochSeconds { staleLooks += 1 }
     }
 
     private func contents() -> [UInt8]? {

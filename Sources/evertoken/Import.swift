@@ -46,7 +46,7 @@ struct Import: ParsableCommand {
         let access = StateAccess(daemon: daemon, offline: offline)
         if let dir { return try ImportFolder(path: dir, access: access, known: known()).run() }
         guard let name else { return }
-        let target = try credentialPath(name)
+        _ = try checkedName(name)
         // Reported here, so that a typing error is found without a daemon.
         let now = SystemClock().now().wall
         let reading: ImportReading
@@ -54,8 +54,8 @@ struct Import: ParsableCommand {
             reading = try ImportReading(readToEnd(STDIN_FILENO), section: section, now: now)
         } catch { throw fail(EX_DATAERR, importMistake(error, in: "standard input")) }
         for note in reading.notes { printError("note: " + note) }
-        let reply = try access.post(
-            "\(target)/import", body: reading.tokens.json(now: now).serialized())
+        let tokens = reading.tokens.aged(by: now.duration(to: SystemClock().now().wall))
+        let reply = try access.request(.order(name, .adopt(tokens)))
         guard reply.status / 100 == 2 else { throw access.failure(reply) }
         print("\(name): imported")
     }
@@ -65,8 +65,8 @@ struct Import: ParsableCommand {
         let client = try daemon.client()
         if !offline.offline {
             do {
-                let reply = try client.quietRequest("GET", "/v1/status")
-                guard reply.status / 100 == 2 else { throw client.failure(reply) }
+                let reply = try client.quietRequest(.status)
+                guard reply.status / 100 == 2 else { throw client.failure(reply.message) }
                 return reply.credentialNames
             } catch let error as ControlClient.Unanswered {
                 guard error.isAbsent, !daemon.isSocketNamed || daemon.config != nil else {

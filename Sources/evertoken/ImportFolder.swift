@@ -16,9 +16,8 @@ struct ImportFolder {
         let readings = try read(now: now)
         var worst: ExitCode?
         for (name, reading) in readings {
-            let reply = try access.post(
-                "\(try credentialPath(name))/import",
-                body: reading.tokens.json(now: now).serialized())
+            let tokens = reading.tokens.aged(by: now.duration(to: SystemClock().now().wall))
+            let reply = try access.request(.order(try checkedName(name), .adopt(tokens)))
             if reply.status / 100 == 2 {
                 print("\(name): imported")
             } else {

@@ -86,10 +86,8 @@ struct Login: ParsableCommand {
 
     /// Continues after a failed sign-in; the exit status is that of the first failure.
     private func runAll() throws {
-        let status = try daemon.client().successful("GET", "/v1/status").body
-        let names = (status["credentials"]?.elements ?? []).filter {
-            $0["state"]?.text == CredentialState.loginRequired.rawValue
-        }.compactMap { $0["name"]?.text }
+        let status = try daemon.client().successful(.status).message
+        let names = status.credentials.filter { $0.state.known == .loginRequired }.map(\.name)
         var failed: [(name: String, error: any Error)] = []
         for (index, name) in names.enumerated() {
             say("[\(index + 1) of \(names.count)] \(name)")
@@ -104,18 +102,16 @@ struct Login: ParsableCommand {
 
     private func signIn(_ name: String) throws {
         var session = SignInSession(
-            name: name, path: try credentialPath(name),
-            access: StateAccess(daemon: daemon, offline: offline))
+            name: try checkedName(name), access: StateAccess(daemon: daemon, offline: offline))
         if let code { return try PastedSignIn(session: session).run(code, redirectUri) }
-        let wish = JSONNode.object([
-            ("method", device ? "device" : redirectUri == nil && port == nil ? nil : "browser"),
-            ("scope", scope.map { .string($0) }),
-        ])
-        let offer = try session.ask("sign-in", wish)
-        session.provider = offer["provider"]?.text
-        if let facts = offer["device"] {
-            try DeviceSignIn(session: session, limit: limit, opensBrowser: !noBrowser).run(facts)
-        } else if let browser = offer["browser"].flatMap(BrowserSignIn.init(json:)) {
+        let method: SignInWish.Method? =
+            device ? .device : redirectUri == nil && port == nil ? nil : .browser
+        let offer = try session.offer(SignInWish(method: method, scope: scope))
+        session.provider = offer.provider
+        switch offer.way {
+        case .device(let device):
+            try DeviceSignIn(session: session, limit: limit, opensBrowser: !noBrowser).run(device)
+        case .browser(let browser):
             let address = redirectUri ?? browser.redirectURI ?? LoopbackRedirect.standard
             let waiting = BrowserWait(
                 session: session, signIn: browser, limit: limit ?? .seconds(300),
@@ -125,7 +121,7 @@ struct Login: ParsableCommand {
             } else {
                 try waiting.runByHand(redirectURI: address)
             }
-        } else {
+        case nil:
             throw fail(EX_TEMPFAIL, "the daemon is older than this command; restart it")
         }
         say("\(name): signed in")

@@ -171,8 +171,9 @@ struct PastedSignIn {
 
     /// Checks the server that the response names.
     private func check(_ issuer: String, _ answer: RedirectAnswer) throws {
-        let offer = try session.ask("sign-in", ["method": "browser"])
-        let expected = offer["browser"].flatMap(BrowserSignIn.init(json:))?.issuer
+        let offer = try session.offer(SignInWish(method: .browser))
+        var expected: String?
+        if case .browser(let browser) = offer.way { expected = browser.issuer }
         if let problem = answer.issuerProblem(expected: expected, isRequired: false) {
             throw fail(EX_DATAERR, "\(session.name): \(problem); nothing was sent")
         }

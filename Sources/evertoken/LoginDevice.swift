@@ -10,11 +10,7 @@ struct DeviceSignIn {
     let limit: Duration?
     let opensBrowser: Bool
 
-    func run(_ facts: JSONNode) throws {
-        let device: DeviceAuthorization
-        do throws(RequestError) {
-            device = try DeviceAuthorization.read(RawAnswer(status: 200, body: facts.serialized()))
-        } catch { throw fail(EX_TEMPFAIL, "\(session.name): \(error.problem)") }
+    func run(_ device: DeviceAuthorization) throws {
         let opened = show(device)
         defer { withExtendedLifetime(opened) {} }
         let clock = SystemClock()
@@ -25,13 +21,12 @@ struct DeviceSignIn {
             let left = clock.now().uptime.duration(to: end)
             guard left > .zero else { throw expired() }
             usleep(UInt32(min(interval, left).nanoseconds / 1000))
-            let reply = try session.ask(
-                "login", ["device_code": .string(device.deviceCode.reveal())])
-            guard reply["pending"]?.flag == true else { return }
-            guard reply["slow_down"]?.flag == true else { continue }
+            let reply = try session.order(.device(code: device.deviceCode))
+            guard let pending = reply.pending else { return }
+            guard pending.slowDown else { continue }
             // Section 3.5: `slow_down` adds five seconds; after a connection failure the interval
             // doubles.
-            guard let problem = reply["problem"]?.text else {
+            guard let problem = pending.problem else {
                 interval += .seconds(5)
                 continue
             }

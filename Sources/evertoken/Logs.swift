@@ -49,10 +49,10 @@ struct Logs: ParsableCommand {
     private func wanted() throws -> [String] {
         guard let name else { return [] }
         guard NameMatching.isGlob(name) else {
-            _ = try credentialPath(name)
+            _ = try checkedName(name)
             return [name]
         }
-        let known = try daemon.client().successful("GET", "/v1/status").credentialNames
+        let known = try daemon.client().successful(.status).credentialNames
         let found = known.filter { NameMatching.matches(name, $0) }
         if found.isEmpty { throw unmatched(name, among: known) }
         return found

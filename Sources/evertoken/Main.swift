@@ -82,12 +82,12 @@ struct DaemonOptions: ParsableArguments {
     }
 }
 
-/// The resource of a credential. An invalid name could form another path.
-func credentialPath(_ name: String) throws -> String {
+/// A name that a request may carry. An invalid one could form another path.
+func checkedName(_ name: String) throws -> String {
     guard isConfiguredName(name) else {
         throw fail(EX_DATAERR, "'\(name)' cannot be the name of a credential; see evertoken status")
     }
-    return "/v1/credentials/\(name)"
+    return name
 }
 
 /// Prints to standard error and returns an exit status of sysexits(3).

@@ -28,34 +28,36 @@ struct Refresh: ParsableCommand {
 
     func run() throws {
         let client = try daemon.client()
-        let query = wait ? "?wait=90" : ""
         var worst: ExitCode?
         for name in try client.names(names, all: all) {
-            let path = try credentialPath(name)
-            if wait, isatty(STDERR_FILENO) == 1 { tellFloor(of: name, path, client) }
-            let reply = try client.request("POST", "\(path)/refresh\(query)", timeout: 120)
+            let request = ControlRequest.refresh(
+                try checkedName(name), wait: wait ? .seconds(90) : nil)
+            if wait, isatty(STDERR_FILENO) == 1 { tellFloor(of: name, client) }
+            let reply = try client.request(request, timeout: 120)
             if reply.status / 100 == 2 {
                 print(
                     wait
                         ? "\(name): refreshed"
                         : "\(name): refresh requested; see evertoken status \(name)")
             } else {
-                worst = client.failure(reply)
+                worst = client.failure(reply.message)
             }
         }
         if let worst { throw worst }
     }
 
     /// Tells a waiting user why the refresh is delayed.
-    private func tellFloor(of name: String, _ path: String, _ client: ControlClient) {
-        guard let floor = (try? client.quietRequest("GET", path))?.body["refresh_floor"],
-            let seconds = floor["seconds"]?.integer
+    private func tellFloor(of name: String, _ client: ControlClient) {
+        guard let reply = try? client.quietRequest(.credential(name)).message,
+            case .credential(let report) = reply.content, let floor = report.refreshFloor
         else { return }
-        let whole = describe(.seconds(floor["whole"]?.integer ?? seconds))
+        let whole = describe(floor.whole)
         let cause =
-            floor["because"]?.text == "retry_after"
-            ? "the provider asked for a pause of \(whole)" : "min_interval \(whole)"
-        printError("\(name): waiting \(describe(.seconds(seconds))) (\(cause))")
+            switch floor.cause {
+            case .retryAfter: "the provider asked for a pause of \(whole)"
+            case .minimumInterval: "min_interval \(whole)"
+            }
+        printError("\(name): waiting \(describe(floor.wait)) (\(cause))")
     }
 }
 
@@ -67,7 +69,7 @@ extension ControlClient {
     func names(_ patterns: [String], all: Bool) throws -> [String] {
         // The daemon itself checks a single name and lists the existing ones.
         if !all, patterns.count == 1, !NameMatching.isGlob(patterns[0]) { return patterns }
-        let known = try successful("GET", "/v1/status").credentialNames
+        let known = try successful(.status).credentialNames
         if all { return known }
         do throws(UnmatchedName) { return try NameMatching.select(patterns, among: known) } catch {
             throw fail(EX_DATAERR, error.problem)

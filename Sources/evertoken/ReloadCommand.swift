@@ -15,55 +15,46 @@ struct Reload: ParsableCommand {
 
     func run() throws {
         let client = try daemon.client()
-        let reply = try client.request("POST", "/v1/reload")
+        let reply = try client.request(.reload).message
         if reply.status == 422 { throw Self.refused(reply, client) }
-        guard reply.status / 100 == 2 else { throw client.failure(reply) }
-        let lines = Self.lines(reply.body)
+        guard case .reloaded(let changes) = reply.content else { throw client.failure(reply) }
+        let lines = Self.lines(changes)
         for line in lines { print(line) }
-        for warning in (reply.body["warnings"]?.elements ?? []).compactMap(\.text) {
-            printError("warning: " + warning)
-        }
-        let problems = (reply.body["problems"]?.elements ?? []).compactMap(\.text)
-        for problem in problems { printError("evertoken: reloaded, but \(problem)") }
-        if !problems.isEmpty { throw ExitCode(EX_TEMPFAIL) }
+        for warning in changes.warnings { printError("warning: " + warning) }
+        for problem in changes.problems { printError("evertoken: reloaded, but \(problem)") }
+        if !changes.problems.isEmpty { throw ExitCode(EX_TEMPFAIL) }
         if lines.isEmpty {
             print("reloaded; nothing changed (secrets are read at every use)")
         }
     }
 
-    private static func lines(_ changes: JSONNode) -> [String] {
-        let names = { (key: String) in (changes[key]?.elements ?? []).compactMap(\.text) }
-        let changed = names("changed").map { name in
-            let keys = (changes["changed_keys"]?[name]?.elements ?? []).compactMap(\.text)
-            return "changed: \(name) (\(keys.joined(separator: ", ")))"
+    private static func lines(_ changes: ConfigurationChanges) -> [String] {
+        let changed = changes.changed.map { name, keys in
+            "changed: \(name) (\(keys.joined(separator: ", ")))"
         }
-        let waiting = names("needs_restart").map {
+        let waiting = changes.needingRestart.map {
             "waits for a restart: \($0); systemctl restart evertoken"
         }
-        return names("added").map { "added: " + $0 } + names("removed").map { "removed: " + $0 }
-            + changed + names("settings").map { "changed: " + $0 } + waiting
+        return changes.added.map { "added: " + $0 } + changes.removed.map { "removed: " + $0 }
+            + changed + changes.settings.map { "changed: " + $0 } + waiting
     }
 
     /// One heading for each file, and below it a line for each mistake.
-    private static func refused(
-        _ reply: ControlClient.Reply, _ client: ControlClient
-    ) -> ExitCode {
-        guard let mistakes = reply.body["mistakes"]?.elements else {
+    private static func refused(_ reply: ControlReply, _ client: ControlClient) -> ExitCode {
+        guard let problem = reply.problem, let mistakes = problem.mistakes else {
             // The reply of a daemon that does not list the mistakes separately.
             _ = client.failure(reply)
             return ExitCode(EX_CONFIG)
         }
-        printError("evertoken: " + (reply.body["title"]?.text ?? "the reload was refused"))
+        printError("evertoken: " + problem.title)
         var file: String?
         for mistake in mistakes {
-            let text = mistake["text"]?.text ?? ""
-            if let named = mistake["file"]?.text, named != file {
+            if let named = mistake.file, named != file {
                 file = named
                 printError(named)
             }
-            let line = mistake["line"]?.integer ?? 0
-            let column = mistake["column"]?.integer ?? 0
-            printError(line == 0 ? "  \(text)" : "  \(line):\(column) \(text)")
+            let (line, column) = (mistake.line, mistake.column)
+            printError(line == 0 ? "  \(mistake.text)" : "  \(line):\(column) \(mistake.text)")
         }
         printError("Run: evertoken check; then evertoken reload")
         return ExitCode(EX_CONFIG)

@@ -6,28 +6,36 @@ import TokenCore
 /// One credential's sign-in, and the requests to the daemon that all methods share.
 struct SignInSession {
     let name: String
-    let path: String
     let access: StateAccess
     /// As the daemon names it; `nil` from an older daemon.
     var provider: String?
 
     /// - Throws: ``SignInRefusal``, or `ExitCode` after printing that no daemon responds.
-    func ask(_ question: String, _ body: JSONNode) throws -> JSONNode {
-        let reply = try access.post("\(path)/\(question)", body: body.serialized())
-        guard reply.status / 100 == 2 else { throw SignInRefusal(reply, of: name) }
-        return reply.body
+    func offer(_ wish: SignInWish) throws -> SignInOffer {
+        let reply = try access.request(.signIn(name, wish))
+        guard case .signIn(let offer) = reply.content else {
+            throw SignInRefusal(reply, of: name)
+        }
+        return offer
+    }
+
+    /// - Throws: ``SignInRefusal``, or `ExitCode` after printing that no daemon responds.
+    func order(_ order: ClientOrder) throws -> OrderReply {
+        let reply = try access.request(.order(name, order))
+        guard case .ordered(let message) = reply.content else {
+            throw SignInRefusal(reply, of: name)
+        }
+        return message
     }
 
     /// Requests the exchange of the code; returns when the tokens are on disk.
     func exchange(
         _ code: Secret, redirectURI: String?, verifier: CodeVerifier? = nil
     ) throws {
-        _ = try ask(
-            "login",
-            .object([
-                ("code", .string(code.reveal())), ("redirect_uri", redirectURI.map { .string($0) }),
-                ("code_verifier", verifier.map { .string($0.verifier.reveal()) }),
-            ]))
+        let order = AuthorizationCode(
+            code: code, redirectURI: redirectURI.flatMap { $0.isEmpty ? nil : $0 },
+            codeVerifier: verifier?.verifier)
+        _ = try self.order(.login(order))
     }
 
     /// The subject of the page: `crm at acme, on web-3`.
@@ -62,11 +70,11 @@ struct SignInRefusal: Error {
     }
 
     /// The reply of the daemon, or of the offline attempt.
-    init(_ reply: ControlClient.Reply, of name: String) {
-        var problem = reply.body["title"]?.text ?? "the daemon answered \(reply.status)"
+    init(_ reply: ControlReply, of name: String) {
+        var problem = reply.problem?.title ?? "the daemon answered \(reply.status)"
         if problem.hasPrefix("\(name): ") { problem.removeFirst(name.count + 2) }
-        let remedy = reply.body["detail"]?.text ?? ""
-        if let kind = reply.body["kind"]?.text.flatMap(SignInFailure.Kind.init) {
+        let remedy = reply.problem?.detail ?? ""
+        if let kind = reply.problem?.kind?.known {
             self.init(SignInFailure(kind, problem: problem, remedy: remedy))
             return
         }

@@ -26,35 +26,28 @@ final class StateAccess {
     }
 
     /// - Throws: `ExitCode`, after printing why there is no response.
-    func post(_ target: String, body: [UInt8]) throws -> ControlClient.Reply {
-        try request("POST", target, body: body)
-    }
-
-    /// - Throws: `ExitCode`, after printing why there is no response.
-    func request(
-        _ method: String, _ target: String, body: [UInt8] = []
-    ) throws -> ControlClient.Reply {
-        if options.offline { return try alone(method, target, body, absent: nil) }
+    func request(_ request: ControlRequest) throws -> ControlReply {
+        if options.offline { return try alone(request, absent: nil) }
         let client = try daemon.client()
         do throws(ControlClient.Unanswered) {
-            return try client.quietRequest(method, target, body: body, timeout: 120)
+            return try client.quietRequest(request, timeout: 120).message
         } catch {
             guard error.isAbsent, !daemon.isSocketNamed || daemon.config != nil else {
                 throw client.failure(error)
             }
-            return try alone(method, target, body, absent: (client, error))
+            return try alone(request, absent: (client, error))
         }
     }
 
-    func failure(_ reply: ControlClient.Reply) -> ExitCode {
+    func failure(_ reply: ControlReply) -> ExitCode {
         ControlClient(path: "").failure(reply)
     }
 
     /// - Parameter absent: The failed connection to the daemon.
     private func alone(
-        _ method: String, _ target: String, _ body: [UInt8],
+        _ request: ControlRequest,
         absent: (client: ControlClient, error: ControlClient.Unanswered)?
-    ) throws -> ControlClient.Reply {
+    ) throws -> ControlReply {
         let path = daemon.config ?? defaultConfigurationPath
         if offline == nil {
             if let absent, access(path, R_OK) != 0, errno != EACCES {
@@ -69,12 +62,9 @@ final class StateAccess {
             offline = try open(configuration, places, loader)
         }
         guard let offline else { throw ExitCode(EX_SOFTWARE) }
-        do throws(StorageFailure) {
-            let (status, answer) = try offline.answer(method, target, body: body)
-            return ControlClient.Reply(
-                status: status, body: (try? JSONReader.read(answer)) ?? nil,
-                text: String(decoding: answer, as: UTF8.self))
-        } catch { throw refused(error, socket: absent?.client.path) }
+        do throws(StorageFailure) { return try offline.answer(request) } catch {
+            throw refused(error, socket: absent?.client.path)
+        }
     }
 
     private func open(

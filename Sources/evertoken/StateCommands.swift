@@ -26,15 +26,18 @@ struct Forget: ParsableCommand {
 
     func run() throws {
         let access = StateAccess(daemon: daemon, offline: offline)
-        let path = try credentialPath(name)
-        let stored = try access.request("GET", path + "/stored")
+        let name = try checkedName(name)
+        let stored = try access.request(.stored(name))
         // A daemon of an earlier version cannot report it; it can erase all the same.
         let isKnown = stored.status != 404
         guard isKnown || !dryRun else {
             throw fail(EX_TEMPFAIL, "the running daemon is of a former version; restart it first")
         }
-        guard !isKnown || stored.status / 100 == 2 else { throw access.failure(stored) }
-        let found = Found(stored.body, isKnown: isKnown)
+        var found = Found(nil)
+        if isKnown {
+            guard case .stored(let report) = stored.content else { throw access.failure(stored) }
+            found = Found(report)
+        }
         let hasTraces = allTraces && found.spentTokens > 0
         guard found.isStored || hasTraces else { return print("\(name): nothing was stored") }
         if dryRun { return print("\(name): would erase \(found.what(hasTraces))") }
@@ -43,31 +46,32 @@ struct Forget: ParsableCommand {
                 + "It cannot be recovered.",
             word: name, verb: "erase"
         ).demand(isGiven: yes)
-        let reply = try access.post(path + "/forget" + (allTraces ? "?all_traces=1" : ""), body: [])
-        guard reply.status / 100 == 2 else { throw access.failure(reply) }
+        let reply = try access.request(.forget(name, allTraces: allTraces))
+        guard case .stored(let report) = reply.content else { throw access.failure(reply) }
         print("\(name): forgotten")
-        if let kept = reply.body["spent_tokens"]?.integer, kept > 0 {
+        if report.spentTokens > 0 {
             printError(
                 "note: what it has spent stays known, so that it is not sent again "
                     + "(--all-traces erases that too)")
         }
     }
 
-    /// The stored data, by the reply.
+    /// The stored data, as far as it is known.
     private struct Found {
         var isStored: Bool
         var hasRefreshToken: Bool
-        var spentTokens: Int64
+        var spentTokens: Int
         /// `, which is fresh`
         var condition: String
 
-        init(_ body: JSONNode, isKnown: Bool) {
-            isStored = !isKnown || body["stored"]?.flag ?? false
-            hasRefreshToken = !isKnown || body["refresh_token"]?.flag ?? false
-            spentTokens = body["spent_tokens"]?.integer ?? 0
+        /// - Parameter report: `nil` from a daemon of an earlier version.
+        init(_ report: StoredReport?) {
+            isStored = report?.isStored ?? true
+            hasRefreshToken = report?.hasRefreshToken ?? true
+            spentTokens = report?.spentTokens ?? 0
             condition =
-                body["state"]?.text.map { ", which is \($0)" }
-                ?? (body["configured"]?.flag == false ? ", which is not configured" : "")
+                report?.state.map { ", which is \($0.text)" }
+                ?? (report?.isConfigured == false ? ", which is not configured" : "")
         }
 
         func what(_ withTraces: Bool) -> String {

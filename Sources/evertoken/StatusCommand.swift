@@ -69,16 +69,16 @@ struct Status: ParsableCommand {
         view.isPage = question.selection.onlyName != nil && output != .wide && !noHeaders
         if watch { return try StatusWatch(question: question, view: view).run() }
         let reply = try question.ask(orSay: daemon.isSocketNamed ? nil : firstSteps)
-        let shown = question.credentials(reply.body)
+        let shown = question.credentials(reply.message)
         if isJSON {
             print(question.text(reply), terminator: "")
         } else if output == .name {
             let now = SystemClock().now().wall
             for credential in shown.worstFirst(now: now) { print(credential.name) }
         } else if !quiet {
-            for line in view.lines(reply.body, .standardOutput()) { print(line) }
+            for line in view.lines(reply.message, .standardOutput()) { print(line) }
         }
-        let isFine = shown.allSatisfy { CredentialState(rawValue: $0.state)?.isHealthy ?? false }
+        let isFine = shown.allSatisfy { $0.state.known?.isHealthy ?? false }
         if check || quiet, !isFine { throw ExitCode(EX_TEMPFAIL) }
     }
 
@@ -97,28 +97,28 @@ struct StatusQuestion {
     let selection: StatusSelection
 
     /// A fully named credential is requested alone: that reply includes its history.
-    func target() throws -> String {
-        try selection.onlyName.map(credentialPath) ?? "/v1/status"
+    func request() throws -> ControlRequest {
+        try selection.onlyName.map { .credential(try checkedName($0)) } ?? .status
     }
 
     /// - Parameter absence: The message if no daemon runs.
     /// - Throws: `ExitCode`, after printing the error.
     func ask(orSay absence: String? = nil) throws -> ControlClient.Reply {
-        let target = try target()
+        let request = try request()
         let reply: ControlClient.Reply
         do throws(ControlClient.Unanswered) {
-            reply = try client.quietRequest("GET", target)
+            reply = try client.quietRequest(request)
         } catch {
             if error.isAbsent, let absence { throw fail(EX_UNAVAILABLE, absence) }
             throw client.failure(error)
         }
-        guard reply.status / 100 == 2 else { throw client.failure(reply) }
-        if selection.onlyName == nil { try checkSelection(reply.body) }
+        guard reply.status / 100 == 2 else { throw client.failure(reply.message) }
+        if selection.onlyName == nil { try checkSelection(reply.message) }
         return reply
     }
 
-    private func checkSelection(_ status: JSONNode) throws {
-        let all = Self.entries(status).map(ShownCredential.init)
+    private func checkSelection(_ status: ControlReply) throws {
+        let all = status.credentials
         if let pattern = selection.unmatched(among: all.map(\.name)) {
             throw unmatched(pattern, among: all.map(\.name))
         }
@@ -133,25 +133,15 @@ struct StatusQuestion {
         }
     }
 
-    func credentials(_ body: JSONNode) -> [ShownCredential] {
-        guard selection.onlyName == nil else { return [ShownCredential(body)] }
-        return Self.entries(body).map(ShownCredential.init).filter(selection.includes)
+    func credentials(_ reply: ControlReply) -> [CredentialStatus] {
+        selection.onlyName == nil
+            ? reply.credentials.filter(selection.includes) : reply.credentials
     }
 
     /// The reply as received if everything was requested; otherwise without the other credentials.
     func text(_ reply: ControlClient.Reply) -> String {
         guard selection.onlyName == nil, !selection.isAll else { return reply.text }
-        let members = (reply.body.members ?? []).map { member in
-            guard member.key.hasSameBytes(as: "credentials") else { return member }
-            let kept = Self.entries(reply.body).filter { selection.includes(ShownCredential($0)) }
-            return JSONMember(member.key, .array(kept))
-        }
-        let node = JSONNode(.object(members))
-        return String(decoding: node.serialized() + [0x0A], as: UTF8.self)
-    }
-
-    private static func entries(_ status: JSONNode) -> [JSONNode] {
-        status["credentials"]?.elements ?? []
+        return StatusReport.filtered(reply.text, keeping: selection.includes)
     }
 }
 
@@ -168,13 +158,17 @@ struct StatusView {
     var hasOnlyRows = false
     var clock = ReaderClock.utc
 
-    func lines(_ body: JSONNode, _ style: TextStyle, showsLife: Bool = false) -> [String] {
+    func lines(_ reply: ControlReply, _ style: TextStyle, showsLife: Bool = false) -> [String] {
         let now = SystemClock().now().wall
-        if isPage { return StatusPage(json: body, now: now, style: style, clock: clock).lines }
+        var report: StatusReport?
+        switch reply.content {
+        case .credential(let one) where isPage:
+            return StatusPage(report: one, now: now, style: style, clock: clock).lines
+        case .status(let all): report = all
         // The reply for a single credential is shown as a table with one row.
-        let status =
-            body["credentials"] == nil ? JSONNode.object([("credentials", .array([body]))]) : body
-        var table = StatusTable(status: status, selection: selection, now: now)
+        default: break
+        }
+        var table = StatusTable(reply.credentials, of: report, selection: selection, now: now)
         (table.style, table.clock, table.showsLife) = (style, clock, showsLife)
         (table.isWide, table.hasOnlyRows) = (isWide, hasOnlyRows)
         return table.lines

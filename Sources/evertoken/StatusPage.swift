@@ -2,8 +2,7 @@ import TokenCore
 
 /// Everything about one credential: its state, its problem, and its history.
 struct StatusPage {
-    /// The reply to `GET /v1/credentials/NAME`.
-    let json: JSONNode
+    let report: CredentialReport
     let now: WallTime
     var style = TextStyle.plain
     var clock = ReaderClock.utc
@@ -11,18 +10,18 @@ struct StatusPage {
     private var words: TimeWords { TimeWords(now: now) }
 
     var lines: [String] {
-        let credential = ShownCredential(json)
+        let credential = report.status
         let colour = TextStyle.colour(of: credential)
         let head =
-            style.bold(credential.name) + "  " + style.coloured(credential.condition, colour)
+            style.bold(credential.name) + "  " + style.coloured(credential.condition.text, colour)
         return [head] + facts(credential).map { "  " + style.fitted($0.0, 16) + $0.1 }
             + credential.remarks(now: now).flatMap { $0.lines(style, clock: clock, now: now) }
             + history
     }
 
-    private func facts(_ credential: ShownCredential) -> [(String, String)] {
+    private func facts(_ credential: CredentialStatus) -> [(String, String)] {
         let none = credential.issuedAt == nil ? "none yet" : "never ends"
-        let due = credential.trouble == nil ? "now" : "retry now"
+        let due = credential.lastError == nil ? "now" : "retry now"
         var facts: [(String, String?)] = [
             ("provider", credential.provider),
             ("access token", credential.expiresAt.map(ending) ?? none),
@@ -32,14 +31,14 @@ struct StatusPage {
             ),
             ("refresh token", credential.refreshTokenExpiresAt.map(ending)),
             ("last refresh", credential.lastRefreshAt.map { "\(words.ago($0)) (\(dated($0)))" }),
-            ("refreshes", json["refreshes"]?.integer.map { String($0) }),
+            ("refreshes", credential.refreshes.map { String($0) }),
         ]
-        let failures = json["consecutive_failures"]?.integer ?? 0
+        let failures = credential.consecutiveFailures
         if failures > 0 { facts.append(("failures", "\(failures) in a row")) }
-        let outputs = (json["outputs"]?.elements ?? []).compactMap(\.text)
+        let outputs = credential.outputs
         if !outputs.isEmpty { facts.append(("files", outputs.joined(separator: ", "))) }
-        if !credential.fixedAtStart.isEmpty {
-            let keys = credential.fixedAtStart.joined(separator: ", ")
+        if !credential.sourcesFixedAtStart.isEmpty {
+            let keys = credential.sourcesFixedAtStart.joined(separator: ", ")
             facts.append(("read at start", "\(keys) (LoadCredential=; a change takes a restart)"))
         }
         return facts.compactMap { name, value in value.map { (name, $0) } }
@@ -54,7 +53,7 @@ struct StatusPage {
 
     /// Newest first, as in the reply.
     private var history: [String] {
-        let attempts = (json["recent"]?.elements ?? []).compactMap(PastAttempt.init(json:))
+        let attempts = report.recent
         guard !attempts.isEmpty else { return ["", "  no attempt yet"] }
         let rows = attempts.map { attempt in
             [

@@ -32,7 +32,7 @@ struct StatusRemark: Equatable {
 /// Since when, how often, until when.
 struct RemarkTimes: Equatable {
     var since: WallTime?
-    var tries: Int64?
+    var tries: Int?
     var until: WallTime?
 
     /// `Since 02:01, 4 tries; a person is called at 02:05.`

@@ -25,10 +25,10 @@ struct StatusSelection: Equatable {
 
     var isAll: Bool { patterns.isEmpty && words.isEmpty }
 
-    func includes(_ credential: ShownCredential) -> Bool {
+    func includes(_ credential: CredentialStatus) -> Bool {
         (patterns.isEmpty || patterns.contains { NameMatching.matches($0, credential.name) })
-            && (words.isEmpty || words.contains(credential.state)
-                || words.contains(credential.condition))
+            && (words.isEmpty || words.contains(credential.state.text)
+                || words.contains(credential.condition.text))
     }
 
     /// The first name or pattern without a match.
@@ -37,10 +37,10 @@ struct StatusSelection: Equatable {
     }
 
     /// The first word that is not a state or condition.
-    func unknownWord(besides told: [ShownCredential]) -> String? {
+    func unknownWord(besides told: [CredentialStatus]) -> String? {
         words.first { word in
             !StateWords.all.contains(word)
-                && !told.contains { $0.state == word || $0.condition == word }
+                && !told.contains { $0.state.text == word || $0.condition.text == word }
         }
     }
 }

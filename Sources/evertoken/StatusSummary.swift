@@ -2,20 +2,20 @@ import TokenCore
 
 /// The first line: how many credentials have each state, and whether the last reload succeeded.
 struct StatusSummary {
-    let credentials: [ShownCredential]
+    let credentials: [CredentialStatus]
     var mistakes = 0
 
     /// `2 of 14 fresh, 5 need a person, 7 misconfigured`.
     var text: String {
         guard !credentials.isEmpty else { return "no credentials" + refused }
-        let fresh = credentials.count { ["fresh", "refreshing"].contains($0.condition) }
+        let fresh = credentials.count { [.fresh, .refreshing].contains($0.condition.known) }
         return "\(fresh) of \(credentials.count) fresh" + kinds.joined() + refused
     }
 
     private var refused: String { mistakes > 0 ? "; reload refused" : "" }
 
     private var kinds: [String] {
-        let words: [(ShownCredential.Severity, String)] = [
+        let words: [(CredentialStatus.Severity, String)] = [
             (.misconfigured, "misconfigured"), (.expired, "expired"), (.failing, "failing"),
             (.undelivered, "undelivered"), (.pending, "pending"), (.retrying, "retrying"),
         ]
@@ -28,7 +28,7 @@ struct StatusSummary {
             }
     }
 
-    private func count(_ severity: ShownCredential.Severity) -> Int {
+    private func count(_ severity: CredentialStatus.Severity) -> Int {
         credentials.count { $0.severity == severity }
     }
 }

@@ -3,7 +3,7 @@ import TokenCore
 /// The daemon's status as a table: the most severe first, one line for each credential, problems
 /// below.
 struct StatusTable {
-    let credentials: [ShownCredential]
+    let credentials: [CredentialStatus]
     let general: StatusGeneral
     let now: WallTime
     var style = TextStyle.plain
@@ -15,11 +15,13 @@ struct StatusTable {
     /// Leaves out summary, header and problems.
     var hasOnlyRows = false
 
-    /// - Parameter status: The reply to `GET /v1/status`.
-    init(status: JSONNode, selection: StatusSelection = StatusSelection(), now: WallTime) {
-        credentials = (status["credentials"]?.elements ?? []).map(ShownCredential.init)
-            .filter(selection.includes).worstFirst(now: now)
-        general = StatusGeneral(status)
+    /// - Parameter report: What concerns no single credential; `nil` where one was asked for.
+    init(
+        _ credentials: [CredentialStatus], of report: StatusReport? = nil,
+        selection: StatusSelection = StatusSelection(), now: WallTime
+    ) {
+        self.credentials = credentials.filter(selection.includes).worstFirst(now: now)
+        general = StatusGeneral(report)
         self.now = now
     }
 
@@ -41,21 +43,21 @@ struct StatusTable {
         return TextTable(titles: titles, rows: credentials.map(row), hasHeader: !hasOnlyRows)
     }
 
-    private func row(_ credential: ShownCredential) -> [TextTable.Cell] {
+    private func row(_ credential: CredentialStatus) -> [TextTable.Cell] {
         let words = TimeWords(now: now)
-        let state = TextTable.Cell(credential.condition, TextStyle.colour(of: credential))
+        let state = TextTable.Cell(credential.condition.text, TextStyle.colour(of: credential))
         var row =
             [TextTable.Cell(credential.name), state] + [ending(credential), next(credential)]
         if isWide {
             row.insert(TextTable.Cell(credential.provider), at: 1)
             row.append(TextTable.Cell(credential.lastRefreshAt.map(words.ago) ?? "-"))
-            row.append(TextTable.Cell(credential.trouble?.cause ?? "-"))
+            row.append(TextTable.Cell(credential.lastError?.cause?.text ?? "-"))
         }
         if showsLife { row.append(life(credential)) }
         return row
     }
 
-    private func ending(_ credential: ShownCredential) -> TextTable.Cell {
+    private func ending(_ credential: CredentialStatus) -> TextTable.Cell {
         guard let end = credential.expiresAt else {
             return TextTable.Cell(credential.issuedAt == nil ? "-" : "never")
         }
@@ -63,13 +65,13 @@ struct StatusTable {
         return TextTable.Cell(words.left(until: end) ?? "expired \(words.ago(end))")
     }
 
-    private func next(_ credential: ShownCredential) -> TextTable.Cell {
+    private func next(_ credential: CredentialStatus) -> TextTable.Cell {
         guard let time = credential.nextRefreshAt else { return TextTable.Cell("-") }
-        let due = credential.trouble == nil ? "now" : "retry now"
+        let due = credential.lastError == nil ? "now" : "retry now"
         return TextTable.Cell(TimeWords(now: now).left(until: time) ?? due)
     }
 
-    private func life(_ credential: ShownCredential) -> TextTable.Cell {
+    private func life(_ credential: CredentialStatus) -> TextTable.Cell {
         guard let issued = credential.issuedAt else { return TextTable.Cell("") }
         // A token that never expires has a full bar.
         let left = credential.expiresAt.map { end in
@@ -88,10 +90,9 @@ struct StatusGeneral {
     private let problems: [String]
     private let waiting: [String]
 
-    init(_ status: JSONNode) {
-        let texts = { (key: String) in (status[key]?.elements ?? []).compactMap(\.text) }
-        mistakes = texts("configuration_mistakes")
-        (problems, waiting) = (texts("reload_problems"), texts("needs_restart"))
+    init(_ report: StatusReport?) {
+        mistakes = report?.configurationMistakes ?? []
+        (problems, waiting) = (report?.reloadProblems ?? [], report?.needingRestart ?? [])
     }
 
     func lines(_ style: TextStyle) -> [String] {

@@ -22,15 +22,17 @@ struct StatusWatch {
         let screen = TerminalScreen()
         screen.open()
         defer { screen.close() }
-        try watch(first.body, screen, target: question.target())
+        try watch(first.message, screen, question.request())
     }
 
-    private func watch(_ first: JSONNode, _ screen: TerminalScreen, target: String) throws {
-        var (body, note, scroll) = (first, "", WatchScroll())
+    private func watch(
+        _ first: ControlReply, _ screen: TerminalScreen, _ request: ControlRequest
+    ) throws {
+        var (shown, note, scroll) = (first, "", WatchScroll())
         let clock = SystemClock()
         var nextLook = clock.now().uptime.advanced(by: .seconds(1))
         while watchWasInterrupted == 0, !scroll.isEnded {
-            let page = WatchedPage(view.lines(body, .standardOutput(), showsLife: true), view)
+            let page = WatchedPage(view.lines(shown, .standardOutput(), showsLife: true), view)
             let room = screen.room - page.fixed.count
             scroll.settle(lines: page.plain, room: room)
             screen.draw(page.shown(scroll, room: room), footer: note + page.footer(scroll, room))
@@ -42,10 +44,10 @@ struct StatusWatch {
             guard clock.now().uptime >= nextLook else { continue }
             nextLook = clock.now().uptime.advanced(by: .seconds(1))
             do throws(ControlClient.Unanswered) {
-                let reply = try question.client.quietRequest("GET", target, timeout: 2)
+                let reply = try question.client.quietRequest(request, timeout: 2).message
                 // It may have been removed from the configuration, or the daemon is stopping.
-                note = reply.status == 200 ? "" : (reply.body["title"]?.text ?? "no answer") + "; "
-                if reply.status == 200 { body = reply.body }
+                note = reply.status == 200 ? "" : (reply.problem?.title ?? "no answer") + "; "
+                if reply.status == 200 { shown = reply }
             } catch {
                 note = "the daemon does not answer; this is how it stood; "
             }
@@ -62,10 +64,10 @@ struct StatusWatch {
 
     /// Output to a pipe or a file. Ends when its reader does (SIGPIPE).
     private func follow() throws {
-        let target = try question.target()
+        let request = try question.request()
         while watchWasInterrupted == 0 {
-            let reply = try? question.client.quietRequest("GET", target, timeout: 2)
-            let lines = reply.map { view.lines($0.body, .plain) }
+            let reply = try? question.client.quietRequest(request, timeout: 2)
+            let lines = reply.map { view.lines($0.message, .plain) }
             for line in lines ?? ["the daemon does not answer"] { print(line) }
             print("")
             fflush(nil)

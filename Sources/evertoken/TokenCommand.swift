@@ -32,25 +32,29 @@ struct Token: ParsableCommand {
 
     func run() throws {
         let reply = try daemon.client()
-            .successful("GET", "\(try credentialPath(name))/token?min_ttl=\(minTtl)")
+            .successful(
+                .token(try checkedName(name), minimumLife: parseDuration(minTtl) ?? .zero))
+        var message: TokenReply?
+        if case .token(let token) = reply.message.content { message = token }
         if json {
             print(reply.text, terminator: "")
         } else {
-            guard let token = reply.body["access_token"]?.text else {
+            guard let message else {
                 throw fail(EX_TEMPFAIL, "the daemon gave no token; see evertoken status \(name)")
             }
-            let type = reply.body["token_type"]?.text
-            print(header ? AuthorizationScheme.header(token, tokenType: type) : token)
+            let token = message.accessToken.reveal()
+            print(
+                header
+                    ? AuthorizationScheme.header(token, tokenType: message.tokenType) : token)
         }
-        guard let shortfall = reply.body["min_ttl"] else { return }
+        guard let shortfall = message?.shortfall else { return }
         printError(note(on: shortfall))
         if strict { throw ExitCode(EX_TEMPFAIL) }
     }
 
-    private func note(on shortfall: JSONNode) -> String {
-        let asked = shortfall["asked"]?.integer ?? 0
-        let left = shortfall["left"]?.integer ?? 0
-        guard let life = shortfall["lifetime"]?.integer, life <= asked else {
+    private func note(on shortfall: LifeShortfall) -> String {
+        let (asked, left) = (shortfall.asked, shortfall.left)
+        guard let life = shortfall.lifetime, life <= asked else {
             return "\(name): its token lasts \(words(left, beside: asked)), less than the "
                 + "\(words(asked, beside: left)) asked for; see evertoken status \(name)"
         }

@@ -36,10 +36,10 @@ struct Wait: ParsableCommand {
             var waiting: [(name: String, isAnswered: Bool)] = []
             for name in names {
                 // The daemon may not listen yet: this command is used during start-up.
-                let reply = try? client.quietRequest("GET", "\(try credentialPath(name))")
-                if let reply, reply.status == 404 { throw client.failure(reply) }
-                let credential = reply.map { ShownCredential($0.body) }
-                let state = credential.flatMap { CredentialState(rawValue: $0.state) }
+                let reply = try? client.quietRequest(.credential(try checkedName(name)))
+                if let reply, reply.status == 404 { throw client.failure(reply.message) }
+                let credential = reply?.message.credentials.first
+                let state = credential?.state.known
                 if state?.isHealthy == true { continue }
                 if failFast, let credential, let status = state?.hopelessStatus {
                     throw fail(status, Self.words(credential))
@@ -49,7 +49,7 @@ struct Wait: ParsableCommand {
             guard let first = waiting.first else { return }
             guard SystemClock().now().uptime < end else {
                 // If the daemon never replied, prints why.
-                if !first.isAnswered { _ = try client.request("GET", "/v1/status") }
+                if !first.isAnswered { _ = try client.request(.status) }
                 throw fail(EX_TEMPFAIL, Self.words(waiting.map(\.name)))
             }
             usleep(100_000)
@@ -63,10 +63,10 @@ struct Wait: ParsableCommand {
             : "\(list) have no valid token; see evertoken status"
     }
 
-    static func words(_ credential: ShownCredential) -> String {
-        let problem = credential.trouble.map { ": " + $0.problem } ?? ""
-        let remedy = credential.trouble?.remedy ?? "See evertoken status \(credential.name)"
-        return "\(credential.name) is \(credential.condition)\(problem)\n  \(ended(remedy))"
+    static func words(_ credential: CredentialStatus) -> String {
+        let problem = credential.lastError.map { ": " + $0.problem } ?? ""
+        let remedy = credential.lastError?.remedy ?? "See evertoken status \(credential.name)"
+        return "\(credential.name) is \(credential.condition.text)\(problem)\n  \(ended(remedy))"
     }
 }
 

@@ -111,7 +111,8 @@ import TokenCore
             ]
         }
         let entry = StatusExamples.entry("a", "retrying", more: [("recent", .array(recent))])
-        let lines = StatusPage(json: entry, now: StatusExamples.noon).lines.suffix(5)
+        let lines = StatusPage(report: CredentialReport(json: entry), now: StatusExamples.noon)
+            .lines.suffix(5)
         #expect(
             Array(lines)
                 == [

@@ -43,7 +43,8 @@ enum StatusExamples {
     static func table(
         _ entries: [JSONNode], width: Int? = nil, more: [(String, JSONNode)] = []
     ) -> StatusTable {
-        var table = StatusTable(status: status(entries, more: more), now: noon)
+        let report = StatusReport(json: status(entries, more: more))
+        var table = StatusTable(report.credentials, of: report, now: noon)
         table.style.width = width
         return table
     }

@@ -7,7 +7,7 @@ import TokenCore
     private let all = [
         StatusExamples.entry("google-mail", "login_required"), StatusExamples.entry("google-drive"),
         StatusExamples.entry("crm", "retrying", more: [("condition", "undelivered")]),
-    ].map(ShownCredential.init)
+    ].map(CredentialStatus.init(json:))
 
     private func names(_ patterns: [String], _ words: [String] = []) -> [String] {
         let selection = StatusSelection(patterns: patterns, words: words)

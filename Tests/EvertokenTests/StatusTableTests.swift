@@ -80,7 +80,7 @@ import TokenCore
     @Test("no word of a class is printed, in the table or the page")
     func classes() {
         let entry = Example.entry("a", "expired", error: Example.error("it is so"))
-        let page = StatusPage(json: entry, now: Example.noon).lines
+        let page = StatusPage(report: CredentialReport(json: entry), now: Example.noon).lines
         for lines in [Example.table([entry]).lines, page] {
             #expect(lines.contains("a: it is so."))
             #expect(!lines.joined().contains("reauth"))

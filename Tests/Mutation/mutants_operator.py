@@ -3,7 +3,7 @@
 from mutants import mutant, without
 
 REMARKS = "evertoken/StatusRemarks.swift"
-SHOWN = "evertoken/ShownCredential.swift"
+SHOWN = "evertoken/CredentialSeverity.swift"
 WAIT = "evertoken/Wait.swift"
 WATCH = "evertoken/StatusWatch.swift"
 ANSWERS = "TokenAdapters/ControlAnswers.swift"
@@ -26,6 +26,6 @@ MUTANTS = [
     mutant(546, TIME, "an hour that is an hour a moment later", "(seconds + 30) / 60",
            "(seconds + ($M ? 0 : 30)) / 60", "DescribedDurationTests/nearest"),
     without(547, "evertoken/StatusSelection.swift", "the finer word beside the state",
-            "words.contains(credential.condition))", "StatusSelectionTests/selecting",
+            "words.contains(credential.condition.text))", "StatusSelectionTests/selecting",
             to="!$M && "),
 ]

@@ -1,27 +1,27 @@
 import TokenCore
 
-extension ShownCredential {
+extension CredentialStatus {
     /// The present problem and its remedy, then the warnings.
     func remarks(now: WallTime) -> [StatusRemark] {
         let warned = warnings.map {
             StatusRemark(names: [name], title: unended($0), colour: .yellow)
         }
-        return (troubleRemark.map { [$0] } ?? []) + warned + hooks.map { remark($0, now: now) }
+        return (errorRemark.map { [$0] } ?? []) + warned + failingHooks.map { remark($0, now: now) }
     }
 
-    private var troubleRemark: StatusRemark? {
-        guard let trouble else { return nil }
-        let before = trouble.isOfBefore ? " (before the reload)" : ""
+    private var errorRemark: StatusRemark? {
+        guard let error = lastError else { return nil }
+        let before = error.isBeforeReload ? " (before the reload)" : ""
         var remark = StatusRemark(
-            names: [name], title: unended(trouble.problem) + before,
+            names: [name], title: unended(error.problem) + before,
             colour: TextStyle.colour(of: self))
         remark.times = RemarkTimes(
-            since: trouble.since, tries: trouble.tries, until: trouble.until)
-        remark.details = [trouble.remedy.map(ended), fixedSources].compactMap { $0 }
+            since: error.since, tries: error.tries, until: error.until)
+        remark.details = [error.remedy.map(ended), fixedSources].compactMap { $0 }
         return remark
     }
 
-    private func remark(_ hook: ShownHook, now: WallTime) -> StatusRemark {
+    private func remark(_ hook: FailingHook, now: WallTime) -> StatusRemark {
         let often = hook.failures > 1 ? ", \(hook.failures) times in a row" : ""
         let pause = hook.nextTryAt.flatMap(TimeWords(now: now).left).map { " in " + $0 } ?? ""
         return StatusRemark(
@@ -34,10 +34,11 @@ extension ShownCredential {
 
     /// A hint that the mistake may be in a source that only a restart reads again.
     private var fixedSources: String? {
-        let isStuck = ["misconfigured", "login_required"].contains(state)
-        guard isStuck, !fixedAtStart.isEmpty else { return nil }
-        return "systemd read \(fixedAtStart.joined(separator: ", ")) (LoadCredential=) when the "
-            + "service started: after a change, systemctl restart evertoken."
+        let isStuck = [.misconfigured, .loginRequired].contains(state.known)
+        guard isStuck, !sourcesFixedAtStart.isEmpty else { return nil }
+        let sources = sourcesFixedAtStart.joined(separator: ", ")
+        return "systemd read \(sources) (LoadCredential=) when the service started: after a "
+            + "change, systemctl restart evertoken."
     }
 }
 
@@ -61,10 +62,10 @@ private func unended(_ sentence: String) -> String {
 
 extension TextStyle {
     /// Green: no problem; yellow: a warning; red: needs an operator, or has no valid token.
-    static func colour(of credential: ShownCredential) -> Colour {
+    static func colour(of credential: CredentialStatus) -> Colour {
         switch credential.severity {
         case .fine: .green
-        case .warned: credential.state == "fresh" ? .green : .yellow
+        case .warned: credential.state.known == .fresh ? .green : .yellow
         case .pending, .retrying, .undelivered, .failing: .yellow
         case .expired, .needsPerson, .misconfigured: .red
         }
