@@ -1,10 +1,26 @@
 import TokenCore
 
-/// How many credentials of which kind, with the lifetimes of their tokens in hours.
-private let mixture: [(kind: ProviderKind, hours: Int64, count: Int)] = [
-    (.strict, 1, 6), (.strict, 8, 20), (.strict, 24, 24), (.grace, 24, 10), (.fixed, 24, 10),
-    (.fixed, 720, 4), (.machine, 12, 10), (.steps, 24, 8), (.limited, 24, 8),
-]
+/// How many credentials of a kind a fleet has, and how long their access tokens live.
+struct Share {
+    let kind: ProviderKind
+    let lifetime: Duration
+    let count: Int
+
+    init(_ kind: ProviderKind, _ lifetime: Duration, _ count: Int) {
+        (self.kind, self.lifetime, self.count) = (kind, lifetime, count)
+    }
+
+    private static func hours(_ kind: ProviderKind, _ hours: Int64, _ count: Int) -> Share {
+        Share(kind, .seconds(hours * 3600), count)
+    }
+
+    /// A hundred credentials.
+    static let mixture = [
+        hours(.strict, 1, 6), hours(.strict, 8, 20), hours(.strict, 24, 24), hours(.grace, 24, 10),
+        hours(.fixed, 24, 10), hours(.fixed, 720, 4), hours(.machine, 12, 10), hours(.steps, 24, 8),
+        hours(.limited, 24, 8),
+    ]
+}
 
 private let providers = """
     "strict": {"request": {"url": "https://sim.example/token"},
@@ -24,12 +40,13 @@ private let providers = """
        "response": {"access_token": "/access_token", "expires": {"from": "/expires_in"}}}]}
     """
 
-/// The configuration of a hundred credentials, and their accounts at the providers.
+/// The configuration of these credentials, and their accounts at the providers.
 ///
-/// - Parameter neighbours: Additional credentials of hostile providers; tokens then live ten
-///   minutes.
+/// - Parameters:
+///   - shares: The credentials.
+///   - neighbours: Additional credentials of hostile providers; tokens then live ten minutes.
 func makeFleet(
-    beside neighbours: [String] = []
+    of shares: [Share], beside neighbours: [String]
 ) throws -> (Configuration, [String: Account], [String]) {
     var (entries, names): ([String], [String]) = ([], [])
     var accounts: [String: Account] = [:]
@@ -40,14 +57,13 @@ func makeFleet(
             #""\#(name)": {"provider": "\#(provider)", "client_id": "\#(name)", "#
                 + #""client_secret": "s", "refresh": {"retry": {"max": "2s"}}}"#)
     }
-    for part in mixture {
+    for part in shares {
         for _ in 0..<part.count {
             let name = "\(part.kind.rawValue)-\(names.count)"
             names.append(name)
-            let hours = Duration.seconds(part.hours * 3600)
             let account = Account(
                 name: name, kind: part.kind,
-                lifetime: neighbours.isEmpty ? hours : .seconds(600))
+                lifetime: neighbours.isEmpty ? part.lifetime : .seconds(600))
             accounts[name] = account
             let client = part.kind == .limited ? "limited" : name
             let seed = part.kind == .machine ? "" : #", "refresh_token": "\#(account.live)""#

@@ -3,6 +3,8 @@ import TokenCore
 
 /// evertoken-simulation YEARS [SEED [NAME]]: prints the events; fails if a promise is broken.
 /// evertoken-simulation isolation SEED: the same for four hours beside hostile neighbours.
+/// evertoken-simulation scenarios SEED [NAME…]: a few credentials under faults of one kind, each
+/// with promises of its own.
 /// evertoken-simulation decisions DAYS SEED…: a line for each seed, of what the daemon decided;
 /// with EVERTOKEN_DECISIONS in the environment each decision is printed too.
 ///
@@ -17,6 +19,7 @@ struct Main {
         if CommandLine.arguments.dropFirst().first == "isolation" {
             return try isolate(UInt64(CommandLine.arguments.last ?? "") ?? 1)
         }
+        if CommandLine.arguments.dropFirst().first == "scenarios" { return try playScenarios() }
         if CommandLine.arguments.dropFirst().first == "decisions" { return try printDecisions() }
         let arguments = CommandLine.arguments.dropFirst().compactMap { Double($0) }
         let traced = CommandLine.arguments.count > 3 ? CommandLine.arguments[3] : ""
@@ -66,6 +69,25 @@ struct Main {
             "beside hostile neighbours, seed \(seed): \(stretch.samples) samples, the latest "
                 + "renewal began \(stretch.worst) s late; \(problems.count) broken promises")
         if !problems.isEmpty { fail() }
+    }
+
+    private static func playScenarios() throws {
+        guard let seed = CommandLine.arguments.dropFirst(2).first.flatMap({ UInt64($0) }) else {
+            fail()
+        }
+        let names = CommandLine.arguments.dropFirst(3)
+        let chosen = Scenario.all.filter { names.isEmpty || names.contains($0.name) }
+        var problems = 0
+        for scenario in chosen {
+            let stage = try Stage(scenario, seed: seed)
+            let found = try stage.play()
+            for problem in found { print("BROKEN", problem) }
+            print(
+                "\(scenario.name), seed \(seed): \(stage.figures), \(found.count) broken promises")
+            fflush(nil)
+            problems += found.count
+        }
+        if chosen.isEmpty || problems > 0 { fail() }
     }
 
     /// No judgement: the lines are compared with recorded ones.

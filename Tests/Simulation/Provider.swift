@@ -50,15 +50,23 @@ struct Account {
     /// Maps a spent refresh token to its replacement.
     var successor: [String: String] = [:]
     var accessCounter = 0
+    /// The same at the last sign-in: tokens up to it may have been lost.
+    private(set) var accessBeforeSignIn = 0
     var access: [String: Issued] = [:]
     /// The refresh tokens of pending requests in this process.
     var inFlight: Set<String> = []
     var sentTimes: [Duration] = []
+    var requests = 0
+    /// Answers that never arrived, or not completely.
+    var answersLost = 0
+    var signIns = 0
     /// An answer was lost, a grant revoked, or a state restored: only then may a sign-in be needed.
     var excuse: String?
     /// Until when the provider misbehaves for it.
     var troubleUntil: Duration = .zero
     var refusesClientUntil: Duration = .zero
+    /// When the daemon received the refusal of a revoked grant; `nil` after a new sign-in.
+    var refusedAt: Duration?
     /// A request was sent whose answer the daemon has not received completely.
     var isInDoubt = false
     /// Its state was restored, and nothing could show this to the client.
@@ -120,8 +128,11 @@ struct Account {
     /// A user signs in and gets the tokens of a new grant.
     mutating func signIn() -> String {
         counter += 1
+        signIns += 1
         live = "RT~\(name)~\(counter).\(counter)~"
         (previous, isRevoked, excuse, isUnawares, kept) = (nil, false, nil, false, nil)
+        refusedAt = nil
+        accessBeforeSignIn = accessCounter
         durable = [live]
         successor = [:]
         return live

@@ -48,11 +48,15 @@ extension Simulation {
         guard !life.isDead else {
             return .notSent(TokenEngine.WireFault(Cause(.connectionRefused)))
         }
+        if [.answerLost, .truncated].contains(fault) { accounts[name]?.answersLost += 1 }
         switch fault {
         case .answerLost: return .unanswered(TokenEngine.WireFault(Cause(.answerLost)))
         case .truncated: return .answered(cut(raw))
         default:
             accounts[name]?.isInDoubt = false
+            if raw.status == 400, accounts[name]?.isRevoked == true {
+                accounts[name]?.refusedAt = now
+            }
             return .answered(raw)
         }
     }
@@ -62,14 +66,19 @@ extension Simulation {
         report.requests += 1
         report.digest(now, name)
         report.trace(now, name, "sends \(token), wall off by \(machine.wallOffset)")
-        if !token.isEmpty, account.kind.rotates, account.inFlight.contains(token) {
-            problem("\(name): two requests in flight for one refresh token")
+        if !account.inFlight.isEmpty { problem("\(name): two requests in flight") }
+        // Where another configured token is tried, the stored one may follow its refusal at once.
+        if let last = account.sentTimes.last, now - last < .milliseconds(40),
+            account.kind != .steps, account.configured == nil
+        {
+            problem("\(name): two requests within \(now - last)")
         }
         accounts[name]?.inFlight.insert(token)
         accounts[name]?.sentAt = (machine.boot, machine.wallOffset)
         var times = account.sentTimes.filter { $0 > now - .seconds(60) }
         times.append(now)
         accounts[name]?.sentTimes = times
+        accounts[name]?.requests += 1
         if times.count > 30 { problem("\(name): \(times.count) requests in a minute") }
         if account.kind == .limited { noteLimited() }
     }
@@ -144,6 +153,14 @@ extension Simulation {
         if let newest = report.restored[name], number(text) > newest {
             report.restored[name] = nil
             report.unseen.remove(name)
+        }
+        // Between two steps the newest token is not the one that is published.
+        if let account = accounts[name], account.kind.rotates, account.kind != .steps,
+            account.excuse == nil, report.restored[name] == nil,
+            account.accessCounter > account.accessBeforeSignIn,
+            number(text) != account.accessCounter
+        {
+            problem("\(name): publishes \(text), not the newest")
         }
         // Only for an answer that the disk refuses, when the old token is about to expire (I6).
         let isDiskWell = machine.brokenUntil < now && lastWriteFailure < now - .seconds(60)

@@ -10,11 +10,12 @@ struct FaultPlan {
     var wire: [String: Simulation.WireFault] = [:]
 }
 
-// One fault after another, about 1.7 an hour.
+// One fault after another, about 1.7 an hour unless a scenario has its own.
 extension Simulation {
-    private typealias Fault = (name: String, weight: Double, inject: @Sendable (Simulation) -> Void)
+    /// `weight`: how many of them an hour, on average.
+    typealias Fault = (name: String, weight: Double, inject: @Sendable (Simulation) -> Void)
 
-    private static let catalogue: [Fault] = [
+    static let everyFault: [Fault] = [
         ("kill at an operation", 0.20, { $0.planCrash(losesPower: false) }),
         ("power cut at an operation", 0.10, { $0.planCrash(losesPower: true) }),
         ("kill", 0.05, { $0.crash(losesPower: false) }),
@@ -38,11 +39,25 @@ extension Simulation {
         ("new refresh token configured", 0.03, { $0.configureToken() }),
     ]
 
+    /// A fault of the catalogue at another rate.
+    static func fault(_ name: String, perHour rate: Double) -> Fault {
+        guard let known = everyFault.first(where: { $0.name == name }) else {
+            fatalError("no fault is named \(name)")
+        }
+        return (name, rate, known.inject)
+    }
+
+    /// This happens to the next request of one credential.
+    static func fault(_ kind: WireFault, perHour rate: Double) -> Fault {
+        ("\(kind)", rate, { $0.faults.wire[$0.randomName()] = kind })
+    }
+
     func scheduleFault() {
-        let rate = Self.catalogue.reduce(0) { $0 + $1.weight }
+        let rate = catalogue.reduce(0) { $0 + $1.weight }
+        guard rate > 0 else { return }
         schedule(at: now + upTo(.seconds(2 * 3600 / rate))) { [self] in
             var pick = Double.random(in: 0..<rate, using: &random)
-            for fault in Self.catalogue {
+            for fault in catalogue {
                 if pick < fault.weight {
                     report.count(fault.name)
                     report.digest(now, fault.name)

@@ -3,9 +3,9 @@ import TokenEngine
 
 // The operator's actions, and the invariants that are checked at each visit.
 extension Simulation {
-    /// Every six hours the operator reads `status` and follows it.
+    /// The operator reads `status` and follows it.
     func visit() {
-        schedule(at: now + .seconds(6 * 3600)) { [self] in visit() }
+        schedule(at: now + visitsEvery) { [self] in visit() }
         auditDisk()
         guard let life, !life.isDead, frozenUntil <= now else { return }
         life.engine.inbox.yield(
@@ -19,6 +19,7 @@ extension Simulation {
         guard let name = entry["name"]?.text, let state = entry["state"]?.text,
             let account = accounts[name]
         else { return problem("a status without a name") }
+        look(entry, account)
         switch state {
         case "login_required":
             if account.excuse == nil, !account.isRevoked {
@@ -41,13 +42,16 @@ extension Simulation {
             }
         case "misconfigured":
             if account.refusesClientUntil == .zero { problem("\(name) is misconfigured") }
-        case "pending"
-        where now > .seconds(7200) && account.troubleUntil < now - .seconds(600)
-            && troubleUntil < now - .seconds(600) && outageUntil < now - .seconds(600)
-            && account.excuse == nil:
-            problem("\(name) is still pending")
+        case "pending" where isLongWell(account), "expired" where isLongWell(account):
+            problem("\(name) is still \(state)")
         default: break
         }
+    }
+
+    /// Nothing has kept this credential from its token for ten minutes.
+    private func isLongWell(_ account: Account) -> Bool {
+        let last = max(account.troubleUntil, troubleUntil, outageUntil)
+        return now > .seconds(7200) && last < now - .seconds(600) && account.excuse == nil
     }
 
     private func signIn(_ name: String, _ life: Life) {

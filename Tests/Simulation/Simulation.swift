@@ -29,6 +29,12 @@ final class Simulation: @unchecked Sendable {
     var troubleUntil: Duration = .zero
     var outageUntil: Duration = .zero
     var faults = FaultPlan()
+    /// The faults that are injected, with their rates.
+    var catalogue = Simulation.everyFault
+    /// How often the operator reads `status`.
+    var visitsEvery: Duration = .seconds(6 * 3600)
+    /// Sees each entry of `status` that the operator reads, before the operator acts on it.
+    var look: (JSONNode, Account) -> Void = { _, _ in }
     var report = Report()
     var lastClockStep: Duration = .zero
     private(set) var lastWriteFailure: Duration = .seconds(-3600)
@@ -36,11 +42,13 @@ final class Simulation: @unchecked Sendable {
     private var isPowerCut = false
 
     /// - Parameter neighbours: Credentials of hostile providers.
-    init(seed: UInt64, beside neighbours: [String] = []) throws {
+    init(
+        seed: UInt64, of shares: [Share] = Share.mixture, beside neighbours: [String] = []
+    ) throws {
         self.seed = seed
         random = RandomSource(seed: seed)
         daemonRandom = RandomSource(seed: ~seed)
-        (everything, accounts, names) = try makeFleet(beside: neighbours)
+        (everything, accounts, names) = try makeFleet(of: shares, beside: neighbours)
         configuration = everything
     }
 
@@ -59,7 +67,7 @@ final class Simulation: @unchecked Sendable {
         startLife()
         if hasFaults {
             scheduleFault()
-            schedule(at: .seconds(3600)) { [self] in visit() }
+            schedule(at: min(.seconds(3600), visitsEvery)) { [self] in visit() }
         }
         while report.problems.count < 10, let event = timeline.pop(until: duration) {
             event.run()
