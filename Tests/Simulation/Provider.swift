@@ -50,8 +50,8 @@ struct Account {
     /// Maps a spent refresh token to its replacement.
     var successor: [String: String] = [:]
     var accessCounter = 0
-    /// The same at the last sign-in: tokens up to it may have been lost.
-    private(set) var accessBeforeSignIn = 0
+    /// The access tokens up to this one may not have arrived.
+    var accessLost = 0
     var access: [String: Issued] = [:]
     /// The refresh tokens of pending requests in this process.
     var inFlight: Set<String> = []
@@ -132,7 +132,7 @@ struct Account {
         live = "RT~\(name)~\(counter).\(counter)~"
         (previous, isRevoked, excuse, isUnawares, kept) = (nil, false, nil, false, nil)
         refusedAt = nil
-        accessBeforeSignIn = accessCounter
+        accessLost = accessCounter
         durable = [live]
         successor = [:]
         return live

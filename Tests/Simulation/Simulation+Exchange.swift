@@ -48,7 +48,10 @@ extension Simulation {
         guard !life.isDead else {
             return .notSent(TokenEngine.WireFault(Cause(.connectionRefused)))
         }
-        if [.answerLost, .truncated].contains(fault) { accounts[name]?.answersLost += 1 }
+        if [.answerLost, .truncated].contains(fault), let issued = accounts[name]?.accessCounter {
+            accounts[name]?.answersLost += 1
+            accounts[name]?.accessLost = issued
+        }
         switch fault {
         case .answerLost: return .unanswered(TokenEngine.WireFault(Cause(.answerLost)))
         case .truncated: return .answered(cut(raw))
@@ -157,7 +160,7 @@ extension Simulation {
         // Between two steps the newest token is not the one that is published.
         if let account = accounts[name], account.kind.rotates, account.kind != .steps,
             account.excuse == nil, report.restored[name] == nil,
-            account.accessCounter > account.accessBeforeSignIn,
+            account.accessCounter > account.accessLost,
             number(text) != account.accessCounter
         {
             problem("\(name): publishes \(text), not the newest")
