@@ -157,6 +157,26 @@ import Testing
         }
     }
 
+    @Test("a success ends the history of failures, and counts itself")
+    func success() throws {
+        let profile = try profile()
+        var grant = Examples.held
+        for failureClass in [FailureClass.transient, .ambiguous, .config, .reauth] {
+            refuse(&grant, failureClass, profile: profile)
+        }
+        #expect(grant.attempts.isLoginRequired)
+        let record = SlotTests.record(1, "RT")
+        let body = #"{"access_token":"a","expires_in":60,"refresh_token":"RT2"}"#
+        let reading = AnswerReader(profile: profile, kind: .refresh)
+            .read(Examples.answer(200, body), sentAt: Examples.noon.wall)
+        var expected = AttemptHistory()
+        expected.lastAttemptAt = grant.attempts.lastAttemptAt
+        expected.lastSuccessAt = record.sentAt
+        expected.successes = grant.attempts.successes + 1
+        grant.apply(reading, to: record, roundTrip: .zero, profile: profile)
+        #expect(grant.attempts == expected)
+    }
+
     @Test("an answer that repeats or omits the refresh token shows that it does not rotate")
     func staticTokens() throws {
         let profile = try profile()
@@ -205,6 +225,15 @@ import Testing
         #expect(record.grant.refreshToken == Secret("seed-1"))
         #expect(record.sequence == 1 && record.state == .intent)
         #expect(record.grant.seedFingerprints.count == 1)
+    }
+
+    @Test("I24: the record holds when the attempt began, for a process after a crash")
+    func timeOfAttempt() throws {
+        guard case .send(let record) = try plan(seed: "seed-1") else {
+            Issue.record("nothing is sent")
+            return
+        }
+        #expect(record.grant.attempts.lastAttemptAt == Examples.noon)
     }
 
     @Test("a seed seen before never replaces what the daemon obtained; a new one does")

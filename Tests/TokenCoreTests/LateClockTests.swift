@@ -65,4 +65,12 @@ import Testing
             #expect(life.expiryAt == noon.advanced(by: .seconds(3600)).uptime)
         }
     }
+
+    @Test("a step that makes a token of an earlier boot look younger does not postpone its refresh")
+    mutating func notPostponed() throws {
+        var life = try published(at: moment(20, wall: 1800, boot: "the next"))
+        let planned = try #require(life.nextAttemptAt)
+        life.noteClockStep(now: moment(40, wall: 60, boot: "the next"), using: &random)
+        #expect(life.nextAttemptAt == planned)
+    }
 }

@@ -191,6 +191,39 @@ import Testing
         #expect(try #require(life.wakeAt) >= at(10).uptime)
     }
 
+    /// Starts at this time with a failure of noon in the slots.
+    private mutating func restarted(
+        after failureClass: FailureClass, ambiguous: Int = 0, retryAfter: Duration? = nil,
+        at start: Moment
+    ) throws -> CredentialLifecycle {
+        var stored = StoredGrant()
+        stored.refreshToken = Secret("RT")
+        stored.attempts.lastAttemptAt = noon
+        stored.attempts.failures = 1
+        stored.attempts.ambiguousAttempts = ambiguous
+        stored.attempts.lastError = StoredError(
+            failureClass: failureClass, problem: "p", at: noon.wall)
+        stored.attempts.lastError?.retryAfter = retryAfter
+        var life = try lifecycle()
+        _ = life.start()
+        _ = send(.recovered(Ticket(1), .grant(stored)), to: &life, at: start)
+        return life
+    }
+
+    @Test("a restart does not shorten the wait after a failure")
+    mutating func restartAfterFailure() throws {
+        let life = try restarted(after: .rateLimited, retryAfter: .seconds(300), at: at(100))
+        #expect(life.wakeAt == at(300).uptime)
+    }
+
+    @Test("the first retry after an interrupted request does not wait for the shortest interval")
+    mutating func promptRetry() throws {
+        let first = try restarted(after: .ambiguous, ambiguous: 1, at: at(2))
+        #expect(first.wakeAt == at(2).uptime)
+        let second = try restarted(after: .ambiguous, ambiguous: 2, at: at(2))
+        #expect(try #require(second.wakeAt) >= at(10).uptime)
+    }
+
     @Test("I22: after a reboot with a wall clock that lies a token is published, and due at once")
     mutating func lyingClock() throws {
         var life = try lifecycle()
