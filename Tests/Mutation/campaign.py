@@ -22,6 +22,7 @@ PARTS = ("Package.swift", "Package.resolved", "Sources", "Tests", "config", "sys
          "LICENSE")
 PROGRAMS = ("evertokend", "evertoken")
 VARIABLE = "EVERTOKEN_MUTANT"
+SCENARIO = "scenario:"
 UNIT_LIMIT, SYSTEM_LIMIT = 120, 240  # seconds; a test that does not end has detected the mutant
 
 SWITCH = '''internal import Glibc
@@ -57,7 +58,7 @@ def build(mutants: list[Mutant], place: pathlib.Path, jobs: int) -> bool:
     command = ["swift", "build", "--build-tests", "-j", str(jobs)]
     command += ["--scratch-path", str(place / "build")]
     done = subprocess.run(command, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, check=False)
+                          text=True, check=False, env={**os.environ, "EVERTOKEN_SIMULATION": "1"})
     if done.returncode != 0:
         print(done.stdout[-4000:], file=sys.stderr)
     return done.returncode == 0
@@ -142,6 +143,7 @@ class Campaign:
                  jobs: int) -> None:
         self.tree, self.wrappers, self.jobs = tree, wrappers, jobs
         self.unit_tests = products / "evertokenPackageTests.xctest"
+        self.simulation = products / "evertoken-simulation"
         # Where other users can run them too.
         self.programs = wrappers / "programs"
         self.programs.mkdir(mode=0o755)
@@ -167,7 +169,8 @@ class Campaign:
         """Why a test fails without a mutant; tried twice, because a machine may stall."""
         for _ in range(2):
             passed, output = self.try_test(test, 0)
-            ran = re.findall(r"^(?:Ran|.*Test run with) (\d+) test", output, re.M)
+            ran = re.findall(r"^(?:Ran|.*Test run with|.*, seed \d+:) (\d+) (?:test|event)",
+                             output, re.M)
             if not ran or ran[-1] == "0":
                 return "is not there:\n" + output[-1500:]
             if passed:
@@ -186,6 +189,10 @@ class Campaign:
 
     def try_test(self, test: str, number: int) -> tuple[bool, str]:
         environment = dict(os.environ)
+        if test.startswith(SCENARIO):
+            environment[VARIABLE] = str(number)
+            command = [str(self.simulation), "scenarios", "1", test.removeprefix(SCENARIO)]
+            return self.judge(command, self.tree, environment, UNIT_LIMIT)
         if ":" in test:
             module, word = test.split(":")
             folder = self.tree / "Tests" / "System"

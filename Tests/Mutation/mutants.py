@@ -2,8 +2,9 @@
 
 An edit is a text that occurs once in a source file, and its replacement; `$M` in it is true for
 this mutant and false for all others, so that one build contains all of them. A test is
-`Suite/function` (a unit test) or `module:word` (the system tests of module.py, in a folder of
-Tests/System, whose names have that word in them). The cheapest test that fails comes first.
+`Suite/function` (a unit test), `scenario:name` (of Tests/Simulation) or `module:word` (the system
+tests of module.py, in a folder of Tests/System, whose names have that word in them). The cheapest
+test that fails comes first.
 """
 
 from __future__ import annotations
@@ -41,12 +42,13 @@ def all_mutants() -> list[Mutant]:
     import mutants_operator
     import mutants_order
     import mutants_process
+    import mutants_scenarios
     import mutants_sign_in
     import mutants_state
     found = [*mutants_disk.MUTANTS, *mutants_order.MUTANTS, *mutants_answers.MUTANTS,
              *mutants_process.MUTANTS, *mutants_isolation.MUTANTS, *mutants_field.MUTANTS,
              *mutants_operator.MUTANTS, *mutants_sign_in.MUTANTS, *mutants_check.MUTANTS,
-             *mutants_state.MUTANTS, *mutants_causes.MUTANTS]
+             *mutants_state.MUTANTS, *mutants_causes.MUTANTS, *mutants_scenarios.MUTANTS]
     numbers = [each.number for each in found]
     assert len(numbers) == len(set(numbers)), "a number is given twice"
     return found
