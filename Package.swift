@@ -2,13 +2,19 @@
 import Foundation
 import PackageDescription
 
-/// Warnings are errors; imports say what they are for (see Tests/HouseRulesTests).
+/// Warnings are errors; imports say what they are for (see Tests/Unit/HouseRules).
 let house: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .treatAllWarnings(as: .error),
 ]
+
+/// Everything pure: no target of these reads a clock, a file or the network.
+let belowScheduling: [Target.Dependency] = [
+    "TokenConfiguration", "TokenSlots", "TokenProviders", "TokenFormats",
+]
+let core = ["TokenControl", "TokenScheduling"] + belowScheduling
 
 let package = Package(
     name: "evertoken",
@@ -31,54 +37,61 @@ let package = Package(
         .target(
             name: "CVerification",
             linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        // The floors: each may import those above it here, none below (Tests/Unit/HouseRules).
+        .target(name: "TokenFormats", swiftSettings: house),
         .target(
-            name: "TokenCore",
+            name: "TokenProviders",
             dependencies: [
-                "CInflate",
+                "TokenFormats", "CInflate",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ],
             resources: [.embedInCode("Profiles")],
             swiftSettings: house),
-        .target(name: "TokenEngine", dependencies: ["TokenCore"], swiftSettings: house),
+        .target(
+            name: "TokenSlots",
+            dependencies: [
+                "TokenProviders", "TokenFormats",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: house),
+        .target(
+            name: "TokenConfiguration", dependencies: ["TokenProviders", "TokenFormats"],
+            swiftSettings: house),
+        .target(
+            name: "TokenScheduling",
+            dependencies: ["TokenConfiguration", "TokenSlots", "TokenProviders", "TokenFormats"],
+            swiftSettings: house),
+        .target(
+            name: "TokenControl", dependencies: ["TokenScheduling"] + belowScheduling,
+            swiftSettings: house),
+        .target(name: "TokenEngine", dependencies: core, swiftSettings: house),
         .target(
             name: "TokenAdapters",
-            dependencies: [
-                "TokenEngine", "TokenCore", "CSystemd", "CCurl", "CLinux", "CVerification",
-            ],
+            dependencies: ["TokenEngine", "CSystemd", "CCurl", "CLinux", "CVerification"] + core,
             swiftSettings: house),
         .executableTarget(
             name: "evertokend",
             dependencies: [
-                "TokenAdapters", "TokenEngine", "TokenCore",
+                "TokenAdapters", "TokenEngine",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
+            ] + core,
             swiftSettings: house),
         .executableTarget(
             name: "evertoken",
             dependencies: [
-                "TokenAdapters", "TokenCore",
+                "TokenAdapters",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
+            ] + core,
             swiftSettings: house),
         .testTarget(
-            name: "TokenCoreTests",
+            name: "UnitTests",
             dependencies: [
-                "TokenCore", .product(name: "Crypto", package: "swift-crypto"),
+                "evertoken", "TokenAdapters", "TokenEngine",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
-            ],
-            exclude: ["Fixtures"], swiftSettings: house),
-        .testTarget(
-            name: "TokenEngineTests", dependencies: ["TokenEngine", "TokenCore"],
-            swiftSettings: house),
-        .testTarget(
-            name: "TokenAdaptersTests",
-            dependencies: ["TokenAdapters", "TokenEngine", "TokenCore"],
-            swiftSettings: house),
-        .testTarget(
-            name: "EvertokenTests", dependencies: ["evertoken", "TokenCore"],
-            swiftSettings: house),
-        .testTarget(name: "HouseRulesTests", swiftSettings: house),
+            ] + core,
+            path: "Tests/Unit", exclude: ["Fixtures"], swiftSettings: house),
     ],
     swiftLanguageModes: [.v6]
 )
@@ -87,7 +100,7 @@ let package = Package(
 if ProcessInfo.processInfo.environment["EVERTOKEN_SIMULATION"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "evertoken-simulation", dependencies: ["TokenCore", "TokenEngine"],
+            name: "evertoken-simulation", dependencies: ["TokenEngine"] + core,
             path: "Tests/Simulation", swiftSettings: house))
 }
 
@@ -95,7 +108,7 @@ if ProcessInfo.processInfo.environment["EVERTOKEN_SIMULATION"] != nil {
 if ProcessInfo.processInfo.environment["EVERTOKEN_READING_COST"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "evertoken-reading-cost", dependencies: ["TokenCore"],
+            name: "evertoken-reading-cost", dependencies: ["TokenProviders", "TokenFormats"],
             path: "Tests/Measurements/ReadingCost", swiftSettings: house))
 }
 

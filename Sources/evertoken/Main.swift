@@ -1,7 +1,8 @@
-import ArgumentParser
-import Glibc
-import TokenAdapters
-import TokenCore
+internal import ArgumentParser
+internal import Glibc
+internal import TokenAdapters
+internal import TokenConfiguration
+internal import TokenFormats
 
 /// The command line interface.
 @main

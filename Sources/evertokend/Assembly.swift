@@ -1,8 +1,10 @@
-import Dispatch
-import Glibc
-import TokenAdapters
-import TokenCore
-import TokenEngine
+internal import Dispatch
+internal import Glibc
+internal import TokenAdapters
+internal import TokenConfiguration
+internal import TokenEngine
+internal import TokenFormats
+internal import TokenProviders
 
 /// Assembles the daemon: the only file that refers to both a port and its adapter.
 struct Assembly {

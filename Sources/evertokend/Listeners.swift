@@ -1,7 +1,10 @@
-import Synchronization
-import TokenAdapters
-import TokenCore
-import TokenEngine
+internal import Synchronization
+internal import TokenAdapters
+internal import TokenConfiguration
+internal import TokenControl
+internal import TokenEngine
+internal import TokenFormats
+internal import TokenProviders
 
 /// The sockets that clients connect to, at the places of the present configuration.
 final class Listeners: Sendable {

@@ -19,9 +19,9 @@ def body_bytes(body):
 def profiles():
     """Every documented answer, in the layout of ProfileProperties.check: profile, kind, texts of
     the request (none), then for each answer its status, Retry-After, Date, truncation and body."""
-    names = sorted(p.stem for p in (ROOT / "Sources/TokenCore/Profiles").glob("*.json"))
+    names = sorted(p.stem for p in (ROOT / "Sources/TokenProviders/Profiles").glob("*.json"))
     for index, name in enumerate(names):
-        profile = json.loads((ROOT / f"Sources/TokenCore/Profiles/{name}.json").read_text())
+        profile = json.loads((ROOT / f"Sources/TokenProviders/Profiles/{name}.json").read_text())
         fixture = json.loads((ROOT / f"Tests/Fixtures/Profiles/{name}.json").read_text())
         head = bytes([index, 0]) + bytes(4 + len(profile.get("variables", {})))
         for answer in [one["answer"] for one in fixture["exchanges"]] + fixture["errors"]:
@@ -40,11 +40,11 @@ def responses():
 
 def configuration():
     """The documents that test loader and schema, and the profiles as part of a configuration."""
-    table = json.loads((ROOT / "Tests/TokenCoreTests/Fixtures/documents.json").read_text())
+    table = json.loads((ROOT / "Tests/Unit/Fixtures/documents.json").read_text())
     for entries in table.values():
         for entry in entries:
             yield json.dumps(entry["document"], ensure_ascii=False).encode()
-    for file in (ROOT / "Sources/TokenCore/Profiles").glob("*.json"):
+    for file in (ROOT / "Sources/TokenProviders/Profiles").glob("*.json"):
         yield b'{"providers": {"' + file.stem.encode() + b'": ' + file.read_bytes() + b"}}"
 
 

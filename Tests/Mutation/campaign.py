@@ -28,7 +28,7 @@ UNIT_LIMIT, SYSTEM_LIMIT = 120, 240  # seconds; a test that does not end has det
 SWITCH = '''internal import Glibc
 
 /// Whether this mutant is to be.
-public func mutated(_ number: Int) -> Bool { chosen == number }
+package func mutated(_ number: Int) -> Bool { chosen == number }
 
 private let chosen = getenv("%s").flatMap { Int(String(cString: $0)) } ?? 0
 ''' % VARIABLE
@@ -87,7 +87,7 @@ def changed_sources(mutants: list[Mutant]) -> dict[str, str]:
             sites.setdefault(each.file, []).append(
                 (start, start + len(original),
                  instead.replace("$M", "mutated(%d)" % each.number), each.number))
-    changed = {"Sources/TokenCore/Mutation.swift": SWITCH}
+    changed = {"Sources/TokenFormats/Mutation.swift": SWITCH}
     for file, edits in sites.items():
         text, last, number = texts[file], len(texts[file]), 0
         for start, end, instead, this in sorted(edits, reverse=True):
@@ -102,9 +102,10 @@ def importing(file: str, text: str) -> str:
     """Adds the import of the switch, in the style of the file's other imports."""
     if file.endswith(".c"):
         return text.replace("#include \"", SWITCH_IN_C + "#include \"", 1)
-    if file.startswith("TokenCore/") or re.search(r"^(\w+ )?import TokenCore$", text, re.M):
+    if file.startswith("TokenFormats/") or re.search(
+            r"^(\w+ )?import TokenFormats$", text, re.M):
         return text
-    return "internal import TokenCore\n" + text
+    return "internal import TokenFormats\n" + text
 
 
 def copy(tree: pathlib.Path, changed: dict[str, str]) -> None:

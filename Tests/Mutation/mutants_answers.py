@@ -2,15 +2,15 @@
 
 from mutants import mutant, without
 
-RECORD = "TokenCore/Storage/SlotRecord.swift"
-PLANNING = "TokenCore/Storage/AttemptPlanning.swift"
-APPLYING = "TokenCore/Storage/StoredGrant+Applying.swift"
-FAILING = "TokenCore/Storage/StoredGrant+Failing.swift"
-TOKENS = "TokenCore/Storage/StoredGrant+Tokens.swift"
-READER = "TokenCore/Response/AnswerReader.swift"
-RULES = "TokenCore/Response/ErrorRules.swift"
-CAUSES = "TokenCore/Response/AnswerReader+Causes.swift"
-JSON = "TokenCore/JSON/JSONReader.swift"
+RECORD = "TokenSlots/Records/SlotRecord.swift"
+PLANNING = "TokenSlots/Attempt/AttemptPlanning.swift"
+APPLYING = "TokenSlots/Records/StoredGrant+Applying.swift"
+FAILING = "TokenSlots/Records/StoredGrant+Failing.swift"
+TOKENS = "TokenSlots/Records/StoredGrant+Tokens.swift"
+READER = "TokenProviders/Responses/AnswerReader.swift"
+RULES = "TokenProviders/Responses/ErrorRules.swift"
+CAUSES = "TokenProviders/Responses/AnswerReader+Causes.swift"
+JSON = "TokenFormats/JSON/JSONReader.swift"
 
 MUTANTS = [
     # Slots.
@@ -84,9 +84,9 @@ MUTANTS = [
     without(128, JSON, "the limit of depth", "depth <= Self.maximumDepth", "JSONReaderTests/deep"),
     mutant(129, JSON, "refusal of text after the value", "guard reader.at == bytes.count",
            "guard $M || reader.at == bytes.count", "JSONReaderTests/"),
-    without(130, "TokenCore/Values/EndpointURL.swift", "https only",
+    without(130, "TokenFormats/Text/EndpointURL.swift", "https only",
             "isSecure || isLoopback(authority)", "StepTests/sameDomain"),
-    mutant(131, "TokenCore/Request/RequestURL.swift", "hosts of answers in the same domain only",
+    mutant(131, "TokenProviders/Requests/RequestURL.swift", "hosts of answers in the same domain only",
            "guard EndpointURL.isSameSite(host, origin)",
            "guard $M || EndpointURL.isSameSite(host, origin)", "StepTests/sameDomain"),
 ]

@@ -2,11 +2,11 @@
 
 from mutants import mutant
 
-LIFECYCLE = "TokenCore/Lifecycle/CredentialLifecycle+State.swift"
-HISTORY = "TokenCore/Storage/PastAttempt.swift"
-SIGN_IN = "TokenCore/SignIn/SignInFailure.swift"
-FAILURE = "TokenCore/Causes/StorageFailure.swift"
-SYSTEM = "TokenAdapters/SystemError.swift"
+LIFECYCLE = "TokenScheduling/Lifecycle/CredentialLifecycle+State.swift"
+HISTORY = "TokenSlots/Records/PastAttempt.swift"
+SIGN_IN = "TokenProviders/SignIn/SignInFailure.swift"
+FAILURE = "TokenFormats/Causes/StorageFailure.swift"
+SYSTEM = "TokenAdapters/Posix/SystemError.swift"
 
 MUTANTS = [
     mutant(560, LIFECYCLE, "a foreign state told from one that cannot be read",

@@ -2,12 +2,12 @@
 
 from mutants import mutant, without
 
-SETTINGS = "TokenCore/Checking/SettingsWithoutEffect.swift"
-PLAN = "TokenCore/Checking/LiveCheckPlan.swift"
-SURVEY = "TokenEngine/Engine+Survey.swift"
-LIVE = "TokenEngine/AttemptRunner+LiveCheck.swift"
-USER = "TokenAdapters/DaemonUser.swift"
-WINDOW = "TokenCore/Lifecycle/RateWindow.swift"
+SETTINGS = "TokenConfiguration/Checking/SettingsWithoutEffect.swift"
+PLAN = "TokenConfiguration/Checking/LiveCheckPlan.swift"
+SURVEY = "TokenEngine/Loop/Engine+Survey.swift"
+LIVE = "TokenEngine/Attempts/AttemptRunner+LiveCheck.swift"
+USER = "TokenAdapters/Posix/DaemonUser.swift"
+WINDOW = "TokenScheduling/Credentials/RateWindow.swift"
 
 MUTANTS = [
     mutant(400, USER, "the rights of the daemon's user",

@@ -2,24 +2,24 @@
 
 from mutants import mutant, without
 
-FOREIGN = "TokenCore/Values/ForeignText.swift"
-JSON = "TokenCore/JSON/JSONNode.swift"
-PLANNING = "TokenCore/Storage/AttemptPlanning.swift"
-APPLYING = "TokenCore/Storage/StoredGrant+Applying.swift"
-FLEET = "TokenCore/Lifecycle/Fleet.swift"
-INLINE = "TokenCore/Configuration/InlineSecrets.swift"
-QUOTING = "TokenCore/Values/TextQuoting.swift"
-SCHEDULE = "TokenAdapters/LaneSchedule.swift"
-LANES = "TokenAdapters/Lanes.swift"
-CAPS = "TokenAdapters/ConnectionCaps.swift"
-HOST = "TokenAdapters/ConnectionHost.swift"
-BOOK = "TokenAdapters/ResolverBook.swift"
-OUTPUTS = "TokenAdapters/OutputDirectory.swift"
-SAFETY = "TokenAdapters/PlaceSafety.swift"
-LISTENER = "TokenAdapters/UnixListener.swift"
-ATOMIC = "TokenAdapters/AtomicFile.swift"
-METER = "TokenAdapters/LoopMeter.swift"
-CURL = "TokenAdapters/CurlTransfer.swift"
+FOREIGN = "TokenFormats/Text/ForeignText.swift"
+JSON = "TokenFormats/JSON/JSONNode.swift"
+PLANNING = "TokenSlots/Attempt/AttemptPlanning.swift"
+APPLYING = "TokenSlots/Records/StoredGrant+Applying.swift"
+FLEET = "TokenScheduling/Credentials/Fleet.swift"
+INLINE = "TokenConfiguration/Reading/InlineSecrets.swift"
+QUOTING = "TokenFormats/Text/TextQuoting.swift"
+SCHEDULE = "TokenAdapters/Curl/LaneSchedule.swift"
+LANES = "TokenAdapters/Curl/Lanes.swift"
+CAPS = "TokenAdapters/HTTP/ConnectionCaps.swift"
+HOST = "TokenAdapters/HTTP/ConnectionHost.swift"
+BOOK = "TokenAdapters/Curl/ResolverBook.swift"
+OUTPUTS = "TokenAdapters/Outputs/OutputDirectory.swift"
+SAFETY = "TokenAdapters/Places/PlaceSafety.swift"
+LISTENER = "TokenAdapters/Posix/UnixListener.swift"
+ATOMIC = "TokenAdapters/Posix/AtomicFile.swift"
+METER = "TokenAdapters/Time/LoopMeter.swift"
+CURL = "TokenAdapters/Curl/CurlTransfer.swift"
 
 MUTANTS = [
     # Text from outside.
@@ -80,7 +80,7 @@ MUTANTS = [
     mutant(223, HOST, "the exemption of root and the daemon's user",
            "$0.uid == 0 || $0.uid == geteuid()", "!$M && ($0.uid == 0 || $0.uid == geteuid())",
            "test_isolation_places:waits_of_root"),
-    mutant(224, "TokenAdapters/HTTPServer.swift", "loopback names alone",
+    mutant(224, "TokenAdapters/HTTP/HTTPServer.swift", "loopback names alone",
            "where isLoopback && !request.isForLoopback:",
            "where !$M && isLoopback && !request.isForLoopback:",
            "test_isolation_sockets:answers_only_who_asks"),
@@ -107,9 +107,9 @@ MUTANTS = [
            "guard about.st_mode & 0o022 != 0 else { return nil }\n        return (\n",
            "guard !$M, about.st_mode & 0o022 != 0 else { return nil }\n        return (\n",
            "PlaceTests/unsafe"),
-    mutant(241, "TokenAdapters/SlotDirectory+Owner.swift", "refusal of another user's slot",
+    mutant(241, "TokenAdapters/State/SlotDirectory+Owner.swift", "refusal of another user's slot",
            "guard isOurs else", "guard $M || isOurs else", "PlaceTests/unsafe"),
-    mutant(242, "TokenAdapters/OpenDirectory.swift", "a lock that others cannot open",
+    mutant(242, "TokenAdapters/Posix/OpenDirectory.swift", "a lock that others cannot open",
            "O_NONBLOCK, 0o600)", "O_NONBLOCK, $M ? 0o666 : 0o600)",
            "PlaceTests/lock", also=(("if about.st_mode & 0o077 != 0 {",
                                      "if !$M, about.st_mode & 0o077 != 0 {"),)),

@@ -2,13 +2,13 @@
 
 from mutants import mutant, without
 
-REMARKS = "evertoken/StatusRemarks.swift"
-SHOWN = "evertoken/CredentialSeverity.swift"
-WAIT = "evertoken/Wait.swift"
-WATCH = "evertoken/StatusWatch.swift"
-ANSWERS = "TokenAdapters/ControlAnswers.swift"
-UNRECORDED = "TokenCore/Lifecycle/UnrecordedAttempt.swift"
-TIME = "TokenCore/Values/Time.swift"
+REMARKS = "evertoken/Status/StatusRemarks.swift"
+SHOWN = "evertoken/Status/CredentialSeverity.swift"
+WAIT = "evertoken/Commands/Wait.swift"
+WATCH = "evertoken/Status/StatusWatch.swift"
+ANSWERS = "TokenAdapters/Control/ControlAnswers.swift"
+UNRECORDED = "TokenScheduling/Lifecycle/UnrecordedAttempt.swift"
+TIME = "TokenFormats/Time/Time.swift"
 
 MUTANTS = [
     mutant(540, REMARKS, "equal problems said once", "guard group.count > 1 else",
@@ -25,7 +25,7 @@ MUTANTS = [
            "placed[$M ? -1 : place ?? -1", "UnrecordedAttemptTests/oneSecond"),
     mutant(546, TIME, "an hour that is an hour a moment later", "(seconds + 30) / 60",
            "(seconds + ($M ? 0 : 30)) / 60", "DescribedDurationTests/nearest"),
-    without(547, "evertoken/StatusSelection.swift", "the finer word beside the state",
+    without(547, "evertoken/Status/StatusSelection.swift", "the finer word beside the state",
             "words.contains(credential.condition.text))", "StatusSelectionTests/selecting",
             to="!$M && "),
 ]

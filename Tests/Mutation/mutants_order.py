@@ -2,24 +2,24 @@
 
 from mutants import mutant, without
 
-DRIVER = "TokenEngine/AttemptDriver.swift"
-EXCHANGE = "TokenCore/Attempt/AttemptMachine+Exchange.swift"
-FAILING = "TokenCore/Attempt/AttemptMachine+Failing.swift"
-MACHINE = "TokenCore/Attempt/AttemptMachine.swift"
-STORAGE = "TokenEngine/SlotStore.swift"
-ALTERNATION = "TokenCore/Storage/SlotAlternation.swift"
-KNOWN = "TokenEngine/LastKnown.swift"
-ORIGIN = "TokenEngine/AttemptRunner+Origin.swift"
-GATES = "TokenEngine/CredentialGates.swift"
-ENGINE = "TokenEngine/Engine.swift"
-LIFE = "TokenCore/Lifecycle/CredentialLifecycle.swift"
-STATE = "TokenCore/Lifecycle/CredentialLifecycle+State.swift"
-OUTCOMES = "TokenCore/Lifecycle/CredentialLifecycle+Outcomes.swift"
-FLEET = "TokenCore/Lifecycle/Fleet.swift"
-SCHEDULE = "TokenCore/Lifecycle/RefreshSchedule.swift"
-WINDOW = "TokenCore/Lifecycle/RateWindow.swift"
-PLANNING = "TokenCore/Storage/AttemptPlanning.swift"
-TIME = "TokenCore/Values/Time.swift"
+DRIVER = "TokenEngine/Attempts/AttemptDriver.swift"
+EXCHANGE = "TokenSlots/Attempt/AttemptMachine+Exchange.swift"
+FAILING = "TokenSlots/Attempt/AttemptMachine+Failing.swift"
+MACHINE = "TokenSlots/Attempt/AttemptMachine.swift"
+STORAGE = "TokenEngine/Attempts/SlotStore.swift"
+ALTERNATION = "TokenSlots/Records/SlotAlternation.swift"
+KNOWN = "TokenEngine/Attempts/LastKnown.swift"
+ORIGIN = "TokenEngine/Attempts/AttemptRunner+Origin.swift"
+GATES = "TokenEngine/Attempts/CredentialGates.swift"
+ENGINE = "TokenEngine/Loop/Engine.swift"
+LIFE = "TokenScheduling/Lifecycle/CredentialLifecycle.swift"
+STATE = "TokenScheduling/Lifecycle/CredentialLifecycle+State.swift"
+OUTCOMES = "TokenScheduling/Lifecycle/CredentialLifecycle+Outcomes.swift"
+FLEET = "TokenScheduling/Credentials/Fleet.swift"
+SCHEDULE = "TokenScheduling/Times/RefreshSchedule.swift"
+WINDOW = "TokenScheduling/Credentials/RateWindow.swift"
+PLANNING = "TokenSlots/Attempt/AttemptPlanning.swift"
+TIME = "TokenFormats/Time/Time.swift"
 ORDER = "EngineTests/order"
 STEPPED = "publishDueAt = now.uptime\n            isOutputChangePending = job != .none\n"
 
@@ -140,7 +140,7 @@ MUTANTS = [
     mutant(86, TIME, "no belief in a time that lies in the future",
            "return elapsed < .zero ? nil", "return elapsed < .zero && !$M ? nil",
            "ValueTests/elapsed"),
-    mutant(87, "TokenCore/Response/GrantedAccess.swift",
+    mutant(87, "TokenProviders/Responses/GrantedAccess.swift",
            "the server's clock against a reset one of ours",
            "guard sentAt.bootID != now.bootID, let serverDate",
            "guard !$M, sentAt.bootID != now.bootID, let serverDate",

@@ -2,13 +2,13 @@
 
 from mutants import mutant, without
 
-CURL = "TokenAdapters/CurlTransfer.swift"
-ENDPOINT = "TokenAdapters/CurlEndpoint.swift"
-SECRET = "TokenCore/Values/Secret.swift"
-HTTP = "TokenAdapters/HTTPMessages.swift"
-CLOCKS = "TokenAdapters/Clocks.swift"
-CHILD = "TokenAdapters/ChildProcess.swift"
-CREDENTIALS = "TokenAdapters/CredentialSocket.swift"
+CURL = "TokenAdapters/Curl/CurlTransfer.swift"
+ENDPOINT = "TokenAdapters/Curl/CurlEndpoint.swift"
+SECRET = "TokenFormats/Secrets/Secret.swift"
+HTTP = "TokenAdapters/HTTP/HTTPMessages.swift"
+CLOCKS = "TokenAdapters/Time/Clocks.swift"
+CHILD = "TokenAdapters/Processes/ChildProcess.swift"
+CREDENTIALS = "TokenAdapters/UnitSocket/CredentialSocket.swift"
 NOT_TRUSTED = "test_wire_tls:not_trusted_is_told_nothing"
 SIGNALS = "for number in [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV] {"
 
@@ -43,10 +43,10 @@ MUTANTS = [
            "guard let transfer = transfers.removeValue(forKey: handle) else { return }",
            "guard !$M, let transfer = transfers.removeValue(forKey: handle) else { return }",
            "test_wire_limits:one_byte_a_second"),
-    mutant(163, "TokenAdapters/RequestSockets.swift", "the tie of a connection to its process",
+    mutant(163, "TokenAdapters/Curl/RequestSockets.swift", "the tie of a connection to its process",
            "where clinux_tie_connection(copy,", "where !$M && clinux_tie_connection(copy,",
            "test_sockets:killed_daemon"),
-    mutant(164, "TokenAdapters/RequestSockets.swift", "the end in order of a whole response",
+    mutant(164, "TokenAdapters/Curl/RequestSockets.swift", "the end in order of a whole response",
            "isWhole ? clinux_untie", "isWhole && !$M ? clinux_untie",
            "test_sockets:whole_response_it_ends_in_order"),
     # The process.
@@ -64,10 +64,10 @@ MUTANTS = [
            'Mirror(\n            self, children: $M ? [(label: "text", value: text as Any)] : [])',
             "ValueTests/secret"),
     # Permissions.
-    mutant(180, "TokenAdapters/ControlServer.swift", "who may ask what",
+    mutant(180, "TokenAdapters/Control/ControlServer.swift", "who may ask what",
            "guard isAllowed else", "guard $M || isAllowed else",
            "test_control_access:exactly_what_is_theirs"),
-    mutant(181, "TokenAdapters/ConnectionHost.swift", "the caller's own credentials",
+    mutant(181, "TokenAdapters/HTTP/ConnectionHost.swift", "the caller's own credentials",
            "peer = Peer(pid: pid, uid: uid, gid: gid)",
            "peer = Peer(pid: pid, uid: $M ? 0 : uid, gid: gid)",
            "test_control_access:exactly_what_is_theirs"),
@@ -76,7 +76,7 @@ MUTANTS = [
     mutant(183, HTTP, "the limit of a request's head", "bytes.count > Self.maximumHead",
            "!$M && bytes.count > Self.maximumHead", "test_control_socket_abuse:too_large",
            also=(("guard end <= Self.maximumHead", "guard $M || end <= Self.maximumHead"),)),
-    mutant(184, "TokenAdapters/UnixListener.swift", "the mode of the control socket",
+    mutant(184, "TokenAdapters/Posix/UnixListener.swift", "the mode of the control socket",
            'return chmod("/proc/self/fd/\\(node)", mode) == 0',
            'return chmod("/proc/self/fd/\\(node)", $M ? 0o666 : mode) == 0',
            "test_control_socket:is_0660"),
@@ -84,7 +84,7 @@ MUTANTS = [
             "test_credential_socket:itself_only_root"),
     mutant(191, CREDENTIALS, "the mode of the credential socket", "mode: 0o600",
            "mode: $M ? 0o666 : 0o600", "test_credential_socket:itself_only_root"),
-    without(192, "TokenCore/Configuration/UnitNames.swift", "which credential a unit may have",
+    without(192, "TokenConfiguration/Reading/UnitNames.swift", "which credential a unit may have",
             "id == wanted.id", "UnitTests/reading"),
     without(193, CREDENTIALS, "what a reload has taken away meanwhile",
             "state.withLock({ $0.policy.entry(for: wanted) == entry })",

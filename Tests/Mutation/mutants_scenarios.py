@@ -2,14 +2,14 @@
 
 from mutants import mutant
 
-SCHEDULE = "TokenCore/Lifecycle/RefreshSchedule.swift"
-OUTCOMES = "TokenCore/Lifecycle/CredentialLifecycle+Outcomes.swift"
-STATE = "TokenCore/Lifecycle/CredentialLifecycle+State.swift"
-FLEET = "TokenCore/Lifecycle/Fleet.swift"
-PLANNING = "TokenCore/Storage/AttemptPlanning.swift"
-RECORD = "TokenCore/Storage/SlotRecord.swift"
-APPLYING = "TokenCore/Storage/StoredGrant+Applying.swift"
-FAILING = "TokenCore/Storage/StoredGrant+Failing.swift"
+SCHEDULE = "TokenScheduling/Times/RefreshSchedule.swift"
+OUTCOMES = "TokenScheduling/Lifecycle/CredentialLifecycle+Outcomes.swift"
+STATE = "TokenScheduling/Lifecycle/CredentialLifecycle+State.swift"
+FLEET = "TokenScheduling/Credentials/Fleet.swift"
+PLANNING = "TokenSlots/Attempt/AttemptPlanning.swift"
+RECORD = "TokenSlots/Records/SlotRecord.swift"
+APPLYING = "TokenSlots/Records/StoredGrant+Applying.swift"
+FAILING = "TokenSlots/Records/StoredGrant+Failing.swift"
 
 MUTANTS = [
     mutant(570, SCHEDULE, "two thirds of a life", "lifetime * policy.at,",

@@ -2,9 +2,9 @@
 
 from mutants import mutant, without
 
-LISTENER = "TokenAdapters/RedirectListener.swift"
-ADDITION = "TokenAdapters/ConfigurationAddition.swift"
-TERMINAL = "evertoken/Terminal.swift"
+LISTENER = "TokenAdapters/SignIn/RedirectListener.swift"
+ADDITION = "TokenAdapters/Configuration/ConfigurationAddition.swift"
+TERMINAL = "evertoken/Terminal/Terminal.swift"
 
 MUTANTS = [
     without(430, LISTENER, "the state of the sign-in that is waited for",

@@ -2,14 +2,14 @@
 
 from mutants import mutant, without
 
-GATES = "TokenEngine/CredentialGates.swift"
-DRIVER = "TokenEngine/AttemptDriver.swift"
-FORGET = "TokenEngine/AttemptRunner+Forget.swift"
-ENGINE = "TokenEngine/Engine+State.swift"
-CONTROL = "TokenEngine/Engine+Control.swift"
-TOKENS = "TokenCore/Storage/StoredGrant+Tokens.swift"
-OUTCOMES = "TokenCore/Lifecycle/CredentialLifecycle+Outcomes.swift"
-ORIGIN = "TokenAdapters/SlotDirectory+Origin.swift"
+GATES = "TokenEngine/Attempts/CredentialGates.swift"
+DRIVER = "TokenEngine/Attempts/AttemptDriver.swift"
+FORGET = "TokenEngine/Attempts/AttemptRunner+Forget.swift"
+ENGINE = "TokenEngine/Loop/Engine+State.swift"
+CONTROL = "TokenEngine/Loop/Engine+Control.swift"
+TOKENS = "TokenSlots/Records/StoredGrant+Tokens.swift"
+OUTCOMES = "TokenScheduling/Lifecycle/CredentialLifecycle+Outcomes.swift"
+ORIGIN = "TokenAdapters/State/SlotDirectory+Origin.swift"
 
 MUTANTS = [
     mutant(380, GATES, "what erased states have spent, for tokens that are brought",
@@ -33,7 +33,7 @@ MUTANTS = [
            "if !$M, wait != nil, lifecycle.state != .quarantined {", "AcceptTests/healthy"),
     without(386, CONTROL, "one refresh for each token that lasts too short",
             "renewedForLife[lifecycle.name] != lifecycle.grant.generation\n",
-            "MinimumLifeTests/beyondReach"),
+            "MinimumLifeRequestTests/beyondReach"),
     mutant(387, GATES, "distrust where the traces cannot be read",
            "(name == credential && traces.isUnreadable)",
            "(!$M && name == credential && traces.isUnreadable)", "ForgetTests/unreadable"),

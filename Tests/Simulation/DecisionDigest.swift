@@ -1,5 +1,10 @@
-import TokenCore
-import TokenEngine
+internal import TokenConfiguration
+internal import TokenControl
+internal import TokenEngine
+internal import TokenFormats
+internal import TokenProviders
+internal import TokenScheduling
+internal import TokenSlots
 
 /// What the daemon decided, in order and with its time: every call of a port that changes
 /// something, as one number. A change of the house behind the ports leaves it as it is.

@@ -1,3 +1,10 @@
+internal import TokenConfiguration
+internal import TokenControl
+internal import TokenFormats
+internal import TokenProviders
+internal import TokenScheduling
+internal import TokenSlots
+
 /// The Fowler-Noll-Vo hash, by whole words: the same on every machine and in every process, for
 /// digests that are compared.
 struct FNV1a {

@@ -1,4 +1,9 @@
-import TokenCore
+internal import TokenConfiguration
+internal import TokenControl
+internal import TokenFormats
+internal import TokenProviders
+internal import TokenScheduling
+internal import TokenSlots
 
 /// How many credentials of a kind a fleet has, and how long their access tokens live.
 struct Share {

@@ -1,5 +1,10 @@
-import TokenCore
-import TokenEngine
+internal import TokenConfiguration
+internal import TokenControl
+internal import TokenEngine
+internal import TokenFormats
+internal import TokenProviders
+internal import TokenScheduling
+internal import TokenSlots
 
 /// The behaviour of a hostile neighbour, named by the first word of its name.
 enum Neighbour: String {

@@ -1,5 +1,10 @@
-import TokenCore
-import TokenEngine
+internal import TokenConfiguration
+internal import TokenControl
+internal import TokenEngine
+internal import TokenFormats
+internal import TokenProviders
+internal import TokenScheduling
+internal import TokenSlots
 
 /// One process of the daemon: the real engine, with ports into the simulated machine. After its
 /// death its calls have no effect.

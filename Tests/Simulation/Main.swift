@@ -1,5 +1,10 @@
-import Glibc
-import TokenCore
+internal import Glibc
+internal import TokenConfiguration
+internal import TokenControl
+internal import TokenFormats
+internal import TokenProviders
+internal import TokenScheduling
+internal import TokenSlots
 
 /// evertoken-simulation YEARS [SEED [NAME]]: prints the events; fails if a promise is broken.
 /// evertoken-simulation isolation SEED: the same for four hours beside hostile neighbours.

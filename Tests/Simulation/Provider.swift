@@ -1,4 +1,9 @@
-import TokenCore
+internal import TokenConfiguration
+internal import TokenControl
+internal import TokenFormats
+internal import TokenProviders
+internal import TokenScheduling
+internal import TokenSlots
 
 /// How an endpoint treats refresh tokens.
 enum ProviderKind: String, CaseIterable {

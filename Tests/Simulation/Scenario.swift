@@ -1,4 +1,9 @@
-import TokenCore
+internal import TokenConfiguration
+internal import TokenControl
+internal import TokenFormats
+internal import TokenProviders
+internal import TokenScheduling
+internal import TokenSlots
 
 /// A few credentials under faults of one kind only: then more can be promised than for a fleet that
 /// meets every fault.

@@ -1,5 +1,10 @@
-import TokenCore
-import TokenEngine
+internal import TokenConfiguration
+internal import TokenControl
+internal import TokenEngine
+internal import TokenFormats
+internal import TokenProviders
+internal import TokenScheduling
+internal import TokenSlots
 
 // Requests and answers, and the faults that they meet.
 extension Simulation {

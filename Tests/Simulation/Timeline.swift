@@ -1,4 +1,10 @@
-import Synchronization
+internal import Synchronization
+internal import TokenConfiguration
+internal import TokenControl
+internal import TokenFormats
+internal import TokenProviders
+internal import TokenScheduling
+internal import TokenSlots
 
 /// Runs the engine's tasks on the thread that drains it, in the order in which they became ready,
 /// so that nothing in a simulation depends on threads.

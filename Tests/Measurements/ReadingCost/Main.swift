@@ -1,5 +1,6 @@
 import Glibc
-import TokenCore
+import TokenFormats
+import TokenProviders
 
 /// Reads every file of a directory as the body of a response, by several profiles: for counting
 /// instructions (Tests/Measurements/reading-cost).

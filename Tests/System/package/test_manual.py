@@ -178,7 +178,7 @@ class TheCommands(unittest.TestCase):
         self.assertEqual(known, flags(section("evertokend.8", "DESCRIPTION")))
 
     def test_every_state_is_in_the_table_of_what_to_do(self):
-        source = (ROOT / "Sources/TokenCore/Causes/CredentialState.swift").read_text()
+        source = (ROOT / "Sources/TokenFormats/Causes/CredentialState.swift").read_text()
         body = re.search(r"enum CredentialState: String.*?\{(.*?)\n\}", source, re.DOTALL)[1]
         states = {raw or name for name, raw in re.findall(
             r'(?m)^    case (\w+)(?: = "(\w+)")?', body)}

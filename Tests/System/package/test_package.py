@@ -51,12 +51,12 @@ class TheFile(unittest.TestCase):
         for name in ("libc6", "libcurl4", "libssl3", "libsystemd0", "libstdc++6",
                      "ca-certificates", "systemd"):
             self.assertRegex(depends, rf"(^|, ){re.escape(name)}( |,|$)")
-        version = re.search(r'"(.*)"', (ROOT / "Sources/TokenCore/Version.swift").read_text())[1]
+        version = re.search(r'"(.*)"', (ROOT / "Sources/TokenFormats/Version.swift").read_text())[1]
         self.assertEqual(self.field("Version"), f"{version}-1")
 
     def test_every_file_of_the_sources_has_its_place(self):
         places = {
-            "usr/share/evertoken/profiles": ROOT.glob("Sources/TokenCore/Profiles/*.json"),
+            "usr/share/evertoken/profiles": ROOT.glob("Sources/TokenProviders/Profiles/*.json"),
             "usr/lib/systemd/system": ROOT.glob("systemd/*.service"),
             "usr/share/evertoken": [ROOT / "config/evertoken.schema.json"],
         }

@@ -203,14 +203,14 @@ class TextTest(unittest.TestCase):
         self.assertIn("max_line_length = %d\n" % style["lineLength"], told + "\n")
 
     def test_xee_is_printed_as_it_is_built_in(self):
-        shipped = json.loads((ROOT / "Sources/TokenCore/Profiles/xee.json").read_text())
+        shipped = json.loads((ROOT / "Sources/TokenProviders/Profiles/xee.json").read_text())
         expected = {key: shipped[key] for key in shipped if key not in ("name", "docs")}
         for rule in expected["errors"]:
             rule.pop("note", None)
         self.assertEqual(json.loads(block("xee")), expected)
 
     def test_the_built_in_profiles_are_counted_right(self):
-        count = len(list((ROOT / "Sources/TokenCore/Profiles").glob("*.json")))
+        count = len(list((ROOT / "Sources/TokenProviders/Profiles").glob("*.json")))
         for document in (README, ROOT / "Tests/README.md", MANUAL / "evertoken-profiles.7"):
             text = document.read_text(encoding="utf-8")
             self.assertEqual(

@@ -24,7 +24,7 @@ from evertest.suite import Suite
 SUITE = Suite(minutes=0.5)
 
 CONFIG = ROOT / "config"
-PROFILES = ROOT / "Sources" / "TokenCore" / "Profiles"
+PROFILES = ROOT / "Sources" / "TokenProviders" / "Profiles"
 SHIPPED = {"febbox", "fxiaoke", "xee"}
 
 
@@ -81,7 +81,7 @@ class SchemaTest(unittest.TestCase):
     def setUpClass(cls):
         cls.schema = load(CONFIG / "evertoken.schema.json")
         cls.validator = jsonschema.Draft202012Validator(cls.schema)
-        fixtures = ROOT / "Tests" / "TokenCoreTests" / "Fixtures"
+        fixtures = ROOT / "Tests" / "Unit" / "Fixtures"
         cls.table = load(fixtures / "documents.json")
 
     def mistakes(self, document):

@@ -1,7 +1,7 @@
 """The shipped profiles with their fixtures, as a daemon's credentials and as providers' answers.
 
 The fixtures are compared with the wire here and with pure rendering in
-Tests/TokenCoreTests/CatalogueTests.swift; both read the same files.
+Tests/Unit/TokenProviders/CatalogueTests.swift; both read the same files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from evertest.profiles.documented_requests import CLOCK, leaves
 from evertest.servers.client_assertions import openssl
 from evertest.servers.recording_proxy import http_answer
 
-PROFILES = ROOT / "Sources" / "TokenCore" / "Profiles"
+PROFILES = ROOT / "Sources" / "TokenProviders" / "Profiles"
 FIXTURES = ROOT / "Tests" / "Fixtures" / "Profiles"
 #: What the providers' clocks read: the absolute times in the fixtures were written for it.
 DATE = email.utils.formatdate(int(CLOCK), usegmt=True)

@@ -16,7 +16,7 @@ import urllib.parse
 
 from evertest.basics import ROOT
 
-PROFILES = ROOT / "Sources" / "TokenCore" / "Profiles"
+PROFILES = ROOT / "Sources" / "TokenProviders" / "Profiles"
 FIXTURES = ROOT / "Tests" / "Fixtures" / "Profiles"
 NAMES = sorted(path.stem for path in PROFILES.glob("*.json"))
 

@@ -1,0 +1,285 @@
+internal import CLinux
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+package import TokenConfiguration
+internal import TokenEngine
+package import TokenFormats
+package import TokenScheduling
+
+/// Writes token files. Relative paths are below the token directory; neither `..` nor a symbolic
+/// link may lead out of it.
+package final class OutputDirectory: OutputPublisher, Sendable {
+    /// How long a caller waits for one mount. Work that hangs continues, and the file stays
+    /// complete, old or new.
+    private static let patience = (writing: DispatchTimeInterval.seconds(10), looking: 5)
+
+    private let path: String
+    private let current: Mutex<OpenDirectory>
+    /// A file server that does not respond blocks at most a quarter of them.
+    private let lanes = Lanes("outputs", count: 16)
+    private let mounts = MountTable()
+    private let marks = OutputMarks()
+
+    /// Opens the token directory, creating it (0755) if it is missing.
+    package init(path: String) throws(StorageFailure) {
+        self.path = path
+        current = Mutex(try OpenDirectory.locked(path))
+    }
+
+    /// Only for reading published files; `nil` if there is no such directory.
+    init?(reading path: String) {
+        guard let directory = OpenDirectory(path) else { return nil }
+        self.path = path
+        current = Mutex(directory)
+    }
+
+    deinit { current.withLock { $0.close() } }
+
+    /// The open directory; reopened if the directory at its path was replaced.
+    private var directory: Int32 {
+        current.withLock { held in
+            if !held.isStill(at: path), let new = try? OpenDirectory.locked(path) {
+                held.close()
+                held = new
+            }
+            return held.descriptor
+        }
+    }
+
+    /// The outputs of each mount, in order.
+    private func byMount(_ outputs: [OutputSpecification]) -> [(String, [OutputSpecification])] {
+        let places = outputs.map { output in
+            (mounts.point(of: output.isAbsolute ? output.path : "\(path)/\(output.path)"), output)
+        }
+        return Dictionary(grouping: places, by: \.0).sorted { $0.key < $1.key }
+            .map { ($0.key, $0.value.map(\.1)) }
+    }
+
+    /// As `OutputPublisher` says: each mount has its own lane, so that one that hangs delays no
+    /// other.
+    package func publish(
+        _ token: PublishedToken, to outputs: [OutputSpecification]
+    ) async -> PublicationReport {
+        let causes = await withTaskGroup(of: [Cause].self) { group in
+            for (mount, outputs) in byMount(outputs) {
+                group.addTask { await self.publish(token, to: outputs, on: mount) }
+            }
+            return await group.reduce(into: []) { $0 += $1 }
+        }
+        return PublicationReport(
+            Self.together(causes), isAnyWritten: causes.count < outputs.count)
+    }
+
+    /// One cause for several: the kind and remedy of the first, with all problems in its detail.
+    private static func together(_ causes: [Cause]) -> Cause? {
+        let sorted = causes.sorted { $0.problem < $1.problem }
+        guard var first = sorted.first, sorted.count > 1 else { return sorted.first }
+        first.facts.detail = sorted.compactMap { $0.facts.detail }.joined(separator: "; ")
+        return first
+    }
+
+    /// - Returns: The problem of each output that does not have the token now.
+    private func publish(
+        _ token: PublishedToken, to outputs: [OutputSpecification], on mount: String
+    ) async -> [Cause] {
+        let causes = await lanes.run(
+            key: "\(token.credential)\0\(mount)", holder: mount, within: Self.patience.writing,
+            // Behind a write that hangs only the newest token is worth writing.
+            mostWaiting: 1
+        ) {
+            outputs.compactMap { self.publish(token, to: $0, on: mount) }
+        }
+        return causes
+            ?? outputs.map { output in
+                let detail = "\(output.path): its file system (\(mount)) does not answer"
+                return Cause(.outputSilent, CauseFacts(file: output.path, detail: detail))
+            }
+    }
+
+    private func publish(
+        _ token: PublishedToken, to output: OutputSpecification, on mount: String
+    ) -> Cause? {
+        guard let bytes = token.bytes(as: output.format) else {
+            let detail = "\(output.path): its template names a value that this token has not"
+            return Cause(.outputValueMissing, CauseFacts(file: output.path, detail: detail))
+        }
+        do throws(SystemError) {
+            marks.forget(output.path)
+            let identity = try write(bytes, to: output)
+            marks.note(
+                OutputMarks.Mark(credential: token.credential, identity: identity),
+                of: output.path, on: mount)
+            return nil
+        } catch { return error.cause(of: output, in: path) }
+    }
+
+    /// Runs in order with the publications of the same credential.
+    package func remove(_ outputs: [OutputSpecification], of credential: String) async {
+        for (mount, outputs) in byMount(outputs) {
+            await lanes.run(
+                key: "\(credential)\0\(mount)", holder: mount, within: Self.patience.writing
+            ) { self.remove(outputs) }
+        }
+    }
+
+    private func remove(_ outputs: [OutputSpecification]) {
+        for output in outputs {
+            let place = Place(output.path)
+            marks.forget(output.path)
+            guard let folder = try? self.openFolder(place, output, create: false) else {
+                continue
+            }
+            unlinkat(folder, place.name, 0)
+            unlinkat(folder, AtomicFile.temporary(place.name), 0)
+            fsync(folder)
+            close(folder)
+            // A credential's own folder is removed with its last file.
+            if !place.isAbsolute, let parent = place.folders.first, place.folders.count == 1 {
+                unlinkat(self.directory, parent, AT_REMOVEDIR)
+            }
+        }
+    }
+
+    /// As `OutputPublisher` says. An unreadable file, or one that is not JSON, gives no token.
+    package func published(
+        in outputs: [OutputSpecification], of credential: String
+    ) async -> [Secret] {
+        var tokens: [Secret] = []
+        for (mount, outputs) in byMount(outputs.filter { $0.format == .json }) {
+            let found = await lanes.run(
+                key: "\(credential)\0\(mount)", holder: mount,
+                within: .seconds(Self.patience.looking)
+            ) { outputs.compactMap { self.token(in: $0, credential) } }
+            tokens += found ?? []
+        }
+        return tokens
+    }
+
+    private func token(in output: OutputSpecification, _ credential: String) -> Secret? {
+        let place = Place(output.path)
+        guard let folder = try? openFolder(place, output, create: false) else { return nil }
+        defer { close(folder) }
+        let file = clinux_openat(folder, place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        guard let bytes = try? readAll(file, limit: 1 << 20, what: output.path),
+            let json = try? JSONReader.read(bytes),
+            json["credential"]?.text?.hasSameBytes(as: credential) == true
+        else { return nil }
+        return json["access_token"]?.text.map { Secret($0) }
+    }
+
+    private struct Place {
+        var isAbsolute: Bool
+        var folders: [String]
+        var name: String
+
+        init(_ path: String) {
+            isAbsolute = path.hasPrefix("/")
+            var parts = path.split(separator: "/").map(String.init)
+            name = parts.popLast() ?? ""
+            folders = parts
+        }
+    }
+
+    /// All published files that were deleted, overwritten or replaced since.
+    package func altered() async -> [AlteredOutput] {
+        await withTaskGroup(of: [AlteredOutput].self) { group in
+            for (mount, marks) in marks.byMount where !marks.isEmpty {
+                group.addTask {
+                    await self.lanes.run(
+                        key: "look\0\(mount)", holder: mount,
+                        within: .seconds(Self.patience.looking), mostWaiting: 1
+                    ) { self.altered(marks, on: mount) } ?? []
+                }
+            }
+            return await group.reduce(into: []) { $0 += $1 }
+        }
+    }
+
+    /// One stat(2) for each file. Links in the path do not matter: it is the same file or not.
+    private func altered(_ marks: OutputMarks.ByPath, on mount: String) -> [AlteredOutput] {
+        let directory = self.directory
+        return marks.compactMap { path, mark in
+            let found = FileIdentity(path, in: directory)
+            // Another publication may have changed it meanwhile.
+            guard found != mark.identity, self.marks.has(mark, of: path, on: mount) else {
+                return nil
+            }
+            return AlteredOutput(
+                credential: mark.credential, path: path, isMissing: found == nil)
+        }
+    }
+
+    /// - Returns: The identity of the written file.
+    private func write(
+        _ bytes: [UInt8], to output: OutputSpecification
+    ) throws(SystemError) -> FileIdentity {
+        let place = Place(output.path)
+        let file = AtomicFile(
+            owner: try account(output.owner, Accounts.user, "user"),
+            group: try account(output.group, Accounts.group, "group"), mode: output.mode)
+        let folder = try openFolder(place, output, create: true)
+        defer { close(folder) }
+        try OutputPlace.require(place.name, in: folder, place: output.path)
+        if output.isWrittenInPlace {
+            try InPlaceFile(attributes: file, mayPad: output.format == .json)
+                .write(bytes, name: place.name, in: folder, place: output.path)
+        } else {
+            try file.write(bytes, name: place.name, in: folder, place: output.path)
+        }
+        return FileIdentity(place.name, in: folder) ?? .none
+    }
+
+    private func account<ID>(
+        _ name: String?, _ lookUp: (String) -> ID?, _ kind: String
+    ) throws(SystemError) -> ID? {
+        guard let name else { return nil }
+        guard let id = lookUp(name) else {
+            var error = SystemError("find the \(kind) \(name)", code: ENOENT)
+            error.isOfAccount = true
+            throw error
+        }
+        return id
+    }
+
+    /// Opens the folder of a file. Missing folders below the token directory are created with mode
+    /// 0750 and the output's group; the folder of an absolute path must exist.
+    private func openFolder(
+        _ place: Place, _ output: OutputSpecification, create: Bool
+    ) throws(SystemError) -> Int32 {
+        if place.isAbsolute {
+            let parent = "/" + place.folders.joined(separator: "/")
+            let folder = clinux_open_directory_strictly(-1, parent)
+            guard folder >= 0 else { throw SystemError("open the directory \(parent)") }
+            return folder
+        }
+        var relative = ""
+        for part in create ? place.folders : [] {
+            relative += relative.isEmpty ? part : "/" + part
+            try makeFolder(relative, output)
+        }
+        let name = place.folders.isEmpty ? "." : place.folders.joined(separator: "/")
+        let folder = clinux_open_directory_strictly(directory, name)
+        guard folder >= 0 else { throw SystemError("open the directory \(path)/\(name)") }
+        return folder
+    }
+
+    private func makeFolder(
+        _ name: String, _ output: OutputSpecification
+    ) throws(SystemError) {
+        guard mkdirat(directory, name, 0o750) == 0 else {
+            if errno == EEXIST { return }
+            throw SystemError("make the directory \(path)/\(name)")
+        }
+        let folder = clinux_open_directory_strictly(directory, name)
+        guard folder >= 0 else { throw SystemError("open the directory \(path)/\(name)") }
+        defer { close(folder) }
+        let group = try account(output.group, Accounts.group, "group")
+        try AtomicFile(group: group, mode: 0o750).giveAway(folder, "\(path)/\(name)")
+        guard fchmod(folder, 0o750) == 0, fsync(directory) == 0 else {
+            throw SystemError("save the directory \(path)/\(name)")
+        }
+    }
+}

@@ -1,9 +1,0 @@
-extension RemedyPlace {
-    /// The place of a configured credential.
-    public init(_ configuration: CredentialConfiguration, state: CredentialState) {
-        let profile = configuration.profile
-        self.init(
-            credential: configuration.name, state: state,
-            hasSignIn: profile.authorization != nil && profile.signInObstacle == nil)
-    }
-}

@@ -1,2 +1,0 @@
-/// The version of both programs.
-public let evertokenVersion = "0.2.0"

@@ -1,0 +1,92 @@
+internal import TokenConfiguration
+internal import TokenFormats
+internal import TokenProviders
+internal import TokenScheduling
+internal import TokenSlots
+
+// Whether the state is the one this daemon wrote last (I10). An old copy holds a refresh token that
+// may be spent: sending it would look like theft to the provider, who then ends the whole grant.
+extension AttemptRunner {
+    /// - Parameter grant: As stored on disk.
+    /// - Returns: Why no request may be sent, or `nil`.
+    func distrust(
+        of grant: StoredGrant, _ credential: CredentialConfiguration, _ memory: LastKnown
+    ) async throws(Refusal) -> Cause? {
+        try await storing { () throws(StorageFailure) in
+            let cause = try await foreignCause(of: grant, credential, world)
+            guard grant.generation < memory.grant.generation,
+                grant.isEndangeredByCopies(profile: credential.profile)
+            else { return cause }
+            let words =
+                "its state went back from grant \(memory.grant.generation) to "
+                + "\(grant.generation) while the daemon ran"
+            let wentBack = Cause(.stateWentBack, CauseFacts(detail: words))
+            try await world.store.distrust(credential.name, wentBack)
+            return wentBack
+        }
+    }
+}
+
+/// Reads the stored state of a credential at start. The response of an interrupted attempt is read
+/// again here, as the daemon would have read it then.
+///
+/// - Parameter isAccepted: The operator has accepted the state, which may be old nevertheless.
+func recover(
+    _ credential: CredentialConfiguration, isAccepted: Bool, world: AttemptPorts
+) async -> StateRecovery {
+    do throws(StorageFailure) {
+        let evidence = try await world.store.evidence(of: credential.name)
+        guard let latest = evidence.latest,
+            var grant = await world.grant(in: evidence, of: credential)
+        else { return evidence.isUnreadable ? .unreadable : .grant(StoredGrant()) }
+        if grant.unstoredAccess != nil {
+            let tokens = await world.outputs.published(
+                in: credential.outputs, of: credential.name)
+            for token in tokens { grant.recall(textOf: token) }
+        }
+        let lost = evidence.lostSequence
+        if let lost, grant.isEndangeredByCopies(profile: credential.profile) {
+            // Stored, because the marks disappear when the files are next replaced.
+            let words =
+                "its state went back from record \(lost) to \(latest.sequence): "
+                + "it was copied or restored from a backup"
+            try await world.store.distrust(
+                credential.name, Cause(.stateWentBack, CauseFacts(detail: words)))
+        }
+        if let cause = try await foreignCause(of: grant, credential, world) {
+            let mayPublish = await !isUnknownPublished(grant, credential, world)
+            return .foreign(grant, cause, mayPublish: mayPublish)
+        }
+        // The state may be used, but token files do not go back (I15): a refresh is due instead.
+        if isAccepted || lost != nil, await isUnknownPublished(grant, credential, world) {
+            grant.access = nil
+        }
+        return .grant(grant)
+    } catch {
+        return .unavailable(error.cause)
+    }
+}
+
+/// - Returns: Why no request may be sent.
+private func foreignCause(
+    of grant: StoredGrant, _ credential: CredentialConfiguration, _ world: AttemptPorts
+) async throws(StorageFailure) -> Cause? {
+    guard grant.isEndangeredByCopies(profile: credential.profile),
+        case .foreign(let cause) = try await world.store.origin(of: credential.name)
+    else { return nil }
+    return cause
+}
+
+/// Whether the token files hold a token that this state does not know: if the state went back, that
+/// token is newer. This decides only what is published, never what is sent, because other users may
+/// be able to write these files.
+private func isUnknownPublished(
+    _ grant: StoredGrant, _ credential: CredentialConfiguration, _ world: AttemptPorts
+) async -> Bool {
+    guard let access = grant.access else { return false }
+    return await world.outputs.published(in: credential.outputs, of: credential.name)
+        .contains { token in
+            token != access.token
+                && !grant.formerAccess.contains(StoredGrant.fingerprint(ofAccess: token))
+        }
+}

@@ -1,0 +1,41 @@
+internal import TokenConfiguration
+internal import TokenControl
+internal import TokenFormats
+internal import TokenProviders
+internal import TokenScheduling
+internal import TokenSlots
+
+// What the loop reports to the tally, and what it collects for a scrape.
+extension EngineLoop {
+    /// Called after every change of the configuration: removed credentials lose their series.
+    mutating func noteConfigured() {
+        let providers = configuration.credentials.map { ($0.name, $0.profile.name) }
+        tally.configure(Dictionary(uniqueKeysWithValues: providers), at: now.wall)
+    }
+
+    mutating func noteRenewal(_ order: AttemptOrder, _ ticket: Ticket, _ name: String) {
+        if order.isRenewal { tally.began(name, ticket, at: now.uptime) }
+    }
+
+    /// Called before the lifecycle handles the event, while the former number of successes is
+    /// known.
+    mutating func noteEnded(_ event: LifecycleEvent, _ name: String) {
+        guard case .attemptEnded(let ticket, let report) = event else { return }
+        let before = fleet[name]?.grant.attempts.successes ?? 0
+        tally.ended(name, ticket, report.outcome(after: before), at: now.uptime)
+    }
+
+    func metricsReport() -> MetricsReport {
+        var report = fleet.metricsReport(
+            isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes.count,
+            tally: tally)
+        report.steps = world.steps.durations()
+        return report
+    }
+
+    /// 503 unless every credential is served, saved and written.
+    func health() -> ControlReply {
+        let health = fleet.healthReport(isReady: isReady, now: now)
+        return ControlReply(health.isHealthy ? 200 : 503, .health(health))
+    }
+}

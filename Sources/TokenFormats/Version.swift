@@ -1,0 +1,2 @@
+/// The version of both programs.
+package let evertokenVersion = "0.2.0"

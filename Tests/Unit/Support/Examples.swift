@@ -1,0 +1,60 @@
+@testable import TokenConfiguration
+@testable import TokenFormats
+@testable import TokenProviders
+@testable import TokenSlots
+
+/// Configurations and answers for many tests.
+enum Examples {
+    /// A credential of a configuration whose `providers` and `credentials` are given as JSON text.
+    static func credential(
+        provider: String = "as", providers: String = rfc, extra: String = ""
+    ) throws -> CredentialConfiguration {
+        let text = """
+            {"providers": {\(providers)},
+             "credentials": {"mail": {"provider": "\(provider)", "client_id": "id",
+               "client_secret": "client-secret-value"\(extra)}}}
+            """
+        let configuration = try Configuration.read(
+            main: ConfigurationFile(path: "test.json", bytes: Array(text.utf8), mode: 0o600))
+        return configuration.credentials[0]
+    }
+
+    static let rfc = #""as": {"request": {"url": "https://id.example/token"}}"#
+
+    static func rfc(lifecycle: String) -> String {
+        #""as": {"request": {"url": "https://id.example/token"}, "lifecycle": "# + lifecycle + "}"
+    }
+
+    static func answer(
+        _ status: Int, _ body: String, headers: [(String, String)] = []
+    ) -> RawAnswer {
+        RawAnswer(
+            status: status, headers: headers.map { HeaderField($0.0, $0.1) },
+            body: Array(body.utf8))
+    }
+
+    /// Both tokens, granted at noon for an hour.
+    static var held: StoredGrant {
+        var grant = StoredGrant()
+        grant.refreshToken = Secret("RT")
+        grant.access = GrantedAccess(token: Secret("AT"), sentAt: noon, lifetime: .seconds(3600))
+        return grant
+    }
+
+    static let noon = Moment(
+        uptime: Uptime(.seconds(43_200)), wall: WallTime(epochSeconds: 1_795_000_000),
+        bootID: "boot-1")
+
+    static func nonce(_ uuid: String = "11111111-2222-4333-8444-555555555555") -> RequestNonce {
+        RequestNonce(
+            uuid: uuid, random: String(repeating: "r", count: 64),
+            now: WallTime(epochSeconds: 1_795_000_000))
+    }
+}
+
+extension AnswerReading {
+    var token: TokenAnswer? { try? result.get() }
+    var failure: Refusal? {
+        if case .failure(let refusal) = result { refusal } else { nil }
+    }
+}

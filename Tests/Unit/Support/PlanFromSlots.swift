@@ -1,0 +1,21 @@
+@testable import TokenFormats
+@testable import TokenProviders
+@testable import TokenSlots
+
+extension AttemptPlan {
+    /// From slots, read as an attempt reads them.
+    static func make(
+        order: AttemptOrder, slots: SlotPair, seed: InitialToken?, withheld: InitialToken? = nil,
+        place: GrantPlace? = nil, profile: ProviderProfile, attemptID: String, now: Moment
+    ) -> AttemptPlan {
+        make(
+            order: order, evidence: slots.evidence, stored: slots.evidence.grant(profile: profile),
+            seed: seed, withheld: withheld, place: place, profile: profile, attemptID: attemptID,
+            now: now)
+    }
+}
+
+extension SlotPair {
+    /// The slot that the next record overwrites: never the newest one.
+    var oldest: Index { winner?.index.other ?? .a }
+}

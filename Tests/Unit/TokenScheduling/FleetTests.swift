@@ -1,0 +1,170 @@
+import Testing
+
+@testable import TokenConfiguration
+@testable import TokenFormats
+@testable import TokenProviders
+@testable import TokenScheduling
+@testable import TokenSlots
+
+@Suite("The fleet") struct FleetTests {
+    private func configuration(_ lifecycle: String) throws -> Configuration {
+        let credentials = ["a", "b", "c", "d"].map { name in
+            """
+            "\(name)": {"provider": "as", "client_id": "id", "client_secret": "s",
+                        "refresh_token": "RT-\(name)"}
+            """
+        }
+        let text = """
+            {"providers": {\(Examples.rfc(lifecycle: lifecycle))},
+             "credentials": {\(credentials.joined(separator: ","))}}
+            """
+        return try Configuration.read(
+            main: ConfigurationFile(path: "t", bytes: Array(text.utf8), mode: 0o600))
+    }
+
+    /// Reads this from all slots; returns the names of the credentials that then send a request.
+    private func begin(
+        _ fleet: inout Fleet, lifecycle: String = "{}", with grants: [String: StoredGrant] = [:]
+    ) throws -> [String] {
+        let (orders, _) = fleet.configure(try configuration(lifecycle), now: Examples.noon)
+        var asking: [String] = []
+        for order in orders {
+            guard case .recover(let ticket, _) = order.action else { continue }
+            let grant = grants[order.credential] ?? StoredGrant()
+            asking += attempts(
+                fleet.handle(
+                    .recovered(ticket, .grant(grant)), for: order.credential, now: Examples.noon))
+        }
+        return asking.sorted()
+    }
+
+    private func attempts(_ orders: [Fleet.Order]) -> [String] {
+        orders.compactMap { if case .attempt = $0.action { $0.credential } else { nil } }
+    }
+
+    @Test("one provider leaves a quarter of the room to others, who are not behind its own")
+    func share() throws {
+        let entry = { (name: String, provider: String) in
+            "\"\(name)\": {\"provider\": \"\(provider)\", \"client_id\": \"id\", "
+                + "\"client_secret\": \"s\", \"refresh_token\": \"RT-\(name)\"}"
+        }
+        let many = (0..<9).map { entry("slow\($0)", "slow") } + [entry("z", "other")]
+        let provider = #"{"request": {"url": "https://id.example/token"}}"#
+        let text = """
+            {"providers": {"slow": \(provider), "other": \(provider)}, "max_in_flight": 4,
+             "credentials": {\(many.joined(separator: ","))}}
+            """
+        let configuration = try Configuration.read(
+            main: ConfigurationFile(path: "t", bytes: Array(text.utf8), mode: 0o600))
+        var fleet = Fleet(maxInFlight: 4, seed: 1)
+        var asking: [(name: String, ticket: Ticket)] = []
+        func note(_ orders: [Fleet.Order]) {
+            for order in orders {
+                if case .attempt(let ticket, _) = order.action {
+                    asking.append((order.credential, ticket))
+                }
+            }
+        }
+        for order in fleet.configure(configuration, now: Examples.noon).orders {
+            guard case .recover(let ticket, _) = order.action else { continue }
+            note(
+                fleet.handle(
+                    .recovered(ticket, .grant(StoredGrant())), for: order.credential,
+                    now: Examples.noon))
+        }
+        #expect(asking.map(\.name).sorted() == ["slow0", "slow1", "slow2", "z"])
+        // A released place of this provider can be used by the same provider again.
+        let ended = try #require(asking.first { $0.name == "slow0" })
+        let report = AttemptReport(
+            grant: StoredGrant(), end: .refused(Refusal(.transient, problem: "p")),
+            attemptID: "a")
+        note(
+            fleet.handle(
+                .attemptEnded(ended.ticket, report), for: ended.name, now: Examples.noon))
+        #expect(asking.count == 5)
+    }
+
+    @Test("no more than max_in_flight ask at once; the next one when one has ended")
+    func inFlight() throws {
+        var fleet = Fleet(maxInFlight: 64, seed: 1)
+        #expect(try begin(&fleet) == ["a", "b", "c", "d"])
+        fleet = Fleet(maxInFlight: 64, seed: 1)
+        var small = try configuration("{}")
+        small.maxInFlight = 2
+        let (orders, _) = fleet.configure(small, now: Examples.noon)
+        var asking: [String] = []
+        for order in orders {
+            guard case .recover(let ticket, _) = order.action else { continue }
+            asking += attempts(
+                fleet.handle(
+                    .recovered(ticket, .grant(StoredGrant())), for: order.credential,
+                    now: Examples.noon))
+        }
+        #expect(asking.count == 2)
+        #expect(attempts(fleet.wake(now: Examples.noon.advanced(by: .seconds(60)))) == [])
+    }
+
+    @Test("I7: no request begins while it stops")
+    func stopping() throws {
+        var fleet = Fleet(maxInFlight: 64, seed: 1)
+        fleet.stop()
+        #expect(try begin(&fleet) == [])
+        #expect(attempts(fleet.wake(now: Examples.noon.advanced(by: .seconds(60)))) == [])
+    }
+
+    @Test("I24: what was asked before a restart counts in a rate limit")
+    func formerLife() throws {
+        var stored = StoredGrant()
+        stored.refreshToken = Secret("RT")
+        stored.attempts.lastAttemptAt = Examples.noon.advanced(by: .seconds(-60))
+        var fleet = Fleet(maxInFlight: 64, seed: 1)
+        let lifecycle = #"{"rate_limit": "2/10m", "rate_limit_key": "account"}"#
+        let grants = ["a": stored, "b": stored]
+        #expect(try begin(&fleet, lifecycle: lifecycle, with: grants) == [])
+        let end = Examples.noon.advanced(by: .seconds(540))
+        #expect(attempts(fleet.wake(now: end)).count == 2)
+    }
+
+    @Test("I11: tokens that a person brings wait for the end of an attempt")
+    func orderWhileAsking() throws {
+        var life = CredentialLifecycle(try Examples.credential())
+        var random = RandomSource(seed: 1)
+        let order = AttemptOrder.adopt(ImportedTokens(refreshToken: Secret("x")))
+        var begun: [LifecycleAction] = life.start()
+        let ended = AttemptReport(
+            grant: nil, end: .refused(Refusal(.storage, problem: "p")), attemptID: "x")
+        for event in [
+            LifecycleEvent.recovered(Ticket(1), .grant(StoredGrant())), .woke, .orderGiven(order),
+            .woke, .attemptEnded(Ticket(2), ended), .woke,
+        ] {
+            begun += life.handle(event, now: Examples.noon, mayAttempt: true, using: &random)
+            if case .orderGiven = event {
+                #expect(!life.wantsAttempt(at: Examples.noon.uptime))
+            }
+        }
+        let attempts = begun.filter { if case .attempt = $0 { true } else { false } }
+        #expect(
+            attempts == [
+                .attempt(Ticket(2), .renew(isManual: false)), .attempt(Ticket(3), order),
+            ])
+    }
+
+    @Test("I24: the minimum interval between refreshes holds for manual requests")
+    func floorByHand() throws {
+        var life = CredentialLifecycle(try Examples.credential())
+        var random = RandomSource(seed: 1)
+        var stored = Examples.held
+        stored.generation = 1
+        stored.attempts.lastSuccessAt = Examples.noon
+        let now = Examples.noon.advanced(by: .seconds(1))
+        for event in [
+            LifecycleEvent.recovered(Ticket(1), .grant(stored)), .published(Ticket(2), .complete),
+            .refreshRequested,
+        ] {
+            if case .recovered = event { _ = life.start() }
+            _ = life.handle(event, now: now, mayAttempt: true, using: &random)
+        }
+        #expect(!life.wantsAttempt(at: now.uptime))
+        #expect(life.wantsAttempt(at: Examples.noon.advanced(by: .seconds(10)).uptime))
+    }
+}
