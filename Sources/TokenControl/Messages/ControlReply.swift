@@ -1,7 +1,7 @@
 package import TokenConfiguration
 package import TokenFormats
 
-/// The reply to a ``ControlRequest``: an HTTP status with one message.
+/// The reply to a `ControlRequest`: an HTTP status with one message.
 package struct ControlReply: Sendable, Equatable {
     /// The messages of the control socket. The socket renders them when it writes the reply: at
     /// 10 000 credentials this takes too long for the loop.

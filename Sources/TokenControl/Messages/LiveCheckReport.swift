@@ -1,7 +1,7 @@
 package import TokenConfiguration
 package import TokenFormats
 
-/// The reply to `POST /v1/credentials/NAME/check`: the steps of a ``LiveCheck``.
+/// The reply to `POST /v1/credentials/NAME/check`: the steps of a `LiveCheck`.
 package struct LiveCheckReport: Sendable, Equatable {
     /// A step and its outcome.
     package struct Line: Sendable, Equatable {

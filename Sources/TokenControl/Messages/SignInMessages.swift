@@ -135,7 +135,7 @@ package enum ClientOrder: Sendable, Equatable {
     }
 }
 
-/// The reply to a ``ClientOrder``: the tokens are stored, or the device code is not approved yet.
+/// The reply to a `ClientOrder`: the tokens are stored, or the device code is not approved yet.
 package struct OrderReply: Sendable, Equatable {
     /// The user has not approved the code yet, or the provider could not be asked.
     package struct Pending: Sendable, Equatable {

@@ -38,7 +38,7 @@ package struct MetricsTally: Sendable, Equatable {
     package private(set) var durations: [String: DurationHistogram] = [:]
     private var running: [String: Running] = [:]
 
-    /// A tally without credentials; ``configure(_:at:)`` names them.
+    /// A tally without credentials; `configure(_:at:)` names them.
     package init() {}
 
     /// Adds entries for the present configuration and drops the others. A credential with another

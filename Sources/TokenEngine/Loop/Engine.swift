@@ -5,7 +5,7 @@ package import TokenProviders
 package import TokenScheduling
 internal import TokenSlots
 
-/// Drives all credentials: one loop over one inbox. All state is local to ``run(configuration:)``.
+/// Drives all credentials: one loop over one inbox. All state is local to `run(configuration:)`.
 package struct Engine: Sendable {
     /// Input of the loop.
     package enum Input: Sendable {
@@ -35,7 +35,7 @@ package struct Engine: Sendable {
     private let inputs: AsyncStream<Input>
     let world: LoopPorts
 
-    /// An engine over these ports, with an empty inbox; ``run(configuration:)`` starts it.
+    /// An engine over these ports, with an empty inbox; `run(configuration:)` starts it.
     package init(world: LoopPorts) {
         self.world = world
         (inputs, inbox) = AsyncStream.makeStream()

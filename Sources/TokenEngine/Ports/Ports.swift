@@ -191,7 +191,7 @@ package struct NoSurvey: ConfigurationSurvey {
 package struct JournalEntry: Sendable, Equatable {
     /// How severe the event is, as syslog(3) counts.
     package var level: LogLevel
-    /// A constant sentence; variable parts are in ``fields``.
+    /// A constant sentence; variable parts are in `fields`.
     package var message: String
     /// Without the `EVERTOKEN_` prefix, upper case.
     package var fields: [HeaderField]

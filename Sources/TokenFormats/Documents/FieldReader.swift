@@ -106,7 +106,7 @@ package struct FieldReader {
     }
 }
 
-/// An object whose keys are taken one by one; ``finish()`` reports the keys that remain.
+/// An object whose keys are taken one by one; `finish()` reports the keys that remain.
 package final class ObjectReader {
     package let field: FieldReader
     private let members: [JSONMember]

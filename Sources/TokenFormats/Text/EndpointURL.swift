@@ -2,7 +2,9 @@
 package enum EndpointURL {
     /// What is wrong with a rendered URL, to follow its name; `nil` if nothing.
     ///
-    /// - Parameter isOurs: The URL comes from the configuration, so its host may be quoted.
+    /// - Parameters:
+    ///   - url: The URL, with every variable in place.
+    ///   - isOurs: The URL comes from the configuration, so its host may be quoted.
     package static func problem(of url: String, isOurs: Bool = false) -> RequestError? {
         let isSecure = url.hasBytePrefix("https://")
         guard isSecure || url.hasBytePrefix("http://") else {

@@ -148,7 +148,7 @@ package struct ResponseCondition: Sendable, Equatable {
     package var status: [Status]?
     /// The value that the other parts check.
     package var path: ResponseSelector?
-    /// In canonical form (``JSONNode/canonicalText``).
+    /// In canonical form (`JSONNode/canonicalText`).
     package var isIn: [String]?
     /// The value is none of these, compared in canonical form.
     package var notIn: [String]?

@@ -1,6 +1,6 @@
 package import TokenFormats
 
-/// More precise than ``CredentialState``, whose words are a released interface: the same words,
+/// More precise than `CredentialState`, whose words are a released interface: the same words,
 /// plus others where a state has several meanings.
 package enum CredentialCondition: String, Sendable, CaseIterable {
     case pending, fresh, refreshing, retrying, expired, misconfigured, quarantined

@@ -7,7 +7,7 @@ package import TokenProviders
 ///
 /// Only for tokens that are known to rotate: a static one may be adopted again.
 package struct SpentTraces: Sendable, Equatable {
-    /// ``StoredGrant/fingerprint(ofRefresh:at:)``, newest last.
+    /// `StoredGrant/fingerprint(ofRefresh:at:)`, newest last.
     package private(set) var tokens: [String] = []
     /// `StoredGrant/fingerprint(of:)` of the spent tokens that came from the configuration or an
     /// import, newest last.

@@ -13,9 +13,9 @@ package struct StoredGrant: Sendable, Equatable {
     /// The previous refresh token, until the present one has been refreshed once: replaced, not
     /// spent.
     package var displaced: Secret?
-    /// Number of successes at which ``displaced`` is dropped.
+    /// Number of successes at which `displaced` is dropped.
     package var displacedUntil: Int64 = 0
-    /// ``displaced`` is the newer token of the two, and was refused.
+    /// `displaced` is the newer token of the two, and was refused.
     package var isDisplacedRefused = false
     /// The server and client of the refresh token; `nil` in records of versions before 0.2 until
     /// the next grant.
@@ -24,7 +24,7 @@ package struct StoredGrant: Sendable, Equatable {
     package var elsewhere: TokenElsewhere?
     /// When the refresh token was received, and its lifetime, if known.
     package var refreshTokenSince: Moment?
-    /// From ``refreshTokenSince`` to its end; `nil` where no answer and no profile says.
+    /// From `refreshTokenSince` to its end; `nil` where no answer and no profile says.
     package var refreshTokenLifetime: Duration?
     /// Whether refreshes left its expiry unchanged, as far as responses showed; `nil` before two.
     package var isRefreshTokenEndFixed: Bool?
@@ -33,12 +33,12 @@ package struct StoredGrant: Sendable, Equatable {
 
     /// The access token granted last.
     package var access: GrantedAccess?
-    /// What is known of an access token that is too long for its record; ``access`` is then `nil`.
+    /// What is known of an access token that is too long for its record; `access` is then `nil`.
     package var unstoredAccess: UnstoredAccess?
     /// Fingerprints of refresh tokens that another one has replaced, newest last,
-    /// ``fingerprint(ofRefresh:at:)``: none of them is sent again (I11).
+    /// `fingerprint(ofRefresh:at:)`: none of them is sent again (I11).
     package var spent: [String] = []
-    /// Previous access tokens, newest last, as ``fingerprint(ofAccess:)``: files that could not be
+    /// Previous access tokens, newest last, as `fingerprint(ofAccess:)`: files that could not be
     /// written may still contain one of them.
     package var formerAccess: [String] = []
     /// Counts grants; a published file never goes back to an older one (I15).

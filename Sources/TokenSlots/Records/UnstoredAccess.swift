@@ -4,7 +4,7 @@ package import TokenProviders
 /// What a record keeps of an access token that is too long for it, because the refresh token must
 /// fit. The token itself is in the token file and in the response that granted it.
 package struct UnstoredAccess: Sendable, Equatable {
-    /// ``StoredGrant/fingerprint(ofAccess:)``.
+    /// `StoredGrant/fingerprint(ofAccess:)`.
     package var fingerprint: String
     /// When the request that granted it was sent.
     package var sentAt: Moment
