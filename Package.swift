@@ -108,7 +108,7 @@ if ProcessInfo.processInfo.environment["EVERTOKEN_SIMULATION"] != nil {
 if ProcessInfo.processInfo.environment["EVERTOKEN_READING_COST"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "evertoken-reading-cost", dependencies: ["TokenProviders", "TokenFormats"],
+            name: "evertoken-reading-cost", dependencies: belowScheduling,
             path: "Tests/Measurements/ReadingCost", swiftSettings: house))
 }
 

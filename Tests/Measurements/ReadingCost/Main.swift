@@ -1,6 +1,8 @@
 import Glibc
+import TokenConfiguration
 import TokenFormats
 import TokenProviders
+import TokenSlots
 
 /// Reads every file of a directory as the body of a response, by several profiles: for counting
 /// instructions (Tests/Measurements/reading-cost).
