@@ -9,25 +9,14 @@ internal import TokenSlots
 extension SlotDirectory {
     /// As `AttemptStore` says: the note beside the slots against this directory and this machine.
     package func origin(of credential: String) async throws(StorageFailure) -> SlotOrigin {
-        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
-            let folder = clinux_open_directory_strictly(self.directory, credential)
-            if folder < 0, errno == ENOENT { return .own }
-            guard folder >= 0 else {
-                throw StorageFailure(SystemError("open \(self.path)/\(credential)"))
-            }
-            defer { close(folder) }
-            return try self.origin(in: folder, "\(self.path)/\(credential)")
-        }
+        try await inFolder(of: credential) { folder, place throws(StorageFailure) in
+            try self.origin(in: folder, place)
+        } ?? .own
     }
 
     /// As `AttemptStore` says: writes a new note, durably.
     package func accept(_ credential: String) async throws(StorageFailure) {
-        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
-            let place = "\(self.path)/\(credential)"
-            let folder = clinux_open_directory_strictly(self.directory, credential)
-            if folder < 0, errno == ENOENT { return }
-            guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)")) }
-            defer { close(folder) }
+        _ = try await inFolder(of: credential) { folder, place throws(StorageFailure) in
             try self.setAsideUnreadable(credential, in: folder, place)
             try self.clearMarks(of: credential, in: folder, place)
             try self.noteOrigin(in: folder, place, isAccepted: true)
@@ -38,12 +27,7 @@ extension SlotDirectory {
     package func distrust(
         _ credential: String, _ cause: Cause
     ) async throws(StorageFailure) {
-        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
-            let place = "\(self.path)/\(credential)"
-            let folder = clinux_open_directory_strictly(self.directory, credential)
-            if folder < 0, errno == ENOENT { return }
-            guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)")) }
-            defer { close(folder) }
+        _ = try await inFolder(of: credential) { folder, place throws(StorageFailure) in
             var note = try OriginNote(in: folder, place) ?? OriginNote.now(in: folder)
             guard note.cause != cause else { return }
             note.cause = cause
@@ -53,12 +37,7 @@ extension SlotDirectory {
 
     /// As `AttemptStore` says: the older slot first, and the folder at last.
     package func erase(_ credential: String) async throws(StorageFailure) {
-        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
-            let place = "\(self.path)/\(credential)"
-            let folder = clinux_open_directory_strictly(self.directory, credential)
-            if folder < 0, errno == ENOENT { return }
-            guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)")) }
-            defer { close(folder) }
+        _ = try await inFolder(of: credential) { folder, place throws(StorageFailure) in
             // The newest record last: an older one alone might hold a spent token.
             let last = try self.winner(of: credential, in: folder, place) ?? .b
             let names = [last.other, last].map(\.fileName)

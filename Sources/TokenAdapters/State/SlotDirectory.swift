@@ -100,14 +100,7 @@ package final class SlotDirectory: SlotStore, Sendable {
     /// As `SlotStore` says. A slot that does not exist is empty, one that cannot be parsed is
     /// damaged.
     package func read(_ credential: String) async throws(StorageFailure) -> SlotPair {
-        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
-            let folder = clinux_open_directory_strictly(self.directory, credential)
-            if folder < 0, errno == ENOENT { return SlotPair(a: .empty, b: .empty) }
-            guard folder >= 0 else {
-                throw StorageFailure(SystemError("open \(self.path)/\(credential)"))
-            }
-            defer { close(folder) }
-            let place = "\(self.path)/\(credential)"
+        try await inFolder(of: credential) { folder, place throws(StorageFailure) in
             let slots = try SlotPair.Index.allCases.map { index throws(StorageFailure) in
                 try self.readSlot(index, in: folder, place)
             }
@@ -115,6 +108,24 @@ package final class SlotDirectory: SlotStore, Sendable {
                 a: SlotPair.state(of: slots[0].bytes, credential: credential),
                 b: SlotPair.state(of: slots[1].bytes, credential: credential),
                 marks: SlotMarks(a: slots[0].mark, b: slots[1].mark))
+        } ?? SlotPair(a: .empty, b: .empty)
+    }
+
+    /// Runs `body` with the folder of a credential open, in its lane.
+    ///
+    /// - Returns: `nil` without a folder.
+    func inFolder<Value: Sendable>(
+        of credential: String,
+        _ body:
+            @escaping @Sendable (_ folder: Int32, _ place: String) throws(StorageFailure) -> Value
+    ) async throws(StorageFailure) -> Value? {
+        try await work.run(key: credential, holder: "state") { () throws(StorageFailure) in
+            let place = "\(self.path)/\(credential)"
+            let folder = clinux_open_directory_strictly(self.directory, credential)
+            if folder < 0, errno == ENOENT { return nil }
+            guard folder >= 0 else { throw StorageFailure(SystemError("open \(place)")) }
+            defer { close(folder) }
+            return try body(folder, place)
         }
     }
 
