@@ -5,10 +5,6 @@ import Testing
 // Comments and tests cite it by number. A citation that leads nowhere sends its reader on a search
 // for a document that does not exist.
 
-private let root = URL(filePath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent()
-
 /// The headings of the articles, by which citations are resolved.
 private struct Specification {
     /// By the article's name, without the hashes.
@@ -128,16 +124,17 @@ private struct CitationFinder {
     }
 }
 
-/// All files below some folders, with their paths from the root.
+/// All files below some folders, with their paths from the repositoryRoot.
 private func paths(under folders: [String]) -> [String] {
     folders.flatMap { folder -> [String] in
-        let found = FileManager.default.enumerator(atPath: root.appending(path: folder).path)
+        let found = FileManager.default.enumerator(
+            atPath: repositoryRoot.appending(path: folder).path)
         return (found?.allObjects as? [String] ?? []).map { "\(folder)/\($0)" }
     }
 }
 
 private func text(_ path: String) throws -> String {
-    try String(contentsOf: root.appending(path: path), encoding: .utf8)
+    try String(contentsOf: repositoryRoot.appending(path: path), encoding: .utf8)
 }
 
 private func articles() throws -> [(name: String, text: String)] {

@@ -50,19 +50,11 @@ private let uses = [
 /// line spelled itself could differ from the daemon's.
 @Test("the command line names no member of a control message")
 func controlMessages() throws {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Sources/evertoken")
-    let below = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)
-    let files = (below?.allObjects as? [URL] ?? []).filter { $0.pathExtension == "swift" }
+    let files = try files(under: "Sources/evertoken")
     #expect(files.count > 40, "the rule guards nothing")
     for use in uses {
         var found: Set<String> = []
-        for file in files {
-            let text = try String(contentsOf: file, encoding: .utf8)
-            if use.isIn(text) { found.insert(file.lastPathComponent) }
-        }
+        for file in files where use.isIn(file.text) { found.insert(file.name) }
         #expect(found == Set(use.purposes.keys), "\(use.pattern)")
     }
 }

@@ -52,9 +52,7 @@ private let allowed = [
 
 @Test("where texts of others are met, they are compared by their bytes")
 func foreignText() throws {
-    let sources = URL(filePath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent().appending(path: "Sources")
+    let sources = repositoryRoot.appending(path: "Sources")
     let rules = try forbidden.map { (try Regex($0.pattern), $0.instead) }
     var looked = 0
     for place in meeting {

@@ -2,20 +2,6 @@ import Foundation
 import Testing
 
 /// The rules for this repository, as tests of its files; each states its reason.
-private let root = URL(filePath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent()
-
-private func files(under folder: String, _ suffix: String = "swift") throws -> [(
-    name: String, text: String
-)] {
-    let found = FileManager.default.enumerator(
-        at: root.appending(path: folder), includingPropertiesForKeys: nil)
-    let urls = (found?.allObjects as? [URL] ?? []).filter { $0.pathExtension == suffix }
-    try #require(!urls.isEmpty, "the rule guards nothing: \(folder) is empty")
-    return try urls.map { ($0.lastPathComponent, try String(contentsOf: $0, encoding: .utf8)) }
-}
-
 /// A text that must not appear below a folder, with the reason.
 struct Ban: Sendable, CustomTestStringConvertible {
     var text: String, under: String, because: String
@@ -218,7 +204,8 @@ func profiles() throws {
         String($0.name.dropLast(".json".count))
     }
     let list = try String(
-        contentsOf: root.appending(path: "Sources/TokenProviders/Catalogue/ShippedProfiles.swift"),
+        contentsOf: repositoryRoot.appending(
+            path: "Sources/TokenProviders/Catalogue/ShippedProfiles.swift"),
         encoding: .utf8)
     for name in names { #expect(list.contains("(\"\(name)\", PackageResources."), "\(name)") }
 }
@@ -226,9 +213,10 @@ func profiles() throws {
 @Test("every event worth alerting on is explained by the journal's catalog, and no other")
 func catalogue() throws {
     let notices = try String(
-        contentsOf: root.appending(path: "Sources/TokenEngine/Loop/Notices.swift"), encoding: .utf8)
+        contentsOf: repositoryRoot.appending(path: "Sources/TokenEngine/Loop/Notices.swift"),
+        encoding: .utf8)
     let catalog = try String(
-        contentsOf: root.appending(path: "systemd/evertoken.catalog"), encoding: .utf8)
+        contentsOf: repositoryRoot.appending(path: "systemd/evertoken.catalog"), encoding: .utf8)
     let ids = notices.matches(of: /static let \w+ = "([0-9a-f]{32})"/).map { String($0.1) }
     try #require(ids.count > 5)
     #expect(Set(ids).count == ids.count, "two events share an identity")
@@ -247,7 +235,7 @@ func topLevel() throws {
         "Package.swift", "Sources", "Tests", "systemd", "config", "README.md", "LICENSE",
         "Package.resolved",
     ]
-    for name in try FileManager.default.contentsOfDirectory(atPath: root.path) {
+    for name in try FileManager.default.contentsOfDirectory(atPath: repositoryRoot.path) {
         #expect(name.hasPrefix(".") || allowed.contains(name), "\(name)")
     }
 }

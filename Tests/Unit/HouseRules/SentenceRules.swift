@@ -100,23 +100,19 @@ private let exempt: [(file: String, code: String, reason: String)] = [
 
 @Test("no decision reads the words that people read")
 func sentences() throws {
-    let root = URL(filePath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent().appending(path: "Sources")
     let finder = try SentenceFinder()
-    let below = FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil)
-    let files = (below?.allObjects as? [URL] ?? []).filter { $0.pathExtension == "swift" }
+    let files = try files(under: "Sources")
     #expect(files.count > 200, "the rule guards nothing")
     var needed: Set<Int> = []
     for file in files {
-        for code in finder.findings(in: try String(contentsOf: file, encoding: .utf8)) {
+        for code in finder.findings(in: file.text) {
             let exemption = exempt.firstIndex {
-                $0.file == file.lastPathComponent && code.contains($0.code)
+                $0.file == file.name && code.contains($0.code)
             }
             if let exemption {
                 needed.insert(exemption)
             } else {
-                Issue.record("\(file.lastPathComponent): compare a kind or a number: \(code)")
+                Issue.record("\(file.name): compare a kind or a number: \(code)")
             }
         }
     }

@@ -34,9 +34,7 @@ private func vagueSubjects(in text: String) throws -> [(line: Int, word: String)
 @Test(
     "a sentence names its subject: a component, a file, a caller", arguments: ["Sources", "Tests"])
 func subjects(folder: String) throws {
-    let root = URL(filePath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent().appending(path: folder)
+    let root = repositoryRoot.appending(path: folder)
     let found = FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil)
     var looked = 0
     for url in found?.allObjects as? [URL] ?? [] where url.pathExtension != "pyc" {

@@ -13,9 +13,7 @@ struct CatalogueFixture: Sendable {
     let name: String
     let json: JSONNode
 
-    static let folder = URL(filePath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Fixtures/Profiles")
+    static let folder = repositoryRoot.appending(path: "Tests/Fixtures/Profiles")
 
     init(_ name: String) throws {
         self.name = name

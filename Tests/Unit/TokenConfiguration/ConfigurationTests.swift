@@ -24,13 +24,9 @@ import Testing
         if case .failure(let mistakes) = read(text, dropIns: dropIns) { mistakes.all } else { [] }
     }
 
-    private static let fixtures = URL(filePath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent()
-
     @Test("the example in config/ is valid")
     func example() throws {
-        let path = Self.fixtures.deletingLastPathComponent().deletingLastPathComponent()
-            .appending(path: "config/evertoken.json")
+        let path = repositoryRoot.appending(path: "config/evertoken.json")
         let text = try String(contentsOf: path, encoding: .utf8)
         let configuration = try Self.read(text).get()
         #expect(configuration.credentials.map(\.name) == ["car", "crm", "files"])
@@ -144,7 +140,7 @@ import Testing
     }
 
     static let documents: [Document] = {
-        let path = fixtures.appending(path: "Fixtures/documents.json")
+        let path = repositoryRoot.appending(path: "Tests/Unit/Fixtures/documents.json")
         guard let data = try? Data(contentsOf: path), let table = try? JSONReader.read(Array(data))
         else { return [] }
         return ["good", "bad", "semantic"].flatMap { kind in

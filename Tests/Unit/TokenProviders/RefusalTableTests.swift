@@ -7,9 +7,8 @@ import Testing
 /// Error answers of real providers to a refresh, with the class of each: `Fixtures/refusals.json`.
 @Suite("Refusals of the world") struct RefusalTableTests {
     static let table: JSONNode = {
-        let path = URL(filePath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent()
-            .appending(path: "Fixtures/refusals.json")
+        let path = repositoryRoot.appending(
+            path: "Tests/Unit/Fixtures/refusals.json")
         let data = (try? Data(contentsOf: path)) ?? Data()
         return (try? JSONReader.read(Array(data))) ?? nil
     }()

@@ -11,10 +11,7 @@ import Testing
     }
 
     private static func file(_ path: String) throws -> String {
-        let root = URL(filePath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-        return try String(contentsOf: root.appending(path: path), encoding: .utf8)
+        try String(contentsOf: repositoryRoot.appending(path: path), encoding: .utf8)
     }
 
     @Test("every state and class is explained, and every word that --state takes")
