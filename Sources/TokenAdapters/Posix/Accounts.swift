@@ -44,8 +44,10 @@ package enum Accounts {
         return entry.gr_gid
     }
 
+    /// - Parameter number: A `gid_t`, but not so called: a declaration for the package cannot need
+    ///   an import that is internal to this file.
     /// - Returns: `nil` for a group without a name.
-    package static func name(ofGroup number: gid_t) -> String? {
+    package static func name(ofGroup number: UInt32) -> String? {
         var entry = Glibc.group()
         var found: UnsafeMutablePointer<Glibc.group>?
         var buffer = [CChar](repeating: 0, count: 64 * 1024)
