@@ -4,12 +4,12 @@ from mutants import mutant, without
 
 RECORD = "TokenSlots/Records/SlotRecord.swift"
 PLANNING = "TokenSlots/Attempt/AttemptPlanning.swift"
-APPLYING = "TokenSlots/Records/StoredGrant+Applying.swift"
-FAILING = "TokenSlots/Records/StoredGrant+Failing.swift"
-TOKENS = "TokenSlots/Records/StoredGrant+Tokens.swift"
-READER = "TokenProviders/Responses/AnswerReader.swift"
+APPLYING = "TokenSlots/Records/CredentialRecord+Applying.swift"
+FAILING = "TokenSlots/Records/CredentialRecord+Failing.swift"
+TOKENS = "TokenSlots/Records/CredentialRecord+Tokens.swift"
+READER = "TokenProviders/Responses/ResponseReader.swift"
 RULES = "TokenProviders/Responses/ErrorRules.swift"
-CAUSES = "TokenProviders/Responses/AnswerReader+Causes.swift"
+CAUSES = "TokenProviders/Responses/ResponseReader+Causes.swift"
 JSON = "TokenFormats/JSON/JSONReader.swift"
 
 MUTANTS = [
@@ -43,15 +43,16 @@ MUTANTS = [
     mutant(112, APPLYING, "the memory of what is spent", "if let old = refreshToken { noteSpent",
            "if let old = refreshToken, !$M { noteSpent",
            "test_exclusion_tokens:the_other_has_spent"),
-    without(113, TOKENS, "the memory of seeds", "isNew(seed) {", "CandidateTokenTests/changeme",
+    without(113, TOKENS, "the memory of initial tokens", "isNew(initialToken) {",
+            "CandidateTokenTests/changeme",
             "AttemptPlanningTests/loginRequired"),
     mutant(114, PLANNING, "silence while a person must sign in",
            "isManual || !grant.attempts.isLoginRequired",
            "$M || isManual || !grant.attempts.isLoginRequired",
            "AttemptPlanningTests/loginRequired"),
     # When a sign-in is requested.
-    mutant(115, FAILING, "three answers before a person is asked", "attempts.reauthAnswers >= 3",
-           "attempts.reauthAnswers >= ($M ? 1 : 3)", "ReauthTests/twoAnswers"),
+    mutant(115, FAILING, "three answers before a person is asked", "attempts.reauthResponses >= 3",
+           "attempts.reauthResponses >= ($M ? 1 : 3)", "ReauthTests/twoAnswers"),
     mutant(116, FAILING, "ten minutes before a person is asked", "?? span) >= span",
            "?? span) >= ($M ? .zero : span)", "GrantTests/threeAnswers"),
     mutant(117, FAILING, "asking at once after a lost answer",
@@ -59,23 +60,23 @@ MUTANTS = [
            "if !$M, attempts.ambiguousAttempts > 0 ||", "GrantTests/afterAmbiguity"),
     # Answers.
     mutant(120, READER, "a refresh token out of a cut answer",
-           "let found = salvaged(answer)", "let found = $M ? [] : salvaged(answer)",
-           "AnswerReaderTests/salvage"),
+           "let found = salvaged(response)", "let found = $M ? [] : salvaged(response)",
+           "ResponseReaderTests/salvage"),
     mutant(121, READER, "tokens of printable characters only", "&& token.isPrintableASCII",
-           "&& ($M || token.isPrintableASCII)", "AnswerReaderTests/"),
+           "&& ($M || token.isPrintableASCII)", "ResponseReaderTests/"),
     mutant(122, READER, "doubt after a cut refusal", "if raw.isTruncated {",
-           "if !$M, raw.isTruncated {", "AnswerReaderTests/cutRefusal"),
+           "if !$M, raw.isTruncated {", "ResponseReaderTests/cutRefusal"),
     mutant(123, READER, "doubt after an unreadable success",
            "let isAmbiguous = refreshToken == nil && spendsGrant",
            "let isAmbiguous = !$M && refreshToken == nil && spendsGrant",
-           "AnswerReaderTests/cutAnywhere"),
+           "ResponseReaderTests/cutAnywhere"),
     without(124, CAUSES, "silence about what servers write",
             "knownErrorCodes.contains(ByteText(text))",
-            "AnswerReaderTests/noEcho"),
+            "ResponseReaderTests/noEcho"),
     mutant(125, RULES, "the longest Retry-After",
            "min(max(.zero, duration), Self.maximumRetryAfter)",
            "$M ? max(.zero, duration) : min(max(.zero, duration), Self.maximumRetryAfter)",
-           "AnswerReaderTests/retryAfter"),
+           "ResponseReaderTests/retryAfter"),
     mutant(126, APPLYING, "removal of a refresh token that other fields repeat",
            ".withoutEchoes(of: echoes)", ".withoutEchoes(of: $M ? [] : echoes)",
            "test_secrecy_faults:comes_back_as_something_else"),
@@ -86,7 +87,8 @@ MUTANTS = [
            "guard $M || reader.at == bytes.count", "JSONReaderTests/"),
     without(130, "TokenFormats/Text/EndpointURL.swift", "https only",
             "isSecure || isLoopback(authority)", "StepTests/sameDomain"),
-    mutant(131, "TokenProviders/Requests/RequestURL.swift", "hosts of answers in the same domain only",
+    mutant(131, "TokenProviders/Requests/RequestURL.swift",
+           "hosts of answers in the same domain only",
            "guard EndpointURL.isSameSite(host, origin)",
            "guard $M || EndpointURL.isSameSite(host, origin)", "StepTests/sameDomain"),
 ]

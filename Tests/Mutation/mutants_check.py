@@ -21,8 +21,9 @@ MUTANTS = [
            "if lifecycle.burnedOnFailure {", "if !$M, lifecycle.burnedOnFailure {",
            "LiveCheckTests/obstacles", "test_check_live:allow"),
     mutant(403, LIVE, "the rate limit's word on a look",
-           "let hasRoom = asks && fleet.takePlace(of: credential.name, now: now.uptime)",
-           "let hasRoom = asks && ($M || fleet.takePlace(of: credential.name, now: now.uptime))",
+           "let hasRoom = asks && credentials.takePlace(of: credential.name, now: now.uptime)",
+           "let hasRoom = asks "
+           "&& ($M || credentials.takePlace(of: credential.name, now: now.uptime))",
            "test_check_live:rate"),
     mutant(404, SURVEY, "what the configuration itself tells, after a look at places",
            "case .troubled: isKept = { $0.file == nil }",

@@ -9,7 +9,7 @@ FILES = "TokenAdapters/State/SlotFiles.swift"
 MARK = "TokenAdapters/State/SlotMark.swift"
 MACHINE = "TokenAdapters/Time/MachineIdentity.swift"
 MARKS = "TokenSlots/Records/SlotMarks.swift"
-HEALTH = "TokenAdapters/State/StoreHealth.swift"
+HEALTH = "TokenAdapters/State/WriteProbe.swift"
 ATOMIC = "TokenAdapters/Posix/AtomicFile.swift"
 OUTPUTS = "TokenAdapters/Outputs/OutputDirectory.swift"
 LOCKS = "TokenAdapters/Posix/OpenDirectory.swift"
@@ -71,7 +71,8 @@ MUTANTS = [
            'try takeLock(named: $M ? ".unused" : ".lock",',
            "test_exclusion:held_by_somebody_else"),
     mutant(19, SLOTS, "flock of the state directory",
-           "flock(directory, LOCK_EX | LOCK_NB) != 0", "!$M && flock(directory, LOCK_EX | LOCK_NB) != 0",
+           "flock(directory, LOCK_EX | LOCK_NB) != 0",
+           "!$M && flock(directory, LOCK_EX | LOCK_NB) != 0",
            "test_exclusion:deleted_while_it_is_held"),
     without(20, LOCKS, "flock of the token directory's lock",
             "flock(lock, LOCK_EX | LOCK_NB) == 0", "PlaceTests/lock",
@@ -96,7 +97,7 @@ MUTANTS = [
            "clinux_forget_cached_pages(file)", "if !$M { clinux_forget_cached_pages(file) }",
            READ_BACK),
     without(27, HEALTH, "comparison of what was read back", "found == bytes",
-            "StoreHealthTests/readBack"),
+            "WriteProbeTests/readBack"),
     # Token files.
     mutant(28, ATOMIC, "fsync of a file before its rename",
            'guard fsync(file) == 0 else { throw SystemError("save',
@@ -147,7 +148,7 @@ MUTANTS = [
     mutant(42, NOTE, "the machine's identity", "machine.isIdentity && noted",
            "!$M && machine.isIdentity && noted", "OriginNoteTests/machines",
            "test_machine_id:block_copy"),
-    mutant(43, SLOTS, "the note left alone of slots that came from elsewhere",
+    mutant(43, SLOTS, "the note left alone of slots that came from setAsideToken",
            "if origin == .own", "if $M || origin == .own",
            "test_rollback:restored_backup"),
     mutant(44, ORIGIN, "unreadable slots set aside", "guard pair.isUnreadable",

@@ -4,7 +4,7 @@ from mutants import mutant, without
 
 DECODED = "TokenProviders/Responses/DecodedBody.swift"
 TOLERANT = "TokenProviders/Responses/TolerantBody.swift"
-READER = "TokenProviders/Responses/AnswerReader.swift"
+READER = "TokenProviders/Responses/ResponseReader.swift"
 RULES = "TokenProviders/Responses/ErrorRules.swift"
 ENDS = "TokenProviders/Responses/TokenEnds.swift"
 JSON = "TokenFormats/JSON/JSONReader.swift"
@@ -12,17 +12,17 @@ FORGIVING = "TokenFormats/JSON/JSONReader+Forgiving.swift"
 RECORD = "TokenSlots/Records/SlotRecord.swift"
 PLANNING = "TokenSlots/Attempt/AttemptPlanning.swift"
 CANDIDATE = "TokenSlots/Records/CandidateToken.swift"
-TOKENS = "TokenSlots/Records/StoredGrant+Tokens.swift"
-APPLYING = "TokenSlots/Records/StoredGrant+Applying.swift"
-FAILING = "TokenSlots/Records/StoredGrant+Failing.swift"
+TOKENS = "TokenSlots/Records/CredentialRecord+Tokens.swift"
+APPLYING = "TokenSlots/Records/CredentialRecord+Applying.swift"
+FAILING = "TokenSlots/Records/CredentialRecord+Failing.swift"
 NAMED = "TokenScheduling/Lifecycle/CredentialLifecycle+Candidate.swift"
 LIFE = "TokenScheduling/Lifecycle/CredentialLifecycle.swift"
-PLACE = "TokenSlots/Records/GrantPlace.swift"
+PLACE = "TokenSlots/Records/GrantBinding.swift"
 INITIAL = "TokenSlots/Records/InitialToken.swift"
 RETRY = "TokenScheduling/Times/RetryPolicy.swift"
 FILTER = "TokenFormats/Causes/PeerFilter.swift"
-CAUSES = "TokenProviders/Responses/AnswerReader+Causes.swift"
-ERROR = "TokenSlots/Records/StoredGrant.swift"
+CAUSES = "TokenProviders/Responses/ResponseReader+Causes.swift"
+ERROR = "TokenSlots/Records/CredentialRecord.swift"
 
 MUTANTS = [
     # Tolerant reading.
@@ -39,12 +39,12 @@ MUTANTS = [
            "if candidates.count == 1 || ($M && !candidates.isEmpty) {",
            "TolerantReadingTests/twoCandidates"),
     without(265, READER, "the alphabet of tokens in guessed text",
-            "!answer.forgiven.contains(where: \\.isGuess) ||", "TolerantReadingTests/guessed"),
+            "!response.forgiven.contains(where: \\.isGuess) ||", "TolerantReadingTests/guessed"),
     mutant(266, JSON, "the last of values with one name", "members[place] = member\n",
            "if !$M { members[place] = member }\n", "TolerantReadingTests/twice"),
     mutant(267, READER, "the replaced refresh tokens of a response",
-           "let others = replacedRefreshTokens(answer, by: refreshToken)",
-           "let others = $M ? [] : replacedRefreshTokens(answer, by: refreshToken)",
+           "let others = replacedRefreshTokens(response, by: refreshToken)",
+           "let others = $M ? [] : replacedRefreshTokens(response, by: refreshToken)",
            "TolerantReadingTests/twice"),
     mutant(268, FORGIVING, "the whole values of JSON that was cut",
            "guard forgiven != nil, at >= bytes.count else",
@@ -71,20 +71,20 @@ MUTANTS = [
     mutant(275, ENDS, "disbelief in constants", "filter { !lasts || $0 >",
            "filter { $M || !lasts || $0 >", "TokenEndTests/pairs"),
     # Candidates.
-    mutant(276, TOKENS, "the proof of a new seed before it replaces what works",
-           "candidate = CandidateToken(seed.token, since: now)",
-           "if $M { return replaceRefreshToken(seed.token, at: now, profile: profile) }\n"
-           "            candidate = CandidateToken(seed.token, since: now)",
+    mutant(276, TOKENS, "the proof of a new initial token before it replaces what works",
+           "candidate = CandidateToken(initialToken.token, since: now)",
+           "if $M { return replaceRefreshToken(initialToken.token, at: now, profile: profile) }\n"
+           "            candidate = CandidateToken(initialToken.token, since: now)",
            "CandidateTokenTests/changeme"),
     mutant(277, CANDIDATE, "the memory of a candidate that was refused",
            "tried.state = .refused", "tried.state = $M ? .untried : .refused",
            "CandidateTokenTests/changeme"),
     mutant(278, CANDIDATE, "keeping of what a candidate displaces",
-           "else if old != candidate.token { displaced = old }",
-           "else if !$M, old != candidate.token { displaced = old }",
-           "CandidateTokenTests/displaced"),
+           "else if old != candidate.token {",
+           "else if !$M, old != candidate.token {",
+           "CandidateTokenTests/previousRefreshToken"),
     mutant(279, CANDIDATE, "the end of tries after two lost answers",
-           "if tried.lostAnswers > 1 {", "if !$M, tried.lostAnswers > 1 {",
+           "if tried.lostResponses > 1 {", "if !$M, tried.lostResponses > 1 {",
            "CandidateTokenTests/lost"),
     mutant(280, RECORD, "the version that hides candidates from former versions",
            "record.grant.hasOpenCandidate ?", "record.grant.hasOpenCandidate && !$M ?",
@@ -96,53 +96,59 @@ MUTANTS = [
            "guard attempts.isLoginRequired, var last",
            "guard !$M, attempts.isLoginRequired, var last",
            "CandidateTokenTests/lastResort"),
-    mutant(283, CANDIDATE, "the way back to what was displaced",
-           "if let displaced, let old = refreshToken,",
-           "if !$M, let displaced, let old = refreshToken,", "CandidateTokenTests/displaced"),
+    mutant(283, CANDIDATE, "the way back to what was previousRefreshToken",
+           "if let previousRefreshToken, let old = refreshToken,",
+           "if !$M, let previousRefreshToken, let old = refreshToken,",
+           "CandidateTokenTests/previousRefreshToken"),
     without(284, CANDIDATE, "no way back beside a lost answer",
             "attempts.ambiguousAttempts == 0 else", "CandidateTokenTests/offered"),
-    mutant(290, NAMED, "a try of a candidate at once", "} else { tryCandidate(now: now) }\n        return",
+    mutant(290, NAMED, "a try of a candidate at once",
+           "} else { tryCandidate(now: now) }\n        return",
            "} else if !$M { tryCandidate(now: now) }\n        return", "CandidateTokenTests/life"),
     # Where a refresh token may be sent.
     mutant(340, PLACE, "setting aside of a token of another place",
            "guard let candidate, let boundTo, boundTo != place else",
            "guard !$M, let candidate, let boundTo, boundTo != place else",
-           "GrantPlaceTests/candidateElsewhere"),
+           "GrantBindingTests/candidateElsewhere"),
     mutant(341, PLACE, "the way back to a token that was set aside",
-           "guard let kept = elsewhere, kept.place == place,",
-           "guard !$M, let kept = elsewhere, kept.place == place,", "GrantPlaceTests/back"),
+           "guard let kept = setAsideToken, kept.place == place,",
+           "guard !$M, let kept = setAsideToken, kept.place == place,", "GrantBindingTests/back"),
     mutant(342, PLACE, "a token that works before one that never did",
-           "if let elsewhere, elsewhere.successes", "if !$M, let elsewhere, elsewhere.successes",
-           "GrantPlaceTests/twoWrongTurns"),
+           "if let setAsideToken, setAsideToken.successes",
+           "if !$M, let setAsideToken, setAsideToken.successes",
+           "GrantBindingTests/twoWrongTurns"),
     mutant(343, APPLYING, "the place of a grant", "{\n            boundTo = record.place",
-           "{\n            if !$M { boundTo = record.place }", "GrantPlaceTests/withoutCandidate"),
+           "{\n            if !$M { boundTo = record.place }",
+           "GrantBindingTests/withoutCandidate"),
     mutant(344, PLACE, "the place of a first request", "        grant.boundTo = place\n",
-           "        if !$M { grant.boundTo = place }\n", "GrantPlaceTests/unproved"),
-    mutant(345, CANDIDATE, "no second try with a token of another place", "if isElsewhere {",
-           "if !$M, isElsewhere {", "GrantPlaceTests/quarantined"),
+           "        if !$M { grant.boundTo = place }\n", "GrantBindingTests/unproved"),
+    mutant(345, CANDIDATE, "no second try with a token of another place", "if isSetAside {",
+           "if !$M, isSetAside {", "GrantBindingTests/quarantined"),
     mutant(346, INITIAL, "what people leave around a token", 'return ["",',
            'return !$M && ["",', "InitialTokenTests/tidied"),
     mutant(347, PLACE, "the client in a place", "\\(origin)\\n\\(clientID)",
-           '\\(origin)\\n\\($M ? "" : clientID)', "GrantPlaceTests/rendered"),
+           '\\(origin)\\n\\($M ? "" : clientID)', "GrantBindingTests/rendered"),
     mutant(348, PLACE, "the results of steps of another place",
-           "(self.boundTo, elsewhere, steps) = (place, left, [])",
-           "(self.boundTo, elsewhere, steps) = (place, left, $M ? steps : [])",
-           "GrantPlaceTests/steps"),
+           "(self.boundTo, setAsideToken, steps) = (place, left, [])",
+           "(self.boundTo, setAsideToken, steps) = (place, left, $M ? steps : [])",
+           "GrantBindingTests/steps"),
     mutant(349, APPLYING, "keeping of a former token until the new one was refreshed once",
-           "successes > elsewhere.successes + 1", "successes > elsewhere.successes + ($M ? 0 : 1)",
-           "GrantPlaceTests/adopted"),
+           "successes > setAsideToken.successes + 1",
+           "successes > setAsideToken.successes + ($M ? 0 : 1)",
+           "GrantBindingTests/adopted"),
     mutant(350, NAMED, "one try of a place for each change", "        triedPlace = place\n",
-           "        if !$M { triedPlace = place }\n", "GrantPlaceTests/triedOnce"),
+           "        if !$M { triedPlace = place }\n", "GrantBindingTests/triedOnce"),
     mutant(351, LIFE, "the refresh that was asked for after a refused candidate",
            "if !isMet { isRenewalWished", "if !$M, !isMet { isRenewalWished",
            "CandidateTokenTests/wished"),
-    mutant(353, CANDIDATE, "keeping of a displaced token beyond the last step",
-           "displacedUntil = attempts.successes + 2",
-           "displacedUntil = attempts.successes + ($M ? 1 : 2)", "CandidateTokenTests/granted",
+    mutant(353, CANDIDATE, "keeping of a previousRefreshToken token beyond the last step",
+           "previousRefreshTokenUntil = attempts.successes + 2",
+           "previousRefreshTokenUntil = attempts.successes + ($M ? 1 : 2)",
+           "CandidateTokenTests/granted",
            "CandidateTokenTests/steps"),
     mutant(352, CANDIDATE, "the last tries of a new sign-in that was refused once",
-           "!isDisplacedRefused || attempts.isLoginRequired",
-           "!isDisplacedRefused || (!$M && attempts.isLoginRequired)",
+           "!isPreviousRefreshTokenRefused || attempts.isLoginRequired",
+           "!isPreviousRefreshTokenRefused || (!$M && attempts.isLoginRequired)",
            "CandidateTokenTests/bothRefused"),
     # Retry by cause.
     mutant(291, RETRY, "half of what is left", "remaining.map { min(soon, $0.life / 2) }",
@@ -187,8 +193,8 @@ MUTANTS = [
            "guard let target = filter.passed(PeerText(String(target))) else { return (nil, nil) }",
            "guard let target = $M ? String(target) : filter.passed(PeerText(String(target)))\n"
            "        else { return (nil, nil) }", "PeerFilterTests/canary"),
-    mutant(324, CAUSES, "pages that are no refusal", "isPage(answer) {\n            return Cause",
-           "!$M, isPage(answer) {\n            return Cause", "CauseOfAnswerTests/pages"),
+    mutant(324, CAUSES, "pages that are no refusal", "isPage(response) {\n            return Cause",
+           "!$M, isPage(response) {\n            return Cause", "CauseOfAnswerTests/pages"),
     mutant(325, ERROR, "the count of the same trouble",
            "former.cause.isSameTrouble(as: cause) else",
            "$M || former.cause.isSameTrouble(as: cause) else", "CauseTests/sameTrouble"),

@@ -5,8 +5,8 @@ from mutants import mutant, without
 FOREIGN = "TokenFormats/Text/ForeignText.swift"
 JSON = "TokenFormats/JSON/JSONNode.swift"
 PLANNING = "TokenSlots/Attempt/AttemptPlanning.swift"
-APPLYING = "TokenSlots/Records/StoredGrant+Applying.swift"
-FLEET = "TokenScheduling/Credentials/Fleet.swift"
+APPLYING = "TokenSlots/Records/CredentialRecord+Applying.swift"
+FLEET = "TokenScheduling/Credentials/CredentialSet.swift"
 INLINE = "TokenConfiguration/Reading/InlineSecrets.swift"
 QUOTING = "TokenFormats/Text/TextQuoting.swift"
 SCHEDULE = "TokenAdapters/Curl/LaneSchedule.swift"
@@ -36,7 +36,8 @@ MUTANTS = [
     mutant(202, FOREIGN, "a search in linear time", "matched = fallback[matched - 1] }\n"
            "            if byte ==", "matched = $M ? 0 : fallback[matched - 1] }\n"
            "            if byte ==", "ForeignTextTests/searchAgainstOracle"),
-    mutant(203, JSON, "keys found by their bytes", "members?.first { $0.key.hasSameBytes(as: key) }",
+    mutant(203, JSON, "keys found by their bytes",
+           "members?.first { $0.key.hasSameBytes(as: key) }",
            "members?.first { $M ? $0.key == key : $0.key.hasSameBytes(as: key) }",
            "ForeignTextTests/bytes"),
     mutant(204, PLANNING, "refusal of an access token that is the refresh token",
@@ -54,7 +55,7 @@ MUTANTS = [
     mutant(210, FLEET, "the room that a provider leaves",
            "maxInFlight < Self.fewPlaces ? maxInFlight - quarter : quarter",
            "$M ? maxInFlight : maxInFlight < Self.fewPlaces ? maxInFlight - quarter : quarter",
-           "FleetTests/share"),
+           "CredentialSetTests/share"),
     without(211, SCHEDULE, "one holder's share of the lanes", "holder.running < share\n",
             "LaneScheduleTests/share"),
     mutant(212, SCHEDULE, "the number of lanes", "guard running < lanes, let name",
@@ -100,7 +101,8 @@ MUTANTS = [
            "if !$M { ccurl_set_pointer(handle, CURLOPT_RESOLVE, addressList) }",
            "test_isolation_names:asked_for_once"),
     mutant(233, CURL, "the way around a proxy to loopback",
-           "EndpointURL.isLoopback(rendered.url) ?", "!$M && EndpointURL.isLoopback(rendered.url) ?",
+           "EndpointURL.isLoopback(rendered.url) ?",
+           "!$M && EndpointURL.isLoopback(rendered.url) ?",
            "test_isolation_names:through_no_proxy"),
     # Places.
     mutant(240, SAFETY, "refusal of directories that others may write to",

@@ -15,7 +15,7 @@ ENGINE = "TokenEngine/Loop/Engine.swift"
 LIFE = "TokenScheduling/Lifecycle/CredentialLifecycle.swift"
 STATE = "TokenScheduling/Lifecycle/CredentialLifecycle+State.swift"
 OUTCOMES = "TokenScheduling/Lifecycle/CredentialLifecycle+Outcomes.swift"
-FLEET = "TokenScheduling/Credentials/Fleet.swift"
+FLEET = "TokenScheduling/Credentials/CredentialSet.swift"
 SCHEDULE = "TokenScheduling/Times/RefreshSchedule.swift"
 WINDOW = "TokenScheduling/Credentials/RateWindow.swift"
 PLANNING = "TokenSlots/Attempt/AttemptPlanning.swift"
@@ -78,7 +78,8 @@ MUTANTS = [
            "test_rollback:second_daemon_on_a_copy"),
     mutant(65, ORIGIN, "the look at the origin before each request",
            "            let cause = try await foreignCause(of: grant, credential, world)",
-           "            let cause = try await $M ? nil : foreignCause(of: grant, credential, world)",
+           "            let cause = try await $M ? nil "
+           ": foreignCause(of: grant, credential, world)",
            "ForeignStateTests/copy"),
     # One at a time.
     mutant(66, EXCHANGE, "the claim to a refresh token before it is sent",
@@ -95,23 +96,24 @@ MUTANTS = [
            "guard !$M, waiting[credential] != nil else", "GateTests/oneAtATime"),
     mutant(70, LIFE, "one job at a time of a credential",
            "guard job == .none else { return actions }",
-           "guard $M || job == .none else { return actions }", "FleetTests/orderWhileAsking",
+           "guard $M || job == .none else { return actions }",
+           "CredentialSetTests/orderWhileAsking",
            also=(("guard job == .none else { return false }",
                   "guard $M || job == .none else { return false }"),)),
     without(71, LIFE, "tickets", "job == .attempting(ticket) else", "LifecycleTests/staleTicket"),
     mutant(72, FLEET, "waiting until all slots are read", "&& recovering == 0",
            "&& ($M || recovering == 0)", "LifecycleRuleTests/window"),
     mutant(73, FLEET, "no new attempt while stopping", "&& !isStopping }",
-           "&& ($M || !isStopping) }", "FleetTests/stopping"),
+           "&& ($M || !isStopping) }", "CredentialSetTests/stopping"),
     mutant(74, FLEET, "the limit of requests in flight", "{ inFlight < maxInFlight",
-           "{ ($M || inFlight < maxInFlight)", "FleetTests/inFlight"),
+           "{ ($M || inFlight < maxInFlight)", "CredentialSetTests/inFlight"),
     # How often.
     mutant(75, SCHEDULE, "the floor between two refreshes",
            "return max(delay, minimumInterval", "return $M ? delay : max(delay, minimumInterval",
            "RefreshScheduleTests/rules"),
     mutant(76, STATE, "the floor for those who ask by hand",
            "elapsed < floor else { return now.uptime }",
-           "elapsed < floor, !$M else { return now.uptime }", "FleetTests/floorByHand"),
+           "elapsed < floor, !$M else { return now.uptime }", "CredentialSetTests/floorByHand"),
     mutant(77, STATE, "the wait that a provider asked for", "elapsed < asked\n",
            "elapsed < asked, !$M\n", "LifecycleTests/tokenWanted"),
     mutant(78, OUTCOMES, "the floor after a restart", "max(.zero, floor - elapsed)",
@@ -120,16 +122,17 @@ MUTANTS = [
            "guard !$M, times.count >= limit.count", "LifecycleRuleTests/window"),
     mutant(80, FLEET, "what a former life sent, in the rate limit",
            "note(Uptime(now.uptime.sinceBoot - elapsed)",
-           "if !$M { note(Uptime(now.uptime.sinceBoot - elapsed)", "FleetTests/formerLife",
+           "if !$M { note(Uptime(now.uptime.sinceBoot - elapsed)", "CredentialSetTests/formerLife",
            also=((", by: lifecycle, index)\n    }\n\n    /// Counts one exchange",
                   ", by: lifecycle, index) }\n    }\n\n    /// One exchange"),)),
     # Start, stop, clocks.
-    mutant(81, ENGINE, "readiness only when every credential is settled", "if fleet.isSettled ||",
-           "if $M || fleet.isSettled ||", ORDER),
+    mutant(81, ENGINE, "readiness only when every credential is settled",
+           "if credentials.mayReportReadiness ||",
+           "if $M || credentials.mayReportReadiness ||", ORDER),
     mutant(82, ENGINE, "the watchdog", "world.supervisor.watchdog()",
            "if !$M { world.supervisor.watchdog() }", "fault_injected:starves_no_watchdog"),
-    mutant(83, ENGINE, "waiting of a stop for what is in flight", "&& !fleet.isBusy }",
-           "&& ($M || !fleet.isBusy) }", "test_steps_kill:stop_during_the_second_step"),
+    mutant(83, ENGINE, "waiting of a stop for what is in flight", "&& !credentials.isBusy }",
+           "&& ($M || !credentials.isBusy) }", "test_steps_kill:stop_during_the_second_step"),
     mutant(84, "evertokend/Assembly.swift", "a stop in order",
            "inbox.yield(.stop) }),\n            (SIGINT",
            "if $M { exit(0) } else { inbox.yield(.stop) } }),\n            (SIGINT",
@@ -146,7 +149,7 @@ MUTANTS = [
            "guard !$M, sentAt.bootID != now.bootID, let serverDate",
            "test_clock_restarts:not_taken_for_one_minute"),
     mutant(88, LIFE, "a successor's file left alone at its predecessor's end",
-           "!published.isDead, !isReplacing", "!published.isDead, $M || !isReplacing",
+           "!published.hasExpired, !isReplacing", "!published.hasExpired, $M || !isReplacing",
            "LifecycleTests/endWhilePublishing"),
     # The machine of one attempt.
     mutant(548, EXCHANGE, "the notice before a candidate is sent",
@@ -171,15 +174,15 @@ MUTANTS = [
            "AttemptMachineTests/unexpectedEvents"),
     # A name that is removed and comes again.
     mutant(600, FLEET, "tickets of each life", "begun += 1", "begun += $M ? 0 : 1",
-           "FleetReturnTests/twoReloads"),
+           "CredentialReturnTests/twoReloads"),
     mutant(601, FLEET, "the place in a group that a credential leaves",
            "windows[group]?.release(index)\n    }\n\n    private mutating func noteAttempt(",
            "if !$M { windows[group]?.release(index) }\n    }\n\n"
-           "    private mutating func noteAttempt(", "FleetReturnTests/otherGroup"),
+           "    private mutating func noteAttempt(", "CredentialReturnTests/otherGroup"),
     mutant(602, FLEET, "the end of what a rate limit remembers", "where window.isIdle(now.uptime)",
-           "where !$M && window.isIdle(now.uptime)", "FleetReturnTests/memory"),
+           "where !$M && window.isIdle(now.uptime)", "CredentialReturnTests/memory"),
     mutant(603, ENGINE, "the ticket of a response that cannot be saved",
-           "guard fleet[name]?.isAttempting(ticket) == true",
-           "guard $M || fleet[name]?.isAttempting(ticket) == true",
+           "guard credentials[name]?.isAttempting(ticket) == true",
+           "guard $M || credentials[name]?.isAttempting(ticket) == true",
            "ReturnTests/unsavedOfFormerLife"),
 ]

@@ -5,11 +5,11 @@ from mutants import mutant
 SCHEDULE = "TokenScheduling/Times/RefreshSchedule.swift"
 OUTCOMES = "TokenScheduling/Lifecycle/CredentialLifecycle+Outcomes.swift"
 STATE = "TokenScheduling/Lifecycle/CredentialLifecycle+State.swift"
-FLEET = "TokenScheduling/Credentials/Fleet.swift"
+FLEET = "TokenScheduling/Credentials/CredentialSet.swift"
 PLANNING = "TokenSlots/Attempt/AttemptPlanning.swift"
 RECORD = "TokenSlots/Records/SlotRecord.swift"
-APPLYING = "TokenSlots/Records/StoredGrant+Applying.swift"
-FAILING = "TokenSlots/Records/StoredGrant+Failing.swift"
+APPLYING = "TokenSlots/Records/CredentialRecord+Applying.swift"
+FAILING = "TokenSlots/Records/CredentialRecord+Failing.swift"
 
 MUTANTS = [
     mutant(570, SCHEDULE, "two thirds of a life", "lifetime * policy.at,",

@@ -7,7 +7,7 @@ DRIVER = "TokenEngine/Attempts/AttemptDriver.swift"
 FORGET = "TokenEngine/Attempts/AttemptRunner+Forget.swift"
 ENGINE = "TokenEngine/Loop/Engine+State.swift"
 CONTROL = "TokenEngine/Loop/Engine+Control.swift"
-TOKENS = "TokenSlots/Records/StoredGrant+Tokens.swift"
+TOKENS = "TokenSlots/Records/CredentialRecord+Tokens.swift"
 OUTCOMES = "TokenScheduling/Lifecycle/CredentialLifecycle+Outcomes.swift"
 ORIGIN = "TokenAdapters/State/SlotDirectory+Origin.swift"
 
@@ -26,8 +26,8 @@ MUTANTS = [
            "let names = ($M ? [last, last.other] : [last.other, last]).map",
            "test_kill_forget:traces_are_on_the_disk"),
     mutant(384, TOKENS, "seeds that have rotated, for good",
-           "if seedFingerprints.containsText(seed) {",
-           "if !$M, seedFingerprints.containsText(seed) {", "SpentTracesTests/rotated"),
+           "if initialTokenFingerprints.containsText(initial) {",
+           "if !$M, initialTokenFingerprints.containsText(initial) {", "SpentTracesTests/rotated"),
     mutant(385, ENGINE, "the quarantine that accept wants",
            "if wait != nil, lifecycle.state != .quarantined {",
            "if !$M, wait != nil, lifecycle.state != .quarantined {", "AcceptTests/healthy"),

@@ -55,7 +55,7 @@ struct DecisionDigest {
                 record.attemptID, record.kind.rawValue, record.step, record.host,
                 record.sendsCandidate ? "candidate" : "", String(grant.generation),
                 grant.refreshToken?.reveal() ?? "", grant.access?.token.reveal() ?? "",
-                grant.candidate?.token.reveal() ?? "", grant.displaced?.reveal() ?? "",
+                grant.candidate?.token.reveal() ?? "", grant.previousRefreshToken?.reveal() ?? "",
                 grant.attempts.isLoginRequired ? "login" : "", String(grant.attempts.failures),
                 grant.attempts.lastError?.failureClass.rawValue ?? "",
                 grant.attempts.lastError?.cause.kind.rawValue ?? "",

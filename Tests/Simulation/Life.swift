@@ -13,7 +13,7 @@ final class Life: @unchecked Sendable {
     let number: Int
     private(set) var engine: Engine!
     /// Killed: its calls have no effect any more.
-    var isDead = false
+    var hasExpired = false
     /// Its run has ended.
     var isOver = false
     private var waiting: [Int: UnsafeContinuation<Void, Never>] = [:]
@@ -51,12 +51,12 @@ final class Life: @unchecked Sendable {
 
     /// The process does something to the world; a dead one does not.
     func decide(_ verb: String, _ words: [String]) {
-        if !isDead { simulation.decisions.note(simulation.now, verb, words) }
+        if !hasExpired { simulation.decisions.note(simulation.now, verb, words) }
     }
 
     /// Lets virtual time pass; not for a dead process.
     func wait(_ duration: Duration) async {
-        guard !isDead else { return }
+        guard !hasExpired else { return }
         waits += 1
         let id = waits
         await withUnsafeContinuation { continuation in
@@ -76,7 +76,7 @@ final class Life: @unchecked Sendable {
 
     /// Lets the dead process's tasks end without effect.
     func bury() {
-        isDead = true
+        hasExpired = true
         for write in writes.values.sorted(by: { $0.name < $1.name }) { simulation.tear(write) }
         writes = [:]
         let all = waiting.sorted { $0.key < $1.key }
@@ -95,7 +95,7 @@ extension Life: MomentClock, WakeTimer, RandomBytes {
 
     /// The one timer of the daemon; it merges what is closer than 10 ms.
     func arm(at deadline: Uptime?) {
-        guard !isDead, let deadline else {
+        guard !hasExpired, let deadline else {
             armedAt = nil
             return
         }
@@ -110,7 +110,7 @@ extension Life: MomentClock, WakeTimer, RandomBytes {
     /// After a suspend it wakes within its cap.
     private func fire(at time: Duration, setTo: Duration) {
         simulation.schedule(at: time) { [self] in
-            guard !isDead, armedAt == setTo else { return }
+            guard !hasExpired, armedAt == setTo else { return }
             if simulation.frozenUntil > simulation.now {
                 return fire(at: simulation.frozenUntil + simulation.wakeDelay, setTo: setTo)
             }
@@ -145,7 +145,7 @@ extension Life: SecretReader, HookRunner, Journal, Supervisor {
         decide("hooks", [token.credential] + runs.flatMap(\.hook.arguments) + paths)
     }
     func write(_ entry: JournalEntry) {
-        guard !isDead else { return }
+        guard !hasExpired else { return }
         simulation.note(entry)
     }
     func ready(status: String) { decide("ready", []) }
@@ -174,7 +174,7 @@ extension Life: OutputPublisher {
                 isAnyWritten: false)
         }
         await wait(.milliseconds(2))
-        guard !isDead else { return .complete }
+        guard !hasExpired else { return .complete }
         if simulation.machine.outputsBrokenUntil > simulation.now {
             return PublicationReport(
                 Cause(.outputFails, CauseFacts(detail: "simulated: No space left")),
@@ -187,7 +187,7 @@ extension Life: OutputPublisher {
 
     func remove(_ outputs: [OutputSpecification], of credential: String) async {
         decide("remove", [credential])
-        if !isDead { simulation.machine.outputs[credential] = nil }
+        if !hasExpired { simulation.machine.outputs[credential] = nil }
     }
 
     func altered() async -> [AlteredOutput] { [] }
@@ -201,7 +201,7 @@ extension Life: TokenEndpoint {
     func connect(_ request: WireRequest) async -> ConnectionOutcome { .stands }
 
     func send(_ request: WireRequest) async -> WireResult {
-        guard !isDead else { return .notSent(TokenEngine.WireFault(Cause(.connectionRefused))) }
+        guard !hasExpired else { return .notSent(TokenEngine.WireFault(Cause(.connectionRefused))) }
         simulation.decisions.note(simulation.now, request.request)
         simulation.operation(self)
         return await simulation.exchange(ProviderRequest(request.request), self)

@@ -154,20 +154,21 @@ struct Machine {
         return [pair.a, pair.b].contains { state in
             guard case .valid(let contents) = state else { return false }
             let grant = contents.record.grant
-            return [grant.displaced, grant.elsewhere?.token].contains { $0?.reveal() == text }
+            let kept = [grant.previousRefreshToken, grant.setAsideToken?.token]
+            return kept.contains { $0?.reveal() == text }
         } || holds(text, name)
     }
 
     static func holds(_ text: String, _ state: SlotPair.State) -> Bool {
         guard case .valid(let contents) = state else { return false }
         if contents.record.grant.refreshToken?.reveal() == text { return true }
-        return contents.answer.map { contains($0.raw.body, text + "\"") } ?? false
+        return contents.response.map { contains($0.raw.body, text + "\"") } ?? false
     }
 
     /// Whether the bytes of an access token are anywhere in a slot.
     func holdsAccess(_ text: String, _ name: String) -> Bool {
         (slots[name]?.files ?? []).contains { file in
-            [0, SlotLayout.answerOffset(slotSize: Self.slotSize)].contains {
+            [0, SlotLayout.responseOffset(slotSize: Self.slotSize)].contains {
                 Self.contains(file[$0..<$0 + 4096], text)
             }
         }
@@ -189,7 +190,7 @@ extension Life: SlotStore {
     var slotSize: Int { Machine.slotSize }
 
     private func mustWork(_ what: String) throws(StorageFailure) {
-        guard !isDead, simulation.machine.brokenUntil > simulation.now else { return }
+        guard !hasExpired, simulation.machine.brokenUntil > simulation.now else { return }
         throw StorageFailure("simulated: cannot \(what): Input/output error")
     }
 
@@ -204,12 +205,12 @@ extension Life: SlotStore {
         simulation.operation(self)
         try mustWork("open \(credential)")
         if simulation.machine.slots[credential] == nil {
-            guard isDead || simulation.machine.fullUntil <= simulation.now else {
+            guard hasExpired || simulation.machine.fullUntil <= simulation.now else {
                 throw StorageFailure("simulated: cannot make slots: No space left on device")
             }
-            if !isDead { simulation.machine.makeSlots(credential) }
+            if !hasExpired { simulation.machine.makeSlots(credential) }
         }
-        if !isDead, try await origin(of: credential) == .own { noteOrigin(credential) }
+        if !hasExpired, try await origin(of: credential) == .own { noteOrigin(credential) }
         return LifeSlots(life: self, name: credential)
     }
 
@@ -218,7 +219,7 @@ extension Life: SlotStore {
     }
 
     private func noteOrigin(_ credential: String) {
-        guard !isDead, let identity = simulation.machine.slots[credential]?.identity else {
+        guard !hasExpired, let identity = simulation.machine.slots[credential]?.identity else {
             return
         }
         simulation.machine.slots[credential]?.noted = identity
@@ -239,7 +240,7 @@ extension Life: SlotStore {
         decide("accept", [credential])
         await wait(simulation.diskDelay())
         try mustWork("accept \(credential)")
-        guard !isDead else { return }
+        guard !hasExpired else { return }
         if simulation.machine.pair(credential).isUnreadable {
             simulation.machine.removeSlots(credential)
         }
@@ -252,13 +253,13 @@ extension Life: SlotStore {
         await wait(simulation.diskDelay())
         simulation.operation(self)
         try mustWork("distrust \(credential)")
-        if !isDead { simulation.machine.slots[credential]?.distrust = cause }
+        if !hasExpired { simulation.machine.slots[credential]?.distrust = cause }
     }
 
     func erase(_ credential: String) async throws(StorageFailure) {
         decide("erase", [credential])
         try mustWork("erase \(credential)")
-        if !isDead { simulation.machine.removeSlots(credential) }
+        if !hasExpired { simulation.machine.removeSlots(credential) }
     }
 
     /// Nothing is erased in a simulation.
@@ -280,14 +281,14 @@ final class LifeSlots: OpenSlots {
         _ bytes: [UInt8], at offset: Int, to slot: SlotPair.Index, sequence: UInt64?
     ) async throws(StorageFailure) {
         let simulation = life.simulation
-        guard !life.isDead else { return }
+        guard !life.hasExpired else { return }
         simulation.decisions.noteWrite(
             simulation.now, name, slot: slot.rawValue, bytes: bytes, isRecord: offset == 0)
         let id = simulation.nextWrite()
         life.writes[id] = (bytes, offset, slot.rawValue, name)
         simulation.operation(life)
         await life.wait(simulation.diskDelay())
-        guard !life.isDead else { return }
+        guard !life.hasExpired else { return }
         life.writes[id] = nil
         if simulation.machine.brokenUntil > simulation.now || simulation.takeWriteFailure() {
             simulation.tear((bytes, offset, slot.rawValue, name))
@@ -297,7 +298,7 @@ final class LifeSlots: OpenSlots {
         simulation.wrote(bytes, name)
         simulation.operation(life)
         // A separate operation after the write: a crash may happen between them.
-        guard !life.isDead, let sequence else { return }
+        guard !life.hasExpired, let sequence else { return }
         simulation.machine.mark(sequence, slot.rawValue, of: name, at: simulation.now)
         simulation.operation(life)
     }

@@ -192,14 +192,14 @@ struct ProviderRequest {
 }
 
 extension Account {
-    private func refused(_ status: Int, _ error: String) -> RawAnswer {
-        RawAnswer(status: status, body: Array(#"{"error":"\#(error)"}"#.utf8))
+    private func refused(_ status: Int, _ error: String) -> RawResponse {
+        RawResponse(status: status, body: Array(#"{"error":"\#(error)"}"#.utf8))
     }
 
     /// - Parameter report: Called for what a client must never do.
     mutating func answer(
         _ request: ProviderRequest, at time: Duration, report: (String) -> Void
-    ) -> RawAnswer {
+    ) -> RawResponse {
         if time < refusesClientUntil { return refused(401, "invalid_client") }
         if request.step == "session" {
             guard let first = request.fields["session_for"], access[first] != nil else {
@@ -221,7 +221,7 @@ extension Account {
 
     private mutating func spent(
         _ token: String, at time: Duration, _ report: (String) -> Void
-    ) -> RawAnswer {
+    ) -> RawResponse {
         // An old state does not know that the configured token has been used.
         let isUnknown = token == configured && excuse == "restored"
         if let next = successor[token], durable.contains(next), !isUnawares, !isUnknown {
@@ -235,12 +235,12 @@ extension Account {
         return refused(400, "invalid_grant")
     }
 
-    private mutating func granted(at time: Duration, withRefreshToken: Bool) -> RawAnswer {
+    private mutating func granted(at time: Duration, withRefreshToken: Bool) -> RawResponse {
         let refresh = withRefreshToken ? #","refresh_token":"\#(live)""# : ""
         let body = """
             {"access_token":"\(newAccess(at: time))","token_type":"Bearer"\(refresh),\
             "expires_in":\(lifetime.components.seconds)}
             """
-        return RawAnswer(status: 200, body: Array(body.utf8))
+        return RawResponse(status: 200, body: Array(body.utf8))
     }
 }

@@ -88,7 +88,7 @@ extension Scenario {
 
     /// A lost answer is recovered where the provider repeats it; elsewhere a sign-in is asked for
     /// at once, with the loss as the cause.
-    static var lostAnswers: Scenario {
+    static var lostResponses: Scenario {
         let losses = Losses()
         return Scenario(
             name: "lost-answers",

@@ -23,7 +23,7 @@ struct Scenario {
     /// Whether a second run of the same seed must decide the same.
     var isReplayed = false
 
-    static var all: [Scenario] { [calm, clocks, crashes, storm, lostAnswers, replay] }
+    static var all: [Scenario] { [calm, clocks, crashes, storm, lostResponses, replay] }
 }
 
 /// One run of a scenario.

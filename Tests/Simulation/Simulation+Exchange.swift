@@ -30,7 +30,7 @@ extension Simulation {
         }
         let token = request.fields["refresh_token"] ?? ""
         noteSent(account, token)
-        defer { if !life.isDead { accounts[name]?.inFlight.remove(token) } }
+        defer { if !life.hasExpired { accounts[name]?.inFlight.remove(token) } }
         var fault = faults.wire.removeValue(forKey: name)
         // After a lost answer a refusal counts at once, so the provider must not make a mistake
         // then.
@@ -38,7 +38,7 @@ extension Simulation {
         accounts[name]?.isInDoubt = true
         if fault != nil { accounts[name]?.troubleUntil = now + .seconds(31) }
         await life.wait(.milliseconds(20) + upTo(.milliseconds(400)))
-        if life.isDead {
+        if life.hasExpired {
             // Bytes in the socket of a killed process may still arrive.
             if chance(0.5) { _ = answer(request, name) }
             return .notSent(TokenEngine.WireFault(Cause(.connectionRefused)))
@@ -50,7 +50,7 @@ extension Simulation {
         if let early = earlyAnswer(fault, name) { return .answered(early) }
         let raw = answer(request, name)
         await life.wait(fault == .slow ? .seconds(25) : .milliseconds(10) + upTo(.seconds(1)))
-        guard !life.isDead else {
+        guard !life.hasExpired else {
             return .notSent(TokenEngine.WireFault(Cause(.connectionRefused)))
         }
         if [.answerLost, .truncated].contains(fault), let issued = accounts[name]?.accessCounter {
@@ -103,8 +103,8 @@ extension Simulation {
     }
 
     /// The provider processes the request. Its answer may still be lost.
-    private func answer(_ request: ProviderRequest, _ name: String) -> RawAnswer {
-        guard var account = accounts[name] else { return RawAnswer(status: 500, body: []) }
+    private func answer(_ request: ProviderRequest, _ name: String) -> RawResponse {
+        guard var account = accounts[name] else { return RawResponse(status: 500, body: []) }
         let before = account.live
         let raw = account.answer(request, at: now) { self.problem($0) }
         if account.live != before {
@@ -117,29 +117,29 @@ extension Simulation {
     }
 
     /// Answers that the provider gives before it checks the grant.
-    private func earlyAnswer(_ fault: WireFault?, _ name: String) -> RawAnswer? {
+    private func earlyAnswer(_ fault: WireFault?, _ name: String) -> RawResponse? {
         func trouble(_ seconds: Int64) {
             accounts[name]?.troubleUntil = now + .seconds(seconds)
         }
         switch fault {
         case .serverError:
-            return RawAnswer(status: 503, body: Array("busy".utf8))
+            return RawResponse(status: 503, body: Array("busy".utf8))
         case .rateLimited:
             let seconds = Int64.random(in: 1...300, using: &random)
             trouble(seconds)
-            return RawAnswer(
+            return RawResponse(
                 status: 429, headers: [HeaderField("retry-after", String(seconds))], body: [])
         case .page:
-            return RawAnswer(
+            return RawResponse(
                 status: 200, headers: [HeaderField("content-type", "text/html")],
                 body: Array("<html>Sign in to the guest network</html>".utf8))
         case .spuriousRefusal:
-            return RawAnswer(status: 400, body: Array(#"{"error":"invalid_grant"}"#.utf8))
+            return RawResponse(status: 400, body: Array(#"{"error":"invalid_grant"}"#.utf8))
         case .requestLost, .answerLost, .truncated, .slow, nil: return nil
         }
     }
 
-    private func cut(_ raw: RawAnswer) -> RawAnswer {
+    private func cut(_ raw: RawResponse) -> RawResponse {
         var raw = raw
         raw.body = Array(raw.body.prefix(Int.random(in: 0..<raw.body.count, using: &random)))
         raw.isTruncated = true

@@ -176,7 +176,7 @@ extension Simulation {
     /// An operator restores an old state, as new files or over the existing ones.
     private func restore() {
         guard !machine.backup.isEmpty else { return }
-        if let life, !life.isDead { crash(losesPower: false) }
+        if let life, !life.hasExpired { crash(losesPower: false) }
         let inPlace = chance(0.3)
         schedule(at: now) { [self] in
             for name in names where machine.backup[name] != nil {

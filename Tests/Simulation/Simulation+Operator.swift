@@ -12,7 +12,7 @@ extension Simulation {
     func visit() {
         schedule(at: now + visitsEvery) { [self] in visit() }
         auditDisk()
-        guard let life, !life.isDead, frozenUntil <= now else { return }
+        guard let life, !life.hasExpired, frozenUntil <= now else { return }
         life.engine.inbox.yield(
             .request(.status) { [self] reply in
                 report.audits += 1
@@ -39,7 +39,7 @@ extension Simulation {
             if account.excuse == nil {
                 life.engine.inbox.yield(
                     .request(.accept(name)) { [self] reply in
-                        guard !life.isDead, reply.status == 200 else { return }
+                        guard !life.hasExpired, reply.status == 200 else { return }
                         trusted(name)
                     })
             } else {
@@ -74,7 +74,7 @@ extension Simulation {
         }
         life.engine.inbox.yield(
             .request(.order(name, .adopt(tokens))) { [self] reply in
-                guard !life.isDead, reply.status == 200 else { return }
+                guard !life.hasExpired, reply.status == 200 else { return }
                 trusted(name)
                 if !machine.holds(token, name), accounts[name]?.live == token {
                     problem("\(name): an import was acknowledged that no slot holds")

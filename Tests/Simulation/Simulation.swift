@@ -104,7 +104,7 @@ final class Simulation: @unchecked Sendable {
 
     /// After each event: a dead process is buried and restarted, as by systemd.
     private func settle() {
-        guard let ended = life, ended.isDead || ended.isOver else { return }
+        guard let ended = life, ended.hasExpired || ended.isOver else { return }
         if !ended.isOver {
             ended.bury()
             executor.drain()
@@ -128,15 +128,15 @@ final class Simulation: @unchecked Sendable {
 
     /// kill -9, or a power cut.
     func crash(losesPower: Bool) {
-        guard let life, !life.isDead else { return }
+        guard let life, !life.hasExpired else { return }
         isPowerCut = losesPower
-        life.isDead = true
+        life.hasExpired = true
     }
 
     /// An input from a signal, a command or the kernel, if the process runs.
     func tell(_ input: Engine.Input) {
         guard let life else { return }
-        schedule(at: frozenUntil) { if !life.isDead { life.engine.inbox.yield(input) } }
+        schedule(at: frozenUntil) { if !life.hasExpired { life.engine.inbox.yield(input) } }
     }
 
     func setClock(_ offset: Duration) {
@@ -184,7 +184,7 @@ final class Simulation: @unchecked Sendable {
 
     /// One more operation of the process: a planned crash may happen here.
     func operation(_ life: Life) {
-        guard !life.isDead, let plan = faults.crashAfter else { return }
+        guard !life.hasExpired, let plan = faults.crashAfter else { return }
         faults.crashAfter = plan.operations > 1 ? (plan.operations - 1, plan.losesPower) : nil
         if plan.operations <= 1 { crash(losesPower: plan.losesPower) }
     }

@@ -38,7 +38,7 @@ extension WireRequest {
     /// The outcome of such a transfer; no server has sent a response on a bare connection.
     func result(_ code: CURLcode, or failure: WireResult) -> WireResult {
         connectionEnded?(ConnectionOutcome.Stage(code))
-        return code == CURLE_OK ? .answered(RawAnswer(status: 0, body: [])) : failure
+        return code == CURLE_OK ? .answered(RawResponse(status: 0, body: [])) : failure
     }
 }
 

@@ -255,6 +255,6 @@ final class CurlTransfer {
         }
         done(
             .answered(
-                RawAnswer(status: status, headers: headers, body: body, isTruncated: !isWhole)))
+                RawResponse(status: status, headers: headers, body: body, isTruncated: !isWhole)))
     }
 }

@@ -49,7 +49,7 @@ package final class OfflineControl: Sendable {
             secrets: SecretsWithoutService(resolver: SecretResolver(base: base)),
             outputs: outputs ?? NoOutputs(), random: SystemRandom())
         return LoopExecutor.run { [configuration, note] in
-            let attempts = await LoneAttempts(world: world, configuration: configuration) {
+            let attempts = await OfflineAttempts(world: world, configuration: configuration) {
                 note(
                     "the answer cannot be saved yet; it is held and tried again (\($0)); do not "
                         + "end this program")

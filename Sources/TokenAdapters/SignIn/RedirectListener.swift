@@ -35,14 +35,14 @@ package final class RedirectListener: Sendable {
             }
             guard request.method == "GET" else { return respond(HTTPResponse(405, .unexpected)) }
             if isPage { return post.ask { respond(HTTPResponse($0)) } }
-            guard let answer = RedirectAnswer(query: request.queryText),
-                answer.answers(state: state)
+            guard let response = AuthorizationResponse(query: request.queryText),
+                response.answers(state: state)
             else {
                 if !request.queryText.isEmpty { post.noteStray() }
                 return respond(HTTPResponse(400, .unexpected))
             }
             // A reload of the page gives the same result.
-            guard post.deliver(answer, isByBrowser: true) else {
+            guard post.deliver(response, isByBrowser: true) else {
                 return respond(HTTPResponse(409, .unexpected))
             }
             respond(.seeOther(pagePath))
@@ -70,12 +70,15 @@ package final class RedirectListener: Sendable {
     }
 
     /// Accepts a response from another source, such as one that the user pasted.
-    package func deliver(_ answer: RedirectAnswer) { _ = post.deliver(answer, isByBrowser: false) }
+    package func deliver(_ response: AuthorizationResponse) {
+        _ = post.deliver(response, isByBrowser: false)
+    }
 
     /// Blocks until the response arrives; `nil` when the time is up.
-    package func wait(for limit: Duration) -> RedirectAnswer? {
+    package func wait(for limit: Duration) -> AuthorizationResponse? {
         let end = DispatchTime.now() + .nanoseconds(Int(limit.nanoseconds))
-        return post.arrived.wait(timeout: end) == .success ? post.held.withLock { $0.answer } : nil
+        return post.arrived.wait(timeout: end) == .success
+            ? post.held.withLock { $0.response } : nil
     }
 
     /// Shows the result of the sign-in in the browser that brought the response.
@@ -94,7 +97,7 @@ package final class RedirectListener: Sendable {
     /// Holds the first response, and the page for it.
     private final class Post: Sendable {
         struct Held {
-            var answer: RedirectAnswer?
+            var response: AuthorizationResponse?
             var isByBrowser = false
             var page: SignInPage?
             var asking: [@Sendable (SignInPage) -> Void] = []
@@ -122,10 +125,10 @@ package final class RedirectListener: Sendable {
         }
 
         /// - Returns: Whether it is the first response, or equal to it.
-        func deliver(_ new: RedirectAnswer, isByBrowser: Bool) -> Bool {
+        func deliver(_ new: AuthorizationResponse, isByBrowser: Bool) -> Bool {
             let (isFirst, isSame) = held.withLock { held in
-                guard let known = held.answer else {
-                    (held.answer, held.isByBrowser) = (new, isByBrowser)
+                guard let known = held.response else {
+                    (held.response, held.isByBrowser) = (new, isByBrowser)
                     return (true, true)
                 }
                 return (false, known == new)

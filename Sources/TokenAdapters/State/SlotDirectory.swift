@@ -17,7 +17,7 @@ package final class SlotDirectory: SlotStore, Sendable {
     private let lock: Int32
     /// The state is on a single mount: if it hangs, all lanes may hang, so there is no share.
     let work = Lanes("slots", count: 8, share: 8)
-    private let health: StoreHealth
+    private let health: WriteProbe
     let marks: SlotMarkBook
     /// Credentials whose slots are known to be allocated and durable in their directory.
     private let proven = Mutex<Set<String>>([])
@@ -47,7 +47,7 @@ package final class SlotDirectory: SlotStore, Sendable {
             failure.isHeldByAnother = true
             throw failure
         }
-        health = StoreHealth(directory: directory, path: path)
+        health = WriteProbe(directory: directory, path: path)
         let takesMarks = clinux_has_attribute(lock, SlotMark.name(0)) >= 0
         marks = SlotMarkBook(isSupported: takesMarks)
         if !takesMarks {

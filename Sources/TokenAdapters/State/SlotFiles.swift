@@ -8,13 +8,13 @@ final class SlotFiles: OpenSlots, Sendable {
     private let credential: String
     private let files: [Int32]
     private let work: Lanes
-    private let health: StoreHealth
+    private let health: WriteProbe
     private let marks: SlotMarkBook
     /// Whether each write is verified by reading it back from the disk.
     private let isVerified: Bool
 
     init(
-        credential: String, files: [Int32], work: Lanes, health: StoreHealth,
+        credential: String, files: [Int32], work: Lanes, health: WriteProbe,
         marks: SlotMarkBook, isVerified: Bool
     ) {
         (self.credential, self.files, self.work) = (credential, files, work)

@@ -111,14 +111,14 @@ extension LiveCheck {
     }
 
     /// What the response to a made-up refresh token says about the client.
-    package mutating func noteClient(_ result: Result<TokenAnswer, Refusal>, isTruncated: Bool) {
+    package mutating func noteClient(_ result: Result<TokenResponse, Refusal>, isTruncated: Bool) {
         switch result {
         case .success:
             note(
                 Line(
                     .client, .wrongThere, "the provider granted a refresh token that was made up",
                     remedy: "Take \"probe\" out of the provider's \"lifecycle\""))
-        case .failure(let refusal) where refusal.isBare || isTruncated:
+        case .failure(let refusal) where refusal.hasNoErrorBody || isTruncated:
             note(
                 Line(
                     .client, .notTried,

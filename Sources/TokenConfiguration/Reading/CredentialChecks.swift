@@ -50,7 +50,7 @@ struct CredentialChecks {
         let isBasic = exchanges.contains { $0.request.clientAuthentication.isBasic }
         let isTLS = exchanges.contains { $0.request.clientAuthentication == .tls }
         let isMachine = exchanges.contains {
-            !$0.spendsGrant && !$0.request.isListedInFull
+            !$0.spendsGrant && !$0.request.sendsListedParametersOnly
                 && $0.request.clientAuthentication == .post
         }
         let needsClient =

@@ -28,12 +28,12 @@ package struct ImportReading: Sendable, Equatable {
                 problem: "there is neither refresh_token nor access_token",
                 remedy: "give one of them or both")
         }
-        if tokens.accessToken != nil { try settleEnd(reading.ends, now: now) }
+        if tokens.accessToken != nil { try resolveExpiry(reading.ends, now: now) }
     }
 
     /// Uses the earliest expiry found. A lifetime counts from the time of issue, which may be long
     /// ago; an absolute time beside it is therefore never later.
-    private mutating func settleEnd(_ ends: Ends, now: WallTime) throws(RequestError) {
+    private mutating func resolveExpiry(_ ends: Ends, now: WallTime) throws(RequestError) {
         let times = ends.times.map { $0 - now.sinceEpoch.secondsAsDouble } + ends.lifetimes
         if let name = ends.unusable, times.isEmpty {
             throw RequestError(
@@ -44,7 +44,7 @@ package struct ImportReading: Sendable, Equatable {
         }
         guard let left = times.min() else {
             // The token is used and renewed soon.
-            tokens.lifetime = AnswerReader.shortDefaultLifetime
+            tokens.lifetime = ResponseReader.shortDefaultLifetime
             notes.append(
                 "nothing says when the access token ends: it is used for five minutes and then "
                     + "renewed")
@@ -52,7 +52,7 @@ package struct ImportReading: Sendable, Equatable {
         }
         if left > 0 {
             tokens.lifetime = min(
-                .milliseconds(Int64(min(left, 1e10) * 1000)), AnswerReader.maximumLifetime)
+                .milliseconds(Int64(min(left, 1e10) * 1000)), ResponseReader.maximumLifetime)
             return
         }
         guard tokens.refreshToken != nil else {
@@ -150,7 +150,7 @@ private struct Members {
         }
         switch role {
         case .refresh:
-            guard let token = keepableToken(member.value) else { throw mistake }
+            guard let token = storableToken(member.value) else { throw mistake }
             tokens.refreshToken = token
         case .access:
             guard let token = member.value.text, isUsableToken(token) else { throw mistake }

@@ -69,9 +69,9 @@ extension ControlRequest {
         return wait
     }
 
-    private static func wish(of call: ControlCall) throws(ControlProblem) -> SignInWish {
-        guard !call.body.isEmpty else { return SignInWish() }
-        guard let wish = (try? JSONReader.read(call.body)).flatMap(SignInWish.init(json:)) else {
+    private static func wish(of call: ControlCall) throws(ControlProblem) -> SignInRequest {
+        guard !call.body.isEmpty else { return SignInRequest() }
+        guard let wish = (try? JSONReader.read(call.body)).flatMap(SignInRequest.init(json:)) else {
             throw ControlProblem(
                 400, "invalid sign-in request",
                 detail: "Send {\"method\": \"browser\" or \"device\", \"scope\": …}")

@@ -13,7 +13,7 @@ package enum ControlRequest: Sendable, Equatable {
     case refresh(String, wait: Duration?)
     case order(String, ClientOrder)
     /// Starts a sign-in; for the device flow it requests a code from the provider.
-    case signIn(String, SignInWish)
+    case signIn(String, SignInRequest)
     /// Accepts a state that was not trusted.
     /// - wait: it must be quarantined; refresh at once, and reply with the result.
     case accept(String, wait: Duration? = nil)

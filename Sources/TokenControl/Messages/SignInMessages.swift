@@ -4,7 +4,7 @@ package import TokenSlots
 
 // The messages of a sign-in: the offer of a way, and the exchange of the code that it gave.
 
-extension SignInWish {
+extension SignInRequest {
     /// The body of `POST /v1/credentials/NAME/sign-in`.
     package var json: JSONNode {
         .object([
@@ -52,9 +52,9 @@ package struct SignInOffer: Sendable, Equatable {
     package var json: JSONNode {
         let facts: (String, JSONNode?) =
             switch way {
-            case .browser(let browser): (SignInWish.Method.browser.rawValue, browser.json)
-            case .device(let device): (SignInWish.Method.device.rawValue, device.json)
-            case nil: (SignInWish.Method.browser.rawValue, nil)
+            case .browser(let browser): (SignInRequest.Method.browser.rawValue, browser.json)
+            case .device(let device): (SignInRequest.Method.device.rawValue, device.json)
+            case nil: (SignInRequest.Method.browser.rawValue, nil)
             }
         return .object([
             ("credential", .string(credential)), ("provider", provider.map { .string($0) }), facts,
@@ -63,7 +63,7 @@ package struct SignInOffer: Sendable, Equatable {
 
     /// Takes what it can use.
     package init(json: JSONNode) {
-        let facts = { (method: SignInWish.Method) in json[method.rawValue] }
+        let facts = { (method: SignInRequest.Method) in json[method.rawValue] }
         let device = facts(.device).flatMap(DeviceAuthorization.init(json:))
         let browser = facts(.browser).flatMap(BrowserSignIn.init(json:))
         self.init(

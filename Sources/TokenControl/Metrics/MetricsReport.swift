@@ -70,7 +70,7 @@ package struct CredentialMetrics: Sendable, Equatable {
     }
 }
 
-extension Fleet {
+extension CredentialSet {
     /// Collects the values of a scrape. It visits all credentials once and renders nothing.
     ///
     /// - Parameters:

@@ -94,7 +94,7 @@ extension AttemptReport {
     package func outcome(after successes: Int64) -> MetricsTally.Outcome? {
         switch end {
         case .granted:
-            // Adopting a new seed is a separate attempt.
+            // Adopting a new initial token is a separate attempt.
             return grant.map { $0.attempts.successes > successes } ?? false ? .success : nil
         case .refused(let refusal):
             // The class in `status`: a response means more after an interrupted request.

@@ -68,7 +68,7 @@ extension CandidateToken.State {
     }
 }
 
-extension TokenElsewhere {
+extension SetAsideToken {
     /// One line of the credential's warnings.
     var warning: String {
         "the stored refresh token is of another server or client than the one configured now; "

@@ -79,7 +79,7 @@ package struct CredentialStatus: Sendable, Equatable {
     private static func warnings(_ lifecycle: CredentialLifecycle, now: Moment) -> [String] {
         let grant = lifecycle.grant
         return ending(lifecycle, now: now)
-            + [grant.candidate?.warning, grant.elsewhere?.warning].compactMap { $0 }
+            + [grant.candidate?.warning, grant.setAsideToken?.warning].compactMap { $0 }
             + lifecycle.findings.filter { !($0.isMootWithTokens && grant.refreshToken != nil) }
             .map { "\($0.key): \($0.advice)" }
     }

@@ -101,7 +101,7 @@ package struct HealthReport: Sendable, Equatable {
     }
 }
 
-extension Fleet {
+extension CredentialSet {
     /// Looks at every credential once.
     package func healthReport(isReady: Bool, now: Moment) -> HealthReport {
         var report = HealthReport(isStopping ? .stopping : isReady ? .running : .starting)

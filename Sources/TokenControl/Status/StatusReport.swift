@@ -112,7 +112,7 @@ extension StoredError {
     }
 }
 
-extension Fleet {
+extension CredentialSet {
     /// `ready` once every credential is settled, `degraded` while one needs an operator or has
     /// expired.
     package func statusReport(
@@ -163,5 +163,7 @@ extension Fleet {
     }
 
     /// Whether start-up waits for none of them any longer.
-    package var isSettled: Bool { glances.allSatisfy { $0?.state.isSettled ?? true } }
+    package var mayReportReadiness: Bool {
+        glances.allSatisfy { $0?.state.mayReportReadiness ?? true }
+    }
 }

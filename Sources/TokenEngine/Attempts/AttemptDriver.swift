@@ -109,7 +109,7 @@ struct AttemptDriver {
     private mutating func readInitialToken(
         mayMiss: Bool
     ) async throws(Refusal) -> AttemptMachine.Event {
-        guard let token = try await runner.seed(of: credential, mayMiss: mayMiss) else {
+        guard let token = try await runner.initialToken(of: credential, mayMiss: mayMiss) else {
             return .initialToken(nil, withheld: nil)
         }
         guard runner.owners.withholds(token, at: credential.profile, by: credential.name) else {
@@ -120,7 +120,7 @@ struct AttemptDriver {
     }
 
     private mutating func prepare(
-        _ record: SlotRecord, _ place: GrantPlace?
+        _ record: SlotRecord, _ place: GrantBinding?
     ) async throws(Refusal) -> AttemptMachine.PreparedPlace {
         let request = try await runner.wireRequest(
             record, of: credential, for: order, planned: place)
@@ -148,7 +148,7 @@ struct AttemptDriver {
         case .notSent(let fault): return .notSent(fault.cause(prepared.filter))
         case .unanswered(let fault): return .unanswered(fault.cause(prepared.filter))
         case .answered(let raw):
-            return .answered(raw.keepable(prepared.headersOfInterest), roundTrip: roundTrip)
+            return .answered(raw.storable(prepared.headersOfInterest), roundTrip: roundTrip)
         }
     }
 
@@ -159,7 +159,7 @@ struct AttemptDriver {
     /// A response that cannot be saved is held and tried again until the disk takes it: asking the
     /// server again could only lose it (I6).
     private mutating func save(
-        _ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration
+        _ raw: RawResponse, to record: SlotRecord, roundTrip: Duration
     ) async {
         var isPublished = false
         while true {
@@ -184,7 +184,7 @@ struct AttemptDriver {
     /// The token of an unsaved response, if the published one expires within seconds: publishing it
     /// then serves the readers better.
     private func urgentToken(
-        _ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration
+        _ raw: RawResponse, to record: SlotRecord, roundTrip: Duration
     ) async -> GrantedAccess? {
         guard credential.profile.isLast(record.step, of: record.kind) else { return nil }
         if let old = record.grant.access {

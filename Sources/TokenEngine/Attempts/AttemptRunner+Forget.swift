@@ -27,7 +27,7 @@ extension AttemptRunner {
     ///   - profile: `nil` for a credential that is not configured: its stored response is not read.
     ///   - memory: The grant in the running daemon's memory.
     func survey(
-        _ name: String, profile: ProviderProfile?, memory: StoredGrant?
+        _ name: String, profile: ProviderProfile?, memory: CredentialRecord?
     ) async throws(StorageFailure) -> StoredSurvey {
         let evidence = try await world.store.evidence(of: name)
         let grant = profile.flatMap { evidence.grant(profile: $0) } ?? evidence.latest?.grant
@@ -42,7 +42,7 @@ extension AttemptRunner {
     ///
     /// - Returns: What was stored.
     func forget(
-        _ name: String, profile: ProviderProfile?, memory: StoredGrant?, allTraces: Bool
+        _ name: String, profile: ProviderProfile?, memory: CredentialRecord?, allTraces: Bool
     ) async throws(StorageFailure) -> StoredSurvey {
         var survey = try await survey(name, profile: profile, memory: memory)
         // An unreadable record of spent tokens must not be replaced by an incomplete one.

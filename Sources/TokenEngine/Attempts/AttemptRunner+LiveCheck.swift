@@ -40,7 +40,7 @@ extension AttemptRunner {
         let exchange = credential.profile.refresh[0]
         let obstacle = credential.profile.clientProbeObstacle
         let now = world.clock.now()
-        var grant = StoredGrant()
+        var grant = CredentialRecord()
         grant.refreshToken = madeUpRefreshToken(world.random.bytes(16))
         let record = SlotRecord(
             sequence: 0, state: .settled, attemptID: "", kind: .refresh, sentAt: now, grant: grant)
@@ -134,7 +134,7 @@ extension AttemptRunner {
             let (date, result) = await world.responses.run(
                 provider: profile.name, credential: credential.name
             ) {
-                let reader = AnswerReader(profile: profile, kind: .refresh, step: exchange.id)
+                let reader = ResponseReader(profile: profile, kind: .refresh, step: exchange.id)
                 return (raw.date, reader.read(raw, sentAt: sent).result)
             }
             check.noteClock(date: date, sent: sent, received: received)
@@ -163,9 +163,9 @@ extension EngineLoop {
         _ credential: CredentialConfiguration, _ reply: @escaping @Sendable (ControlReply) -> Void,
         _ group: inout DiscardingTaskGroup
     ) {
-        guard !fleet.isStopping else { return reply(.stopping) }
+        guard !credentials.isStopping else { return reply(.stopping) }
         let asks = credential.profile.clientProbeObstacle == nil
-        let hasRoom = asks && fleet.takePlace(of: credential.name, now: now.uptime)
+        let hasRoom = asks && credentials.takePlace(of: credential.name, now: now.uptime)
         group.addTask { [runner, liveChecks] in
             await liveChecks.enter()
             let check = await runner.liveCheck(credential, hasRoom: hasRoom)

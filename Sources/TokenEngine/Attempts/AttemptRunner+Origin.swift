@@ -10,7 +10,7 @@ extension AttemptRunner {
     /// - Parameter grant: As stored on disk.
     /// - Returns: Why no request may be sent, or `nil`.
     func distrust(
-        of grant: StoredGrant, _ credential: CredentialConfiguration, _ memory: LastKnown
+        of grant: CredentialRecord, _ credential: CredentialConfiguration, _ memory: LastKnown
     ) async throws(Refusal) -> Cause? {
         try await storing { () throws(StorageFailure) in
             let cause = try await foreignCause(of: grant, credential, world)
@@ -38,7 +38,7 @@ func recover(
         let evidence = try await world.store.evidence(of: credential.name)
         guard let latest = evidence.latest,
             var grant = await world.grant(in: evidence, of: credential)
-        else { return evidence.isUnreadable ? .unreadable : .grant(StoredGrant()) }
+        else { return evidence.isUnreadable ? .unreadable : .grant(CredentialRecord()) }
         if grant.unstoredAccess != nil {
             let tokens = await world.outputs.published(
                 in: credential.outputs, of: credential.name)
@@ -69,7 +69,7 @@ func recover(
 
 /// - Returns: Why no request may be sent.
 private func foreignCause(
-    of grant: StoredGrant, _ credential: CredentialConfiguration, _ world: AttemptPorts
+    of grant: CredentialRecord, _ credential: CredentialConfiguration, _ world: AttemptPorts
 ) async throws(StorageFailure) -> Cause? {
     guard grant.isEndangeredByCopies(profile: credential.profile),
         case .foreign(let cause) = try await world.store.origin(of: credential.name)
@@ -81,12 +81,12 @@ private func foreignCause(
 /// token is newer. This decides only what is published, never what is sent, because other users may
 /// be able to write these files.
 private func isUnknownPublished(
-    _ grant: StoredGrant, _ credential: CredentialConfiguration, _ world: AttemptPorts
+    _ grant: CredentialRecord, _ credential: CredentialConfiguration, _ world: AttemptPorts
 ) async -> Bool {
     guard let access = grant.access else { return false }
     return await world.outputs.published(in: credential.outputs, of: credential.name)
         .contains { token in
             token != access.token
-                && !grant.formerAccess.contains(StoredGrant.fingerprint(ofAccess: token))
+                && !grant.formerAccess.contains(CredentialRecord.fingerprint(ofAccess: token))
         }
 }

@@ -9,7 +9,7 @@ extension AttemptRunner {
     /// - Returns: `nil` if no refresh token is sent, or the place is unknown.
     func place(
         of credential: CredentialConfiguration
-    ) async throws(Refusal) -> GrantPlace? {
+    ) async throws(Refusal) -> GrantBinding? {
         let profile = credential.profile
         guard profile.usesRefreshToken else { return nil }
         let values = try await values(of: credential, only: profile.placeVariables)

@@ -8,9 +8,9 @@ internal import TokenSlots
 extension AttemptRunner {
     /// A pure function of what is now on the disk; not on the loop's thread.
     func read(
-        _ raw: RawAnswer, to record: SlotRecord, of credential: CredentialConfiguration,
+        _ raw: RawResponse, to record: SlotRecord, of credential: CredentialConfiguration,
         roundTrip: Duration, filter: PeerFilter = .closed, path: String? = nil
-    ) async -> (StoredGrant, AttemptReport.End) {
+    ) async -> (CredentialRecord, AttemptReport.End) {
         let profile = credential.profile
         return await world.responses.run(provider: profile.name, credential: credential.name) {
             let reading = record.reading(
@@ -31,7 +31,7 @@ extension AttemptPorts {
     /// - Returns: `nil` without a readable record.
     func grant(
         in evidence: AttemptEvidence, of credential: CredentialConfiguration
-    ) async -> StoredGrant? {
+    ) async -> CredentialRecord? {
         guard evidence.latest != nil else { return nil }
         let profile = credential.profile
         return await responses.run(provider: profile.name, credential: credential.name) {

@@ -5,14 +5,15 @@ internal import TokenSlots
 
 // Builds the request from a record: secrets are read now, at every use.
 extension AttemptRunner {
-    func seed(
+    func initialToken(
         of credential: CredentialConfiguration, mayMiss: Bool
     ) async throws(Refusal) -> InitialToken? {
         guard let source = credential.refreshToken else { return nil }
         do throws(Cause) {
             return InitialToken(try await world.secrets.read(source, as: .line))
         } catch {
-            // With a token in the state the seed is no longer needed; its file may be deleted.
+            // With a token in the state the initial token is no longer needed; its file may be
+            // deleted.
             if mayMiss { return nil }
             throw Refusal(.config, error)
         }
@@ -22,7 +23,7 @@ extension AttemptRunner {
     struct PreparedRequest {
         var wire: WireRequest
         /// Where a resulting refresh token is valid.
-        var place: GrantPlace?
+        var place: GrantBinding?
         /// For text of the peer: all secrets are known here.
         var filter: PeerFilter
         var headersOfInterest: HeadersOfInterest
@@ -32,7 +33,7 @@ extension AttemptRunner {
     /// - Parameter planned: The plan chose the token for this place, not for another.
     func wireRequest(
         _ record: SlotRecord, of credential: CredentialConfiguration, for order: AttemptOrder,
-        planned: GrantPlace?
+        planned: GrantBinding?
     ) async throws(Refusal) -> PreparedRequest {
         let context = try await context(of: record, of: credential, for: order)
         let place = credential.profile.place(in: context)
@@ -78,7 +79,7 @@ extension AttemptRunner {
             if let redirectURI = code.redirectURI { context.set(.redirectURI, redirectURI) }
             context.set(.codeVerifier, code.codeVerifier?.reveal())
         case .device(let code): context.set(.deviceCode, code.reveal())
-        case .renew, .adopt, .settle: break
+        case .renew, .adopt, .resave: break
         }
         return context
     }

@@ -6,7 +6,9 @@ internal import TokenSlots
 
 // Starts a sign-in, before there is a code. Does not use the slots.
 extension AttemptRunner {
-    func signIn(_ credential: CredentialConfiguration, _ wish: SignInWish) async -> ControlReply {
+    func signIn(
+        _ credential: CredentialConfiguration, _ wish: SignInRequest
+    ) async -> ControlReply {
         let name = credential.name
         do throws(SignInStop) {
             // Only the device request needs the client's secret: without it the daemon can still
@@ -32,7 +34,7 @@ extension AttemptRunner {
     }
 
     private func prepared(
-        _ credential: CredentialConfiguration, _ wish: SignInWish, only names: Set<String>?
+        _ credential: CredentialConfiguration, _ wish: SignInRequest, only names: Set<String>?
     ) async throws(SignInStop) -> SignIn {
         let profile = credential.profile
         let values: CredentialValues
@@ -65,9 +67,9 @@ extension AttemptRunner {
             let request = RenderedRequest(
                 method: "GET", url: place, headers: [HeaderField("Accept", "application/json")],
                 body: nil)
-            let answer = try await answer(to: request, credential)
+            let response = try await response(to: request, credential)
             let found = try await read(of: credential) { () throws(RequestError) in
-                try ServerMetadata.read(answer, issuer: issuer)
+                try ServerMetadata.read(response, issuer: issuer)
             }
             if let found { return found }
         }
@@ -81,9 +83,9 @@ extension AttemptRunner {
         _ signIn: SignIn, _ credential: CredentialConfiguration
     ) async throws(SignInStop) -> DeviceAuthorization {
         let request = try checked { () throws(RequestError) in try signIn.deviceRequest() }
-        let answer = try await answer(to: request, credential)
+        let response = try await response(to: request, credential)
         return try await read(of: credential, orStatus: 502) { () throws(RequestError) in
-            try DeviceAuthorization.read(answer)
+            try DeviceAuthorization.read(response)
         }
     }
 
@@ -102,9 +104,9 @@ extension AttemptRunner {
         return try checked(status) { () throws(RequestError) in try result.get() }
     }
 
-    private func answer(
+    private func response(
         to request: RenderedRequest, _ credential: CredentialConfiguration
-    ) async throws(SignInStop) -> RawAnswer {
+    ) async throws(SignInStop) -> RawResponse {
         let requests = credential.profile.refresh.map(\.request)
         let caFile = requests.compactMap(\.caFile).first
         let proxy = credential.proxy.proxy(
@@ -115,7 +117,7 @@ extension AttemptRunner {
             connectTimeout: credential.refresh.connectTimeout,
             caFile: caFile ?? credential.caFile, proxy: proxy)
         switch await world.endpoint.send(wire) {
-        case .answered(let answer): return answer
+        case .answered(let response): return response
         case .notSent(let fault), .unanswered(let fault):
             let cause = fault.cause(PeerFilter(wire.secrets))
             let place = RemedyPlace(credential, state: .pending)

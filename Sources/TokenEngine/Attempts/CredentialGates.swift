@@ -17,9 +17,9 @@ internal import TokenSlots
 /// - **a release**: the refresh token that a removed credential held is free for others when its
 ///   last attempt has ended.
 ///
-/// A credential that is removed is at once unknown to the fleet. Letting it stay there until its
-/// attempt has ended would serve the first case of a recovery and the release alone; the others
-/// would still need the gate.
+/// A credential that is removed is at once unknown to the credential set. Letting it stay there
+/// until its attempt has ended would serve the first case of a recovery and the release alone; the
+/// others would still need the gate.
 actor CredentialGates {
     private var waiting: [String: [CheckedContinuation<Void, Never>]] = [:]
 
@@ -67,10 +67,10 @@ final class RefreshTokenOwners: Sendable {
     /// Takes over the stored state of a credential.
     ///
     /// - Parameter profile: `nil` for a credential that is no longer configured: it holds nothing.
-    func learn(_ grant: StoredGrant, of credential: String, at profile: ProviderProfile?) {
+    func learn(_ grant: CredentialRecord, of credential: String, at profile: ProviderProfile?) {
         book.withLock { book in
             let token = profile.flatMap { profile in
-                grant.refreshToken.map { StoredGrant.fingerprint(ofRefresh: $0, at: profile) }
+                grant.refreshToken.map { CredentialRecord.fingerprint(ofRefresh: $0, at: profile) }
             }
             // The first credential keeps the token.
             let isFree = token.flatMap { book.holder[$0] }.map { $0 == credential } ?? true
@@ -89,7 +89,7 @@ final class RefreshTokenOwners: Sendable {
     func objection(
         to token: Secret, at profile: ProviderProfile, by credential: String
     ) -> Cause? {
-        let fingerprint = StoredGrant.fingerprint(ofRefresh: token, at: profile)
+        let fingerprint = CredentialRecord.fingerprint(ofRefresh: token, at: profile)
         return book.withLock { book in
             if let owner = book.holder[fingerprint], owner != credential {
                 return Cause(.tokenHeldByOther, CauseFacts(other: owner))
@@ -114,7 +114,7 @@ final class RefreshTokenOwners: Sendable {
 
     /// Only these traces remain stored of the credential.
     func forget(_ credential: String, leaving traces: SpentTraces) {
-        learn(StoredGrant(), of: credential, at: nil)
+        learn(CredentialRecord(), of: credential, at: nil)
         learn(traces, of: credential)
     }
 
@@ -129,12 +129,13 @@ final class RefreshTokenOwners: Sendable {
 
     /// Whether a configured refresh token must not be adopted: it was spent before a state was
     /// erased, of this credential or another, or that is unknown.
-    func withholds(_ seed: InitialToken, at profile: ProviderProfile, by credential: String) -> Bool
+    func withholds(_ initialToken: InitialToken, at profile: ProviderProfile, by credential: String)
+        -> Bool
     {
         book.withLock { book in
             book.traces.contains { name, traces in
                 (name == credential && traces.isUnreadable)
-                    || [seed.token, seed.former].compactMap { $0 }
+                    || [initialToken.token, initialToken.former].compactMap { $0 }
                         .contains { traces.holds($0, at: profile) }
             }
         }

@@ -22,10 +22,10 @@ extension TemplateContext {
     }
 }
 
-extension StoredGrant {
+extension CredentialRecord {
     /// Tokens, including those that are not sent.
     var secrets: [Secret] {
-        [refreshToken, candidate?.token, displaced, access?.token].compactMap { $0 }
+        [refreshToken, candidate?.token, previousRefreshToken, access?.token].compactMap { $0 }
     }
 }
 

@@ -4,7 +4,7 @@ internal import TokenSlots
 
 /// What this process knows of a credential's state; the disk may not fall behind it (I10).
 struct LastKnown: Sendable {
-    var grant: StoredGrant
+    var grant: CredentialRecord
 
     /// The stored evidence, with what only memory knows. Replaces a state that was removed or
     /// damaged while the daemon ran, if a refresh token was ever granted: the grant in memory is

@@ -116,7 +116,7 @@ struct SlotAttempt: OpenAttempt {
     }
 
     mutating func saveResponse(
-        _ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration
+        _ raw: RawResponse, to record: SlotRecord, roundTrip: Duration
     ) async throws(StorageFailure) {
         // The same pages are no proof after an error (I5): through a new descriptor.
         if isUnsaved, let fresh = try? await store.open(credential) {

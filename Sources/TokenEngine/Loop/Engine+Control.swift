@@ -54,7 +54,7 @@ extension EngineLoop {
         case .refresh(let name, let duration):
             guard let lifecycle = known(name, reply) else { return }
             let before = lifecycle.renewalsEnded
-            perform(fleet.handle(.refreshRequested, for: name, now: now), &group)
+            perform(credentials.handle(.refreshRequested, for: name, now: now), &group)
             guard let duration else {
                 reply(ControlReply(202, .begun(credential: name)))
                 return
@@ -71,7 +71,7 @@ extension EngineLoop {
             let order = given.attempt
             if let refusal = order.obstacle(for: lifecycle.configuration) { return reply(refusal) }
             orderReplies[name, default: []].append(reply)
-            perform(fleet.handle(.orderGiven(order), for: name, now: now), &group)
+            perform(credentials.handle(.orderGiven(order), for: name, now: now), &group)
         case .check(let name):
             guard let lifecycle = known(name, reply) else { return }
             checkLive(lifecycle.configuration, reply, &group)
@@ -83,7 +83,7 @@ extension EngineLoop {
     }
 
     private func statusReport() -> StatusReport {
-        var report = fleet.statusReport(
+        var report = credentials.statusReport(
             isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes)
         report.needingRestart = needingRestart
         report.reloadProblems = lastReload.problems
@@ -93,8 +93,8 @@ extension EngineLoop {
     func known(
         _ name: String, _ reply: @Sendable (ControlReply) -> Void
     ) -> CredentialLifecycle? {
-        if let lifecycle = fleet[name] { return lifecycle }
-        reply(.noCredential(name, among: fleet.names))
+        if let lifecycle = credentials[name] { return lifecycle }
+        reply(.noCredential(name, among: credentials.names))
         return nil
     }
 
@@ -107,7 +107,7 @@ extension EngineLoop {
             reply: reply)
         if let done = outcome(of: waiter) { return answer(waiter, done) }
         if case .token = wish {
-            perform(fleet.handle(.tokenWanted, for: name, now: now), &group)
+            perform(credentials.handle(.tokenWanted, for: name, now: now), &group)
         }
         waiters.append(waiter)
     }
@@ -126,7 +126,7 @@ extension EngineLoop {
 
     private mutating func answer(_ waiter: TokenWaiter, _ done: ControlReply) {
         if case .token(_, _, .some) = waiter.wish {
-            renewedForLife[waiter.credential] = fleet[waiter.credential]?.grant.generation
+            renewedForLife[waiter.credential] = credentials[waiter.credential]?.grant.generation
         }
         waiter.reply(done)
     }
@@ -143,7 +143,7 @@ extension EngineLoop {
 
     /// `nil` while the request must wait.
     private func outcome(of waiter: TokenWaiter) -> ControlReply? {
-        guard let lifecycle = fleet[waiter.credential] else {
+        guard let lifecycle = credentials[waiter.credential] else {
             return .problem(404, "the credential was removed from the configuration")
         }
         let isLate = waiter.deadline <= now.uptime
@@ -191,7 +191,7 @@ extension EngineLoop {
 
     mutating func noteStarted(_ order: AttemptOrder, _ ticket: Ticket, _ name: String) {
         switch order {
-        case .renew, .settle: return
+        case .renew, .resave: return
         case .login, .device, .adopt: break
         }
         guard var replies = orderReplies[name], !replies.isEmpty else { return }

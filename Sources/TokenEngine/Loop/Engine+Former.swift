@@ -5,7 +5,7 @@ internal import TokenSlots
 extension Engine {
     /// Loads the spent tokens of credentials that are no longer configured or have been renamed,
     /// and of erased states.
-    func learnFormer(_ configuration: Configuration, _ owners: RefreshTokenOwners) async {
+    func loadSpentTokens(_ configuration: Configuration, _ owners: RefreshTokenOwners) async {
         let configured = Set(configuration.credentials.map(\.name))
         for name in (try? await world.store.names()) ?? [] where !configured.contains(name) {
             guard let grant = (try? await world.store.evidence(of: name))?.latest?.grant
@@ -19,7 +19,7 @@ extension Engine {
 }
 
 extension StateRecovery {
-    var grant: StoredGrant? {
+    var grant: CredentialRecord? {
         switch self {
         case .grant(let grant), .foreign(let grant, _, _): grant
         case .unreadable, .unavailable: nil

@@ -29,11 +29,11 @@ extension EngineLoop {
         if isReload { initialTokens.isWhole = true }
         let now = self.now.uptime
         let isDue = initialTokens.lastAt.map { $0.duration(to: now) >= Self.shortest } ?? true
-        guard isReload || isDue, !initialTokens.isUnderWay, !fleet.isStopping else { return }
+        guard isReload || isDue, !initialTokens.isUnderWay, !credentials.isStopping else { return }
         initialTokens.lastAt = now
         let isWhole = initialTokens.isWhole
         (initialTokens.isUnderWay, initialTokens.isWhole) = (true, false)
-        let asked = fleet.all.map(\.configuration).filter { credential in
+        let asked = credentials.all.map(\.configuration).filter { credential in
             guard credential.profile.usesRefreshToken, let source = credential.refreshToken else {
                 return false
             }
@@ -44,7 +44,8 @@ extension EngineLoop {
                 return isWhole || initialTokens.marks[credential.name] == nil
             }
         }
-        let bound = isWhole ? fleet.all.filter { $0.grant.boundTo != nil }.map(\.configuration) : []
+        let bound =
+            isWhole ? credentials.all.filter { $0.grant.boundTo != nil }.map(\.configuration) : []
         let (known, inbox) = (initialTokens.marks, engine.inbox)
         group.addTask { [runner] in
             var marks = known
@@ -74,7 +75,7 @@ extension EngineLoop {
     mutating func initialTokensLooked(
         _ marks: [String: SecretMark?], _ group: inout DiscardingTaskGroup
     ) {
-        initialTokens.marks = marks.filter { fleet[$0.key] != nil }
+        initialTokens.marks = marks.filter { credentials[$0.key] != nil }
         initialTokens.isUnderWay = false
         if initialTokens.isWhole { lookAtInitialTokens(&group, isReload: true) }
     }

@@ -21,12 +21,12 @@ extension EngineLoop {
     /// known.
     mutating func noteEnded(_ event: LifecycleEvent, _ name: String) {
         guard case .attemptEnded(let ticket, let report) = event else { return }
-        let before = fleet[name]?.grant.attempts.successes ?? 0
+        let before = credentials[name]?.grant.attempts.successes ?? 0
         tally.ended(name, ticket, report.outcome(after: before), at: now.uptime)
     }
 
     func metricsReport() -> MetricsReport {
-        var report = fleet.metricsReport(
+        var report = credentials.metricsReport(
             isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes.count,
             tally: tally)
         report.steps = world.steps.durations()
@@ -35,7 +35,7 @@ extension EngineLoop {
 
     /// 503 unless every credential is served, saved and written.
     func health() -> ControlReply {
-        let health = fleet.healthReport(isReady: isReady, now: now)
+        let health = credentials.healthReport(isReady: isReady, now: now)
         return ControlReply(health.isHealthy ? 200 : 503, .health(health))
     }
 }

@@ -6,7 +6,7 @@ internal import TokenSlots
 
 /// When the outputs are checked, and which requests wait for it. A deleted or changed token file is
 /// written again within a minute, and at once after a reload or a health request.
-struct OutputLook {
+struct OutputCheck {
     /// After this time the check runs at the next wake for any reason.
     private static let interval: Duration = .seconds(45)
     /// After this time the loop wakes for the check.
@@ -72,7 +72,7 @@ extension EngineLoop {
     mutating func lookIfDue(_ group: inout DiscardingTaskGroup) {
         let now = self.now.uptime
         answerAfterLook(now)
-        guard look.isDue(now), !fleet.isStopping else { return }
+        guard look.isDue(now), !credentials.isStopping else { return }
         look.begin(now)
         lookAtInitialTokens(&group, isReload: false)
         survey(.troubled, &group)
@@ -82,7 +82,7 @@ extension EngineLoop {
 
     /// `GET /healthz`: the result must be current, not up to a minute old.
     mutating func answerHealth(_ reply: @escaping @Sendable (ControlReply) -> Void) {
-        guard !look.isFresh(now.uptime), !fleet.isStopping else { return reply(health()) }
+        guard !look.isFresh(now.uptime), !credentials.isStopping else { return reply(health()) }
         if !look.isUnderWay { look.want() }
         wait(for: .health(reply), isForNext: false)
     }
@@ -102,10 +102,10 @@ extension EngineLoop {
         wait(for: .reload(lastReload, reply), isForNext: look.isUnderWay)
     }
 
-    private mutating func wait(for question: OutputLook.Question, isForNext: Bool) {
+    private mutating func wait(for question: OutputCheck.Question, isForNext: Bool) {
         look.waiters.append(
-            OutputLook.Waiter(
-                question: question, deadline: now.uptime.advanced(by: OutputLook.patience),
+            OutputCheck.Waiter(
+                question: question, deadline: now.uptime.advanced(by: OutputCheck.patience),
                 isForNext: isForNext))
     }
 
@@ -114,7 +114,7 @@ extension EngineLoop {
     ) {
         let found = Dictionary(grouping: altered, by: \.credential)
         for (name, altered) in found.sorted(by: { $0.key < $1.key }) {
-            perform(fleet.handle(.outputsAltered(altered), for: name, now: now), &group)
+            perform(credentials.handle(.outputsAltered(altered), for: name, now: now), &group)
         }
         look.end(Set(found.keys))
         answerAfterLook(now.uptime)
@@ -123,10 +123,10 @@ extension EngineLoop {
     private func done(_ changes: ConfigurationChanges, _ names: Set<String>) -> ControlReply {
         var changes = changes
         changes.problems += names.sorted().compactMap { name in
-            fleet[name]?.outputProblem.map { "\(name): \($0)" }
+            credentials[name]?.outputProblem.map { "\(name): \($0)" }
         }
         changes.warnings = surveyed.findings.filter { finding in
-            let tokens = finding.credential.flatMap { fleet[$0]?.grant.refreshToken }
+            let tokens = finding.credential.flatMap { credentials[$0]?.grant.refreshToken }
             return !(finding.isMootWithTokens && tokens != nil)
         }.map(\.text)
         return ControlReply(200, .reloaded(changes))
@@ -136,7 +136,7 @@ extension EngineLoop {
         let waiting = look.waiters
         look.waiters = []
         for waiter in waiting {
-            let isLate = waiter.deadline <= now || fleet.isStopping
+            let isLate = waiter.deadline <= now || credentials.isStopping
             switch waiter.question {
             case .health(let reply):
                 guard isLate || waiter.restoring != nil else { break }
@@ -144,7 +144,7 @@ extension EngineLoop {
                 continue
             case .reload(let changes, let reply):
                 let names = waiter.restoring.map { $0.union(changes.changed.map(\.name)) }
-                let isWritten = names?.allSatisfy { !(fleet[$0]?.isWritingOutputs ?? false) }
+                let isWritten = names?.allSatisfy { !(credentials[$0]?.isWritingOutputs ?? false) }
                 guard isLate || (isWritten ?? false && !surveyed.isUnderWay) else { break }
                 reply(done(changes, names ?? []))
                 continue

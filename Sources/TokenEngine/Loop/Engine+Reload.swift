@@ -46,7 +46,7 @@ extension EngineLoop {
     /// Reads the files off the loop: a configuration on a file server that does not respond delays
     /// only its reload.
     mutating func beginReload(_ reply: ReloadQueue.Reply?) {
-        guard !fleet.isStopping else {
+        guard !credentials.isStopping else {
             reply?(.stopping)
             return
         }
@@ -63,7 +63,7 @@ extension EngineLoop {
         _ result: Result<Configuration, ConfigurationMistakes>,
         _ group: inout DiscardingTaskGroup
     ) {
-        guard !fleet.isStopping else { return }
+        guard !credentials.isStopping else { return }
         look.want()
         switch result {
         case .failure(let found): refuse(found)
@@ -75,7 +75,7 @@ extension EngineLoop {
             load()
         } else if isReady {
             // READY=1 ends a reload (sd_notify(3)); before the first READY there is nothing to end.
-            world.supervisor.ready(status: fleet.statusLine(now: now))
+            world.supervisor.ready(status: credentials.statusLine(now: now))
         }
     }
 
@@ -98,8 +98,8 @@ extension EngineLoop {
         configuration = new
         noteConfigured()
         let problems = world.applied(new)
-        let busy = Set(fleet.all.filter(\.isAttempting).map(\.name))
-        let (orders, removed) = fleet.configure(new, now: now)
+        let busy = Set(credentials.all.filter(\.isAttempting).map(\.name))
+        let (orders, removed) = credentials.configure(new, now: now)
         releaseTokens(of: removed.map(\.name), busy: busy, &group)
         perform(orders, &group)
         lookAtInitialTokens(&group, isReload: true)

@@ -44,11 +44,11 @@ extension EngineLoop {
         _ name: String, wait duration: Duration,
         _ reply: @escaping @Sendable (ControlReply) -> Void, _ group: inout DiscardingTaskGroup
     ) {
-        guard let before = fleet[name]?.renewalsEnded else {
+        guard let before = credentials[name]?.renewalsEnded else {
             return reply(.problem(404, "\(name) was removed from the configuration"))
         }
-        perform(fleet.handle(.stateReplaced, for: name, now: now), &group)
-        perform(fleet.handle(.refreshRequested, for: name, now: now), &group)
+        perform(credentials.handle(.stateReplaced, for: name, now: now), &group)
+        perform(credentials.handle(.refreshRequested, for: name, now: now), &group)
         wait(name, .accepted(afterAttempts: before), for: duration, reply, &group)
     }
 
@@ -56,7 +56,7 @@ extension EngineLoop {
         _ name: String, _ reply: @escaping @Sendable (ControlReply) -> Void,
         _ group: inout DiscardingTaskGroup
     ) {
-        let lifecycle = fleet[name]
+        let lifecycle = credentials[name]
         let (profile, memory) = (lifecycle?.configuration.profile, lifecycle?.grant)
         group.addTask { [runner] in
             do throws(StorageFailure) {
@@ -72,7 +72,7 @@ extension EngineLoop {
         _ name: String, allTraces: Bool, _ reply: @escaping @Sendable (ControlReply) -> Void,
         _ group: inout DiscardingTaskGroup
     ) {
-        let lifecycle = fleet[name]
+        let lifecycle = credentials[name]
         let (profile, memory) = (lifecycle?.configuration.profile, lifecycle?.grant)
         let inbox = engine.inbox
         replaceState(of: name, reply, &group) { [runner] () throws(StorageFailure) in

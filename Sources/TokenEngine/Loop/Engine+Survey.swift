@@ -54,7 +54,7 @@ extension EngineLoop {
     private static let shortest: Duration = .seconds(40)
 
     mutating func survey(_ scope: SurveyScope, _ group: inout DiscardingTaskGroup) {
-        guard !fleet.isStopping else { return }
+        guard !credentials.isStopping else { return }
         let now = self.now.uptime
         var subject = configuration
         let troubled = Set(surveyed.findings.filter { $0.file != nil }.map(\.credential))
@@ -100,9 +100,9 @@ extension EngineLoop {
         let wholeChanged =
             before.findings.filter(isOfAll) != surveyed.findings.filter(isOfAll)
         var names = Set((before.findings + surveyed.findings).compactMap(\.credential))
-        if wholeChanged { names.formUnion(fleet.names) }
+        if wholeChanged { names.formUnion(credentials.names) }
         for (name, findings) in surveyed.byCredential(names).sorted(by: { $0.key < $1.key }) {
-            perform(fleet.handle(.surveyed(findings), for: name, now: now), &group)
+            perform(credentials.handle(.surveyed(findings), for: name, now: now), &group)
         }
         guard surveyed.isWanted else { return }
         surveyed.isWanted = false

@@ -44,7 +44,7 @@ package struct Engine: Sendable {
     /// Runs until `.stop`, and until everything in progress is durable.
     package func run(configuration: Configuration) async {
         let owners = RefreshTokenOwners()
-        await learnFormer(configuration, owners)
+        await loadSpentTokens(configuration, owners)
         var loop = EngineLoop(engine: self, configuration: configuration, owners: owners)
         await withDiscardingTaskGroup { group in
             loop.begin(&group)
@@ -63,7 +63,7 @@ package struct Engine: Sendable {
 struct EngineLoop {
     let engine: Engine
     var configuration: Configuration
-    var fleet: Fleet
+    var credentials: CredentialSet
     let startedAt: Moment
     /// When the present input was taken out of the inbox: one time for everything that follows from
     /// it.
@@ -89,7 +89,7 @@ struct EngineLoop {
     var orderReplies: [String: [@Sendable (ControlReply) -> Void]] = [:]
     var runningOrders = RunningOrders()
     var tally = MetricsTally()
-    var look: OutputLook
+    var look: OutputCheck
     var initialTokens = InitialTokenLook()
     var surveyed = SurveyState()
     let liveChecks = LiveCheckTurns()
@@ -99,11 +99,11 @@ struct EngineLoop {
         self.engine = engine
         (self.configuration, startedWith) = (configuration, configuration)
         let seed = engine.world.random.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        fleet = Fleet(maxInFlight: configuration.maxInFlight, seed: seed)
+        credentials = CredentialSet(maxInFlight: configuration.maxInFlight, seed: seed)
         startedAt = engine.world.clock.now()
         now = startedAt
         wallAtBoot = startedAt.wallAtBoot
-        look = OutputLook(now: startedAt.uptime)
+        look = OutputCheck(now: startedAt.uptime)
         runner = AttemptRunner(
             world: engine.world.attempts, gates: CredentialGates(), owners: owners)
     }
@@ -116,14 +116,14 @@ struct EngineLoop {
 
     var world: LoopPorts { engine.world }
 
-    var isFinished: Bool { fleet.isStopping && !fleet.isBusy }
+    var isFinished: Bool { credentials.isStopping && !credentials.isBusy }
 
     mutating func begin(_ group: inout DiscardingTaskGroup) {
         noteConfigured()
-        let (orders, _) = fleet.configure(configuration, now: now)
+        let (orders, _) = credentials.configure(configuration, now: now)
         perform(orders, &group)
         survey(.everything, &group)
-        settle()
+        reportReadiness()
     }
 
     mutating func handle(
@@ -138,7 +138,7 @@ struct EngineLoop {
         case .request(let request, let reply): answer(request, reply, &group)
         case .lifecycle(let name, let event):
             noteEnded(event, name)
-            perform(fleet.handle(event, for: name, now: now), &group)
+            perform(credentials.handle(event, for: name, now: now), &group)
             finishOrder(event, name)
             surveyIfGranted(event, name, &group)
         case .accepted(let name, let wait, let reply):
@@ -146,20 +146,20 @@ struct EngineLoop {
         case .unsaved(let name, let ticket, let cause, let token):
             tellUnsaved(name, cause)
             // Not before the answer is on the disk (I6).
-            if fleet.isStopping { world.supervisor.extendTimeout(by: Self.stopReserve) }
+            if credentials.isStopping { world.supervisor.extendTimeout(by: Self.stopReserve) }
             // The attempt of a former life of the name is not this one's, nor is its token.
-            guard fleet[name]?.isAttempting(ticket) == true else { break }
-            fleet.noteUnsaved(name, cause, now: now)
+            guard credentials[name]?.isAttempting(ticket) == true else { break }
+            credentials.noteUnsaved(name, cause, now: now)
             if let token { publishUnsaved(token, name, &group) }
         case .outputsLooked(let altered): outputsLooked(altered, &group)
         case .initialTokensLooked(let marks): initialTokensLooked(marks, &group)
         case .surveyed(let found, let scope): surveyEnded(found, scope, &group)
         }
         noteClockStep()
-        perform(fleet.wake(now: now), &group)
+        perform(credentials.wake(now: now), &group)
         resolveWaiters()
         lookIfDue(&group)
-        settle()
+        reportReadiness()
     }
 
     /// Token files contain expiry times of the wall clock, so a clock step changes them.
@@ -169,32 +169,34 @@ struct EngineLoop {
             return
         }
         wallAtBoot = now.wallAtBoot
-        fleet.noteClockStep(now: now)
+        credentials.noteClockStep(now: now)
     }
 
     /// What follows every input: readiness, the status line, the watchdog, the one timer. Only this
     /// loop feeds the watchdog, so a loop that hangs is noticed (I35).
-    private mutating func settle() {
-        if !isReady, !fleet.isStopping {
+    private mutating func reportReadiness() {
+        if !isReady, !credentials.isStopping {
             let waited = startedAt.uptime.duration(to: now.uptime)
-            if fleet.isSettled || waited >= configuration.readyTimeout { becomeReady(now: now) }
+            if credentials.mayReportReadiness || waited >= configuration.readyTimeout {
+                becomeReady(now: now)
+            }
         }
-        if statusDueAt <= now.uptime, toldChanges != fleet.changes { tellStatus(now) }
+        if statusDueAt <= now.uptime, toldChanges != credentials.changes { tellStatus(now) }
         world.supervisor.watchdog()
-        var deadlines = [fleet.wakeAt] + waiters.map(\.deadline)
-        if toldChanges != fleet.changes { deadlines.append(statusDueAt) }
-        if !fleet.isStopping { deadlines.append(look.dueAt) }
+        var deadlines = [credentials.wakeAt] + waiters.map(\.deadline)
+        if toldChanges != credentials.changes { deadlines.append(statusDueAt) }
+        if !credentials.isStopping { deadlines.append(look.dueAt) }
         // A stopping daemon never becomes ready: this deadline would remain in the past.
-        if !isReady, !fleet.isStopping {
+        if !isReady, !credentials.isStopping {
             deadlines.append(startedAt.uptime.advanced(by: configuration.readyTimeout))
         }
         world.timer.arm(at: deadlines.compactMap { $0 }.min())
     }
 
     private mutating func tellStatus(_ now: Moment) {
-        toldChanges = fleet.changes
+        toldChanges = credentials.changes
         statusDueAt = now.uptime.advanced(by: Self.statusPause)
-        let status = fleet.statusLine(now: now)
+        let status = credentials.statusLine(now: now)
         guard status != lastStatus else { return }
         lastStatus = status
         world.supervisor.status(status)
@@ -202,17 +204,18 @@ struct EngineLoop {
 
     private mutating func becomeReady(now: Moment) {
         isReady = true
-        lastStatus = fleet.statusLine(now: now)
+        lastStatus = credentials.statusLine(now: now)
         world.supervisor.ready(status: lastStatus)
         world.journal.write(
             JournalEntry(.info, "Ready", fields: [HeaderField("STATUS", lastStatus)]))
     }
 
     private mutating func stop() {
-        guard !fleet.isStopping else { return }
-        fleet.stop()
+        guard !credentials.isStopping else { return }
+        credentials.stop()
         world.supervisor.stopping()
-        let longest = fleet.all.filter(\.isAttempting).map(\.configuration.refresh.timeout).max()
+        let longest = credentials.all.filter(\.isAttempting).map(\.configuration.refresh.timeout)
+            .max()
         if let longest { world.supervisor.extendTimeout(by: longest + Self.stopReserve) }
         world.journal.write(JournalEntry(.info, "Stopping; requests in flight are finished first"))
         let waiting = waiters.map(\.reply) + orderReplies.values.joined() + reloads.stop()
@@ -220,9 +223,9 @@ struct EngineLoop {
         for reply in waiting { reply(.stopping) }
     }
 
-    mutating func perform(_ orders: [Fleet.Order], _ group: inout DiscardingTaskGroup) {
+    mutating func perform(_ orders: [CredentialSet.DueAction], _ group: inout DiscardingTaskGroup) {
         for order in orders {
-            guard let credential = fleet[order.credential]?.configuration else { continue }
+            guard let credential = credentials[order.credential]?.configuration else { continue }
             perform(order.action, credential, &group)
         }
     }
@@ -249,7 +252,7 @@ struct EngineLoop {
         case .attempt(let ticket, let order):
             noteStarted(order, ticket, name)
             noteRenewal(order, ticket, name)
-            let memory = LastKnown(grant: fleet[name]?.grant ?? StoredGrant())
+            let memory = LastKnown(grant: credentials[name]?.grant ?? CredentialRecord())
             group.addTask { [runner] in
                 let report = await runner.run(order, credential, memory: memory) {
                     inbox.yield(.unsaved(name, ticket, $0, token: $1))
@@ -292,8 +295,8 @@ extension EngineLoop {
     private mutating func publishUnsaved(
         _ access: GrantedAccess, _ name: String, _ group: inout DiscardingTaskGroup
     ) {
-        guard let credential = fleet[name]?.configuration else { return }
-        fleet.notePublishedUnsaved(name, access, now: now)
+        guard let credential = credentials[name]?.configuration else { return }
+        credentials.notePublishedUnsaved(name, access, now: now)
         let token = PublishedToken(
             credential: name, provider: credential.profile.name, access: access)
         group.addTask { [world] in

@@ -157,6 +157,6 @@ extension StoredError {
     }
 }
 
-extension AnswerNote {
+extension ResponseNote {
     fileprivate var field: HeaderField { HeaderField("NOTE", text) }
 }

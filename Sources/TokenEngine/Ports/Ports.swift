@@ -61,7 +61,7 @@ package protocol OpenAttempt: Sendable {
     /// Stores the response to the request of the last intent: the commit point (I3). One try; after
     /// a failed one the same response is passed again.
     mutating func saveResponse(
-        _ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration
+        _ raw: RawResponse, to record: SlotRecord, roundTrip: Duration
     ) async throws(StorageFailure)
     /// Stores a record without a pending request. An outcome that does not fit is left out: the
     /// stored response contains the same.
@@ -99,7 +99,7 @@ package struct WireRequest: Sendable {
 /// The result of a request.
 package enum WireResult: Sendable, Equatable {
     /// A status line and headers arrived; `isTruncated` tells whether the body is complete.
-    case answered(RawAnswer)
+    case answered(RawResponse)
     /// Not one byte of the request was sent: name resolution, connection or TLS failed.
     case notSent(WireFault)
     /// The request was sent, and no response could be read.

@@ -2,20 +2,20 @@
 struct CauseRow: Sendable {
     /// The area of the cause, and so the journal entry of the catalogue that announces it when an
     /// operator is needed.
-    var story: CauseStory
+    var story: CauseArea
     /// What happened: a clause that follows `NAME: ` and has no full stop.
     var problem: CauseSentence
     /// The action, as an imperative that begins with the most useful command; no full stop.
     var remedy: CauseSentence
 
-    init(_ story: CauseStory, _ problem: String, _ remedy: String) {
+    init(_ story: CauseArea, _ problem: String, _ remedy: String) {
         (self.story, self.problem) = (story, CauseSentence(problem))
         self.remedy = CauseSentence(remedy)
     }
 }
 
 /// The area that a cause belongs to.
-package enum CauseStory: String, Sendable, CaseIterable {
+package enum CauseArea: String, Sendable, CaseIterable {
     /// The network, a proxy or the provider's server: the daemon retries by itself.
     case way
     /// The provider rejects the request.
@@ -36,7 +36,7 @@ extension CauseKind {
     /// Its row. A test checks that every kind has one.
     var row: CauseRow { CauseRow.all[self] ?? CauseRow.untold }
 
-    package var story: CauseStory { row.story }
+    package var story: CauseArea { row.story }
 }
 
 extension CauseRow {

@@ -17,7 +17,7 @@ package enum CredentialState: String, Sendable, CaseIterable {
     case quarantined
 
     /// Whether the start need not wait for it any longer (`READY=1`).
-    package var isSettled: Bool {
+    package var mayReportReadiness: Bool {
         switch self {
         // A valid token is published already; its refresh may wait for the provider.
         case .fresh, .refreshing, .retrying: true

@@ -31,7 +31,7 @@ struct ExchangeReading {
         /// Whether its access token becomes the credential's token.
         var isLast = true
         /// Whether the built-in base below it is `none`.
-        var isListedInFull = false
+        var sendsListedParametersOnly = false
     }
 
     func read(
@@ -39,7 +39,7 @@ struct ExchangeReading {
         signIn: FieldReader?
     ) -> Exchanges? {
         var sources = [
-            Source(request: request, response: response, isListedInFull: root == "none")
+            Source(request: request, response: response, sendsListedParametersOnly: root == "none")
         ]
         if let steps {
             guard let read = self.sources(steps) else { return nil }
@@ -76,7 +76,8 @@ struct ExchangeReading {
         guard let code = replaced("authorization_code", patch: signIn),
             let device = replaced("device_code", patch: signIn.map(Self.ofDevice))
         else { return nil }
-        let exchangesCode = !sources[start].isListedInFull || signIn?.node["request"] != nil
+        let exchangesCode =
+            !sources[start].sendsListedParametersOnly || signIn?.node["request"] != nil
         var acquired: [TokenExchange]?
         if let acquire, let base = acquireBase(acquire) {
             acquired = replaced(base, patch: acquire)
@@ -123,7 +124,7 @@ struct ExchangeReading {
             let part = { (key: String) in merged[key].map { element.child($0, "." + key) } }
             return Source(
                 id: id, request: part("request"), response: part("response"), isCached: isCached,
-                isLast: isLast, isListedInFull: rootOf(parent) == "none")
+                isLast: isLast, sendsListedParametersOnly: rootOf(parent) == "none")
         }
         // The missing part is already reported; checks of later steps would only report
         // consequences.
@@ -142,7 +143,7 @@ struct ExchangeReading {
                 "leave the key out for what its base reads, or write what to read")
         }
         guard var request, var response else { return nil }
-        request.isListedInFull = source.isListedInFull
+        request.sendsListedParametersOnly = source.sendsListedParametersOnly
         if request.clientAuthentication.sendsAssertion {
             request.assertions[AssertionReading.client] =
                 assertions.clients[request.clientAuthentication]
@@ -219,7 +220,9 @@ struct ExchangeReading {
                 fallbackOffset: place.fallbackOffset, document: document)
         }
         var source = own
-        if base == "none" || base == "client_credentials" { source.isListedInFull = base == "none" }
+        if base == "none" || base == "client_credentials" {
+            source.sendsListedParametersOnly = base == "none"
+        }
         source.request = part("request", JSONNode(.object(members), offset: request.node.offset))
         source.response = part("response", response.node)
         return source

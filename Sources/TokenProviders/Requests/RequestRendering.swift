@@ -134,7 +134,7 @@ extension RequestSpecification {
     }
 
     var sendsPublicClientID: Bool {
-        clientAuthentication == .none && !isListedInFull
+        clientAuthentication == .none && !sendsListedParametersOnly
             && !parameters.contains { $0.value.variables.contains("client_id") }
     }
 

@@ -30,7 +30,7 @@ package struct RequestSpecification: Sendable, Equatable {
     /// How the client identifies itself.
     package var clientAuthentication = ClientAuthentication.post
     /// Over the base `none` a profile lists every parameter that it sends, `client_id` included.
-    package var isListedInFull = false
+    package var sendsListedParametersOnly = false
     /// Where ``parameters`` go.
     package var encoding = Encoding.form
     /// Names on the wire by RFC name.

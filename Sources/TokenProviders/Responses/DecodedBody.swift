@@ -13,7 +13,7 @@ struct DecodedBody {
     /// The end of the body is missing.
     private(set) var isCut = false
 
-    init(_ raw: RawAnswer) {
+    init(_ raw: RawResponse) {
         bytes = raw.body
         let named = raw.header("Content-Encoding")?.asciiLowercased ?? ""
         // A proxy may compress a response that the server has compressed already.

@@ -33,23 +33,23 @@ extension ErrorRule {
         """
 }
 
-extension AnswerReader {
+extension ResponseReader {
     static let maximumRetryAfter: Duration = .seconds(3600)
 
     /// Whether one of the profile's own rules matches this response.
     ///
     /// - Parameter byBody: Count only rules that check the body, not just the status.
-    func hasOwnRule(for answer: ReadableAnswer, byBody: Bool = false) -> Bool {
+    func hasOwnRule(for response: ReadableResponse, byBody: Bool = false) -> Bool {
         rules.prefix(ownRules).contains { rule in
-            rule.conditions.allSatisfy(answer.holds)
+            rule.conditions.allSatisfy(response.holds)
                 && (!byBody || rule.conditions.contains { $0.path != nil })
         }
     }
 
     /// The class of an error response. The first matching rule decides.
-    func refusal(_ answer: ReadableAnswer) -> Refusal {
-        let status = answer.raw.status
-        let index = rules.firstIndex { $0.conditions.allSatisfy(answer.holds) }
+    func refusal(_ response: ReadableResponse) -> Refusal {
+        let status = response.raw.status
+        let index = rules.firstIndex { $0.conditions.allSatisfy(response.holds) }
         let rule = index.map { rules[$0] }
         let isOwn = index.map { $0 < ownRules } ?? false
         var failureClass =
@@ -57,17 +57,17 @@ extension AnswerReader {
         // What a redirect says about tokens is not believed.
         if !isOwn, status / 100 == 3 { failureClass = .config }
         // An empty 400 can tell no more than that the refresh token is dead (Contract 3.2).
-        if !isOwn, spendsGrant, [400, 401, 403].contains(status), answer.body.node == nil {
+        if !isOwn, spendsGrant, [400, 401, 403].contains(status), response.body.node == nil {
             failureClass = .reauth
         }
-        if !isOwn, failureClass == .config, spendsGrant, blamesRefreshToken(answer) {
+        if !isOwn, failureClass == .config, spendsGrant, blamesRefreshToken(response) {
             failureClass = .reauth
         }
         return Refusal(
-            failureClass, cause(of: answer, as: failureClass, isOwn: isOwn), httpStatus: status,
-            retryAfter: rule?.retryAfter.flatMap { retryAfter($0, answer) },
-            isBare: status / 100 == 4 && answer.body.node == nil,
-            errorCode: answer.body.node?["error"]?.text.flatMap {
+            failureClass, cause(of: response, as: failureClass, isOwn: isOwn), httpStatus: status,
+            retryAfter: rule?.retryAfter.flatMap { retryAfter($0, response) },
+            hasNoErrorBody: status / 100 == 4 && response.body.node == nil,
+            errorCode: response.body.node?["error"]?.text.flatMap {
                 knownErrorCodes.contains(ByteText($0)) ? $0 : nil
             })
     }
@@ -75,9 +75,9 @@ extension AnswerReader {
     /// Some servers respond to an invalid refresh token with `invalid_request` (RFC 6749 section
     /// 5.2 specifies `invalid_grant`) and explain it in words. A missing parameter is a different
     /// error.
-    private func blamesRefreshToken(_ answer: ReadableAnswer) -> Bool {
-        guard let body = answer.body.node, answer.raw.status / 100 != 5,
-            answer.raw.status != 429,
+    private func blamesRefreshToken(_ response: ReadableResponse) -> Bool {
+        guard let body = response.body.node, response.raw.status / 100 != 5,
+            response.raw.status != 429,
             body["error"]?.text?.hasSameBytes(as: "invalid_request") == true,
             let words = body["error_description"]?.text?.asciiLowercased
         else { return false }
@@ -90,10 +90,10 @@ extension AnswerReader {
     }
 
     private func retryAfter(
-        _ specification: ExpirySpecification, _ answer: ReadableAnswer
+        _ specification: ExpirySpecification, _ response: ReadableResponse
     ) -> Duration? {
-        let date = answer.date
-        switch ExpiryReading(answer: answer, root: nil).read(specification) {
+        let date = response.date
+        switch ExpiryReading(response: response, root: nil).read(specification) {
         case .relative(let duration)?: return min(max(.zero, duration), Self.maximumRetryAfter)
         case .absolute(let time)?:
             // An absolute time is only usable relative to the server's own clock.

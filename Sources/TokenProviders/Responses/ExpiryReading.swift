@@ -2,7 +2,7 @@ internal import TokenFormats
 
 /// Reads one expiry field, in every encoding that profiles can declare.
 struct ExpiryReading {
-    let answer: ReadableAnswer
+    let response: ReadableResponse
     let root: JSONPointer?
 
     /// The value of an expiry field.
@@ -20,7 +20,7 @@ struct ExpiryReading {
     /// - Returns: `nil` when the field is missing or `null`. Any other value is read without a
     ///   crash or an endless loop (I23).
     func read(_ specification: ExpirySpecification) -> Said? {
-        guard let node = answer.select(specification.from, root: root), !node.isNull else {
+        guard let node = response.select(specification.from, root: root), !node.isNull else {
             return nil
         }
         switch specification.encoding {

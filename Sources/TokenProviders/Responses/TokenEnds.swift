@@ -4,8 +4,8 @@ internal import TokenFormats
 /// used: a token that is renewed too early costs a request, one that is used too long fails its
 /// users.
 struct TokenEnds {
-    let answer: ReadableAnswer
-    let response: ResponseSpecification
+    let response: ReadableResponse
+    let specification: ResponseSpecification
     /// The server's clock (RFC 9110 section 6.6.1): absolute times are measured against it, so that
     /// a wrong clock here does no harm (I22).
     let date: WallTime?
@@ -27,13 +27,13 @@ struct TokenEnds {
     /// - Parameters:
     ///   - token: The access token; if it is a JWT, its claim `exp` counts (RFC 9068 section 2.2).
     /// - Returns: `nil` when the profile says that a lifetime of zero is an error.
-    func accessToken(_ token: String, notes: inout [AnswerNote]) -> End? {
+    func accessToken(_ token: String, notes: inout [ResponseNote]) -> End? {
         var found = Found()
-        for specification in response.expires {
-            guard let said = reading.read(specification) else { continue }
+        for expiry in specification.expires {
+            guard let said = reading.read(expiry) else { continue }
             switch said {
             case .zero:
-                switch response.zeroLifetime {
+                switch specification.zeroLifetime {
                 case .never?: return .never
                 case .error?: return nil
                 case .unknown?: break
@@ -44,7 +44,7 @@ struct TokenEnds {
             case .unusable: found.isUnusable = true
             }
         }
-        if response.readsJWTExpiry, let claims = jwtClaims(of: token) {
+        if specification.readsJWTExpiry, let claims = jwtClaims(of: token) {
             readJWT(claims, into: &found, notes: &notes)
         }
         return earliest(found, notes: &notes) ?? assumed(found, notes: &notes)
@@ -55,8 +55,8 @@ struct TokenEnds {
     func refreshToken() -> Duration? {
         var relative: [Duration] = []
         var absolute: [WallTime] = []
-        for specification in response.refreshExpires {
-            switch reading.read(specification) {
+        for expiry in specification.refreshExpires {
+            switch reading.read(expiry) {
             case .relative(let duration)?: relative.append(duration)
             case .absolute(let time)?: absolute.append(time)
             case .zero?, .unusable?, nil: break
@@ -74,9 +74,11 @@ struct TokenEnds {
         var isUnusable = false
     }
 
-    private var reading: ExpiryReading { ExpiryReading(answer: answer, root: response.root) }
+    private var reading: ExpiryReading {
+        ExpiryReading(response: response, root: specification.root)
+    }
 
-    private func earliest(_ found: Found, notes: inout [AnswerNote]) -> End? {
+    private func earliest(_ found: Found, notes: inout [ResponseNote]) -> End? {
         let byClock = { (clock: WallTime) in found.absolute.map { clock.duration(to: $0) } }
         var lives = found.relative
         let compared: [Duration]
@@ -98,26 +100,26 @@ struct TokenEnds {
             notes.append(.expiryDisagrees(by: most - least))
         }
         guard shortest >= .seconds(1) else { return .ended }
-        return .after(min(shortest, AnswerReader.maximumLifetime))
+        return .after(min(shortest, ResponseReader.maximumLifetime))
     }
 
     /// The default when nothing usable was found: short, so that a wrong guess costs little.
-    private func assumed(_ found: Found, notes: inout [AnswerNote]) -> End {
-        switch response.defaultLifetime {
+    private func assumed(_ found: Found, notes: inout [ResponseNote]) -> End {
+        switch specification.defaultLifetime {
         case .never?:
             return .never
         case .duration(let duration)?:
             if found.isUnusable { notes.append(.expiryAssumed(duration)) }
             return .after(duration)
         case nil:
-            notes.append(.expiryAssumed(AnswerReader.shortDefaultLifetime))
-            return .after(AnswerReader.shortDefaultLifetime)
+            notes.append(.expiryAssumed(ResponseReader.shortDefaultLifetime))
+            return .after(ResponseReader.shortDefaultLifetime)
         }
     }
 
     /// RFC 7519 sections 4.1.4 and 4.1.6. The signature is not checked: a claim schedules and
     /// authorizes nothing.
-    private func readJWT(_ claims: JSONNode, into found: inout Found, notes: inout [AnswerNote]) {
+    private func readJWT(_ claims: JSONNode, into found: inout Found, notes: inout [ResponseNote]) {
         guard claims["exp"] != nil else { return }
         let issue = Self.numericDate(claims["iat"])
         guard let end = Self.numericDate(claims["exp"]), end > Self.earliestDate,

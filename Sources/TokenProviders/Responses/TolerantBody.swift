@@ -17,13 +17,13 @@ struct TolerantBody {
 
     /// - Parameters:
     ///   - hasToken: Whether the profile's selectors find an access token in a value.
-    init(_ raw: RawAnswer, format: ResponseSpecification.Format, hasToken: (JSONNode) -> Bool) {
+    init(_ raw: RawResponse, format: ResponseSpecification.Format, hasToken: (JSONNode) -> Bool) {
         let decoded = DecodedBody(raw)
         (forgiven, problem) = (decoded.forgiven, decoded.problem)
         if !forgiven.isEmpty, !decoded.isCut {
             var plain = raw
             plain.body = decoded.bytes
-            if let node = AnswerBody(plain, format: format).node,
+            if let node = ResponseBody(plain, format: format).node,
                 node.text == nil || format == .text
             {
                 self.node = node

@@ -14,14 +14,14 @@ package struct DeviceAuthorization: Sendable, Equatable {
     package var interval: Duration
 
     /// - Throws: ``RequestError``; it quotes nothing except a registered error code.
-    package static func read(_ answer: RawAnswer) throws(RequestError) -> DeviceAuthorization {
-        let body = answer.isTruncated ? nil : try? JSONReader.read(answer.body)
+    package static func read(_ response: RawResponse) throws(RequestError) -> DeviceAuthorization {
+        let body = response.isTruncated ? nil : try? JSONReader.read(response.body)
         let error = body?["error"]?.text
-        guard answer.status / 100 == 2, error?.isEmpty ?? true else {
+        guard response.status / 100 == 2, error?.isEmpty ?? true else {
             let code =
                 error.flatMap { knownErrorCodes.contains(ByteText($0)) ? " " + $0 : nil } ?? ""
             throw RequestError(
-                problem: "the device authorization endpoint answered \(answer.status)\(code)",
+                problem: "the device authorization endpoint answered \(response.status)\(code)",
                 remedy: error?.hasSameBytes(as: "unauthorized_client") == true
                     ? "allow the device flow for this client at the provider"
                     : "check client_id, client_secret and scope")
@@ -52,7 +52,7 @@ extension DeviceAuthorization {
     private init(members body: JSONNode?) throws(RequestError) {
         // Google's member name is older than the RFC.
         let uri = body?["verification_uri"]?.text ?? body?["verification_url"]?.text
-        guard let device = keepableToken(body?["device_code"]), let user = body?["user_code"]?.text,
+        guard let device = storableToken(body?["device_code"]), let user = body?["user_code"]?.text,
             let uri, Self.isShowable(user), user.utf8.count <= 100, Self.isWebAddress(uri)
         else {
             throw RequestError(

@@ -34,15 +34,17 @@ package struct ServerMetadata: Sendable, Equatable {
     /// - Returns: `nil` for a response that is not a metadata document: another URL may have it.
     /// - Throws: ``RequestError`` for a document that must not be used.
     package static func read(
-        _ answer: RawAnswer, issuer: String
+        _ response: RawResponse, issuer: String
     ) throws(RequestError) -> ServerMetadata? {
-        guard answer.status == 200 else { return nil }
-        if answer.isTruncated {
+        guard response.status == 200 else { return nil }
+        if response.isTruncated {
             throw RequestError(
                 problem: "the metadata of \(issuer) is cut, or too large",
                 remedy: "name \"url\" and \"device_url\" in the provider's \"authorization\"")
         }
-        guard let body = try? JSONReader.read(answer.body), body.members != nil else { return nil }
+        guard let body = try? JSONReader.read(response.body), body.members != nil else {
+            return nil
+        }
         // Section 3.3: the issuers must be identical.
         guard let named = body["issuer"]?.text, named.hasSameBytes(as: issuer) else {
             throw RequestError(

@@ -1,7 +1,7 @@
 package import TokenFormats
 
 /// The choices of a sign-in request.
-package struct SignInWish: Sendable, Equatable {
+package struct SignInRequest: Sendable, Equatable {
     package enum Method: String, Sendable, Equatable, CaseIterable {
         /// RFC 6749 section 4.1.
         case browser
@@ -22,7 +22,7 @@ package struct SignInWish: Sendable, Equatable {
 package struct SignIn: Sendable {
     let profile: ProviderProfile
     let authorization: AuthorizationSpecification
-    let wish: SignInWish
+    let wish: SignInRequest
     /// The credential's variables, its client's id and secret, and its scope.
     var context: TemplateContext
     /// Set once it is read; needed when the profile does not name the endpoint itself.
@@ -30,7 +30,7 @@ package struct SignIn: Sendable {
 
     /// - Throws: ``RequestError`` when this profile does not support a sign-in.
     package init(
-        _ profile: ProviderProfile, wish: SignInWish, context: TemplateContext
+        _ profile: ProviderProfile, wish: SignInRequest, context: TemplateContext
     ) throws(RequestError) {
         if let obstacle = profile.signInObstacle { throw obstacle }
         guard let authorization = profile.authorization else { throw Self.unknown(profile) }
@@ -63,7 +63,7 @@ package struct SignIn: Sendable {
     }
 
     /// The method to use: the requested one, or one that the provider has.
-    package var method: SignInWish.Method {
+    package var method: SignInRequest.Method {
         if let method = wish.method { return method }
         if authorization.url != nil || metadata?.authorizationEndpoint != nil { return .browser }
         return authorization.deviceURL != nil || metadata?.deviceEndpoint != nil
@@ -97,7 +97,7 @@ package struct SignIn: Sendable {
         }
         var request = plainRequest(to: endpoint)
         (request.method, request.encoding) = ("GET", .query)
-        (request.clientAuthentication, request.isListedInFull) = (.none, true)
+        (request.clientAuthentication, request.sendsListedParametersOnly) = (.none, true)
         let named = Set(authorization.parameters.map(\.name))
         request.parameters =
             [("response_type", "code"), ("client_id", "${client_id}"), ("scope", scope)]
@@ -165,7 +165,7 @@ package struct SignIn: Sendable {
     ///   - own: The value of the profile.
     ///   - found: The value of the server's metadata.
     private func endpoint(
-        _ method: SignInWish.Method, _ own: Template?, _ found: String?
+        _ method: SignInRequest.Method, _ own: Template?, _ found: String?
     ) throws(RequestError) -> String {
         let (name, key, other) =
             switch method {

@@ -34,7 +34,7 @@ package enum CredentialCondition: String, Sendable, CaseIterable {
                 self = .failing
             }
         case .expired, .misconfigured, .loginRequired:
-            if lifecycle.isAttempting, !lifecycle.isSettling { self = .refreshing }
+            if lifecycle.isAttempting, !lifecycle.isResaving { self = .refreshing }
         case .fresh, .refreshing, .quarantined: break
         }
     }

@@ -24,7 +24,7 @@ extension CredentialLifecycle {
     /// A changed URL or client is tried at once, so that a refusal of the refresh token is found
     /// while the present token is valid. The change may be in a file that the configuration only
     /// names.
-    mutating func placeRead(_ place: GrantPlace, now: Moment) {
+    mutating func placeRead(_ place: GrantBinding, now: Moment) {
         guard let known = grant.boundTo, known != place, triedPlace != place, !isRecovering,
             !isAttempting, quarantine == nil
         else { return }

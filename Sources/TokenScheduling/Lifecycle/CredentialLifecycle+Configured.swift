@@ -30,10 +30,10 @@ extension CredentialLifecycle {
         (sameOutputs.outputs, sameOutputs.hooks) = (configuration.outputs, configuration.hooks)
         sameOutputs.units = configuration.units
         let requestChanged = sameOutputs != configuration
-        let isElsewhere =
+        let isSetAside =
             new.profile != configuration.profile || new.clientID != configuration.clientID
         configuration = new
-        if outputsChanged, grant.access != nil, published?.isDead != true {
+        if outputsChanged, grant.access != nil, published?.hasExpired != true {
             publishDueAt = now.uptime
             isOutputChangePending = job != .none
         }
@@ -47,7 +47,7 @@ extension CredentialLifecycle {
         } else if !isHealthy, quarantine == nil {
             dueAt = now.uptime
             noteReloaded()
-        } else if isElsewhere, quarantine == nil {
+        } else if isSetAside, quarantine == nil {
             // Find out while the present token is valid whether the new provider, URL or client
             // accepts the refresh token.
             let floor = earliestAttempt(now: now)

@@ -30,7 +30,7 @@ extension CredentialLifecycle {
             if hasLiveToken(now: now) { return publish(access) }
             // The token expired while the daemon was stopped.
             published = Published(
-                generation: grant.generation, expiresAt: now.uptime, isDead: true)
+                generation: grant.generation, expiresAt: now.uptime, hasExpired: true)
             return [.withdrawExpired]
         }
     }
@@ -38,7 +38,7 @@ extension CredentialLifecycle {
     private mutating func quarantined(_ reason: Quarantine, now: Moment) -> [LifecycleAction] {
         let isNew = quarantine?.reason != reason
         let new = StandingQuarantine(reason, at: now.wall, after: quarantine)
-        (quarantine, dueAt, settleDueAt) = (new, nil, nil)
+        (quarantine, dueAt, resaveDueAt) = (new, nil, nil)
         return isNew ? [.report(.quarantined(new.error))] : []
     }
 
@@ -68,7 +68,7 @@ extension CredentialLifecycle {
         let history = grant.attempts
         let floor = restartFloor(now: now)
         if history.isLoginRequired || history.isMisconfigured {
-            // The seed or the configuration may have changed while the daemon was stopped.
+            // The initial token or the configuration may have changed while the daemon was stopped.
             dueAt = history.isLoginRequired ? now.uptime : floor
             return
         }
@@ -145,9 +145,9 @@ extension CredentialLifecycle {
     mutating func attemptEnded(
         _ report: AttemptReport, now: Moment, using random: inout RandomSource
     ) -> [LifecycleAction] {
-        let isSettled = report.end == .granted([]) && report.storageCause == nil
-        if isSettling {
-            if isSettled { noteSettled() } else { settleLater(report, now: now) }
+        let isResaved = report.end == .granted([]) && report.storageCause == nil
+        if isResaving {
+            if isResaved { noteResaved() } else { resaveLater(report, now: now) }
             return []
         }
         let wasLoginRequired = grant.attempts.isLoginRequired
@@ -164,8 +164,8 @@ extension CredentialLifecycle {
             storageFailures = 0
             storageError = nil
         }
-        settleDueAt = nil
-        if report.storageCause != nil { settleLater(report, now: now) }
+        resaveDueAt = nil
+        if report.storageCause != nil { resaveLater(report, now: now) }
         let trouble = quarantine
         quarantine = nil
         switch report.end {
@@ -209,13 +209,13 @@ extension CredentialLifecycle {
         if grant.attempts.lastError == nil {
             grant.attempts.lastError = StoredError(.reauth, Cause(.notSignedIn), at: now.wall)
         }
-        dueAt = now.uptime.advanced(by: RetryPolicy.seedCheckInterval)
+        dueAt = now.uptime.advanced(by: RetryPolicy.initialTokenCheckInterval)
         return wasLoginRequired ? [] : [.report(.loginRequired(grant.attempts.lastError))]
     }
 
     /// A new access token has been stored.
     private mutating func granted(
-        _ access: GrantedAccess, _ notes: [AnswerNote], _ report: AttemptReport,
+        _ access: GrantedAccess, _ notes: [ResponseNote], _ report: AttemptReport,
         using random: inout RandomSource
     ) -> [LifecycleAction] {
         let delay = refreshDelay(for: access, using: &random)
@@ -237,7 +237,7 @@ extension CredentialLifecycle {
         }
         let wait = delay(after: error.failureClass, now: now, using: &random)
         if grant.attempts.isLoginRequired {
-            dueAt = now.uptime.advanced(by: RetryPolicy.seedCheckInterval)
+            dueAt = now.uptime.advanced(by: RetryPolicy.initialTokenCheckInterval)
         } else {
             dueAt = now.uptime.advanced(by: isRetryPending ? .zero : wait)
         }

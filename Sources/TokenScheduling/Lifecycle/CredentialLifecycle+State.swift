@@ -8,7 +8,7 @@ extension CredentialLifecycle {
     package var state: CredentialState {
         if quarantine == nil, isErrorBeforeReload {
             // After a reload the status shows that the corrected configuration is being tried.
-            return published.map { $0.isDead ? .expired : .refreshing } ?? .pending
+            return published.map { $0.hasExpired ? .expired : .refreshing } ?? .pending
         }
         return standingState
     }
@@ -18,17 +18,17 @@ extension CredentialLifecycle {
         if quarantine != nil { return .quarantined }
         let history = grant.attempts
         if history.isLoginRequired { return .loginRequired }
-        let isDead = published?.isDead ?? false
+        let hasExpired = published?.hasExpired ?? false
         if history.isMisconfigured { return .misconfigured }
         // There is no valid token to protect, so the cause is shown at once.
-        if published == nil || isDead, isRefused { return .misconfigured }
+        if published == nil || hasExpired, isRefused { return .misconfigured }
         guard published != nil else {
             // No token was published yet, whatever is in progress.
             return .pending
         }
-        if isDead { return .expired }
+        if hasExpired { return .expired }
         switch job {
-        case .attempting: if !isSettling { return .refreshing }
+        case .attempting: if !isResaving { return .refreshing }
         case .publishing where published?.generation != grant.generation: return .refreshing
         case .none, .recovering, .publishing: break
         }
@@ -85,7 +85,7 @@ extension CredentialLifecycle {
 
     /// Whether other programs can read a token that is valid now.
     package func isServed(now: Uptime) -> Bool {
-        guard let published, !published.isDead else { return false }
+        guard let published, !published.hasExpired else { return false }
         return published.expiresAt.map { $0 > now } ?? true
     }
 
@@ -111,7 +111,7 @@ extension CredentialLifecycle {
 
     /// The current access token while it is valid, with its expiry.
     package func liveAccess(now: Moment) -> (access: GrantedAccess, expiresAt: Uptime?)? {
-        guard let access = grant.access, published?.isDead != true else { return nil }
+        guard let access = grant.access, published?.hasExpired != true else { return nil }
         let end = expiry(of: access, now: now)
         if let end, end <= now.uptime { return nil }
         return (access, end)
@@ -133,7 +133,7 @@ extension CredentialLifecycle {
     mutating func noteClockStep(now: Moment, using random: inout RandomSource) {
         warnDueAt = warningAt(now: now)
         guard quarantine == nil, let access = grant.access, access.lifetime != nil else { return }
-        if let published, !published.isDead {
+        if let published, !published.hasExpired {
             publishDueAt = now.uptime
             isOutputChangePending = job != .none
         }
@@ -150,23 +150,23 @@ extension CredentialLifecycle {
         dueAt = min(planned, dueAt ?? planned)
     }
 
-    mutating func noteSettled() {
-        (settleDueAt, storageFailures, storageError) = (nil, 0, nil)
+    mutating func noteResaved() {
+        (resaveDueAt, storageFailures, storageError) = (nil, 0, nil)
     }
 
     /// The response is saved in one slot; the other slot must be written too.
-    mutating func settleLater(_ report: AttemptReport, now: Moment) {
+    mutating func resaveLater(_ report: AttemptReport, now: Moment) {
         let detail = CauseFacts(detail: "a slot cannot be written")
         let cause = report.storageCause ?? storageError?.cause ?? Cause(.stateFails, detail)
         noteStorageProblem(cause, now: now)
-        settleDueAt = now.uptime.advanced(
-            by: min(Self.firstSettlePause * storageFailures, Self.longestSettlePause))
+        resaveDueAt = now.uptime.advanced(
+            by: min(Self.firstResavePause * storageFailures, Self.longestResavePause))
     }
 
     /// A file system that was full for a moment accepts a write soon.
-    private static let firstSettlePause: Duration = .seconds(1)
+    private static let firstResavePause: Duration = .seconds(1)
     /// A corrected file system is noticed within a minute.
-    private static let longestSettlePause: Duration = .seconds(45)
+    private static let longestResavePause: Duration = .seconds(45)
 
     /// The floor between two refreshes holds for people and crash loops too (I24).
     func earliestAttempt(now: Moment) -> Uptime {

@@ -22,7 +22,7 @@ package struct CredentialLifecycle: Sendable {
         /// `nil` when it never expires.
         var expiresAt: Uptime?
         /// Its expiry has been handled.
-        var isDead = false
+        var hasExpired = false
     }
 
     /// How a renewal ended, for callers that wait for one.
@@ -36,7 +36,7 @@ package struct CredentialLifecycle: Sendable {
     /// The configuration in force.
     package internal(set) var configuration: CredentialConfiguration
     /// The stored grant after the last attempt; empty before recovery.
-    package internal(set) var grant = StoredGrant()
+    package internal(set) var grant = CredentialRecord()
     var job = Job.none
     var published: Published?
     /// When the next attempt is due; `nil` if only an external event can cause one.
@@ -61,7 +61,7 @@ package struct CredentialLifecycle: Sendable {
     /// The last initial token that was reported.
     var announced: [InitialToken] = []
     /// The last place that was tried because the configuration changed to it.
-    var triedPlace: GrantPlace?
+    var triedPlace: GrantBinding?
     var isRetryPending = false
     /// The error at the last reload, until the retry that the reload caused has ended.
     var errorBeforeReload: StoredError?
@@ -77,11 +77,11 @@ package struct CredentialLifecycle: Sendable {
     private var isRenewalWished = false
     /// A client requested the running renewal.
     private var isWishUnderWay = false
-    var isSettling = false
+    var isResaving = false
     /// How late the last renewal started.
     var lastLateness: Duration = .zero
     /// When the next try to write both slots is due; `nil` if both are up to date.
-    var settleDueAt: Uptime?
+    var resaveDueAt: Uptime?
     /// All its tickets are larger, and those of a later life larger still.
     let firstTicket: UInt64
     private var lastTicket: UInt64
@@ -126,7 +126,7 @@ package struct CredentialLifecycle: Sendable {
 
     /// Discards all state in memory; published files stay until they are replaced.
     private mutating func startAnew() -> [LifecycleAction] {
-        (grant, quarantine, dueAt, publishDueAt) = (StoredGrant(), nil, nil, nil)
+        (grant, quarantine, dueAt, publishDueAt) = (CredentialRecord(), nil, nil, nil)
         (storageFailures, storageError, isRetryPending) = (0, nil, false)
         errorBeforeReload = nil
         return recover(isAccepted: true)
@@ -140,7 +140,7 @@ package struct CredentialLifecycle: Sendable {
             if let publishDueAt { deadlines.append(publishDueAt) }
             if !orders.isEmpty { deadlines.append(Uptime(.zero)) }
             if let dueAt { deadlines.append(dueAt) }
-            if let settleDueAt { deadlines.append(settleDueAt) }
+            if let resaveDueAt { deadlines.append(resaveDueAt) }
         }
         if let expiryAt { deadlines.append(expiryAt) }
         if let warnDueAt { deadlines.append(warnDueAt) }
@@ -150,7 +150,7 @@ package struct CredentialLifecycle: Sendable {
 
     /// When the published token expires, unless that has been handled.
     var expiryAt: Uptime? {
-        guard let published, !published.isDead, !isReplacing else { return nil }
+        guard let published, !published.hasExpired, !isReplacing else { return nil }
         return published.expiresAt
     }
 
@@ -162,7 +162,7 @@ package struct CredentialLifecycle: Sendable {
     /// Whether `.woke` would start an attempt now, for the limit of concurrent requests.
     package func wantsAttempt(at now: Uptime) -> Bool {
         guard job == .none else { return false }
-        if !orders.isEmpty || isDue(settleDueAt, now) { return true }
+        if !orders.isEmpty || isDue(resaveDueAt, now) { return true }
         return isDue(dueAt, now)
     }
 
@@ -171,7 +171,7 @@ package struct CredentialLifecycle: Sendable {
     /// Whether the next attempt sends a request; adopting tokens does not.
     var sendsNext: Bool {
         if case .adopt? = orders.first { return false }
-        return !orders.isEmpty || settleDueAt == nil
+        return !orders.isEmpty || resaveDueAt == nil
     }
 
     /// Whether an attempt is under way.
@@ -219,10 +219,10 @@ package struct CredentialLifecycle: Sendable {
                 lastRenewal = Renewal(end: report.end, isOfCandidate: report.isOfCandidate)
             }
             if !isMet { isRenewalWished = true }
-            let former = grant.elsewhere
+            let former = grant.setAsideToken
             let isAgain = isRetryPending
             var actions = attemptEnded(report, now: now, using: &random)
-            if let left = grant.elsewhere, left != former {
+            if let left = grant.setAsideToken, left != former {
                 actions.insert(.report(.tokenSetAside), at: 0)
             }
             // An attempt that was running at a reload is repeated with the new configuration.
@@ -272,7 +272,7 @@ package struct CredentialLifecycle: Sendable {
         let order = nextOrder(now: now.uptime)
         let ticket = nextTicket()
         job = .attempting(ticket)
-        (isRenewing, isSettling) = (false, order == .settle)
+        (isRenewing, isResaving) = (false, order == .resave)
         if case .renew = order {
             lastLateness = overdue(now: now.uptime)
             (isRenewing, dueAt) = (true, nil)
@@ -284,7 +284,7 @@ package struct CredentialLifecycle: Sendable {
 
     private mutating func nextOrder(now: Uptime) -> AttemptOrder {
         if !orders.isEmpty { return orders.removeFirst() }
-        return isDue(settleDueAt, now) ? .settle : .renew(isManual: false)
+        return isDue(resaveDueAt, now) ? .resave : .renew(isManual: false)
     }
 
     mutating func publish(_ access: GrantedAccess) -> [LifecycleAction] {
@@ -296,7 +296,7 @@ package struct CredentialLifecycle: Sendable {
 
     private mutating func noteExpiry(now: Uptime) -> [LifecycleAction] {
         guard var token = published, let end = expiryAt, end <= now else { return [] }
-        token.isDead = true
+        token.hasExpired = true
         published = token
         return [.withdrawExpired, .report(.tokenExpired)]
     }

@@ -33,7 +33,7 @@ package enum LifecycleEvent: Sendable {
     /// The configured refresh token, as its source reads now.
     case initialTokenRead(InitialToken)
     /// The server and client that the configuration leads to, as its sources read now.
-    case placeRead(GrantPlace)
+    case placeRead(GrantBinding)
     case configured(CredentialConfiguration)
     /// Settings that cannot work at present.
     case surveyed([CheckFinding])
@@ -60,12 +60,12 @@ package struct PublicationReport: Sendable, Equatable {
 
 /// The result of recovery.
 package enum StateRecovery: Sendable, Equatable {
-    case grant(StoredGrant)
+    case grant(CredentialRecord)
     /// Both slots are damaged.
     case unreadable
     /// Readable, but a copy, or older than what was published: its token may be published unless
     /// the files have a newer one, and no request is sent with it.
-    case foreign(StoredGrant, Cause, mayPublish: Bool)
+    case foreign(CredentialRecord, Cause, mayPublish: Bool)
     /// The file system failed to answer.
     case unavailable(Cause)
 }
@@ -85,7 +85,7 @@ package enum LifecycleAction: Sendable, Equatable {
 
 /// An event for the operator; the engine writes it to the journal.
 package enum LifecycleNotice: Sendable, Equatable {
-    case refreshed(generation: Int64, notes: [AnswerNote], attemptID: String)
+    case refreshed(generation: Int64, notes: [ResponseNote], attemptID: String)
     case failed(StoredError, failures: Int, attemptID: String)
     case tokenExpired
     case loginRequired(StoredError?)

@@ -17,8 +17,8 @@ package struct RetryPolicy: Sendable {
     static let looksUntilSlow = 40
     /// Minimum wait after a request that was answered with an error.
     static let shortestWait: Duration = .seconds(1)
-    /// How often the configured seed is read while a sign-in is required.
-    static let seedCheckInterval: Duration = .seconds(60)
+    /// How often the configured initial token is read while a sign-in is required.
+    static let initialTokenCheckInterval: Duration = .seconds(60)
 
     let policy: RefreshPolicy
     let rules: LifecycleRules

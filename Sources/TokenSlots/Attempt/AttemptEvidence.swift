@@ -6,7 +6,7 @@ package struct AttemptEvidence: Sendable, Equatable {
     /// The readable records, the newest first.
     package var records: [SlotRecord]
     /// The response to the newest record's request; `nil` while none is stored.
-    package var response: StoredAnswer?
+    package var response: StoredResponse?
     /// There was a state, but nothing of it is readable: only an operator can decide.
     package var isUnreadable: Bool
     /// Something is stored, readable or not.
@@ -22,7 +22,7 @@ package struct AttemptEvidence: Sendable, Equatable {
     ///   - isStored: Something is stored, readable or not.
     ///   - lostSequence: Of a later record that was stored here.
     package init(
-        records: [SlotRecord] = [], response: StoredAnswer? = nil, isUnreadable: Bool = false,
+        records: [SlotRecord] = [], response: StoredResponse? = nil, isUnreadable: Bool = false,
         isStored: Bool = false, lostSequence: UInt64? = nil
     ) {
         (self.records, self.response, self.isUnreadable) = (records, response, isUnreadable)
@@ -38,9 +38,9 @@ package struct AttemptEvidence: Sendable, Equatable {
     /// The resulting grant: a stored response is read again, an intent without one counts as sent.
     ///
     /// - Returns: `nil` without a readable record.
-    package func grant(profile: ProviderProfile) -> StoredGrant? {
+    package func grant(profile: ProviderProfile) -> CredentialRecord? {
         guard let intent else { return latest?.grant }
-        return SlotContents(record: intent, answer: response).grant(profile: profile)
+        return SlotContents(record: intent, response: response).grant(profile: profile)
     }
 
     /// The records with the access token that was left out of them, if it is that one.

@@ -28,7 +28,7 @@ extension AttemptMachine {
     mutating func stop(for refusal: Refusal, now: () -> Moment) -> Step {
         // A failed sign-in leaves the stored tokens unchanged.
         if refusal.failureClass == .config, !order.isOperatorInitiated {
-            var failed = grant ?? StoredGrant()
+            var failed = grant ?? CredentialRecord()
             failed.fail(
                 refusal, spends: profile.usesRefreshToken, at: now(), profile: profile)
             grant = failed
@@ -61,7 +61,7 @@ extension AttemptOrder {
     package var isLogin: Bool {
         switch self {
         case .login, .device: true
-        case .renew, .adopt, .settle: false
+        case .renew, .adopt, .resave: false
         }
     }
 
@@ -95,7 +95,7 @@ extension SlotRecord {
     ///
     /// - Returns: `nil` without a new grant: the response then stays the last word, because a
     ///   corrected profile may find more in it.
-    func outcome(_ found: StoredGrant, profile: ProviderProfile) -> SlotRecord? {
+    func outcome(_ found: CredentialRecord, profile: ProviderProfile) -> SlotRecord? {
         guard profile.isLast(step, of: kind),
             found.generation != grant.generation || found.refreshToken != grant.refreshToken
         else { return nil }

@@ -30,7 +30,7 @@ extension AttemptMachine {
     private mutating func plan(now: () -> Moment) -> Step {
         let moment = now()
         let plan = AttemptPlan.make(
-            order: order, evidence: evidence, stored: grant, seed: initialToken,
+            order: order, evidence: evidence, stored: grant, initialToken: initialToken,
             withheld: withheld?.token,
             place: place, profile: profile, attemptID: attemptID, now: moment)
         // With an untrusted state a new initial token may be tried, and nothing else.
@@ -39,7 +39,7 @@ extension AttemptMachine {
         case .unreadable: return end(.unreadable)
         case .needsLogin(var found):
             if let withheld, found.refreshToken == nil {
-                found.noteWithheldSeed(isKnown: withheld.isKnown, at: moment)
+                found.noteWithheldInitialToken(isKnown: withheld.isKnown, at: moment)
             }
             grant = found
             return end(.needsLogin)

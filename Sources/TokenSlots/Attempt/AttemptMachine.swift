@@ -39,7 +39,7 @@ package struct AttemptMachine: Sendable {
         /// - Parameter mayMiss: The token may be missing: there is another one, or none is needed.
         case readInitialToken(mayMiss: Bool)
         /// Determine whether the state is the one that the daemon wrote last.
-        case checkOrigin(StoredGrant)
+        case checkOrigin(CredentialRecord)
         /// Find the origin and client that the configuration sends refresh tokens to.
         case findPlace
         /// Read the access tokens that the outputs hold.
@@ -49,7 +49,7 @@ package struct AttemptMachine: Sendable {
         /// Prepare the request of the record with the present secrets.
         ///
         /// - Parameter place: The place that the plan assumed; `nil` when it does not matter.
-        case prepare(SlotRecord, place: GrantPlace?)
+        case prepare(SlotRecord, place: GrantBinding?)
         /// Make the record of the prepared request durable, beside the newest one.
         case beginIntent(SlotRecord)
         /// Make a record without a pending request durable.
@@ -58,9 +58,9 @@ package struct AttemptMachine: Sendable {
         case send
         /// Make a response durable beside the intent of its request. Retried until it succeeds: a
         /// second request would lose the tokens of this response.
-        case saveResponse(RawAnswer, to: SlotRecord, roundTrip: Duration)
+        case saveResponse(RawResponse, to: SlotRecord, roundTrip: Duration)
         /// Read the response that was saved.
-        case read(RawAnswer, to: SlotRecord, roundTrip: Duration)
+        case read(RawResponse, to: SlotRecord, roundTrip: Duration)
         /// Accept the state: an operator provided or proved tokens.
         case accept
         /// Write that results of earlier requests are not to be used again. Whether that works
@@ -87,12 +87,12 @@ package struct AttemptMachine: Sendable {
     /// The result of a step.
     package enum Event: Sendable, Equatable {
         /// What is stored, and the grant that results from it.
-        case recovered(AttemptEvidence, grant: StoredGrant?)
+        case recovered(AttemptEvidence, grant: CredentialRecord?)
         /// The token to adopt, if any, and one that must not be adopted.
         case initialToken(InitialToken?, withheld: WithheldToken?)
         /// Why no request may be sent; `nil` for a state of this daemon.
         case origin(Cause?)
-        case place(GrantPlace?)
+        case place(GrantBinding?)
         case publishedTokens([Secret])
         /// Why the token must not be used; `nil` if it may.
         case claimed(objection: Cause?)
@@ -103,10 +103,10 @@ package struct AttemptMachine: Sendable {
         case notSent(Cause)
         /// The request was sent, and no response could be read.
         case unanswered(Cause)
-        case answered(RawAnswer, roundTrip: Duration)
+        case answered(RawResponse, roundTrip: Duration)
         case responseSaved
         /// The result of the saved response.
-        case read(StoredGrant, AttemptReport.End)
+        case read(CredentialRecord, AttemptReport.End)
         case accepted
         case stepsForgotten
         /// The step failed without sending anything.
@@ -115,12 +115,12 @@ package struct AttemptMachine: Sendable {
 
     /// The target of a prepared request.
     package struct PreparedPlace: Sendable, Equatable {
-        package var place: GrantPlace?
+        package var place: GrantBinding?
         package var host: String
         /// Scheme, host and port.
         package var origin: String
 
-        package init(place: GrantPlace?, host: String, origin: String) {
+        package init(place: GrantBinding?, host: String, origin: String) {
             (self.place, self.host, self.origin) = (place, host, origin)
         }
     }
@@ -141,7 +141,7 @@ package struct AttemptMachine: Sendable {
         case beginning
         case sending
         case withdrawing(AttemptReport.End)
-        case saving(RawAnswer, roundTrip: Duration)
+        case saving(RawResponse, roundTrip: Duration)
         case reading
         case settling(AttemptReport.End)
         case accepting(AttemptReport.End)
@@ -154,7 +154,7 @@ package struct AttemptMachine: Sendable {
     let attemptID: String
     var phase = Phase.idle
     /// As stored at present.
-    var grant: StoredGrant?
+    var grant: CredentialRecord?
     var isOfCandidate = false
     var storageCause: Cause?
     var evidence = AttemptEvidence()
@@ -163,7 +163,7 @@ package struct AttemptMachine: Sendable {
     /// Why the state is not trusted.
     var distrust: Cause?
     /// The place that the plan assumed for refresh tokens.
-    var place: GrantPlace?
+    var place: GrantBinding?
     /// The record that is written next, or was written last.
     var record: SlotRecord?
 

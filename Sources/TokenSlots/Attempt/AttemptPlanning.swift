@@ -13,7 +13,7 @@ package enum AttemptOrder: Sendable, Equatable {
     /// Adopt tokens that were obtained elsewhere.
     case adopt(ImportedTokens)
     /// Write the record again whose write failed after the response was saved.
-    case settle
+    case resave
 }
 
 extension AttemptOrder {
@@ -21,7 +21,7 @@ extension AttemptOrder {
     package var sends: Bool {
         switch self {
         case .renew, .login, .device: true
-        case .adopt, .settle: false
+        case .adopt, .resave: false
         }
     }
 }
@@ -78,7 +78,7 @@ package enum AttemptPlan: Sendable, Equatable {
     /// Write the record; nothing is sent.
     case write(SlotRecord)
     /// There is nothing to send; a user must sign in.
-    case needsLogin(StoredGrant)
+    case needsLogin(CredentialRecord)
     /// No slot can be read.
     case unreadable
 
@@ -86,26 +86,28 @@ package enum AttemptPlan: Sendable, Equatable {
     ///   - order: Why the attempt is made.
     ///   - evidence: The stored state.
     ///   - stored: The grant that results from it; `nil` without a readable record.
-    ///   - seed: The configured refresh token as its source reads now, `nil` if none is configured.
+    ///   - initialToken: The configured refresh token as its source reads now, `nil` if none is
+    ///     configured.
     ///   - withheld: The configured refresh token if it is known to be spent (``SpentTraces``);
-    ///     `seed` is then `nil`.
+    ///     `initialToken` is then `nil`.
     ///   - place: The server and client that a refresh token would be sent to, for
-    ///     ``StoredGrant/asksForPlace(_:)``.
+    ///     ``CredentialRecord/asksForPlace(_:)``.
     ///   - profile: The description of the provider.
     ///   - attemptID: Random, unique.
     ///   - now: When the attempt begins.
     package static func make(
-        order: AttemptOrder, evidence: AttemptEvidence, stored: StoredGrant?, seed: InitialToken?,
+        order: AttemptOrder, evidence: AttemptEvidence, stored: CredentialRecord?,
+        initialToken: InitialToken?,
         withheld: InitialToken? = nil,
-        place: GrantPlace? = nil,
+        place: GrantBinding? = nil,
         profile: ProviderProfile, attemptID: String, now: Moment
     ) -> AttemptPlan {
         let latest = evidence.latest
         if latest == nil, evidence.isUnreadable {
             guard case .adopt = order else { return .unreadable }
         }
-        var grant = stored ?? StoredGrant()
-        grant.adopt(seed: seed, for: place, at: now, profile: profile)
+        var grant = stored ?? CredentialRecord()
+        grant.adopt(initialToken: initialToken, for: place, at: now, profile: profile)
         if let withheld { grant.rememberSpent(withheld) }
         var record = SlotRecord(
             sequence: (latest?.sequence ?? 0) + 1, state: .intent, attemptID: attemptID,
@@ -116,7 +118,7 @@ package enum AttemptPlan: Sendable, Equatable {
             record.grant.adopt(tokens, at: now, profile: profile)
             record.state = .settled
             return .write(record)
-        case .settle:
+        case .resave:
             guard let latest else { return .needsLogin(grant) }
             return .write(latest.settled(grant))
         case .login: record.kind = .authorizationCode
@@ -139,7 +141,7 @@ package enum AttemptPlan: Sendable, Equatable {
     }
 }
 
-extension StoredGrant {
+extension CredentialRecord {
     /// The first step without a stored result.
     func nextStep(of exchanges: [TokenExchange]) -> TokenExchange {
         exchanges.dropLast().first { exchange in !steps.contains { $0.id == exchange.id } }
@@ -156,7 +158,7 @@ extension ProviderProfile {
 
 extension SlotRecord {
     /// The following record, with the outcome of the attempt; no request is pending after it.
-    package func settled(_ grant: StoredGrant) -> SlotRecord {
+    package func settled(_ grant: CredentialRecord) -> SlotRecord {
         var record = self
         (record.sequence, record.state, record.grant) = (sequence + 1, .settled, grant)
         return record
@@ -165,7 +167,8 @@ extension SlotRecord {
     /// The record of the next step, after this one's response has been applied to `grant`; `nil`
     /// after the last step. It goes to the other slot, so this record and its response stay until
     /// it is written.
-    package func next(grant: StoredGrant, profile: ProviderProfile, now: Moment) -> SlotRecord? {
+    package func next(grant: CredentialRecord, profile: ProviderProfile, now: Moment) -> SlotRecord?
+    {
         guard !profile.isLast(step, of: kind) else { return nil }
         let following = grant.nextStep(of: profile.exchanges(kind)).id
         // After the code or other grant has become tokens, the remaining steps are those of a
@@ -190,12 +193,12 @@ extension SlotRecord {
 extension SlotContents {
     /// The grant after this slot's attempt, whose stored response is read again if there is one. An
     /// intent without a response means that the request may have been sent: durable ambiguity.
-    package func grant(profile: ProviderProfile) -> StoredGrant {
+    package func grant(profile: ProviderProfile) -> CredentialRecord {
         var grant = record.grant
         guard record.state == .intent else { return grant }
-        if let answer {
-            let reading = record.reading(of: answer.raw, profile: profile)
-            grant.apply(reading, to: record, roundTrip: answer.roundTrip, profile: profile)
+        if let response {
+            let reading = record.reading(of: response.raw, profile: profile)
+            grant.apply(reading, to: record, roundTrip: response.roundTrip, profile: profile)
         } else {
             let refusal = Refusal(.ambiguous, Cause(.attemptInterrupted))
             grant.fail(refusal, of: record, profile: profile)
@@ -214,10 +217,10 @@ extension SlotRecord {
     ///   - filter: For free text in the response; only the live reading knows all secrets.
     ///   - path: The path of the request; only the live reading knows it.
     package func reading(
-        of raw: RawAnswer, profile: ProviderProfile, filter: PeerFilter = .closed,
+        of raw: RawResponse, profile: ProviderProfile, filter: PeerFilter = .closed,
         path: String? = nil
-    ) -> AnswerReading {
-        var reader = AnswerReader(profile: profile, kind: kind, step: step, steps: grant.steps)
+    ) -> ResponseOutcome {
+        var reader = ResponseReader(profile: profile, kind: kind, step: step, steps: grant.steps)
         (reader.filter, reader.origin, reader.requestPath) = (filter, origin, path)
         var reading = reader.read(raw, sentAt: sentAt.wall)
         // A program that reads a token file must not be able to refresh (I27).

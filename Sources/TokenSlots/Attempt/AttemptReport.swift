@@ -6,7 +6,7 @@ package struct AttemptReport: Sendable, Equatable {
     /// How an attempt ended.
     package enum End: Sendable, Equatable {
         /// A new access token, or tokens adopted.
-        case granted([AnswerNote])
+        case granted([ResponseNote])
         case refused(Refusal)
         /// The exchange of a sign-in's code failed; the stored tokens are unchanged.
         case signInFailed(Refusal)
@@ -37,7 +37,7 @@ package struct AttemptReport: Sendable, Equatable {
         }
     }
     /// `nil` when the state could not be read or written.
-    package var grant: StoredGrant?
+    package var grant: CredentialRecord?
     /// How it ended.
     package var end: End
     /// Identifies the attempt in the journal.
@@ -48,7 +48,7 @@ package struct AttemptReport: Sendable, Equatable {
     package var isOfCandidate = false
 
     /// The report of an attempt that stored everything.
-    package init(grant: StoredGrant?, end: End, attemptID: String) {
+    package init(grant: CredentialRecord?, end: End, attemptID: String) {
         (self.grant, self.end, self.attemptID) = (grant, end, attemptID)
     }
 

@@ -26,7 +26,7 @@ package struct CandidateToken: Sendable, Equatable {
     /// Consecutive attempts that decided nothing about it.
     package var failures = 0
     /// Attempts with it without a response: it may be spent.
-    package var lostAnswers = 0
+    package var lostResponses = 0
     /// It was refused, and is tried once more before a sign-in is requested.
     package var isLastResort = false
     /// Problem of the last attempt with it, for the status.
@@ -37,7 +37,7 @@ package struct CandidateToken: Sendable, Equatable {
 
     /// Minimum time after the last attempt before the next one; meanwhile the stored token is used.
     package var wait: Duration {
-        lostAnswers > 0
+        lostResponses > 0
             ? .seconds(1)
             : failures == 0 ? .zero : .seconds(min(Int64(1) << min(failures, 12), 3600))
     }
@@ -55,7 +55,7 @@ extension CandidateToken {
         .object([
             ("token", .string(token.reveal())), ("state", .string(state.rawValue)),
             ("since", since.json), ("tried_at", triedAt?.json),
-            ("failures", .integer(Int64(failures))), ("lost", .integer(Int64(lostAnswers))),
+            ("failures", .integer(Int64(failures))), ("lost", .integer(Int64(lostResponses))),
             ("last_resort", isLastResort ? true : nil), ("problem", problem.map { .string($0) }),
         ])
     }
@@ -69,13 +69,13 @@ extension CandidateToken {
         self.state = state
         triedAt = node["tried_at"].flatMap(Moment.init(json:))
         failures = Int(clamping: node["failures"]?.integer ?? 0)
-        lostAnswers = Int(clamping: node["lost"]?.integer ?? 0)
+        lostResponses = Int(clamping: node["lost"]?.integer ?? 0)
         isLastResort = node["last_resort"]?.flag ?? false
         problem = node["problem"]?.text
     }
 }
 
-extension StoredGrant {
+extension CredentialRecord {
     /// Whether the next refresh sends the candidate instead of the stored token.
     ///
     /// - Parameter isManual: The operator asked for the refresh; while a sign-in is required, both
@@ -92,12 +92,16 @@ extension StoredGrant {
     mutating func promoteCandidate(by record: SlotRecord, profile: ProviderProfile) {
         guard let candidate else { return }
         let (old, left) = (refreshToken, setAside)
-        let isElsewhere = boundTo != nil && record.place != nil && boundTo != record.place
+        let isSetAside = boundTo != nil && record.place != nil && boundTo != record.place
         replaceRefreshToken(candidate.token, at: record.sentAt, profile: profile)
         remember(Self.fingerprint(of: candidate.token))
-        if isElsewhere { elsewhere = left } else if old != candidate.token { displaced = old }
+        if isSetAside {
+            setAsideToken = left
+        } else if old != candidate.token {
+            previousRefreshToken = old
+        }
         // Two successes: of the present exchange, whose last step may be pending, and of a refresh.
-        displacedUntil = attempts.successes + 2
+        previousRefreshTokenUntil = attempts.successes + 2
     }
 
     /// An attempt with the candidate failed. The stored token is not affected and keeps its
@@ -114,15 +118,15 @@ extension StoredGrant {
         switch effective {
         case .reauth, .reacquire:
             tried.state = .refused
-            if tried.lostAnswers > 0 {
+            if tried.lostResponses > 0 {
                 tried.problem =
                     refusal.problem + "; an earlier request with it was interrupted before its "
                     + "answer could be saved, so it is probably spent"
             }
             remember(Self.fingerprint(of: tried.token))
         case .ambiguous:
-            tried.lostAnswers += 1
-            if tried.lostAnswers > 1 {
+            tried.lostResponses += 1
+            if tried.lostResponses > 1 {
                 tried.state = .maybeSpent
                 remember(Self.fingerprint(of: tried.token))
             }
@@ -147,8 +151,8 @@ extension StoredGrant {
     mutating func take(offered token: Secret, at moment: Moment, profile: ProviderProfile) {
         let fingerprint = Self.fingerprint(ofRefresh: token, at: profile)
         guard let old = refreshToken, old != token, !spent.containsText(fingerprint) else { return }
-        (refreshToken, displaced, isDisplacedRefused) = (token, old, false)
-        displacedUntil = attempts.successes + 1
+        (refreshToken, previousRefreshToken, isPreviousRefreshTokenRefused) = (token, old, false)
+        previousRefreshTokenUntil = attempts.successes + 1
         (isRefreshTokenRefused, isKnownStatic) = (false, false)
         (refreshTokenSince, refreshTokenLifetime) = (
             moment, profile.lifecycle.refreshTokenLifetime
@@ -163,10 +167,13 @@ extension StoredGrant {
         guard attempts.ambiguousAttempts == 0 else { return false }
         // One refusal may be an error of the provider: the refused token is kept in turn, and is
         // tried again when the other one is refused too.
-        if let displaced, let old = refreshToken, !isDisplacedRefused || attempts.isLoginRequired {
-            (refreshToken, self.displaced) = (displaced, isDisplacedRefused ? nil : old)
-            isDisplacedRefused = !isDisplacedRefused
-            displacedUntil = attempts.successes + 1
+        if let previousRefreshToken, let old = refreshToken,
+            !isPreviousRefreshTokenRefused || attempts.isLoginRequired
+        {
+            refreshToken = previousRefreshToken
+            self.previousRefreshToken = isPreviousRefreshTokenRefused ? nil : old
+            isPreviousRefreshTokenRefused = !isPreviousRefreshTokenRefused
+            previousRefreshTokenUntil = attempts.successes + 1
             (isRefreshTokenRefused, isKnownStatic) = (false, false)
             attempts.forgetRefusals()
             return true
@@ -175,7 +182,7 @@ extension StoredGrant {
             !last.isLastResort
         else { return false }
         (last.isLastResort, last.state, last.triedAt) = (true, .untried, nil)
-        (last.failures, last.lostAnswers) = (0, 0)
+        (last.failures, last.lostResponses) = (0, 0)
         candidate = last
         attempts.isLoginRequired = false
         return true
@@ -185,7 +192,7 @@ extension StoredGrant {
 extension AttemptHistory {
     /// Resets the refusals, because another refresh token is sent from now on.
     fileprivate mutating func forgetRefusals() {
-        (reauthAnswers, firstReauthAt, reauthSpan) = (0, nil, nil)
+        (reauthResponses, firstReauthAt, reauthSpan) = (0, nil, nil)
         (ambiguousAttempts, isLoginRequired) = (0, false)
     }
 }

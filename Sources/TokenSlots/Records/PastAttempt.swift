@@ -167,7 +167,7 @@ extension PastAttempt {
     }
 }
 
-extension StoredGrant {
+extension CredentialRecord {
     mutating func note(_ attempt: PastAttempt) {
         recent = (recent + [attempt]).suffix(PastAttempt.maximumCount)
     }

@@ -56,13 +56,14 @@ package struct SlotAlternation: Sendable {
     ///   - raw: The response, as it was received.
     ///   - record: The record of its request.
     ///   - roundTrip: From the request's first byte to the response's last one.
-    package func response(_ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration) -> SlotWrite
-    {
+    package func response(
+        _ raw: RawResponse, to record: SlotRecord, roundTrip: Duration
+    ) -> SlotWrite {
         SlotWrite(
             bytes: SlotLayout.encode(
                 raw, attemptID: record.attemptID, roundTrip: roundTrip, credential: credential,
                 slotSize: slotSize),
-            offset: SlotLayout.answerOffset(slotSize: slotSize), slot: newest ?? .a)
+            offset: SlotLayout.responseOffset(slotSize: slotSize), slot: newest ?? .a)
     }
 
     /// A record without a pending request.
@@ -105,7 +106,7 @@ package struct SlotAlternation: Sendable {
         record.grant.access?.keep = []
         if let bytes = encoded(record) { return bytes }
         record.grant.leaveAccessOut()
-        record.grant.elsewhere = nil
+        record.grant.setAsideToken = nil
         return encoded(record)
     }
 }
@@ -118,7 +119,7 @@ extension SlotPair {
         var records = winner.map { [$0.contents.record] } ?? []
         if case .valid(let contents)? = other { records.append(contents.record) }
         return AttemptEvidence(
-            records: records, response: winner?.contents.answer, isUnreadable: isUnreadable,
+            records: records, response: winner?.contents.response, isUnreadable: isUnreadable,
             isStored: a != .empty || b != .empty, lostSequence: lostSequence)
     }
 }

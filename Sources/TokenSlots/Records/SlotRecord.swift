@@ -3,7 +3,7 @@ package import TokenFormats
 package import TokenProviders
 
 /// One attempt as a slot keeps it: what was known before the request went out
-/// (Durability step 1), to which the answer is added later without touching this part.
+/// (Durability step 1), to which the response is added later without touching this part.
 package struct SlotRecord: Sendable, Equatable {
     /// Whether a request may be pending; the byte in the slot.
     package enum State: UInt8, Sendable {
@@ -28,17 +28,17 @@ package struct SlotRecord: Sendable, Equatable {
     /// The host of the request.
     package var host = ""
     /// The server and client for which a resulting or confirmed refresh token is valid.
-    package var place: GrantPlace?
+    package var place: GrantBinding?
     /// Scheme, host and port of the request, for display; empty in records of earlier versions.
     package var origin = ""
     /// When the request was sent: a token's life counts from here.
     package var sentAt: Moment
     /// Everything known before the request, including the refresh token that it spends.
-    package var grant: StoredGrant
+    package var grant: CredentialRecord
 
     package init(
         sequence: UInt64, state: State, attemptID: String, kind: ExchangeKind, step: String = "",
-        sentAt: Moment, grant: StoredGrant
+        sentAt: Moment, grant: CredentialRecord
     ) {
         (self.sequence, self.state, self.attemptID) = (sequence, state, attemptID)
         (self.kind, self.step, self.sentAt, self.grant) = (kind, step, sentAt, grant)
@@ -50,26 +50,26 @@ package struct SlotRecord: Sendable, Equatable {
 /// leaves "maybe spent" known (I3).
 ///
 /// ```
-/// 0        8 magic  8 version 4 · reserved 4 · length 8 · SHA-256 of all else 32 · payload …
-/// answer   the same header at `answerOffset`, payload: a line of JSON, then the body as it came
+/// 0         8 magic  8 version 4 · reserved 4 · length 8 · SHA-256 of all else 32 · payload …
+/// response  the same header at `responseOffset`, payload: a line of JSON, then the body
 /// ```
 package enum SlotLayout {
     static let recordMagic = Array("EVTKREC1".utf8)
-    static let answerMagic = Array("EVTKANS1".utf8)
+    static let responseMagic = Array("EVTKANS1".utf8)
     static let headerSize = 56
     static let version: UInt32 = 1
     /// Version of a record with an undecided candidate: a version that does not know candidates
     /// would send it and forget the token that works.
     static let candidateVersion: UInt32 = 2
     /// A longer body is truncated.
-    package static let maximumBody = RawAnswer.maximumStoredBody
+    package static let maximumBody = RawResponse.maximumStoredBody
     /// Headers that contain tokens may use this much of the body's space.
     static let maximumHeaders = 32 * 1024
     /// Writes cover whole blocks, so that a write never needs to read first.
     static let block = 512
 
     /// Offset of the response's region in a slot of this size: 49 KiB before the end.
-    package static func answerOffset(slotSize: Int) -> Int { slotSize - 49 * 1024 }
+    package static func responseOffset(slotSize: Int) -> Int { slotSize - 49 * 1024 }
 
     /// The bytes to write at offset 0; `nil` if the record is too large for its region. The oldest
     /// attempts of its history are dropped first.
@@ -80,7 +80,7 @@ package enum SlotLayout {
         while true {
             let bytes = sealed(
                 recordMagic, payload(record, slotSize: slotSize), credential: credential,
-                limit: answerOffset(slotSize: slotSize),
+                limit: responseOffset(slotSize: slotSize),
                 version: record.grant.hasOpenCandidate ? candidateVersion : version)
             if bytes != nil || record.grant.recent.isEmpty { return bytes }
             record.grant.recent.removeFirst((record.grant.recent.count + 1) / 2)
@@ -99,27 +99,27 @@ package enum SlotLayout {
             ("place", record.place.map { .string($0.fingerprint) }),
             ("origin", record.origin.isEmpty ? nil : .string(record.origin)),
             ("sent_at", record.sentAt.json), ("grant", record.grant.json()),
-            ("answer_at", .integer(Int64(answerOffset(slotSize: slotSize)))),
+            ("answer_at", .integer(Int64(responseOffset(slotSize: slotSize)))),
         ]).serialized()
     }
 
-    /// The bytes to write at ``answerOffset(slotSize:)``. Headers that do not fit are dropped.
+    /// The bytes to write at ``responseOffset(slotSize:)``. Headers that do not fit are dropped.
     package static func encode(
-        _ answer: RawAnswer, attemptID: String, roundTrip: Duration, credential: String,
+        _ response: RawResponse, attemptID: String, roundTrip: Duration, credential: String,
         slotSize: Int
     ) -> [UInt8] {
-        let limit = slotSize - answerOffset(slotSize: slotSize)
-        let isCut = answer.isTruncated || answer.body.count > maximumBody
-        let body = Array(answer.body.prefix(maximumBody))
-        var headers = answer.headers
+        let limit = slotSize - responseOffset(slotSize: slotSize)
+        let isCut = response.isTruncated || response.body.count > maximumBody
+        let body = Array(response.body.prefix(maximumBody))
+        var headers = response.headers
         while true {
             let line = JSONNode.object([
-                ("attempt", .string(attemptID)), ("status", .integer(Int64(answer.status))),
+                ("attempt", .string(attemptID)), ("status", .integer(Int64(response.status))),
                 ("cut", .bool(isCut)), ("round_trip", roundTrip.json),
                 ("headers", .array(headers.map { [.string($0.name), .string($0.value)] })),
             ]).serialized()
             if let bytes = sealed(
-                answerMagic, line + [0x0A] + body, credential: credential, limit: limit)
+                responseMagic, line + [0x0A] + body, credential: credential, limit: limit)
             {
                 return bytes
             }
@@ -177,10 +177,10 @@ package enum SlotLayout {
 }
 
 /// A response as found in a slot.
-package struct StoredAnswer: Sendable, Equatable {
-    /// The answer as it came from the wire.
-    package var raw: RawAnswer
-    /// From the request's first byte to the answer's last one.
+package struct StoredResponse: Sendable, Equatable {
+    /// The response as it came from the wire.
+    package var raw: RawResponse
+    /// From the request's first byte to the response's last one.
     package var roundTrip: Duration
 }
 
@@ -189,13 +189,13 @@ package struct SlotContents: Sendable, Equatable {
     /// What was known before the request.
     package var record: SlotRecord
     /// Only set for a response to this record's own request.
-    package var answer: StoredAnswer?
+    package var response: StoredResponse?
 
     /// - Parameters:
     ///   - record: The record.
-    ///   - answer: `nil` while none is saved.
-    package init(record: SlotRecord, answer: StoredAnswer? = nil) {
-        (self.record, self.answer) = (record, answer)
+    ///   - response: `nil` while none is saved.
+    package init(record: SlotRecord, response: StoredResponse? = nil) {
+        (self.record, self.response) = (record, response)
     }
 
     /// `nil` when the record is torn, damaged, of another credential, or was never written.
@@ -210,29 +210,29 @@ package struct SlotContents: Sendable, Equatable {
             let attempt = node["attempt"]?.text,
             let stored = node["kind"]?.text.flatMap(ExchangeKind.init),
             let sentAt = node["sent_at"].flatMap(Moment.init(json:)),
-            let grant = node["grant"].flatMap(StoredGrant.init(json:))
+            let grant = node["grant"].flatMap(CredentialRecord.init(json:))
         else { return nil }
         let kind = node["by_device"]?.flag == true ? .deviceCode : stored
         record = SlotRecord(
             sequence: UInt64(sequence), state: state, attemptID: attempt, kind: kind,
             step: node["step"]?.text ?? "", sentAt: sentAt, grant: grant)
         record.host = node["host"]?.text ?? ""
-        record.place = node["place"]?.text.map(GrantPlace.init(fingerprint:))
+        record.place = node["place"]?.text.map(GrantBinding.init(fingerprint:))
         record.origin = node["origin"]?.text ?? ""
         record.sendsCandidate = node["candidate"]?.flag ?? false
         // The record stores the offset, because slot_size may change between record and response.
         let offset = node["answer_at"]?.integer.flatMap { Int(exactly: $0) } ?? -1
-        answer =
+        response =
             state == .intent && bytes.indices ~= offset
-            ? Self.answer(in: bytes[offset...], to: attempt, credential: credential) : nil
+            ? Self.response(in: bytes[offset...], to: attempt, credential: credential) : nil
     }
 
-    private static func answer(
+    private static func response(
         in bytes: ArraySlice<UInt8>, to attempt: String, credential: String
-    ) -> StoredAnswer? {
+    ) -> StoredResponse? {
         guard
             let payload = SlotLayout.unsealed(
-                bytes, magic: SlotLayout.answerMagic, credential: credential),
+                bytes, magic: SlotLayout.responseMagic, credential: credential),
             let newline = payload.firstIndex(of: 0x0A),
             let line = try? JSONReader.read(Array(payload[..<newline])),
             line["attempt"]?.text == attempt, let status = line["status"]?.integer,
@@ -243,11 +243,11 @@ package struct SlotContents: Sendable, Equatable {
             else { return nil }
             return HeaderField(name, value)
         }
-        let raw = RawAnswer(
+        let raw = RawResponse(
             status: Int(clamping: status), headers: headers,
             body: Array(payload[newline...].dropFirst()),
             isTruncated: line["cut"]?.flag ?? false)
-        return StoredAnswer(raw: raw, roundTrip: roundTrip)
+        return StoredResponse(raw: raw, roundTrip: roundTrip)
     }
 }
 

@@ -7,32 +7,34 @@ package import TokenProviders
 ///
 /// Only for tokens that are known to rotate: a static one may be adopted again.
 package struct SpentTraces: Sendable, Equatable {
-    /// `StoredGrant/fingerprint(ofRefresh:at:)`, newest last.
+    /// `CredentialRecord/fingerprint(ofRefresh:at:)`, newest last.
     package private(set) var tokens: [String] = []
-    /// `StoredGrant/fingerprint(of:)` of the spent tokens that came from the configuration or an
-    /// import, newest last.
-    package private(set) var seeds: [String] = []
+    /// `CredentialRecord/fingerprint(of:)` of the spent tokens that came from the configuration or
+    /// an import, newest last.
+    package private(set) var initialTokens: [String] = []
     /// The file with the fingerprints is unreadable: any token may be spent.
     package var isUnreadable = false
 
-    static let maximumTokens = 4 * StoredGrant.maximumSpent
-    static let maximumSeeds = 4 * StoredGrant.maximumSeedFingerprints
+    static let maximumTokens = 4 * CredentialRecord.maximumSpent
+    static let maximumInitialTokens = 4 * CredentialRecord.maximumInitialTokenFingerprints
 
     /// No traces.
     package init() {}
 
     /// The fingerprints of a state that is about to be erased.
-    package init(_ grant: StoredGrant) { (tokens, seeds) = (grant.spent, grant.spentSeeds) }
+    package init(_ grant: CredentialRecord) {
+        (tokens, initialTokens) = (grant.spent, grant.spentInitialTokens)
+    }
 
     /// Whether there is nothing to store.
-    package var isEmpty: Bool { tokens.isEmpty && seeds.isEmpty && !isUnreadable }
+    package var isEmpty: Bool { tokens.isEmpty && initialTokens.isEmpty && !isUnreadable }
     /// Minimum number of known spent tokens.
-    package var count: Int { max(tokens.count, seeds.count) }
+    package var count: Int { max(tokens.count, initialTokens.count) }
 
     /// Adds the fingerprints of a later credential of the same name.
     package mutating func add(_ later: SpentTraces) {
         tokens = Self.joined(tokens, later.tokens, Self.maximumTokens)
-        seeds = Self.joined(seeds, later.seeds, Self.maximumSeeds)
+        initialTokens = Self.joined(initialTokens, later.initialTokens, Self.maximumInitialTokens)
         isUnreadable = isUnreadable || later.isUnreadable
     }
 
@@ -42,8 +44,8 @@ package struct SpentTraces: Sendable, Equatable {
 
     /// Whether a token was spent before its state was erased.
     package func holds(_ token: Secret, at profile: ProviderProfile) -> Bool {
-        tokens.containsText(StoredGrant.fingerprint(ofRefresh: token, at: profile))
-            || seeds.containsText(StoredGrant.fingerprint(of: token))
+        tokens.containsText(CredentialRecord.fingerprint(ofRefresh: token, at: profile))
+            || initialTokens.containsText(CredentialRecord.fingerprint(of: token))
     }
 }
 
@@ -53,30 +55,30 @@ extension SpentTraces {
     package var json: JSONNode {
         .object([
             ("version", 1), ("spent", .array(tokens.map { .string($0) })),
-            ("seeds", .array(seeds.map { .string($0) })),
+            ("seeds", .array(initialTokens.map { .string($0) })),
         ])
     }
 
     /// Bytes that are not such a file give an ``isUnreadable`` value.
     package init(_ bytes: [UInt8]) {
         guard let node = try? JSONReader.read(bytes), let tokens = node["spent"]?.elements,
-            let seeds = node["seeds"]?.elements
+            let initialTokens = node["seeds"]?.elements
         else {
             isUnreadable = true
             return
         }
         self.tokens = tokens.compactMap(\.text)
-        self.seeds = seeds.compactMap(\.text)
+        self.initialTokens = initialTokens.compactMap(\.text)
     }
 }
 
-extension StoredGrant {
+extension CredentialRecord {
     /// The configured refresh token is spent: it is not sent, and the status says why.
     ///
     /// - Parameters:
     ///   - isKnown: `false` when the file with the fingerprints is unreadable.
     ///   - now: The present time.
-    package mutating func noteWithheldSeed(isKnown: Bool, at now: Moment) {
+    package mutating func noteWithheldInitialToken(isKnown: Bool, at now: Moment) {
         attempts.lastError = StoredError(
             .reauth, Cause(isKnown ? .configuredTokenSpent : .spentRecordUnreadable), at: now.wall)
     }

@@ -4,7 +4,7 @@ package import TokenProviders
 /// What a record keeps of an access token that is too long for it, because the refresh token must
 /// fit. The token itself is in the token file and in the response that granted it.
 package struct UnstoredAccess: Sendable, Equatable {
-    /// `StoredGrant/fingerprint(ofAccess:)`.
+    /// `CredentialRecord/fingerprint(ofAccess:)`.
     package var fingerprint: String
     /// When the request that granted it was sent.
     package var sentAt: Moment
@@ -12,7 +12,7 @@ package struct UnstoredAccess: Sendable, Equatable {
     package var lifetime: Duration?
 
     init(_ access: GrantedAccess) {
-        fingerprint = StoredGrant.fingerprint(ofAccess: access.token)
+        fingerprint = CredentialRecord.fingerprint(ofAccess: access.token)
         (sentAt, lifetime) = (access.sentAt, access.lifetime)
     }
 
@@ -32,7 +32,7 @@ package struct UnstoredAccess: Sendable, Equatable {
     }
 }
 
-extension StoredGrant {
+extension CredentialRecord {
     /// Makes room in a record: an access token can be obtained again, a refresh token cannot.
     package mutating func leaveAccessOut() {
         guard let access else { return }

@@ -62,8 +62,10 @@ struct CredentialAnswers {
             credential.profile.authorization != nil
             ? "Enter: sign in later" : "Enter: none"
         for question in credential.questions where !credential.isAnswered(question.name) {
-            let isSeed = question.name == "refresh_token"
-            guard question.isRequired || isSeed, !(isSeed && signsIn) else { continue }
+            let isInitialToken = question.name == "refresh_token"
+            guard question.isRequired || isInitialToken, !(isInitialToken && signsIn) else {
+                continue
+            }
             let end = question.isRequired ? [] : [optional]
             let notes = question.notes + end + (question.isMultiline ? ["the file it is in"] : [])
             let prompt =

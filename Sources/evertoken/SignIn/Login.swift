@@ -105,9 +105,9 @@ struct Login: ParsableCommand {
         var session = SignInSession(
             name: try checkedName(name), access: StateAccess(daemon: daemon, offline: offline))
         if let code { return try PastedSignIn(session: session).run(code, redirectUri) }
-        let method: SignInWish.Method? =
+        let method: SignInRequest.Method? =
             device ? .device : redirectUri == nil && port == nil ? nil : .browser
-        let offer = try session.offer(SignInWish(method: method, scope: scope))
+        let offer = try session.offer(SignInRequest(method: method, scope: scope))
         session.provider = offer.provider
         switch offer.way {
         case .device(let device):

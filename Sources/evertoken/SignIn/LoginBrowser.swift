@@ -47,9 +47,9 @@ struct BrowserWait {
         let pasting = Pasting()
         defer { pasting.end() }
         if isatty(STDIN_FILENO) == 1 { takePasted(listener, while: pasting) }
-        guard let answer = listener.wait(for: limit) else { throw timedOut() }
+        guard let response = listener.wait(for: limit) else { throw timedOut() }
         do {
-            try finish(answer, redirectURI: listener.redirectURI)
+            try finish(response, redirectURI: listener.redirectURI)
             listener.show(SignInPage(.signedIn, session.subject))
         } catch {
             listener.show(SignInPage(.failed(failure(error)), session.subject))
@@ -79,8 +79,8 @@ struct BrowserWait {
                     "\(session.name): nothing was pasted; run this in a terminal, or give the "
                         + "address on standard input")
             case .line(let text):
-                guard let answer = Self.accepted(text, state: state) else { continue }
-                return try finish(answer, redirectURI: redirectURI)
+                guard let response = Self.accepted(text, state: state) else { continue }
+                return try finish(response, redirectURI: redirectURI)
             }
         }
     }
@@ -93,15 +93,15 @@ struct BrowserWait {
         return opened
     }
 
-    private func finish(_ answer: RedirectAnswer, redirectURI: String) throws {
-        let problem = answer.issuerProblem(
+    private func finish(_ response: AuthorizationResponse, redirectURI: String) throws {
+        let problem = response.issuerProblem(
             expected: signIn.issuer, isRequired: signIn.namesIssuer)
         if let problem {
             throw SignInRefusal(
                 SignInFailure(Cause(.signInOfOtherIssuer, problem), credential: session.name),
                 status: EX_DATAERR)
         }
-        switch answer.outcome {
+        switch response.outcome {
         case .refused(let code):
             throw SignInRefusal(SignInFailure(Cause(redirectError: code), credential: session.name))
         case .code(let code):
@@ -110,18 +110,18 @@ struct BrowserWait {
     }
 
     /// The pasted text, if it can be the expected response.
-    private static func accepted(_ text: String, state: Secret) -> RedirectAnswer? {
-        guard let answer = RedirectAnswer(pasted: text) else {
+    private static func accepted(_ text: String, state: Secret) -> AuthorizationResponse? {
+        guard let response = AuthorizationResponse(pasted: text) else {
             printError("evertoken: that is not an address with a code; copy it whole")
             return nil
         }
         // A bare code does not show which request it belongs to.
-        guard answer.state == nil || answer.answers(state: state) else {
+        guard response.state == nil || response.answers(state: state) else {
             printError(
                 "evertoken: that answers another sign-in (old tab?); open the address above again")
             return nil
         }
-        return answer
+        return response
     }
 
     /// If the browser runs elsewhere, its address may be pasted while the port is open.
@@ -131,8 +131,8 @@ struct BrowserWait {
         signal(SIGTTIN, SIG_IGN)
         DispatchQueue(label: "evertoken.paste").async { [limit, state] in
             while case .line(let text) = PastedLine.read(within: limit, while: pasting) {
-                if let answer = Self.accepted(text, state: state) {
-                    return listener.deliver(answer)
+                if let response = Self.accepted(text, state: state) {
+                    return listener.deliver(response)
                 }
             }
         }
@@ -157,26 +157,26 @@ struct PastedSignIn {
             }
             text = line
         }
-        guard let answer = RedirectAnswer(pasted: text) else {
+        guard let response = AuthorizationResponse(pasted: text) else {
             throw fail(EX_DATAERR, "that is neither a code nor an address with one in it")
         }
-        if let issuer = answer.issuer { try check(issuer, answer) }
-        switch answer.outcome {
+        if let issuer = response.issuer { try check(issuer, response) }
+        switch response.outcome {
         case .refused(let code):
             throw SignInRefusal(SignInFailure(Cause(redirectError: code), credential: session.name))
         case .code(let code):
-            let address = redirectURI ?? RedirectAnswer.redirectURI(ofPasted: text)
+            let address = redirectURI ?? AuthorizationResponse.redirectURI(ofPasted: text)
             try session.exchange(code, redirectURI: address)
         }
         say("\(session.name): signed in")
     }
 
     /// Checks the server that the response names.
-    private func check(_ issuer: String, _ answer: RedirectAnswer) throws {
-        let offer = try session.offer(SignInWish(method: .browser))
+    private func check(_ issuer: String, _ response: AuthorizationResponse) throws {
+        let offer = try session.offer(SignInRequest(method: .browser))
         var expected: String?
         if case .browser(let browser) = offer.way { expected = browser.issuer }
-        if let problem = answer.issuerProblem(expected: expected, isRequired: false) {
+        if let problem = response.issuerProblem(expected: expected, isRequired: false) {
             throw fail(EX_DATAERR, "\(session.name): \(problem); nothing was sent")
         }
     }

@@ -13,7 +13,7 @@ struct SignInSession {
     var provider: String?
 
     /// - Throws: ``SignInRefusal``, or `ExitCode` after printing that no daemon responds.
-    func offer(_ wish: SignInWish) throws -> SignInOffer {
+    func offer(_ wish: SignInRequest) throws -> SignInOffer {
         let reply = try access.request(.signIn(name, wish))
         guard case .signIn(let offer) = reply.content else {
             throw SignInRefusal(reply, of: name)

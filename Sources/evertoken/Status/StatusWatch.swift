@@ -35,7 +35,7 @@ struct StatusWatch {
         while watchWasInterrupted == 0, !scroll.isEnded {
             let page = WatchedPage(view.lines(shown, .standardOutput(), showsLife: true), view)
             let room = screen.room - page.fixed.count
-            scroll.settle(lines: page.plain, room: room)
+            scroll.clamp(lines: page.plain, room: room)
             screen.draw(page.shown(scroll, room: room), footer: note + page.footer(scroll, room))
             let wait = clock.now().uptime.duration(to: nextLook)
             let keys = screen.keys(within: max(.zero, wait))

@@ -35,7 +35,7 @@ struct WatchScroll: Equatable {
     }
 
     /// Adjusts to fewer lines or a taller window.
-    mutating func settle(lines: [String], room: Int) {
+    mutating func clamp(lines: [String], room: Int) {
         move(to: top, lines, room)
         if let line = found, line >= lines.count { found = nil }
     }

@@ -18,7 +18,7 @@ struct ReadingCost {
             bytes += body.count
             for profile in profiles {
                 for status in [200, 400] {
-                    granted += read(RawAnswer(status: status, body: body), profile) ? 1 : 0
+                    granted += read(RawResponse(status: status, body: body), profile) ? 1 : 0
                 }
             }
         }
@@ -28,12 +28,12 @@ struct ReadingCost {
     }
 
     /// All that an attempt does with a response.
-    private static func read(_ raw: RawAnswer, _ profile: ProviderProfile) -> Bool {
+    private static func read(_ raw: RawResponse, _ profile: ProviderProfile) -> Bool {
         let sentAt = Moment(
             uptime: Uptime(.seconds(1)), wall: WallTime(epochSeconds: 1_795_000_000), bootID: "b")
         let record = SlotRecord(
             sequence: 1, state: .intent, attemptID: "a", kind: .refresh,
-            step: profile.refresh.first?.id ?? "", sentAt: sentAt, grant: StoredGrant())
+            step: profile.refresh.first?.id ?? "", sentAt: sentAt, grant: CredentialRecord())
         var grant = record.grant
         let reading = record.reading(of: raw, profile: profile)
         grant.apply(reading, to: record, roundTrip: .zero, profile: profile)

@@ -7,7 +7,8 @@ import Testing
 private let meeting = [
     "TokenFormats/JSON", "TokenProviders/Responses", "TokenProviders/SignIn",
     "TokenConfiguration/Output",
-    "TokenSlots/Records/StoredGrant+Applying.swift", "TokenSlots/Records/StoredGrant+JSON.swift",
+    "TokenSlots/Records/CredentialRecord+Applying.swift",
+    "TokenSlots/Records/CredentialRecord+JSON.swift",
     "TokenControl/Import/ImportReading.swift", "TokenControl/Import/ImportedDocument.swift",
     "TokenFormats/Secrets/Secret.swift",
     "TokenAdapters/HTTP/HTTPMessages.swift", "TokenAdapters/Control/ControlServer.swift",

@@ -10,7 +10,7 @@ struct RotatingProvider {
     private var issued = 0
 
     /// - Returns: The response; the token is spent when it was asked, not when the response leaves.
-    mutating func answer(_ token: String?) -> RawAnswer {
+    mutating func answer(_ token: String?) -> RawResponse {
         guard !isRevoked, token == live else {
             if let token, spent.contains(token) { isRevoked = true }
             return Examples.answer(400, #"{"error": "invalid_grant"}"#)
@@ -79,7 +79,7 @@ struct AttemptModel {
         case .readInitialToken:
             return .initialToken(configured.map { InitialToken(Secret($0)) }, withheld: nil)
         case .checkOrigin: return .origin(distrust)
-        case .findPlace: return .place(GrantPlace(fingerprint: "here"))
+        case .findPlace: return .place(GrantBinding(fingerprint: "here"))
         case .readPublishedTokens: return .publishedTokens([])
         case .claim(let token):
             let isHeld = held.contains(token.reveal())
@@ -88,7 +88,7 @@ struct AttemptModel {
             prepared = record
             return .prepared(
                 AttemptMachine.PreparedPlace(
-                    place: GrantPlace(fingerprint: "here"), host: "id.example",
+                    place: GrantBinding(fingerprint: "here"), host: "id.example",
                     origin: "https://id.example"))
         case .beginIntent(let record): return write(step, record, to: newest?.other ?? .a)
         case .settle(let record, let purpose):
@@ -117,11 +117,11 @@ struct AttemptModel {
         return .written
     }
 
-    private mutating func save(_ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration) {
+    private mutating func save(_ raw: RawResponse, to record: SlotRecord, roundTrip: Duration) {
         set(
             newest ?? .a,
             SlotContents(
-                record: record, answer: StoredAnswer(raw: raw, roundTrip: roundTrip)))
+                record: record, response: StoredResponse(raw: raw, roundTrip: roundTrip)))
     }
 
     private mutating func set(_ index: SlotPair.Index, _ contents: SlotContents) {
@@ -146,7 +146,7 @@ struct AttemptModel {
     }
 
     private func read(
-        _ raw: RawAnswer, to record: SlotRecord, roundTrip: Duration
+        _ raw: RawResponse, to record: SlotRecord, roundTrip: Duration
     ) -> AttemptMachine.Event {
         let reading = record.reading(of: raw, profile: profile)
         var grant = record.grant

@@ -52,13 +52,13 @@ struct CatalogueFixture: Sendable {
             scope: credential("scope"), variables: variables)
     }
 
-    static func answer(_ node: JSONNode?) -> RawAnswer {
+    static func answer(_ node: JSONNode?) -> RawResponse {
         let body = node?["body"] ?? ""
         let bytes = body.text.map { Array($0.utf8) } ?? body.serialized()
         let headers = (node?["headers"]?.members ?? []).map {
             HeaderField($0.key, $0.value.canonicalText ?? "")
         }
-        return RawAnswer(
+        return RawResponse(
             status: Int(node?["status"]?.integer ?? 0), headers: headers, body: bytes)
     }
 }

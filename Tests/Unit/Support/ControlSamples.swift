@@ -23,7 +23,7 @@ struct ControlSamples {
             (.refresh("crm", wait: nil), begun),
             (.refresh("crm", wait: .seconds(9)), ControlReply(200, .refreshed(credential()))),
             (.order("crm", .device(code: Secret("c"))), ControlReply(202, .ordered(order()))),
-            (.signIn("crm", SignInWish()), ControlReply(200, .signIn(offer()))),
+            (.signIn("crm", SignInRequest()), ControlReply(200, .signIn(offer()))),
             (.accept("crm", wait: .seconds(9)), ControlReply(200, .accepted(accepted()))),
             (.stored("crm"), ControlReply(200, .stored(stored()))),
             (.forget("crm"), ControlReply(200, .stored(stored()))),
@@ -41,13 +41,13 @@ struct ControlSamples {
         let code = AuthorizationCode(
             code: Secret(text()), redirectURI: maybe { $0.text() },
             codeVerifier: maybe { Secret($0.text()) })
-        let method = maybe { $0.one(of: SignInWish.Method.allCases) }
+        let method = maybe { $0.one(of: SignInRequest.Method.allCases) }
         return [
             .status, .credential("crm"),
             .token("crm", minimumLife: .milliseconds(number(0...9_000_000))),
             .refresh("crm", wait: wait), .order("crm", .login(code)),
             .order("crm", .device(code: Secret(text()))), .order("crm", .adopt(tokens())),
-            .signIn("crm", SignInWish(method: method, scope: maybe { $0.text() })),
+            .signIn("crm", SignInRequest(method: method, scope: maybe { $0.text() })),
             .accept("crm", wait: wait), .stored("crm"), .forget("crm", allTraces: flag()),
             .reload, .check("crm"), .health, .liveness, .metrics,
         ]

@@ -27,15 +27,15 @@ enum Examples {
 
     static func answer(
         _ status: Int, _ body: String, headers: [(String, String)] = []
-    ) -> RawAnswer {
-        RawAnswer(
+    ) -> RawResponse {
+        RawResponse(
             status: status, headers: headers.map { HeaderField($0.0, $0.1) },
             body: Array(body.utf8))
     }
 
     /// Both tokens, granted at noon for an hour.
-    static var held: StoredGrant {
-        var grant = StoredGrant()
+    static var held: CredentialRecord {
+        var grant = CredentialRecord()
         grant.refreshToken = Secret("RT")
         grant.access = GrantedAccess(token: Secret("AT"), sentAt: noon, lifetime: .seconds(3600))
         return grant
@@ -52,8 +52,8 @@ enum Examples {
     }
 }
 
-extension AnswerReading {
-    var token: TokenAnswer? { try? result.get() }
+extension ResponseOutcome {
+    var token: TokenResponse? { try? result.get() }
     var failure: Refusal? {
         if case .failure(let refusal) = result { refusal } else { nil }
     }

@@ -5,12 +5,14 @@
 extension AttemptPlan {
     /// From slots, read as an attempt reads them.
     static func make(
-        order: AttemptOrder, slots: SlotPair, seed: InitialToken?, withheld: InitialToken? = nil,
-        place: GrantPlace? = nil, profile: ProviderProfile, attemptID: String, now: Moment
+        order: AttemptOrder, slots: SlotPair, initialToken: InitialToken?,
+        withheld: InitialToken? = nil,
+        place: GrantBinding? = nil, profile: ProviderProfile, attemptID: String, now: Moment
     ) -> AttemptPlan {
         make(
             order: order, evidence: slots.evidence, stored: slots.evidence.grant(profile: profile),
-            seed: seed, withheld: withheld, place: place, profile: profile, attemptID: attemptID,
+            initialToken: initialToken, withheld: withheld, place: place, profile: profile,
+            attemptID: attemptID,
             now: now)
     }
 }

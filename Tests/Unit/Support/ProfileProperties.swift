@@ -71,7 +71,7 @@ struct ProfileProperties {
         let kind = ExchangeKind.allCases[Int(choices.byte()) % ExchangeKind.allCases.count]
         var record = SlotRecord(
             sequence: 1, state: .intent, attemptID: "a", kind: kind,
-            step: profile.exchanges(kind)[0].id, sentAt: Self.now, grant: StoredGrant())
+            step: profile.exchanges(kind)[0].id, sentAt: Self.now, grant: CredentialRecord())
         record.grant.refreshToken = Secret(Self.token)
         var values = CredentialValues(
             clientID: choices.text(), clientSecret: Self.secret, scope: choices.text())
@@ -152,8 +152,8 @@ struct ProfileProperties {
         let length = isLast ? choices.rest.count : min(choices.rest.count, 64)
         let body = Array(choices.rest.prefix(length))
         choices.rest = choices.rest.dropFirst(length)
-        let raw = RawAnswer(status: status, headers: headers, body: body, isTruncated: isCut)
-        let reader = AnswerReader(
+        let raw = RawResponse(status: status, headers: headers, body: body, isTruncated: isCut)
+        let reader = ResponseReader(
             profile: profile, kind: record.kind, step: record.step, steps: record.grant.steps)
         let reading = reader.read(raw, sentAt: record.sentAt.wall)
         if reader.read(raw, sentAt: record.sentAt.wall) != reading {
@@ -163,14 +163,14 @@ struct ProfileProperties {
         var grant = record.grant
         grant.apply(reading, to: record, roundTrip: .zero, profile: profile)
         if grant.refreshToken == nil { broken("the refresh token is lost") }
-        if StoredGrant(json: grant.json()) != grant {
+        if CredentialRecord(json: grant.json()) != grant {
             broken("the grant does not survive its slot")
         }
         guard case .success = reading.result else { return nil }
         return record.next(grant: grant, profile: profile, now: Self.now)
     }
 
-    private func judge(_ reading: AnswerReading, isLast: Bool) {
+    private func judge(_ reading: ResponseOutcome, isLast: Bool) {
         if let token = reading.refreshToken?.reveal(), token.isEmpty { broken("an empty token") }
         switch reading.result {
         case .success(let answer):

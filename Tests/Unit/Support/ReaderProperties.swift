@@ -81,14 +81,14 @@ struct ReaderProperties {
             return broken("the valid slot is none")
         }
         var changed = slot
-        let places = [0, SlotLayout.answerOffset(slotSize: Self.size)]
+        let places = [0, SlotLayout.responseOffset(slotSize: Self.size)]
         let place = places[Int(bytes.first ?? 0) % 2] + Int(bytes.dropFirst().first ?? 0) * 4
         for (index, byte) in bytes.dropFirst(2).enumerated() where place + index < changed.count {
             changed[place + index] = byte
         }
         if let read = SlotContents(bytes: changed, credential: "mail") {
             if read.record != whole.record { broken("a changed record is believed") }
-            if let answer = read.answer, answer != whole.answer {
+            if let response = read.response, response != whole.response {
                 broken("a changed answer is read")
             }
         }
@@ -100,16 +100,16 @@ struct ReaderProperties {
     private static let size = 65_536
 
     private static let slot: [UInt8] = {
-        var grant = StoredGrant()
+        var grant = CredentialRecord()
         grant.refreshToken = Secret("RT")
         let now = Moment(
             uptime: Uptime(.seconds(1)), wall: WallTime(epochSeconds: 1), bootID: "b")
         let record = SlotRecord(
             sequence: 7, state: .intent, attemptID: "a", kind: .refresh, sentAt: now, grant: grant)
         var bytes = SlotLayout.encode(record, credential: "mail", slotSize: size) ?? []
-        let offset = SlotLayout.answerOffset(slotSize: size)
+        let offset = SlotLayout.responseOffset(slotSize: size)
         bytes += Array(repeating: 0, count: offset - bytes.count)
-        let answer = RawAnswer(status: 200, body: Array(#"{"access_token":"AT"}"#.utf8))
+        let answer = RawResponse(status: 200, body: Array(#"{"access_token":"AT"}"#.utf8))
         return bytes
             + SlotLayout.encode(
                 answer, attemptID: "a", roundTrip: .zero, credential: "mail", slotSize: size)

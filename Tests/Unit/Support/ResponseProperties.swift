@@ -45,7 +45,7 @@ struct ResponseProperties {
     func check(_ body: [UInt8]) {
         checkAgainstStrictReading(body)
         for profile in Self.profiles {
-            for status in [200, 400] { check(RawAnswer(status: status, body: body), profile) }
+            for status in [200, 400] { check(RawResponse(status: status, body: body), profile) }
         }
     }
 
@@ -62,12 +62,12 @@ struct ResponseProperties {
         }
     }
 
-    private func check(_ raw: RawAnswer, _ profile: ProviderProfile) {
+    private func check(_ raw: RawResponse, _ profile: ProviderProfile) {
         let sentAt = Moment(
             uptime: Uptime(.seconds(1)), wall: WallTime(epochSeconds: 1_795_000_000), bootID: "b")
         var record = SlotRecord(
             sequence: 1, state: .intent, attemptID: "a", kind: .refresh,
-            step: profile.exchanges(.refresh)[0].id, sentAt: sentAt, grant: StoredGrant())
+            step: profile.exchanges(.refresh)[0].id, sentAt: sentAt, grant: CredentialRecord())
         record.grant.refreshToken = Secret("RT")
         var grant = record.grant
         let reading = record.reading(of: raw, profile: profile)

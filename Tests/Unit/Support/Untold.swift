@@ -10,11 +10,11 @@ extension Cause {
 extension Refusal {
     init(
         _ failureClass: FailureClass, httpStatus: Int? = nil, problem: String,
-        retryAfter: Duration? = nil, isBare: Bool = false, errorCode: String? = nil
+        retryAfter: Duration? = nil, hasNoErrorBody: Bool = false, errorCode: String? = nil
     ) {
         self.init(
             failureClass, .untold(problem), httpStatus: httpStatus, retryAfter: retryAfter,
-            isBare: isBare, errorCode: errorCode)
+            hasNoErrorBody: hasNoErrorBody, errorCode: errorCode)
     }
 }
 

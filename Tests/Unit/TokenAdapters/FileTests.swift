@@ -60,7 +60,7 @@ final class Folder: Sendable {
             #expect(about.st_mode & 0o777 == 0o600)
         }
         #expect(try folder.mode("state") == 0o700)
-        var grant = StoredGrant()
+        var grant = CredentialRecord()
         grant.refreshToken = Secret("RT")
         let moment = SystemClock().now()
         let record = SlotRecord(

@@ -145,7 +145,7 @@ struct SlotMarkTests {
     {
         let record = SlotRecord(
             sequence: sequence, state: .settled, attemptID: "a", kind: .refresh,
-            sentAt: SystemClock().now(), grant: StoredGrant())
+            sentAt: SystemClock().now(), grant: CredentialRecord())
         let bytes = try #require(
             SlotLayout.encode(record, credential: "mail", slotSize: 65_536))
         let open = try await store.open("mail")

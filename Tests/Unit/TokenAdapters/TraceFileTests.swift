@@ -13,7 +13,7 @@ import Testing
     }
 
     private func traces(_ names: String...) -> SpentTraces {
-        var grant = StoredGrant()
+        var grant = CredentialRecord()
         grant.spent = names
         return SpentTraces(grant)
     }

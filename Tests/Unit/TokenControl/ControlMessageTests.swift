@@ -121,7 +121,7 @@ import Testing
             (AcceptReply(credential: "crm").json, ["credential"]),
             (SignInOffer(nil, credential: "crm", provider: nil).json, ["credential"]),
             (ControlProblem(404, "p").json, ["type", "title", "status"]),
-            (SignInWish().json, []),
+            (SignInRequest().json, []),
             (
                 ErrorStatus(problem: "p").json,
                 [
@@ -168,7 +168,7 @@ import Testing
             (.refresh("crm", wait: .seconds(90)), "POST /v1/credentials/crm/refresh?wait=90"),
             (.order("crm", .device(code: Secret("c"))), "POST /v1/credentials/crm/login"),
             (.order("crm", .adopt(ImportedTokens())), "POST /v1/credentials/crm/import"),
-            (.signIn("crm", SignInWish()), "POST /v1/credentials/crm/sign-in"),
+            (.signIn("crm", SignInRequest()), "POST /v1/credentials/crm/sign-in"),
             (.accept("crm", wait: .seconds(90)), "POST /v1/credentials/crm/accept?wait=90"),
             (.stored("crm"), "GET /v1/credentials/crm/stored"),
             (.forget("crm", allTraces: true), "POST /v1/credentials/crm/forget?all_traces=1"),

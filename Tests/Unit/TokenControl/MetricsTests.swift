@@ -74,9 +74,9 @@ import Testing
 
     @Test("only a new token is a success; a failure has the class that status shows")
     func outcomes() {
-        var grant = StoredGrant()
+        var grant = CredentialRecord()
         grant.attempts.successes = 3
-        func outcome(_ end: AttemptReport.End, grant: StoredGrant?) -> MetricsTally.Outcome? {
+        func outcome(_ end: AttemptReport.End, grant: CredentialRecord?) -> MetricsTally.Outcome? {
             AttemptReport(grant: grant, end: end, attemptID: "x").outcome(after: 2)
         }
         #expect(outcome(.granted([]), grant: grant) == .success)

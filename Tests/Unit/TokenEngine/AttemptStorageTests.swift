@@ -12,7 +12,7 @@ import Testing
     private func storage() async throws -> any OpenAttempt { try await world.begin("mail") }
 
     private func record(_ sequence: UInt64, _ state: SlotRecord.State = .settled) -> SlotRecord {
-        var grant = StoredGrant()
+        var grant = CredentialRecord()
         grant.refreshToken = Secret("RT-\(sequence)")
         return SlotRecord(
             sequence: sequence, state: state, attemptID: "a\(sequence)", kind: .refresh,
@@ -57,7 +57,7 @@ import Testing
         var storage = try await storage()
         try await storage.settle(record(1), as: .adoption)
         try await storage.beginIntent(record(2, .intent))
-        let raw = RawAnswer(status: 200, body: Array("{}".utf8))
+        let raw = RawResponse(status: 200, body: Array("{}".utf8))
         try await storage.saveResponse(raw, to: record(2), roundTrip: .zero)
         let stored = try await storage.recover()
         #expect(stored.intent == record(2, .intent))
@@ -76,7 +76,7 @@ import Testing
         // What the slot holds now may be nowhere but in memory.
         #expect(try await storage.recover().records.map(\.sequence) == [1])
         try await storage.beginIntent(record(2, .intent))
-        let raw = RawAnswer(status: 200, body: Array("{}".utf8))
+        let raw = RawResponse(status: 200, body: Array("{}".utf8))
         await #expect(throws: StorageFailure.self) {
             try await storage.saveResponse(raw, to: record(2), roundTrip: .zero)
         }
@@ -106,9 +106,9 @@ import Testing
     func memory() async throws {
         var storage = try await storage()
         let empty = try await storage.recover()
-        let nothing = LastKnown(grant: StoredGrant())
+        let nothing = LastKnown(grant: CredentialRecord())
         #expect(nothing.completing(empty, now: world.now) == AttemptEvidence())
-        var grant = StoredGrant()
+        var grant = CredentialRecord()
         (grant.refreshToken, grant.generation) = (Secret("RT"), 3)
         let latest = LastKnown(grant: grant).completing(empty, now: world.now).latest
         #expect(latest?.grant.refreshToken == Secret("RT"))

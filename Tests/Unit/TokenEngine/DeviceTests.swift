@@ -9,10 +9,10 @@ import Testing
 
 @Suite("Device codes go through the slots like any other attempt", .timeLimit(.minutes(20)))
 struct DeviceTests {
-    private let answerOffset = SlotLayout.answerOffset(slotSize: 65_536)
+    private let responseOffset = SlotLayout.responseOffset(slotSize: 65_536)
 
     private static func error(_ code: String, status: Int = 400) -> WireResult {
-        .answered(RawAnswer(status: status, body: Array(#"{"error":"\#(code)"}"#.utf8)))
+        .answered(RawResponse(status: status, body: Array(#"{"error":"\#(code)"}"#.utf8)))
     }
 
     private func poll(_ engine: Engine) async -> ControlReply {
@@ -43,7 +43,7 @@ struct DeviceTests {
             #expect(
                 world.deeds.dropFirst(before).prefix(6) == [
                     .opened("mail"), .wrote("mail", offset: 0), .sent(""),
-                    .wrote("mail", offset: answerOffset), .wrote("mail", offset: 0),
+                    .wrote("mail", offset: responseOffset), .wrote("mail", offset: 0),
                     .published("AT-2"),
                 ])
         }

@@ -10,7 +10,7 @@ import Testing
 
 @Suite("The engine, with an emulated disk and network", .timeLimit(.minutes(20)))
 struct EngineTests {
-    private let answerOffset = SlotLayout.answerOffset(slotSize: 65_536)
+    private let responseOffset = SlotLayout.responseOffset(slotSize: 65_536)
 
     @Test(
         "I1, I4, I35: intent, request, answer on disk, token published, hook, READY: in that order")
@@ -24,7 +24,8 @@ struct EngineTests {
         #expect(
             world.deeds.prefix(8) == [
                 .opened("mail"), .wrote("mail", offset: 0), .sent("RT-0-mail"),
-                .wrote("mail", offset: answerOffset), .wrote("mail", offset: 0), .published("AT-1"),
+                .wrote("mail", offset: responseOffset), .wrote("mail", offset: 0),
+                .published("AT-1"),
                 .hooked, .ready,
             ])
     }
@@ -53,7 +54,7 @@ struct EngineTests {
             try await world.wait("READY") { $0.contains(.ready) }
         }
         #expect(world.state.withLock { $0.requests.count } == 1, "the server was asked again")
-        let saved = world.deeds.firstIndex(of: .wrote("mail", offset: answerOffset))
+        let saved = world.deeds.firstIndex(of: .wrote("mail", offset: responseOffset))
         #expect(saved != nil)
     }
 
@@ -101,7 +102,7 @@ struct EngineTests {
             try await world.wait("STOPPING") { $0.contains(.stopping) }
             world.letGo()
         }
-        #expect(world.deeds.contains(.wrote("mail", offset: answerOffset)))
+        #expect(world.deeds.contains(.wrote("mail", offset: responseOffset)))
         let grant = world.pair("mail").winner?.contents.grant(
             profile: try RecordingWorld.configuration().credentials[0].profile)
         #expect(grant?.refreshToken == Secret("RT-1"))
@@ -112,7 +113,8 @@ struct EngineTests {
         let world = RecordingWorld()
         world.script([
             .answered(
-                RawAnswer(status: 200, body: Array(#"{"access_token":"A","expires_in":60}"#.utf8)))
+                RawResponse(status: 200, body: Array(#"{"access_token":"A","expires_in":60}"#.utf8))
+            )
         ])
         var configuration = try RecordingWorld.configuration(names: ["a", "b"])
         configuration.credentials[1].refreshToken = configuration.credentials[0].refreshToken

@@ -28,7 +28,7 @@ private func sent(_ world: RecordingWorld) -> [Deed] {
 /// An answer that repeats the refresh token: it does not rotate.
 private func staticToken(_ number: Int) -> WireResult {
     let text = #"{"access_token":"AT-\#(number)","refresh_token":"RT-0-mail","expires_in":3600}"#
-    return .answered(RawAnswer(status: 200, body: Array(text.utf8)))
+    return .answered(RawResponse(status: 200, body: Array(text.utf8)))
 }
 
 @Suite("State that a person erases", .timeLimit(.minutes(20))) struct ForgetTests {
@@ -175,7 +175,7 @@ private func staticToken(_ number: Int) -> WireResult {
     @Test("a refusal is told with its code, and whether the provider or the network said no")
     func notTaken() async throws {
         let body = Array(#"{"error":"invalid_grant"}"#.utf8)
-        let (refused, sent) = try await accepted(.answered(RawAnswer(status: 400, body: body)))
+        let (refused, sent) = try await accepted(.answered(RawResponse(status: 400, body: body)))
         #expect(refused["result"] == "refused" && refused["error"] == "invalid_grant")
         #expect(sent == [.sent("RT-1")])
         let (failed, _) = try await accepted(

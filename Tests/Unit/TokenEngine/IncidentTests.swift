@@ -15,7 +15,7 @@ struct IncidentTests {
     private let later = Duration.seconds(3000)
 
     private static func refusal(_ status: Int, _ body: String) -> WireResult {
-        .answered(RawAnswer(status: status, body: Array(body.utf8)))
+        .answered(RawResponse(status: status, body: Array(body.utf8)))
     }
 
     /// A world in which a daemon has obtained its first token and has stopped.
@@ -38,7 +38,7 @@ struct IncidentTests {
         try await world.wait("a refresh", until: condition)
     }
 
-    private func stored(_ world: RecordingWorld) throws -> StoredGrant {
+    private func stored(_ world: RecordingWorld) throws -> CredentialRecord {
         let profile = try RecordingWorld.configuration().credentials[0].profile
         return try #require(world.pair("mail").winner?.contents.grant(profile: profile))
     }

@@ -20,7 +20,7 @@ import Testing
     }
 
     private static let refused = WireResult.answered(
-        RawAnswer(status: 400, body: Array(#"{"error": "invalid_grant"}"#.utf8)))
+        RawResponse(status: 400, body: Array(#"{"error": "invalid_grant"}"#.utf8)))
 
     private func steps(
         _ lifecycle: String, _ prepare: @escaping @Sendable (RecordingWorld) -> Void = { _ in },

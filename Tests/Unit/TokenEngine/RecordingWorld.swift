@@ -87,7 +87,7 @@ final class RecordingWorld: Sendable {
 
     static func token(_ number: Int, lifetime: Int = 3600) -> WireResult {
         .answered(
-            RawAnswer(
+            RawResponse(
                 status: 200,
                 body: Array(
                     """

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("A credential that returns while its attempt runs", .timeLimit(.minutes(20)))
 struct ReturnTests {
-    private let answerOffset = SlotLayout.answerOffset(slotSize: 65_536)
+    private let responseOffset = SlotLayout.responseOffset(slotSize: 65_536)
 
     /// A daemon that holds RT-1 and AT-1 and has sent RT-1 again; the response is held back.
     private func asking(
@@ -68,7 +68,7 @@ struct ReturnTests {
             let told = world.state.withLock { $0.journal }
             #expect(told.contains { $0.message.hasPrefix("An answer could not be saved yet") })
             let deeds = world.deeds
-            let saved = deeds.lastIndex(of: .wrote("mail", offset: answerOffset))
+            let saved = deeds.lastIndex(of: .wrote("mail", offset: responseOffset))
             let published = deeds.firstIndex(of: .published("AT-2"))
             #expect(try #require(saved) < #require(published))
         }

@@ -55,7 +55,7 @@ import Testing
         let seed = fixture.credential("refresh_token").map(Secret.init)
         let plan = AttemptPlan.make(
             order: .renew(isManual: false), slots: SlotPair(a: .empty, b: .empty),
-            seed: seed.map { InitialToken($0) }, profile: profile, attemptID: "a",
+            initialToken: seed.map { InitialToken($0) }, profile: profile, attemptID: "a",
             now: CatalogueFixture.now)
         guard case .send(var record) = plan else {
             Issue.record("nothing is sent: \(plan)")
@@ -68,7 +68,7 @@ import Testing
             let request = try exchange.request.render(in: context)
             try RequestComparison(expected: expected, request: request).run()
             record.host = EndpointURL.host(of: request.url)
-            let reader = AnswerReader(
+            let reader = ResponseReader(
                 profile: profile, kind: record.kind, step: record.step, steps: record.grant.steps)
             let reading = reader.read(
                 CatalogueFixture.answer(expected["answer"]), sentAt: record.sentAt.wall)
@@ -86,7 +86,7 @@ import Testing
     }
 
     private func compare(
-        _ grant: StoredGrant, with fixture: CatalogueFixture, seed: Secret?,
+        _ grant: CredentialRecord, with fixture: CatalogueFixture, seed: Secret?,
         profile: ProviderProfile
     ) {
         let expected = fixture.json["token"]
@@ -104,7 +104,7 @@ import Testing
         case .string("never")?: #expect(grant.access?.lifetime == nil)
         case .number?: #expect(isNear(grant.access?.lifetime, expected?["lifetime"]))
         // Without a documented lifetime the short default applies.
-        default: #expect(grant.access?.lifetime == AnswerReader.shortDefaultLifetime)
+        default: #expect(grant.access?.lifetime == ResponseReader.shortDefaultLifetime)
         }
         if case .number? = expected?["refresh_lifetime"]?.kind {
             #expect(isNear(grant.refreshTokenLifetime, expected?["refresh_lifetime"]))
@@ -124,7 +124,7 @@ import Testing
         for error in fixture.errors {
             let index = Int(error["exchange"]?.integer ?? 0)
             let step = profile.refresh[index].id
-            let reading = AnswerReader(profile: profile, kind: .refresh, step: step)
+            let reading = ResponseReader(profile: profile, kind: .refresh, step: step)
                 .read(CatalogueFixture.answer(error), sentAt: CatalogueFixture.now.wall)
             let body = String(decoding: error.serialized(), as: UTF8.self)
             #expect(reading.failure?.failureClass.rawValue == error["class"]?.text, "\(body)")
@@ -143,7 +143,8 @@ import Testing
         let profile = try #require(BuiltInProfiles.profile(named: name))
         let order = AttemptOrder.login(AuthorizationCode(code: Secret("")))
         let plan = AttemptPlan.make(
-            order: order, slots: SlotPair(a: .empty, b: .empty), seed: nil, profile: profile,
+            order: order, slots: SlotPair(a: .empty, b: .empty), initialToken: nil,
+            profile: profile,
             attemptID: "a", now: CatalogueFixture.now)
         guard case .send(let record) = plan else {
             Issue.record("nothing is sent: \(plan)")
@@ -156,7 +157,7 @@ import Testing
         try RequestComparison(
             expected: code, request: exchange.request.render(in: context)
         ).run()
-        let reading = AnswerReader(profile: profile, kind: record.kind, step: record.step)
+        let reading = ResponseReader(profile: profile, kind: record.kind, step: record.step)
             .read(CatalogueFixture.answer(code["answer"]), sentAt: record.sentAt.wall)
         #expect(reading.token?.accessToken.reveal() == code["token"]?["access_token"]?.text)
         #expect(reading.refreshToken?.reveal() == code["token"]?["refresh_token"]?.text)

@@ -11,7 +11,7 @@ import Testing
         kind: ExchangeKind = .refresh
     ) throws -> Refusal {
         let credential = try Examples.credential()
-        var reader = AnswerReader(profile: credential.profile, kind: kind)
+        var reader = ResponseReader(profile: credential.profile, kind: kind)
         reader.origin = "https://id.example"
         let headers = type.map { [("Content-Type", $0)] } ?? []
         let reading = reader.read(

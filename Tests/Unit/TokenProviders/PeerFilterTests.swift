@@ -78,7 +78,7 @@ import Testing
     func canary() throws {
         let canary = "Canary0123456789abcdef"
         let profile = try Examples.credential(providers: Examples.rfc(lifecycle: "{}")).profile
-        var reader = AnswerReader(profile: profile, kind: .refresh)
+        var reader = ResponseReader(profile: profile, kind: .refresh)
         reader.filter = PeerFilter([Secret(canary)])
         (reader.origin, reader.requestPath) = ("https://id.example", "/token")
         let spelled = [
@@ -88,14 +88,14 @@ import Testing
         ]
         for echo in spelled {
             let answers = [
-                RawAnswer(
+                RawResponse(
                     status: 302,
                     headers: [HeaderField("Location", "https://\(echo).example/token")],
                     body: []),
-                RawAnswer(
+                RawResponse(
                     status: 200, headers: [HeaderField("Content-Type", "text/\(echo)")],
                     body: Array("no token".utf8)),
-                RawAnswer(
+                RawResponse(
                     status: 400, headers: [HeaderField("Content-Type", "application/json")],
                     body: Array(#"{"error": "\#(echo)", "code": "\#(echo)"}"#.utf8)),
             ]
@@ -118,13 +118,13 @@ import Testing
 
     @Test("a redirect is told by its host, and by whether the path is the same")
     func redirect() throws {
-        var reader = AnswerReader(
+        var reader = ResponseReader(
             profile: try Examples.credential(providers: Examples.rfc(lifecycle: "{}")).profile,
             kind: .refresh)
         reader.filter = filter
         (reader.origin, reader.requestPath) = ("https://id.example", "/token?a=b")
         let problem = { (location: String) -> String in
-            let answer = RawAnswer(
+            let answer = RawResponse(
                 status: 302, headers: [HeaderField("Location", location)], body: [])
             guard
                 case .failure(let refusal) = reader.read(answer, sentAt: Examples.noon.wall).result

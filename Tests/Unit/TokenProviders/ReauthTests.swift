@@ -15,7 +15,7 @@ import Testing
                 Refusal(.reauth, httpStatus: 400, problem: "p"), spends: true,
                 at: Examples.noon.advanced(by: .seconds(3600 * hour)), profile: profile)
         }
-        #expect(grant.attempts.reauthAnswers == 2 && !grant.attempts.isLoginRequired)
+        #expect(grant.attempts.reauthResponses == 2 && !grant.attempts.isLoginRequired)
         grant.fail(
             Refusal(.reauth, httpStatus: 400, problem: "p"), spends: true,
             at: Examples.noon.advanced(by: .seconds(7200)), profile: profile)

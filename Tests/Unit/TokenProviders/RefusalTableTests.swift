@@ -56,7 +56,7 @@ import Testing
     func row(row: Row) throws {
         let profile = try profile(row.profile)
         let step = profile.refresh[0].id
-        let reading = AnswerReader(profile: profile, kind: .refresh, step: step)
+        let reading = ResponseReader(profile: profile, kind: .refresh, step: step)
             .read(CatalogueFixture.answer(row.answer), sentAt: CatalogueFixture.now.wall)
         #expect(reading.failure?.failureClass.rawValue == row.expected)
         #expect(reading.refreshToken == nil)

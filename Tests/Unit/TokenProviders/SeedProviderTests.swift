@@ -22,9 +22,9 @@ import Testing
     private func read(
         _ provider: String, _ status: Int, _ body: String, kind: ExchangeKind = .refresh,
         headers: [(String, String)] = []
-    ) throws -> AnswerReading {
+    ) throws -> ResponseOutcome {
         let profile = try #require(BuiltInProfiles.profile(named: provider))
-        return AnswerReader(profile: profile, kind: kind)
+        return ResponseReader(profile: profile, kind: kind)
             .read(Examples.answer(status, body, headers: headers), sentAt: Examples.noon.wall)
     }
 
@@ -209,7 +209,7 @@ import Testing
     func xeeAgreeing() throws {
         let sent = WallTime(epochSeconds: 1_382_962_374 - 3600)
         let profile = try #require(BuiltInProfiles.profile(named: "xee"))
-        let reading = AnswerReader(profile: profile, kind: .refresh)
+        let reading = ResponseReader(profile: profile, kind: .refresh)
             .read(Examples.answer(200, Self.xeeSample), sentAt: sent)
         #expect(reading.token?.lifetime == .limited(.seconds(3600)))
         #expect(reading.notes == [])

@@ -7,13 +7,13 @@ import Testing
 @Suite("Selectors and expiry notations of a profile") struct SelectorTests {
     private func read(
         _ response: String, _ body: String, status: Int = 200, headers: [(String, String)] = []
-    ) throws -> AnswerReading {
+    ) throws -> ResponseOutcome {
         let profile = try Examples.credential(
             providers: """
                 "as": {"request": {"url": "https://id.example/token"}, "response": \(response)}
                 """
         ).profile
-        return AnswerReader(profile: profile, kind: .refresh)
+        return ResponseReader(profile: profile, kind: .refresh)
             .read(
                 Examples.answer(status, body, headers: headers),
                 sentAt: WallTime(epochSeconds: 1_767_323_045))
@@ -43,7 +43,7 @@ import Testing
             let found = try read(
                 #"{"expires": {"from": {"jwt_claim": "exp"}, "as": "epoch_seconds"}}"#,
                 #"{"access_token":"\#(token)"}"#)
-            #expect(found.token?.lifetime == .limited(AnswerReader.shortDefaultLifetime))
+            #expect(found.token?.lifetime == .limited(ResponseReader.shortDefaultLifetime))
         }
     }
 

@@ -5,14 +5,15 @@ import Testing
 
 @Suite("Signing in: answers by the browser, of devices, of metadata") struct SignInAnswerTests {
     @Test("a redirect's query") func query() throws {
-        let answer = try #require(RedirectAnswer(query: "state=a%2Bb&code=c+d%2F&iss=https://i"))
+        let answer = try #require(
+            AuthorizationResponse(query: "state=a%2Bb&code=c+d%2F&iss=https://i"))
         #expect(answer.outcome == .code(Secret("c d/")) && answer.issuer == "https://i")
         #expect(answer.answers(state: Secret("a+b")))
         #expect(!answer.answers(state: Secret("a+c")) && !answer.answers(state: Secret("a+b ")))
         #expect(
-            RedirectAnswer(query: "error=access_denied&state=s")?.outcome
+            AuthorizationResponse(query: "error=access_denied&state=s")?.outcome
                 == .refused("access_denied"))
-        #expect(RedirectAnswer(query: "error=%3Cb%3E&code=c")?.outcome == .refused(nil))
+        #expect(AuthorizationResponse(query: "error=%3Cb%3E&code=c")?.outcome == .refused(nil))
     }
 
     @Test(
@@ -22,15 +23,15 @@ import Testing
             "code=%FF",
             "iss=a&iss=a&code=c", "error=a&error=b",
         ])
-    func noAnswer(query: String) { #expect(RedirectAnswer(query: query) == nil) }
+    func noAnswer(query: String) { #expect(AuthorizationResponse(query: query) == nil) }
 
     @Test("an answer without a state answers nothing") func stateless() {
-        #expect(RedirectAnswer(query: "code=a")?.answers(state: Secret("")) == false)
+        #expect(AuthorizationResponse(query: "code=a")?.answers(state: Secret("")) == false)
     }
 
     @Test("RFC 9207: another issuer, or none where one was promised") func issuer() throws {
-        let named = try #require(RedirectAnswer(query: "code=a&iss=https%3A%2F%2Fi.example"))
-        let silent = try #require(RedirectAnswer(query: "code=a"))
+        let named = try #require(AuthorizationResponse(query: "code=a&iss=https%3A%2F%2Fi.example"))
+        let silent = try #require(AuthorizationResponse(query: "code=a"))
         #expect(named.issuerProblem(expected: "https://i.example", isRequired: true) == nil)
         #expect(named.issuerProblem(expected: nil, isRequired: true) == nil)
         #expect(named.issuerProblem(expected: "https://i.example/", isRequired: false) != nil)
@@ -40,14 +41,15 @@ import Testing
 
     @Test("what people paste") func pasted() {
         let url = " https://app.example/back?code=c%2F1&state=s#_=_ "
-        #expect(RedirectAnswer(pasted: url)?.outcome == .code(Secret("c/1")))
-        #expect(RedirectAnswer.redirectURI(ofPasted: url) == "https://app.example/back")
-        #expect(RedirectAnswer(pasted: " 4/0Ab+c \n")?.outcome == .code(Secret("4/0Ab+c")))
-        #expect(RedirectAnswer.redirectURI(ofPasted: "4/0Ab") == nil)
-        #expect(RedirectAnswer(pasted: "https://app.example/back") == nil)
-        #expect(RedirectAnswer(pasted: "4f2c/9 +")?.outcome == .code(Secret("4f2c/9 +")))
-        #expect(RedirectAnswer(pasted: "https://a/?code=a b") == nil)
-        #expect(RedirectAnswer(pasted: "two\nlines") == nil && RedirectAnswer(pasted: " ") == nil)
+        #expect(AuthorizationResponse(pasted: url)?.outcome == .code(Secret("c/1")))
+        #expect(AuthorizationResponse.redirectURI(ofPasted: url) == "https://app.example/back")
+        #expect(AuthorizationResponse(pasted: " 4/0Ab+c \n")?.outcome == .code(Secret("4/0Ab+c")))
+        #expect(AuthorizationResponse.redirectURI(ofPasted: "4/0Ab") == nil)
+        #expect(AuthorizationResponse(pasted: "https://app.example/back") == nil)
+        #expect(AuthorizationResponse(pasted: "4f2c/9 +")?.outcome == .code(Secret("4f2c/9 +")))
+        #expect(AuthorizationResponse(pasted: "https://a/?code=a b") == nil)
+        #expect(AuthorizationResponse(pasted: "two\nlines") == nil)
+        #expect(AuthorizationResponse(pasted: " ") == nil)
     }
 
     @Test("loopback redirects") func loopback() throws {

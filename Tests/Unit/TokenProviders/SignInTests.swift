@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Signing in: what is sent, and what may come back") struct SignInTests {
     private func signIn(
-        _ authorization: String, wish: SignInWish = SignInWish(), extra: String = "",
+        _ authorization: String, wish: SignInRequest = SignInRequest(), extra: String = "",
         request: String = #"{"url": "https://id.example/token"}"#
     ) throws -> SignIn {
         let credential = try Examples.credential(
@@ -24,7 +24,7 @@ import Testing
         }
         let record = SlotRecord(
             sequence: 0, state: .settled, attemptID: "", kind: .deviceCode, sentAt: Examples.noon,
-            grant: StoredGrant())
+            grant: CredentialRecord())
         return TemplateContext(
             values, profile: credential.profile, record: record, nonce: Examples.nonce())
     }
@@ -45,7 +45,7 @@ import Testing
             #"{"url": "https://id.example/authorize?a=b", "scope": "offline", "params":"#
                 + #"{"prompt": "consent", "tenant": "${tenant}", "gone": "${unset}"},"#
                 + #""param_names": {"client_id": "appid", "redirect_uri": "back"}}"#,
-            wish: SignInWish(scope: "more write"),
+            wish: SignInRequest(scope: "more write"),
             extra: #", "scope": "read write", "variables": {"tenant": "t&1"}"#
         ).browser()
         #expect(
@@ -66,7 +66,7 @@ import Testing
     func scopes() throws {
         let address = try signIn(
             #"{"url": "https://id.example/a", "scope": "a,b", "scope_separator": ","}"#,
-            wish: SignInWish(scope: "c b"), extra: #", "scope": "b,d""#
+            wish: SignInRequest(scope: "c b"), extra: #", "scope": "b,d""#
         ).browser().address
         #expect(address.hasSuffix("&scope=a%2Cb%2Cd%2Cc"))
         #expect(
@@ -89,15 +89,15 @@ import Testing
 
     @Test("http, a missing variable, a missing endpoint: said before anything is opened")
     func refusals() throws {
-        let problem = { (authorization: String, wish: SignInWish) -> String in
+        let problem = { (authorization: String, wish: SignInRequest) -> String in
             do { return try self.signIn(authorization, wish: wish).browser().address } catch {
                 return (error as? RequestError)?.problem ?? "\(error)"
             }
         }
-        #expect(problem(#"{"url": "http://id.example/a"}"#, SignInWish()).contains("plain http"))
-        #expect(problem(#"{"url": "https://${t}.example/a"}"#, SignInWish()).contains("needs t"))
+        #expect(problem(#"{"url": "http://id.example/a"}"#, SignInRequest()).contains("plain http"))
+        #expect(problem(#"{"url": "https://${t}.example/a"}"#, SignInRequest()).contains("needs t"))
         #expect(
-            problem(#"{"device_url": "https://id.example/d"}"#, SignInWish(method: .browser))
+            problem(#"{"device_url": "https://id.example/d"}"#, SignInRequest(method: .browser))
                 .contains("no authorization endpoint"))
     }
 
@@ -140,7 +140,7 @@ import Testing
         let profile = try #require(BuiltInProfiles.profile(named: name))
         let context = TemplateContext(nonce: Examples.nonce())
         let error = #expect(throws: RequestError.self) {
-            try SignIn(profile, wish: SignInWish(), context: context)
+            try SignIn(profile, wish: SignInRequest(), context: context)
         }
         #expect(error?.problem.contains(words) == true)
     }
@@ -155,7 +155,7 @@ import Testing
             for (name, variable) in profile.variables {
                 context.values[name] = variable.defaultValue ?? variable.example ?? "x"
             }
-            let signIn = try SignIn(profile, wish: SignInWish(), context: context)
+            let signIn = try SignIn(profile, wish: SignInRequest(), context: context)
             #expect(!signIn.needsMetadata)
             #expect(try signIn.browser().address.hasPrefix("https://"), "\(name)")
         }

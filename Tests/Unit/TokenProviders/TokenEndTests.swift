@@ -18,14 +18,14 @@ import Testing
 
     private func read(
         _ fields: String, token: String = "AT2", isDated: Bool = true, extra: String = ""
-    ) throws -> AnswerReading {
+    ) throws -> ResponseOutcome {
         let credential = try Examples.credential(
             providers: #""as": {"request": {"url": "https://id.example/token"}, "response": "#
                 + Self.response.replacing("EXTRA", with: extra) + "}")
         let body =
             #"{"access_token":""# + token + #"","refresh_token":"RT2""#
             + (fields.isEmpty ? "" : "," + fields) + "}"
-        return AnswerReader(profile: credential.profile, kind: .refresh).read(
+        return ResponseReader(profile: credential.profile, kind: .refresh).read(
             Examples.answer(200, body, headers: isDated ? [Self.date] : []),
             sentAt: WallTime(epochSeconds: Self.server + 3600))
     }

@@ -13,7 +13,7 @@ extension CandidateTokenTests {
     func afterStart() throws {
         var random = RandomSource(seed: 1)
         var life = CredentialLifecycle(try Examples.credential())
-        let stored = answered(try #require(plan(rotated, seed: "NEW")), 503, "")
+        let stored = answered(try #require(plan(rotated, initialToken: "NEW")), 503, "")
         _ = life.start()
         _ = life.handle(
             .recovered(Ticket(1), .grant(stored)), now: at(101), mayAttempt: true, using: &random)
@@ -41,7 +41,8 @@ extension CandidateTokenTests {
         #expect(life.wantsAttempt(at: at(101).uptime))
         let actions = handle(&life, .woke, 101)
         #expect(actions == [.attempt(Ticket(3), .renew(isManual: false))])
-        let refused = answered(try #require(plan(rotated, seed: "NEW", at: 101)), 400, Self.invalid)
+        let refused = answered(
+            try #require(plan(rotated, initialToken: "NEW", at: 101)), 400, Self.invalid)
         var report = AttemptReport(
             grant: refused, end: .refused(Refusal(.reauth, httpStatus: 400, problem: "p")),
             attemptID: "a")
@@ -70,7 +71,8 @@ extension CandidateTokenTests {
         _ = handle(&life, .published(Ticket(2), .complete), 1)
         _ = handle(&life, .refreshRequested, 100)
         #expect(handle(&life, .woke, 100) == [.attempt(Ticket(3), .renew(isManual: false))])
-        let refused = answered(try #require(plan(rotated, seed: "BAD", at: 100)), 400, Self.invalid)
+        let refused = answered(
+            try #require(plan(rotated, initialToken: "BAD", at: 100)), 400, Self.invalid)
         var report = AttemptReport(
             grant: refused, end: .refused(Refusal(.reauth, httpStatus: 400, problem: "p")),
             attemptID: "a")
@@ -80,7 +82,7 @@ extension CandidateTokenTests {
         let due = try #require(life.nextAttemptAt)
         #expect(due.sinceBoot <= at(120).uptime.sinceBoot)
         #expect(handle(&life, .woke, 120) == [.attempt(Ticket(4), .renew(isManual: false))])
-        let next = try #require(plan(refused, seed: "BAD", at: 120))
+        let next = try #require(plan(refused, initialToken: "BAD", at: 120))
         #expect(next.refreshTokenToSend == Secret("RT2"))
         let done = AttemptReport(
             grant: granted(next, "AT3", "RT3"), end: .granted([]), attemptID: "b")
@@ -104,7 +106,7 @@ extension CandidateTokenTests {
         for (number, hasDisplaced) in [(5, true), (6, false)] {
             let found = AttemptPlan.make(
                 order: .renew(isManual: false), slots: slots(grant),
-                seed: InitialToken(Secret("NEW")), profile: profile, attemptID: "a",
+                initialToken: InitialToken(Secret("NEW")), profile: profile, attemptID: "a",
                 now: at(Int64(100 * number)))
             guard case .send(let first) = found else {
                 Issue.record("nothing is sent")
@@ -122,7 +124,7 @@ extension CandidateTokenTests {
                     of: Examples.answer(200, #"{"access_token":"S","expires_in":60}"#),
                     profile: profile), to: last, roundTrip: .zero, profile: profile)
             #expect(grant.refreshToken == Secret("NEW\(number)"))
-            #expect((grant.displaced != nil) == hasDisplaced)
+            #expect((grant.previousRefreshToken != nil) == hasDisplaced)
         }
     }
 }

@@ -10,8 +10,8 @@ import Testing
     private let noon = Examples.noon
 
     /// A token of an hour, granted at noon in the previous boot.
-    private func granted() -> StoredGrant {
-        var grant = StoredGrant()
+    private func granted() -> CredentialRecord {
+        var grant = CredentialRecord()
         grant.refreshToken = Secret("RT")
         grant.generation = 1
         grant.access = GrantedAccess(

@@ -15,15 +15,15 @@ import Testing
     @Test("burned_on_failure: one refusal ends the refresh token, an outage leaves it in doubt")
     func burned() throws {
         let profile = try profile(#"{"burned_on_failure": true}"#)
-        for (failureClass, isDead) in [
+        for (failureClass, hasExpired) in [
             (FailureClass.reauth, true), (.config, true), (.transient, false),
         ] {
             var grant = Examples.held
             grant.fail(
                 Refusal(failureClass, httpStatus: 400, problem: "p"), spends: true,
                 at: Examples.noon, profile: profile)
-            #expect(grant.attempts.isLoginRequired == isDead)
-            if !isDead { #expect(grant.attempts.ambiguousAttempts == 1) }
+            #expect(grant.attempts.isLoginRequired == hasExpired)
+            if !hasExpired { #expect(grant.attempts.ambiguousAttempts == 1) }
             #expect(grant.refreshToken == Secret("RT"))
         }
         var unsent = Examples.held
@@ -47,7 +47,7 @@ import Testing
         #expect(profile.usesRefreshToken)
         let plan = AttemptPlan.make(
             order: .renew(isManual: false), slots: SlotPair(a: .empty, b: .empty),
-            seed: InitialToken(Secret("LONG1")), profile: profile, attemptID: "id",
+            initialToken: InitialToken(Secret("LONG1")), profile: profile, attemptID: "id",
             now: Examples.noon)
         guard case .send(var record) = plan else {
             Issue.record("\(plan)")
@@ -58,7 +58,7 @@ import Testing
         #expect(
             try profile.refresh[0].request.render(in: context).url
                 == "https://id.example/refresh?access_token=LONG1")
-        let reading = AnswerReader(profile: profile, kind: .refresh)
+        let reading = ResponseReader(profile: profile, kind: .refresh)
             .read(
                 Examples.answer(200, #"{"access_token":"LONG2","expires_in":5184000}"#),
                 sentAt: Examples.noon.wall)
@@ -87,7 +87,7 @@ import Testing
         let profile = try Examples.credential(providers: Self.own).profile
         let tokens = ImportedTokens(accessToken: Secret("LONG"), lifetime: .days(60))
         let plan = AttemptPlan.make(
-            order: .adopt(tokens), slots: SlotPair(a: .empty, b: .empty), seed: nil,
+            order: .adopt(tokens), slots: SlotPair(a: .empty, b: .empty), initialToken: nil,
             profile: profile, attemptID: "id", now: Examples.noon)
         guard case .write(let record) = plan else {
             Issue.record("\(plan)")
@@ -119,8 +119,10 @@ import Testing
     // MARK: rate_limit
 
     /// Credentials whose slots have been read, and their next orders.
-    private func fleet(_ key: String, limit: String = "2/10m") throws -> (Fleet, [Fleet.Order]) {
-        let credentials = ["a", "b", "c", "d"].map { name in
+    private func credentials(_ key: String, limit: String = "2/10m") throws -> (
+        CredentialSet, [CredentialSet.DueAction]
+    ) {
+        let members = ["a", "b", "c", "d"].map { name in
             """
             "\(name)": {"provider": "as", "client_id": "\(name == "d" ? "other" : "id")",
                         "client_secret": "s", "refresh_token": "RT-\(name)"}
@@ -129,24 +131,24 @@ import Testing
         let text = """
             {"providers": {\(Examples.rfc(
                 lifecycle: #"{"rate_limit": "\#(limit)", "rate_limit_key": "\#(key)"}"#))},
-             "credentials": {\(credentials.joined(separator: ","))}}
+             "credentials": {\(members.joined(separator: ","))}}
             """
         let configuration = try Configuration.read(
             main: ConfigurationFile(path: "t", bytes: Array(text.utf8), mode: 0o600))
-        var fleet = Fleet(maxInFlight: 64, seed: 1)
-        let (orders, _) = fleet.configure(configuration, now: Examples.noon)
+        var credentials = CredentialSet(maxInFlight: 64, seed: 1)
+        let (orders, _) = credentials.configure(configuration, now: Examples.noon)
         #expect(orders.count == 4)
-        var begun: [Fleet.Order] = []
+        var begun: [CredentialSet.DueAction] = []
         for order in orders {
             guard case .recover(let ticket, _) = order.action else { continue }
             #expect(begun.isEmpty, "a request was sent before all slots were read")
-            let event = LifecycleEvent.recovered(ticket, .grant(StoredGrant()))
-            begun = fleet.handle(event, for: order.credential, now: Examples.noon)
+            let event = LifecycleEvent.recovered(ticket, .grant(CredentialRecord()))
+            begun = credentials.handle(event, for: order.credential, now: Examples.noon)
         }
-        return (fleet, begun)
+        return (credentials, begun)
     }
 
-    private func attempts(_ orders: [Fleet.Order]) -> [String] {
+    private func attempts(_ orders: [CredentialSet.DueAction]) -> [String] {
         orders.compactMap { if case .attempt = $0.action { $0.credential } else { nil } }.sorted()
     }
 
@@ -154,17 +156,17 @@ import Testing
         "requests of one key share the window: the rest wait for its end, and no longer",
         arguments: [("client", 3), ("account", 2), ("refresh_token", 4)])
     func window(key: String, atOnce: Int) throws {
-        var (fleet, begun) = try fleet(key)
+        var (credentials, begun) = try credentials(key)
         #expect(attempts(begun).count == atOnce)
         let early = Examples.noon.advanced(by: .seconds(599))
-        #expect(attempts(fleet.wake(now: early)).isEmpty)
+        #expect(attempts(credentials.wake(now: early)).isEmpty)
         let end = Examples.noon.advanced(by: .seconds(600))
-        if atOnce < 4 { #expect(fleet.wakeAt == end.uptime) }
-        #expect(attempts(fleet.wake(now: end)).count == min(2, 4 - atOnce))
+        if atOnce < 4 { #expect(credentials.wakeAt == end.uptime) }
+        #expect(attempts(credentials.wake(now: end)).count == min(2, 4 - atOnce))
     }
 
     @Test("a burst within the limit is no reason to wait")
     func burst() throws {
-        #expect(attempts(try fleet("account", limit: "20/1d").1).count == 4)
+        #expect(attempts(try credentials("account", limit: "20/1d").1).count == 4)
     }
 }

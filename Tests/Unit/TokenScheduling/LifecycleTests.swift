@@ -17,8 +17,8 @@ import Testing
 
     private func granted(
         sent: Moment, lifetime: Int64 = 3600, generation: Int64 = 1
-    ) -> StoredGrant {
-        var grant = StoredGrant()
+    ) -> CredentialRecord {
+        var grant = CredentialRecord()
         grant.refreshToken = Secret("RT")
         grant.generation = generation
         grant.access = GrantedAccess(
@@ -33,7 +33,7 @@ import Testing
         var life = try lifecycle(extra)
         let start = life.start()
         #expect(start == [.recover(Ticket(1), isAccepted: false)])
-        #expect(send(.recovered(Ticket(1), .grant(StoredGrant())), to: &life, at: noon) == [])
+        #expect(send(.recovered(Ticket(1), .grant(CredentialRecord())), to: &life, at: noon) == [])
         #expect(life.state == .pending)
         #expect(send(.woke, to: &life, at: noon) == [.attempt(Ticket(2), .renew(isManual: false))])
         let report = AttemptReport(grant: granted(sent: noon), end: .granted([]), attemptID: "x")
@@ -51,7 +51,7 @@ import Testing
         life.handle(event, now: moment, mayAttempt: true, using: &random)
     }
 
-    private func failure(_ failureClass: FailureClass, _ base: StoredGrant) -> AttemptReport {
+    private func failure(_ failureClass: FailureClass, _ base: CredentialRecord) -> AttemptReport {
         var grant = base
         grant.attempts.failures += 1
         grant.attempts.lastError = StoredError(
@@ -163,7 +163,7 @@ import Testing
         report.grant?.attempts.isLoginRequired = true
         let actions = send(.attemptEnded(Ticket(4), report), to: &life, at: at(2500))
         #expect(actions.contains { if case .report(.loginRequired) = $0 { true } else { false } })
-        #expect(life.state == .loginRequired && life.state.isSettled)
+        #expect(life.state == .loginRequired && life.state.mayReportReadiness)
         #expect(life.wantsAttempt(at: at(2560).uptime))
         _ = send(.refreshRequested, to: &life, at: at(2510))
         #expect(
@@ -185,7 +185,7 @@ import Testing
 
     @Test("I24: a crash loop asks no more often than the schedule itself may")
     mutating func crashLoop() throws {
-        var stored = StoredGrant()
+        var stored = CredentialRecord()
         stored.refreshToken = Secret("RT")
         stored.attempts.lastAttemptAt = noon
         var life = try lifecycle()
@@ -199,7 +199,7 @@ import Testing
         after failureClass: FailureClass, ambiguous: Int = 0, retryAfter: Duration? = nil,
         at start: Moment
     ) throws -> CredentialLifecycle {
-        var stored = StoredGrant()
+        var stored = CredentialRecord()
         stored.refreshToken = Secret("RT")
         stored.attempts.lastAttemptAt = noon
         stored.attempts.failures = 1

@@ -56,13 +56,15 @@ import Testing
 
     @Test("the client is right if the made-up refresh token alone was refused")
     func client() {
-        func told(_ failureClass: FailureClass, isBare: Bool = false) -> LiveCheck.Outcome? {
+        func told(
+            _ failureClass: FailureClass, hasNoErrorBody: Bool = false
+        ) -> LiveCheck.Outcome? {
             var refusal = Refusal(failureClass, httpStatus: 400, problem: "p")
-            refusal.isBare = isBare
+            refusal.hasNoErrorBody = hasNoErrorBody
             return lines { $0.noteClient(.failure(refusal), isTruncated: false) }.first?.outcome
         }
         #expect(told(.reauth) == .fine)
-        #expect(told(.reauth, isBare: true) == .notTried, "an empty 400 tells nothing")
+        #expect(told(.reauth, hasNoErrorBody: true) == .notTried, "an empty 400 tells nothing")
         #expect(told(.config) == .wrongHere)
         for other in [FailureClass.transient, .rateLimited, .ambiguous] {
             #expect(told(other) == .wrongThere)

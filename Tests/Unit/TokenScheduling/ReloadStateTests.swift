@@ -21,8 +21,8 @@ import Testing
             event, now: noon.advanced(by: .seconds(seconds)), mayAttempt: true, using: &random)
     }
 
-    private func granted(_ seconds: Int64) -> StoredGrant {
-        var grant = StoredGrant()
+    private func granted(_ seconds: Int64) -> CredentialRecord {
+        var grant = CredentialRecord()
         grant.refreshToken = Secret("RT")
         grant.generation = 1
         let moment = noon.advanced(by: .seconds(seconds))
@@ -32,7 +32,7 @@ import Testing
         return grant
     }
 
-    private func refused(_ grant: StoredGrant, at seconds: Int64) -> AttemptReport {
+    private func refused(_ grant: CredentialRecord, at seconds: Int64) -> AttemptReport {
         var grant = grant
         let refusal = Refusal(.config, httpStatus: 401, problem: "invalid_client")
         grant.fail(
@@ -45,8 +45,8 @@ import Testing
     private mutating func troubled(hasToken: Bool) throws -> CredentialLifecycle {
         var life = CredentialLifecycle(try Examples.credential())
         _ = life.start()
-        _ = send(
-            .recovered(Ticket(1), .grant(hasToken ? granted(0) : StoredGrant())), to: &life, at: 0)
+        let grant = hasToken ? granted(0) : CredentialRecord()
+        _ = send(.recovered(Ticket(1), .grant(grant)), to: &life, at: 0)
         if hasToken { _ = send(.published(Ticket(2), .complete), to: &life, at: 0) }
         let actions = send(.woke, to: &life, at: 3000)
         guard case .attempt(let ticket, _)? = actions.last else { throw Missing() }

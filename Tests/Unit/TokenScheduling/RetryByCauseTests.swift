@@ -21,7 +21,7 @@ import Testing
     }
 
     private func wait(
-        _ grant: StoredGrant, left: Int64?, lifetime: Int64 = 3600, isRotating: Bool = true,
+        _ grant: CredentialRecord, left: Int64?, lifetime: Int64 = 3600, isRotating: Bool = true,
         seed: UInt64 = 1
     ) throws -> Duration {
         var random = RandomSource(seed: seed)
@@ -110,7 +110,7 @@ import Testing
         ])
     func invalidRequest(words: String, expected: FailureClass) throws {
         let body = #"{"error":"invalid_request","error_description":""# + words + "\"}"
-        let reading = AnswerReader(profile: profile, kind: .refresh)
+        let reading = ResponseReader(profile: profile, kind: .refresh)
             .read(Examples.answer(400, body), sentAt: at(0).wall)
         #expect(reading.failure?.failureClass == expected)
     }
@@ -121,7 +121,7 @@ import Testing
             var grant = Examples.held
             grant.access = GrantedAccess(
                 token: Secret("AT"), sentAt: at(0), lifetime: .seconds(3600))
-            let refuse = { (grant: inout StoredGrant, second: Int64) in
+            let refuse = { (grant: inout CredentialRecord, second: Int64) in
                 grant.fail(
                     Refusal(.reauth, httpStatus: 400, problem: "p"), spends: true,
                     at: at(second), profile: profile)
@@ -148,7 +148,7 @@ import Testing
         let slots = SlotPair(a: .valid(SlotContents(record: record)), b: .empty)
         let plan = { (second: Int64) in
             AttemptPlan.make(
-                order: .renew(isManual: false), slots: slots, seed: nil, profile: profile,
+                order: .renew(isManual: false), slots: slots, initialToken: nil, profile: profile,
                 attemptID: "b", now: at(second))
         }
         #expect(plan(1799) == .needsLogin(grant))

@@ -68,7 +68,7 @@ import Testing
         #expect(delay(.seconds(61), rules: rules) == .seconds(61))
     }
 
-    @Test("a rate limit paces what follows a restart; otherwise the fleet counts requests")
+    @Test("a rate limit paces what follows a restart; otherwise the credential set counts requests")
     func restart() {
         var rules = LifecycleRules()
         rules.rateLimit = RateLimit(count: 10, period: .seconds(600))

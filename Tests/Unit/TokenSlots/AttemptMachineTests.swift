@@ -212,7 +212,7 @@ private enum Described {
     }
 
     private static let orders: [AttemptOrder] = [
-        .renew(isManual: false), .renew(isManual: true), .settle, .device(code: Secret("d")),
+        .renew(isManual: false), .renew(isManual: true), .resave, .device(code: Secret("d")),
         .login(AuthorizationCode(code: Secret("c"))),
         .adopt(ImportedTokens(refreshToken: Secret("RT-9"))),
         .adopt(ImportedTokens(accessToken: Secret("AT-9"))),
@@ -224,8 +224,8 @@ private enum Described {
         .claimed(objection: nil),
         .prepared(.init(place: nil, host: "h", origin: "https://h")), .written,
         .notSent(Cause(.connectionRefused)), .unanswered(Cause(.answerLost)),
-        .answered(RawAnswer(status: 200, body: []), roundTrip: .zero), .responseSaved,
-        .read(StoredGrant(), .granted([])), .accepted, .stepsForgotten,
+        .answered(RawResponse(status: 200, body: []), roundTrip: .zero), .responseSaved,
+        .read(CredentialRecord(), .granted([])), .accepted, .stepsForgotten,
     ]
 }
 

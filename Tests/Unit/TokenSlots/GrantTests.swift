@@ -17,11 +17,12 @@ import Testing
     }
 
     private func refuse(
-        _ grant: inout StoredGrant, _ failureClass: FailureClass, at moment: Moment = Examples.noon,
-        isBare: Bool = false, profile: ProviderProfile
+        _ grant: inout CredentialRecord, _ failureClass: FailureClass,
+        at moment: Moment = Examples.noon,
+        hasNoErrorBody: Bool = false, profile: ProviderProfile
     ) {
         grant.fail(
-            Refusal(failureClass, httpStatus: 400, problem: "p", isBare: isBare),
+            Refusal(failureClass, httpStatus: 400, problem: "p", hasNoErrorBody: hasNoErrorBody),
             spends: profile.usesRefreshToken, at: moment, profile: profile)
     }
 
@@ -65,10 +66,10 @@ import Testing
     @Test("after an attempt whose answer never came the first refusal is enough, a bare 4xx too")
     func afterAmbiguity() throws {
         let profile = try profile()
-        for (failureClass, isBare) in [(FailureClass.reauth, false), (.config, true)] {
+        for (failureClass, hasNoErrorBody) in [(FailureClass.reauth, false), (.config, true)] {
             var grant = Examples.held
             refuse(&grant, .ambiguous, profile: profile)
-            refuse(&grant, failureClass, isBare: isBare, profile: profile)
+            refuse(&grant, failureClass, hasNoErrorBody: hasNoErrorBody, profile: profile)
             #expect(grant.attempts.isLoginRequired)
             #expect(grant.attempts.lastError?.problem.contains("interrupted") == true)
         }
@@ -118,7 +119,7 @@ import Testing
         let rotating = try profile(#"{"refresh_token": "rotating"}"#)
         let own = try profile(#"{"refresh_token": "access_token"}"#)
         let record = SlotTests.record(1, "RT")
-        func read(_ body: String, _ profile: ProviderProfile) -> AnswerReading {
+        func read(_ body: String, _ profile: ProviderProfile) -> ResponseOutcome {
             record.reading(of: Examples.answer(200, body), profile: profile)
         }
         for body in [
@@ -170,7 +171,7 @@ import Testing
         #expect(grant.attempts.isLoginRequired)
         let record = SlotTests.record(1, "RT")
         let body = #"{"access_token":"a","expires_in":60,"refresh_token":"RT2"}"#
-        let reading = AnswerReader(profile: profile, kind: .refresh)
+        let reading = ResponseReader(profile: profile, kind: .refresh)
             .read(Examples.answer(200, body), sentAt: Examples.noon.wall)
         var expected = AttemptHistory()
         expected.lastAttemptAt = grant.attempts.lastAttemptAt
@@ -183,9 +184,9 @@ import Testing
     @Test("an answer that repeats or omits the refresh token shows that it does not rotate")
     func staticTokens() throws {
         let profile = try profile()
-        let reader = AnswerReader(profile: profile, kind: .refresh)
+        let reader = ResponseReader(profile: profile, kind: .refresh)
         let record = SlotTests.record(1, "RT")
-        func apply(_ body: String) -> StoredGrant {
+        func apply(_ body: String) -> CredentialRecord {
             var grant = Examples.held
             grant.apply(
                 reader.read(Examples.answer(200, body), sentAt: Examples.noon.wall), to: record,
@@ -203,16 +204,16 @@ import Testing
 
 @Suite("What to do in an attempt, by what is on the disk") struct AttemptPlanningTests {
     private func plan(
-        _ slots: SlotPair = SlotPair(a: .empty, b: .empty), seed: String?,
+        _ slots: SlotPair = SlotPair(a: .empty, b: .empty), initialToken: String?,
         order: AttemptOrder = .renew(isManual: false), provider: String = Examples.rfc
     ) throws -> AttemptPlan {
         AttemptPlan.make(
-            order: order, slots: slots, seed: seed.map { InitialToken(Secret($0)) },
+            order: order, slots: slots, initialToken: initialToken.map { InitialToken(Secret($0)) },
             profile: try Examples.credential(providers: provider).profile, attemptID: "id",
             now: Examples.noon)
     }
 
-    private func settled(_ change: (inout StoredGrant) -> Void) -> SlotPair {
+    private func settled(_ change: (inout CredentialRecord) -> Void) -> SlotPair {
         var record = SlotTests.record(5, "RT-own")
         record.state = .settled
         change(&record.grant)
@@ -221,18 +222,18 @@ import Testing
 
     @Test("the first attempt adopts the seed and sends it")
     func firstSeed() throws {
-        guard case .send(let record) = try plan(seed: "seed-1") else {
+        guard case .send(let record) = try plan(initialToken: "seed-1") else {
             Issue.record("nothing is sent")
             return
         }
         #expect(record.grant.refreshToken == Secret("seed-1"))
         #expect(record.sequence == 1 && record.state == .intent)
-        #expect(record.grant.seedFingerprints.count == 1)
+        #expect(record.grant.initialTokenFingerprints.count == 1)
     }
 
     @Test("I24: the record holds when the attempt began, for a process after a crash")
     func timeOfAttempt() throws {
-        guard case .send(let record) = try plan(seed: "seed-1") else {
+        guard case .send(let record) = try plan(initialToken: "seed-1") else {
             Issue.record("nothing is sent")
             return
         }
@@ -241,15 +242,15 @@ import Testing
 
     @Test("a seed seen before never replaces what the daemon obtained; a new one does")
     func seeds() throws {
-        let known = StoredGrant.fingerprint(of: Secret("seed-1"))
-        let slots = settled { $0.seedFingerprints = [known] }
-        guard case .send(let record) = try plan(slots, seed: "seed-1") else {
+        let known = CredentialRecord.fingerprint(of: Secret("seed-1"))
+        let slots = settled { $0.initialTokenFingerprints = [known] }
+        guard case .send(let record) = try plan(slots, initialToken: "seed-1") else {
             Issue.record("nothing is sent")
             return
         }
         #expect(record.grant.refreshToken == Secret("RT-own"))
         #expect(record.sequence == 6)
-        guard case .send(let renewed) = try plan(slots, seed: "seed-2") else {
+        guard case .send(let renewed) = try plan(slots, initialToken: "seed-2") else {
             Issue.record("nothing is sent")
             return
         }
@@ -258,20 +259,21 @@ import Testing
 
     @Test("in login_required only a new seed or a person sends anything")
     func loginRequired() throws {
-        let known = StoredGrant.fingerprint(of: Secret("seed-1"))
+        let known = CredentialRecord.fingerprint(of: Secret("seed-1"))
         let slots = settled {
-            $0.seedFingerprints = [known]
+            $0.initialTokenFingerprints = [known]
             $0.attempts.isLoginRequired = true
         }
-        guard case .needsLogin = try plan(slots, seed: "seed-1") else {
+        guard case .needsLogin = try plan(slots, initialToken: "seed-1") else {
             Issue.record("something is sent")
             return
         }
-        guard case .send = try plan(slots, seed: "seed-1", order: .renew(isManual: true)) else {
+        guard case .send = try plan(slots, initialToken: "seed-1", order: .renew(isManual: true))
+        else {
             Issue.record("a manual refresh sends nothing")
             return
         }
-        guard case .send(let record) = try plan(slots, seed: "seed-2") else {
+        guard case .send(let record) = try plan(slots, initialToken: "seed-2") else {
             Issue.record("a new seed sends nothing")
             return
         }
@@ -280,13 +282,13 @@ import Testing
 
     @Test("without a refresh token: acquire where the profile can, otherwise a person must sign in")
     func withoutToken() throws {
-        guard case .needsLogin = try plan(seed: nil) else {
+        guard case .needsLogin = try plan(initialToken: nil) else {
             Issue.record("something is sent")
             return
         }
         let acquiring =
             #""as": {"request": {"url": "https://id.example/token"}, "acquire": {}}"#
-        guard case .send(let record) = try plan(seed: nil, provider: acquiring) else {
+        guard case .send(let record) = try plan(initialToken: nil, provider: acquiring) else {
             Issue.record("nothing is acquired")
             return
         }
@@ -296,9 +298,10 @@ import Testing
     @Test("with both slots damaged nothing is sent, until a person imports tokens")
     func quarantine() throws {
         let slots = SlotPair(a: .damaged, b: .damaged)
-        #expect(try plan(slots, seed: "seed-1") == .unreadable)
+        #expect(try plan(slots, initialToken: "seed-1") == .unreadable)
         let tokens = ImportedTokens(refreshToken: Secret("imported"))
-        guard case .write(let record) = try plan(slots, seed: nil, order: .adopt(tokens)) else {
+        guard case .write(let record) = try plan(slots, initialToken: nil, order: .adopt(tokens))
+        else {
             Issue.record("the import is refused")
             return
         }

@@ -9,7 +9,7 @@ import Testing
     private let noon = Examples.noon
 
     private func record(
-        _ grant: StoredGrant, kind: ExchangeKind = .refresh, at moment: Moment? = nil
+        _ grant: CredentialRecord, kind: ExchangeKind = .refresh, at moment: Moment? = nil
     ) -> SlotRecord {
         SlotRecord(
             sequence: 7, state: .intent, attemptID: "a", kind: kind, sentAt: moment ?? noon,
@@ -17,10 +17,10 @@ import Testing
     }
 
     private func answered(
-        _ grant: StoredGrant, _ raw: RawAnswer, _ profile: ProviderProfile, at moment: Moment
-    ) -> StoredGrant {
+        _ grant: CredentialRecord, _ raw: RawResponse, _ profile: ProviderProfile, at moment: Moment
+    ) -> CredentialRecord {
         let record = record(grant, at: moment)
-        let reading = AnswerReader(profile: profile, kind: .refresh, step: "", steps: [])
+        let reading = ResponseReader(profile: profile, kind: .refresh, step: "", steps: [])
             .read(raw, sentAt: moment.wall)
         var grant = grant
         grant.apply(reading, to: record, roundTrip: .milliseconds(120), profile: profile)
@@ -44,7 +44,7 @@ import Testing
                 raw, attemptID: "a", roundTrip: .milliseconds(120), credential: "mail",
                 slotSize: size)
             bytes.replaceSubrange(0..<(head ?? []).count, with: head ?? [])
-            let offset = SlotLayout.answerOffset(slotSize: size)
+            let offset = SlotLayout.responseOffset(slotSize: size)
             bytes.replaceSubrange(offset..<offset + tail.count, with: tail)
             let found = try #require(SlotContents(bytes: bytes, credential: "mail"))
             #expect(found.grant(profile: profile).recent == live.recent)
@@ -63,7 +63,7 @@ import Testing
             grant.note(PastAttempt(kind, failedWith: error, took: nil))
             if kind == .acquire { grant.note(silent) }
         }
-        let read = try #require(StoredGrant(json: grant.json()))
+        let read = try #require(CredentialRecord(json: grant.json()))
         #expect(read.recent == grant.recent)
         #expect(read == grant)
     }
@@ -88,7 +88,7 @@ import Testing
         ]
         #expect(grant.recent.map(\.errorCode) == codes)
         #expect(Set(grant.recent.map(\.problem)).count == 2)
-        let read = try #require(StoredGrant(json: grant.json()))
+        let read = try #require(CredentialRecord(json: grant.json()))
         #expect(read.recent == grant.recent)
         #expect(grant.recent.map { PastAttempt(json: $0.json) } == grant.recent)
     }
@@ -130,7 +130,7 @@ import Testing
         let note = String(repeating: "n", count: 1000)
         grant.note(PastAttempt(.refresh, at: noon.wall, took: nil, note: note))
         #expect(grant.recent.last?.note?.count == 200)
-        #expect(try #require(StoredGrant(json: grant.json())) == grant)
+        #expect(try #require(CredentialRecord(json: grant.json())) == grant)
     }
 
     @Test("where a refresh token needs the room, older attempts make it")

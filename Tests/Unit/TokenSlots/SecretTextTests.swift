@@ -128,12 +128,12 @@ struct InitialTokenTests {
 
     /// The state that version 0.1 stored after reading an initial token from this file.
     private func state(
-        of file: String, _ change: (inout StoredGrant, Secret) -> Void
+        of file: String, _ change: (inout CredentialRecord, Secret) -> Void
     ) throws -> (SlotPair, InitialToken) {
         let seed = InitialToken(try SecretText(Array(file.utf8), shape: .line))
         let former = try #require(seed.former)
-        var grant = StoredGrant()
-        grant.seedFingerprints = [StoredGrant.fingerprint(of: former)]
+        var grant = CredentialRecord()
+        grant.initialTokenFingerprints = [CredentialRecord.fingerprint(of: former)]
         grant.refreshTokenSince = Examples.noon
         change(&grant, former)
         let record = SlotRecord(
@@ -144,7 +144,7 @@ struct InitialTokenTests {
 
     private func plan(_ slots: SlotPair, _ seed: InitialToken) -> AttemptPlan {
         AttemptPlan.make(
-            order: .renew(isManual: false), slots: slots, seed: seed, profile: profile,
+            order: .renew(isManual: false), slots: slots, initialToken: seed, profile: profile,
             attemptID: "id", now: Examples.noon.advanced(by: .seconds(60)))
     }
 

@@ -11,7 +11,7 @@ struct SlotMarksTests {
         let moment = Moment(uptime: Uptime(.zero), wall: WallTime(.zero), bootID: "b")
         let record = SlotRecord(
             sequence: sequence, state: .settled, attemptID: "a", kind: .refresh, sentAt: moment,
-            grant: StoredGrant())
+            grant: CredentialRecord())
         return .valid(SlotContents(record: record))
     }
 

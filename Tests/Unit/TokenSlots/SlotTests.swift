@@ -9,7 +9,7 @@ import Testing
     static let size = 64 * 1024
 
     static func record(_ sequence: UInt64, _ token: String) -> SlotRecord {
-        var grant = StoredGrant()
+        var grant = CredentialRecord()
         grant.refreshToken = Secret(token)
         grant.generation = Int64(sequence)
         return SlotRecord(
@@ -17,7 +17,7 @@ import Testing
             sentAt: Examples.noon, grant: grant)
     }
 
-    static func slot(_ record: SlotRecord, answer: RawAnswer? = nil) throws -> [UInt8] {
+    static func slot(_ record: SlotRecord, answer: RawResponse? = nil) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: size)
         let head = try #require(
             SlotLayout.encode(record, credential: "mail", slotSize: size))
@@ -26,7 +26,7 @@ import Testing
             let tail = SlotLayout.encode(
                 answer, attemptID: record.attemptID, roundTrip: .milliseconds(5),
                 credential: "mail", slotSize: size)
-            let offset = SlotLayout.answerOffset(slotSize: size)
+            let offset = SlotLayout.responseOffset(slotSize: size)
             bytes.replaceSubrange(offset..<offset + tail.count, with: tail)
         }
         return bytes
@@ -42,7 +42,7 @@ import Testing
         let contents = try #require(
             SlotContents(bytes: try Self.slot(record, answer: Self.answer), credential: "mail"))
         #expect(contents.record == record)
-        #expect(contents.answer == StoredAnswer(raw: Self.answer, roundTrip: .milliseconds(5)))
+        #expect(contents.response == StoredResponse(raw: Self.answer, roundTrip: .milliseconds(5)))
     }
 
     @Test("a whole grant survives: tokens, history, clocks, odd bytes")
@@ -56,10 +56,10 @@ import Testing
         record.grant.refreshTokenLifetime = .days(60)
         record.grant.isRefreshTokenRefused = true
         record.grant.isKnownStatic = true
-        record.grant.seedFingerprints = ["aa", "bb"]
+        record.grant.initialTokenFingerprints = ["aa", "bb"]
         record.grant.attempts.failures = 3
         record.grant.attempts.ambiguousAttempts = 2
-        record.grant.attempts.reauthAnswers = 1
+        record.grant.attempts.reauthResponses = 1
         record.grant.attempts.firstReauthAt = Examples.noon
         record.grant.attempts.lastAttemptAt = Examples.noon
         record.grant.attempts.lastError = StoredError(
@@ -78,7 +78,7 @@ import Testing
         bytes.replaceSubrange(0..<newer.count, with: newer)
         let contents = try #require(SlotContents(bytes: bytes, credential: "mail"))
         #expect(contents.record.sequence == 9)
-        #expect(contents.answer == nil)
+        #expect(contents.response == nil)
     }
 
     @Test("a slot of another credential is no valid slot")
@@ -92,7 +92,7 @@ import Testing
     func bitRot() throws {
         let old = try Self.slot(Self.record(6, "RT-1"), answer: nil)
         let good = try Self.slot(Self.record(7, "RT-1"), answer: Self.answer)
-        let offset = SlotLayout.answerOffset(slotSize: Self.size)
+        let offset = SlotLayout.responseOffset(slotSize: Self.size)
         let written = Array(0..<1024) + Array(offset..<offset + 512)
         let profile = try Examples.credential().profile
         for index in written {
@@ -127,7 +127,7 @@ import Testing
         let raw = SlotLayout.encode(
             Self.answer, attemptID: "attempt-7", roundTrip: .zero, credential: "mail",
             slotSize: Self.size)
-        let offset = SlotLayout.answerOffset(slotSize: Self.size)
+        let offset = SlotLayout.responseOffset(slotSize: Self.size)
         // Any subset of a write's blocks may have reached the disk.
         func subsets(
             _ write: [UInt8], at offset: Int, over image: [UInt8], _ check: ([UInt8]) throws -> Void
@@ -143,7 +143,7 @@ import Testing
                 try check(image)
             }
         }
-        func grant(_ bytes: [UInt8]) -> StoredGrant? {
+        func grant(_ bytes: [UInt8]) -> CredentialRecord? {
             SlotPair(
                 a: SlotPair.state(of: before, credential: "mail"),
                 b: SlotPair.state(of: bytes, credential: "mail")
@@ -169,7 +169,7 @@ import Testing
         }
         let bytes = try Self.slot(Self.record(1, "RT-1"), answer: answer)
         #expect(bytes.count == Self.size)
-        let stored = try #require(SlotContents(bytes: bytes, credential: "mail")?.answer)
+        let stored = try #require(SlotContents(bytes: bytes, credential: "mail")?.response)
         #expect(stored.raw.body.count == SlotLayout.maximumBody)
         #expect(stored.raw.isTruncated)
     }
@@ -185,7 +185,7 @@ import Testing
     func grown() throws {
         let bytes = try Self.slot(Self.record(1, "RT-1"), answer: Self.answer)
         let grown = bytes + [UInt8](repeating: 0, count: Self.size)
-        #expect(SlotContents(bytes: grown, credential: "mail")?.answer?.raw == Self.answer)
+        #expect(SlotContents(bytes: grown, credential: "mail")?.response?.raw == Self.answer)
     }
 
     @Test("zeros are an empty slot, anything else unreadable is a damaged one")

@@ -10,21 +10,22 @@ import Testing
 
     init() throws { profile = try Examples.credential().profile }
 
-    private func seeded() -> StoredGrant {
-        var grant = StoredGrant()
+    private func seeded() -> CredentialRecord {
+        var grant = CredentialRecord()
         grant.adopt(
-            seed: InitialToken(Secret("seed")), for: nil, at: Examples.noon, profile: profile)
+            initialToken: InitialToken(Secret("seed")), for: nil, at: Examples.noon,
+            profile: profile)
         return grant
     }
 
     /// Applies an answer with an access token and this refresh token.
-    private func apply(_ refreshToken: String, to grant: inout StoredGrant) {
+    private func apply(_ refreshToken: String, to grant: inout CredentialRecord) {
         let record = SlotRecord(
             sequence: 1, state: .intent, attemptID: "a", kind: .refresh, sentAt: Examples.noon,
             grant: grant)
         let body = #"{"access_token":"AT","refresh_token":"\#(refreshToken)","expires_in":60}"#
         let reading = record.reading(
-            of: RawAnswer(status: 200, body: Array(body.utf8)), profile: profile)
+            of: RawResponse(status: 200, body: Array(body.utf8)), profile: profile)
         grant.apply(reading, to: record, roundTrip: .zero, profile: profile)
     }
 
@@ -32,16 +33,17 @@ import Testing
     func rotated() throws {
         var grant = seeded()
         #expect(SpentTraces(grant).isEmpty)
-        for number in 1...(StoredGrant.maximumSpent + 5) { apply("RT-\(number)", to: &grant) }
+        for number in 1...(CredentialRecord.maximumSpent + 5) { apply("RT-\(number)", to: &grant) }
         let traces = SpentTraces(grant)
         #expect(traces.holds(Secret("seed"), at: profile))
         #expect(
-            !grant.spent.contains(StoredGrant.fingerprint(ofRefresh: Secret("seed"), at: profile)))
+            !grant.spent.contains(
+                CredentialRecord.fingerprint(ofRefresh: Secret("seed"), at: profile)))
         // Neither the present token nor an unknown one.
-        #expect(!traces.holds(Secret("RT-\(StoredGrant.maximumSpent + 5)"), at: profile))
+        #expect(!traces.holds(Secret("RT-\(CredentialRecord.maximumSpent + 5)"), at: profile))
         #expect(!traces.holds(Secret("another"), at: profile))
         // The same after a round trip through the slot format.
-        let again = try #require(StoredGrant(json: grant.json()))
+        let again = try #require(CredentialRecord(json: grant.json()))
         #expect(SpentTraces(again) == traces)
     }
 
@@ -62,10 +64,10 @@ import Testing
     @Test("of a state of a former version every replaced seed counts once the list has run over")
     func formerVersion() throws {
         var grant = seeded()
-        for number in 1...(StoredGrant.maximumSpent + 1) { apply("RT-\(number)", to: &grant) }
-        func former(_ grant: StoredGrant) throws -> StoredGrant {
+        for number in 1...(CredentialRecord.maximumSpent + 1) { apply("RT-\(number)", to: &grant) }
+        func former(_ grant: CredentialRecord) throws -> CredentialRecord {
             let members = try #require(grant.json().members).filter { $0.key != "spent_seeds" }
-            return try #require(StoredGrant(json: JSONNode(.object(members))))
+            return try #require(CredentialRecord(json: JSONNode(.object(members))))
         }
         #expect(SpentTraces(try former(grant)).holds(Secret("seed"), at: profile))
         // Before that the list itself is complete, and nothing is guessed.
@@ -73,21 +75,23 @@ import Testing
         var young = seeded()
         apply("RT-1", to: &young)
         let traces = SpentTraces(try former(young))
-        #expect(traces.seeds == [] && traces.holds(Secret("seed"), at: profile))
+        #expect(traces.initialTokens == [] && traces.holds(Secret("seed"), at: profile))
     }
 
     @Test("traces of several lives are added up, within bounds, and outlive their file")
     func file() throws {
         var traces = SpentTraces()
         for life in 0..<10 {
-            var grant = StoredGrant()
-            grant.spent = (0..<StoredGrant.maximumSpent).map { "\(life)-\($0)" }
-            grant.spentSeeds = (0..<StoredGrant.maximumSeedFingerprints).map { "s\(life)-\($0)" }
+            var grant = CredentialRecord()
+            grant.spent = (0..<CredentialRecord.maximumSpent).map { "\(life)-\($0)" }
+            grant.spentInitialTokens = (0..<CredentialRecord.maximumInitialTokenFingerprints).map {
+                "s\(life)-\($0)"
+            }
             traces.add(SpentTraces(grant))
         }
         #expect(traces.tokens.count == SpentTraces.maximumTokens)
-        #expect(traces.tokens.last == "9-\(StoredGrant.maximumSpent - 1)")
-        #expect(traces.seeds.count == SpentTraces.maximumSeeds)
+        #expect(traces.tokens.last == "9-\(CredentialRecord.maximumSpent - 1)")
+        #expect(traces.initialTokens.count == SpentTraces.maximumInitialTokens)
         #expect(SpentTraces(traces.json.serialized()) == traces)
         for text in ["", "{", "[]", #"{"version":1}"#, #"{"spent":1,"seeds":[]}"#] {
             let read = SpentTraces(Array(text.utf8))
@@ -99,7 +103,7 @@ import Testing
     func withheld() throws {
         let plan = AttemptPlan.make(
             order: .adopt(ImportedTokens(refreshToken: Secret("RT"))),
-            slots: SlotPair(a: .empty, b: .empty), seed: nil,
+            slots: SlotPair(a: .empty, b: .empty), initialToken: nil,
             withheld: InitialToken(Secret("seed"), former: Secret("seed ")), profile: profile,
             attemptID: "a", now: Examples.noon)
         guard case .write(let record) = plan else {

@@ -34,7 +34,7 @@ import Testing
         _ pair: SlotPair, _ profile: ProviderProfile, at now: Moment = Examples.noon
     ) throws -> SlotRecord {
         let plan = AttemptPlan.make(
-            order: .renew(isManual: false), slots: pair, seed: InitialToken(Secret("RT1")),
+            order: .renew(isManual: false), slots: pair, initialToken: InitialToken(Secret("RT1")),
             profile: profile,
             attemptID: "id", now: now)
         guard case .send(let record) = plan else { throw Stop() }
@@ -45,7 +45,7 @@ import Testing
     private func apply(
         _ status: Int, _ body: String, to record: inout SlotRecord, _ profile: ProviderProfile
     ) {
-        let reader = AnswerReader(
+        let reader = ResponseReader(
             profile: profile, kind: record.kind, step: record.step, steps: record.grant.steps)
         let reading = reader.read(Examples.answer(status, body), sentAt: record.sentAt.wall)
         record.grant.apply(reading, to: record, roundTrip: .zero, profile: profile)
@@ -86,7 +86,7 @@ import Testing
         let answer = SlotLayout.encode(
             Examples.answer(200, first), attemptID: record.attemptID, roundTrip: .zero,
             credential: "mail", slotSize: size)
-        bytes += Array(repeating: 0, count: SlotLayout.answerOffset(slotSize: size) - bytes.count)
+        bytes += Array(repeating: 0, count: SlotLayout.responseOffset(slotSize: size) - bytes.count)
         let state = SlotPair.state(of: bytes + answer, credential: "mail")
         let again = try plan(SlotPair(a: state, b: .empty), profile)
         #expect(again.grant.refreshToken == Secret("RT2"))
@@ -158,7 +158,8 @@ import Testing
         #expect(profile.authorizationCode.map(\.id) == ["oauth", "login"])
         let order = AttemptOrder.login(AuthorizationCode(code: Secret("c")))
         let plan = AttemptPlan.make(
-            order: order, slots: SlotPair(a: .empty, b: .empty), seed: nil, profile: profile,
+            order: order, slots: SlotPair(a: .empty, b: .empty), initialToken: nil,
+            profile: profile,
             attemptID: "id", now: Examples.noon)
         guard case .send(var record) = plan else { throw Stop() }
         #expect(record.kind == .authorizationCode && record.step == "oauth")

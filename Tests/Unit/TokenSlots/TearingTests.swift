@@ -62,9 +62,10 @@ import Testing
     }
 
     private func check(_ pair: SlotPair, _ promise: Promise) {
-        let seed = InitialToken(Secret("RT-0"))
+        let initialToken = InitialToken(Secret("RT-0"))
         let plan = AttemptPlan.make(
-            order: .renew(isManual: false), slots: pair, seed: seed, profile: profile,
+            order: .renew(isManual: false), slots: pair, initialToken: initialToken,
+            profile: profile,
             attemptID: "next", now: Examples.noon.advanced(by: .seconds(60)))
         guard case .send(let record) = plan, let token = record.grant.refreshToken
         else {
@@ -82,7 +83,8 @@ import Testing
     /// One refresh in the daemon's order: intent, answer, settled record.
     private mutating func rotate(_ number: Int, padding: Int) throws {
         let plan = AttemptPlan.make(
-            order: .renew(isManual: false), slots: disk.pair, seed: InitialToken(Secret("RT-0")),
+            order: .renew(isManual: false), slots: disk.pair,
+            initialToken: InitialToken(Secret("RT-0")),
             profile: profile, attemptID: "attempt-\(number)",
             now: Examples.noon.advanced(by: .seconds(60)))
         guard case .send(let record) = plan else { throw Stop() }
@@ -98,9 +100,9 @@ import Testing
             SlotLayout.encode(
                 raw, attemptID: record.attemptID, roundTrip: .zero, credential: "mail",
                 slotSize: Self.size),
-            at: SlotLayout.answerOffset(slotSize: Self.size), to: index,
+            at: SlotLayout.responseOffset(slotSize: Self.size), to: index,
             Promise(tokens: [old, new], isSent: true))
-        let reading = AnswerReader(profile: profile, kind: .refresh)
+        let reading = ResponseReader(profile: profile, kind: .refresh)
             .read(raw, sentAt: record.sentAt.wall)
         var grant = record.grant
         grant.apply(reading, to: record, roundTrip: .zero, profile: profile)
@@ -126,7 +128,8 @@ import Testing
         // Sent without an answer; then again.
         for attempt in 1...3 {
             let plan = AttemptPlan.make(
-                order: .renew(isManual: false), slots: disk.pair, seed: nil, profile: profile,
+                order: .renew(isManual: false), slots: disk.pair, initialToken: nil,
+                profile: profile,
                 attemptID: "lost-\(attempt)",
                 now: Examples.noon.advanced(by: .seconds(Int64(60 * attempt))))
             guard case .send(let record) = plan else { throw Stop() }

@@ -29,26 +29,26 @@ import Testing
     private func read(
         _ body: [UInt8], status: Int = 200, headers: [(String, String)] = [],
         response: String = "{}", errors: String = "[]", isCut: Bool = false
-    ) throws -> AnswerReading {
+    ) throws -> ResponseOutcome {
         let credential = try Examples.credential(
             providers: #""as": {"request": {"url": "https://id.example/token"}, "response": "#
                 + response + ", \"errors\": " + errors + "}")
         var raw = Examples.answer(status, "", headers: headers)
         (raw.body, raw.isTruncated) = (body, isCut)
-        return AnswerReader(profile: credential.profile, kind: .refresh)
+        return ResponseReader(profile: credential.profile, kind: .refresh)
             .read(raw, sentAt: Examples.noon.wall)
     }
 
     private func read(
         _ body: String, status: Int = 200, headers: [(String, String)] = [],
         response: String = "{}", errors: String = "[]", isCut: Bool = false
-    ) throws -> AnswerReading {
+    ) throws -> ResponseOutcome {
         try read(
             Array(body.utf8), status: status, headers: headers, response: response,
             errors: errors, isCut: isCut)
     }
 
-    private func expectBoth(_ reading: AnswerReading, _ note: Forgiveness? = nil) {
+    private func expectBoth(_ reading: ResponseOutcome, _ note: Forgiveness? = nil) {
         #expect(reading.token?.accessToken.reveal() == "AT2")
         #expect(reading.refreshToken?.reveal() == "RT2")
         #expect(reading.token?.lifetime == .limited(.seconds(3600)))

@@ -90,10 +90,10 @@ import Testing
     @Test("fewer lines or a taller window leave no empty half")
     func settling() {
         var scroll = pressed([.end] + typed("needle"))
-        scroll.settle(lines: Array(lines.prefix(8)), room: 5)
+        scroll.clamp(lines: Array(lines.prefix(8)), room: 5)
         #expect(scroll.top == 3)
         #expect(scroll.found == nil)
-        scroll.settle(lines: lines, room: 40)
+        scroll.clamp(lines: lines, room: 40)
         #expect(scroll.top == 0)
     }
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TokenAdapters
 
-@Suite("Whether a disk can be believed") struct StoreHealthTests {
+@Suite("Whether a disk can be believed") struct WriteProbeTests {
     @Test("I5: what does not come back as it was written was not written")
     func readBack() throws {
         let folder = try Folder()

@@ -6,7 +6,7 @@ import Testing
 @testable import TokenScheduling
 @testable import TokenSlots
 
-@Suite("The fleet") struct FleetTests {
+@Suite("The credential set") struct CredentialSetTests {
     private func configuration(_ lifecycle: String) throws -> Configuration {
         let credentials = ["a", "b", "c", "d"].map { name in
             """
@@ -24,21 +24,22 @@ import Testing
 
     /// Reads this from all slots; returns the names of the credentials that then send a request.
     private func begin(
-        _ fleet: inout Fleet, lifecycle: String = "{}", with grants: [String: StoredGrant] = [:]
+        _ credentials: inout CredentialSet, lifecycle: String = "{}",
+        with grants: [String: CredentialRecord] = [:]
     ) throws -> [String] {
-        let (orders, _) = fleet.configure(try configuration(lifecycle), now: Examples.noon)
+        let (orders, _) = credentials.configure(try configuration(lifecycle), now: Examples.noon)
         var asking: [String] = []
         for order in orders {
             guard case .recover(let ticket, _) = order.action else { continue }
-            let grant = grants[order.credential] ?? StoredGrant()
+            let grant = grants[order.credential] ?? CredentialRecord()
             asking += attempts(
-                fleet.handle(
+                credentials.handle(
                     .recovered(ticket, .grant(grant)), for: order.credential, now: Examples.noon))
         }
         return asking.sorted()
     }
 
-    private func attempts(_ orders: [Fleet.Order]) -> [String] {
+    private func attempts(_ orders: [CredentialSet.DueAction]) -> [String] {
         orders.compactMap { if case .attempt = $0.action { $0.credential } else { nil } }
     }
 
@@ -56,73 +57,73 @@ import Testing
             """
         let configuration = try Configuration.read(
             main: ConfigurationFile(path: "t", bytes: Array(text.utf8), mode: 0o600))
-        var fleet = Fleet(maxInFlight: 4, seed: 1)
+        var credentials = CredentialSet(maxInFlight: 4, seed: 1)
         var asking: [(name: String, ticket: Ticket)] = []
-        func note(_ orders: [Fleet.Order]) {
+        func note(_ orders: [CredentialSet.DueAction]) {
             for order in orders {
                 if case .attempt(let ticket, _) = order.action {
                     asking.append((order.credential, ticket))
                 }
             }
         }
-        for order in fleet.configure(configuration, now: Examples.noon).orders {
+        for order in credentials.configure(configuration, now: Examples.noon).orders {
             guard case .recover(let ticket, _) = order.action else { continue }
             note(
-                fleet.handle(
-                    .recovered(ticket, .grant(StoredGrant())), for: order.credential,
+                credentials.handle(
+                    .recovered(ticket, .grant(CredentialRecord())), for: order.credential,
                     now: Examples.noon))
         }
         #expect(asking.map(\.name).sorted() == ["slow0", "slow1", "slow2", "z"])
         // A released place of this provider can be used by the same provider again.
         let ended = try #require(asking.first { $0.name == "slow0" })
         let report = AttemptReport(
-            grant: StoredGrant(), end: .refused(Refusal(.transient, problem: "p")),
+            grant: CredentialRecord(), end: .refused(Refusal(.transient, problem: "p")),
             attemptID: "a")
         note(
-            fleet.handle(
+            credentials.handle(
                 .attemptEnded(ended.ticket, report), for: ended.name, now: Examples.noon))
         #expect(asking.count == 5)
     }
 
     @Test("no more than max_in_flight ask at once; the next one when one has ended")
     func inFlight() throws {
-        var fleet = Fleet(maxInFlight: 64, seed: 1)
-        #expect(try begin(&fleet) == ["a", "b", "c", "d"])
-        fleet = Fleet(maxInFlight: 64, seed: 1)
+        var credentials = CredentialSet(maxInFlight: 64, seed: 1)
+        #expect(try begin(&credentials) == ["a", "b", "c", "d"])
+        credentials = CredentialSet(maxInFlight: 64, seed: 1)
         var small = try configuration("{}")
         small.maxInFlight = 2
-        let (orders, _) = fleet.configure(small, now: Examples.noon)
+        let (orders, _) = credentials.configure(small, now: Examples.noon)
         var asking: [String] = []
         for order in orders {
             guard case .recover(let ticket, _) = order.action else { continue }
             asking += attempts(
-                fleet.handle(
-                    .recovered(ticket, .grant(StoredGrant())), for: order.credential,
+                credentials.handle(
+                    .recovered(ticket, .grant(CredentialRecord())), for: order.credential,
                     now: Examples.noon))
         }
         #expect(asking.count == 2)
-        #expect(attempts(fleet.wake(now: Examples.noon.advanced(by: .seconds(60)))) == [])
+        #expect(attempts(credentials.wake(now: Examples.noon.advanced(by: .seconds(60)))) == [])
     }
 
     @Test("I7: no request begins while it stops")
     func stopping() throws {
-        var fleet = Fleet(maxInFlight: 64, seed: 1)
-        fleet.stop()
-        #expect(try begin(&fleet) == [])
-        #expect(attempts(fleet.wake(now: Examples.noon.advanced(by: .seconds(60)))) == [])
+        var credentials = CredentialSet(maxInFlight: 64, seed: 1)
+        credentials.stop()
+        #expect(try begin(&credentials) == [])
+        #expect(attempts(credentials.wake(now: Examples.noon.advanced(by: .seconds(60)))) == [])
     }
 
     @Test("I24: what was asked before a restart counts in a rate limit")
     func formerLife() throws {
-        var stored = StoredGrant()
+        var stored = CredentialRecord()
         stored.refreshToken = Secret("RT")
         stored.attempts.lastAttemptAt = Examples.noon.advanced(by: .seconds(-60))
-        var fleet = Fleet(maxInFlight: 64, seed: 1)
+        var credentials = CredentialSet(maxInFlight: 64, seed: 1)
         let lifecycle = #"{"rate_limit": "2/10m", "rate_limit_key": "account"}"#
         let grants = ["a": stored, "b": stored]
-        #expect(try begin(&fleet, lifecycle: lifecycle, with: grants) == [])
+        #expect(try begin(&credentials, lifecycle: lifecycle, with: grants) == [])
         let end = Examples.noon.advanced(by: .seconds(540))
-        #expect(attempts(fleet.wake(now: end)).count == 2)
+        #expect(attempts(credentials.wake(now: end)).count == 2)
     }
 
     @Test("I11: tokens that a person brings wait for the end of an attempt")
@@ -134,7 +135,8 @@ import Testing
         let ended = AttemptReport(
             grant: nil, end: .refused(Refusal(.storage, problem: "p")), attemptID: "x")
         for event in [
-            LifecycleEvent.recovered(Ticket(1), .grant(StoredGrant())), .woke, .orderGiven(order),
+            LifecycleEvent.recovered(Ticket(1), .grant(CredentialRecord())), .woke,
+            .orderGiven(order),
             .woke, .attemptEnded(Ticket(2), ended), .woke,
         ] {
             begun += life.handle(event, now: Examples.noon, mayAttempt: true, using: &random)

@@ -3,7 +3,7 @@ package import TokenProviders
 
 // How the outcome of an attempt changes the stored grant. Pure, and the same for a live response
 // and for one that recovery finds in a slot, so that a restart leads to the same state.
-extension StoredGrant {
+extension CredentialRecord {
     /// Applies a response.
     ///
     /// - Parameters:
@@ -12,7 +12,7 @@ extension StoredGrant {
     ///   - roundTrip: From the request to the last byte of the response.
     ///   - profile: The description of the provider.
     package mutating func apply(
-        _ reading: AnswerReading, to record: SlotRecord, roundTrip: Duration,
+        _ reading: ResponseOutcome, to record: SlotRecord, roundTrip: Duration,
         profile: ProviderProfile
     ) {
         // A new refresh token also counts as a grant, whatever is wrong with the rest.
@@ -27,10 +27,10 @@ extension StoredGrant {
         }
         keep(reading, record: record, profile: profile)
         switch reading.result {
-        case .success(let answer) where !profile.isLast(record.step, of: record.kind):
-            keep(answer, ofStep: record, profile: profile)
-        case .success(let answer):
-            take(answer, of: record, roundTrip: roundTrip, profile: profile)
+        case .success(let response) where !profile.isLast(record.step, of: record.kind):
+            keep(response, ofStep: record, profile: profile)
+        case .success(let response):
+            take(response, of: record, roundTrip: roundTrip, profile: profile)
             countSuccess(sentAt: record.sentAt)
             // The unread part may have contained a new refresh token: whether the old one is valid
             // is unknown.
@@ -55,15 +55,16 @@ extension StoredGrant {
 
     /// Takes the access token of an exchange's last step.
     private mutating func take(
-        _ answer: TokenAnswer, of record: SlotRecord, roundTrip: Duration, profile: ProviderProfile
+        _ response: TokenResponse, of record: SlotRecord, roundTrip: Duration,
+        profile: ProviderProfile
     ) {
         let exchanges = profile.exchanges(record.kind)
-        let kept = keptValues(answer, of: exchanges)
+        let kept = keptValues(response, of: exchanges)
         let echoes =
             profile.lifecycle.refreshToken == .accessToken
             ? []
             : [
-                record.grant.refreshToken, record.grant.candidate?.token, displaced,
+                record.grant.refreshToken, record.grant.candidate?.token, previousRefreshToken,
                 refreshToken,
             ].compactMap { $0 }
         steps.removeAll { step in
@@ -71,9 +72,9 @@ extension StoredGrant {
         }
         replaceAccess(
             GrantedAccess(
-                token: answer.accessToken, tokenType: answer.tokenType, scope: answer.scope,
-                sentAt: record.sentAt, lifetime: answer.lifetime.duration,
-                roundTrip: roundTrip, keep: kept, serverDate: answer.date
+                token: response.accessToken, tokenType: response.tokenType, scope: response.scope,
+                sentAt: record.sentAt, lifetime: response.lifetime.duration,
+                roundTrip: roundTrip, keep: kept, serverDate: response.date
             )
             .withoutEchoes(of: echoes))
         generation += 1
@@ -87,14 +88,16 @@ extension StoredGrant {
         attempts.successes = successes
         attempts.lastAttemptAt = lastAttemptAt
         attempts.lastSuccessAt = sentAt
-        if successes >= displacedUntil {
-            (displaced, isDisplacedRefused, displacedUntil) = (nil, false, 0)
+        if successes >= previousRefreshTokenUntil {
+            previousRefreshToken = nil
+            isPreviousRefreshTokenRefused = false
+            previousRefreshTokenUntil = 0
         }
-        if let elsewhere, successes > elsewhere.successes + 1 { self.elsewhere = nil }
+        if let setAsideToken, successes > setAsideToken.successes + 1 { self.setAsideToken = nil }
     }
 
     /// The `keep` values of all steps; the last step wins for a name.
-    private func keptValues(_ last: TokenAnswer, of exchanges: [TokenExchange]) -> [JSONMember] {
+    private func keptValues(_ last: TokenResponse, of exchanges: [TokenExchange]) -> [JSONMember] {
         var kept: [JSONMember] = []
         for exchange in exchanges {
             let names = exchange.response.keep.map(\.name)
@@ -107,30 +110,31 @@ extension StoredGrant {
 
     /// Stores the results of a step that is not the last one.
     private mutating func keep(
-        _ answer: TokenAnswer, ofStep record: SlotRecord, profile: ProviderProfile
+        _ response: TokenResponse, ofStep record: SlotRecord, profile: ProviderProfile
     ) {
         let text = { (key: String, text: String?) in text.map { JSONMember(key, .string($0)) } }
-        let token = answer.accessToken.reveal()
+        let token = response.accessToken.reveal()
         var values = [
-            text("access_token", token.isEmpty ? nil : token), text("token_type", answer.tokenType),
-            text("scope", answer.scope),
+            text("access_token", token.isEmpty ? nil : token),
+            text("token_type", response.tokenType),
+            text("scope", response.scope),
         ].compactMap { $0 }
-        values += answer.keep
+        values += response.keep
         if profile.exchange(record.kind, step: record.step).spendsGrant {
             // Whether the refresh token works is now known, whatever the later steps return.
             attempts.ambiguousAttempts = 0
-            (attempts.reauthAnswers, attempts.firstReauthAt) = (0, nil)
+            (attempts.reauthResponses, attempts.firstReauthAt) = (0, nil)
             attempts.isLoginRequired = false
         }
         steps.removeAll { $0.id == record.step }
         steps.append(
             StepResult(
-                id: record.step, values: values, pointed: answer.pointed, host: record.host,
-                sentAt: record.sentAt, lifetime: answer.lifetime.duration))
+                id: record.step, values: values, pointed: response.pointed, host: record.host,
+                sentAt: record.sentAt, lifetime: response.lifetime.duration))
     }
 
     private mutating func keep(
-        _ reading: AnswerReading, record: SlotRecord, profile: ProviderProfile
+        _ reading: ResponseOutcome, record: SlotRecord, profile: ProviderProfile
     ) {
         let rules = profile.lifecycle
         let answered = try? reading.result.get()

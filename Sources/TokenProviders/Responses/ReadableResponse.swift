@@ -1,9 +1,9 @@
 package import TokenFormats
 
 /// A response with its body parsed: the input of selectors and conditions.
-struct ReadableAnswer {
-    let raw: RawAnswer
-    private(set) var body: AnswerBody
+struct ReadableResponse {
+    let raw: RawResponse
+    private(set) var body: ResponseBody
     /// The lenient reading of a malformed body; `nil` for a well-formed one.
     private(set) var tolerant: TolerantBody?
     /// The token whose claims a `jwt_claim` reads when it names none.
@@ -11,9 +11,9 @@ struct ReadableAnswer {
     /// Results of earlier steps.
     let steps: [StepResult]
 
-    init(_ raw: RawAnswer, response: ResponseSpecification, steps: [StepResult]) {
+    init(_ raw: RawResponse, response: ResponseSpecification, steps: [StepResult]) {
         (self.raw, self.steps, accessToken) = (raw, steps, response.accessToken)
-        body = AnswerBody(raw, format: response.format)
+        body = ResponseBody(raw, format: response.format)
         let hasToken = { [self] (node: JSONNode) in
             guard let accessToken = response.accessToken else { return node.members != nil }
             return self.on(node).select(accessToken, root: response.root)?.text?.isEmpty == false
@@ -31,11 +31,11 @@ struct ReadableAnswer {
     }
 
     private func isJSON(_ bytes: [UInt8]) -> Bool {
-        AnswerBody.json(bytes).map { $0.text == nil } ?? false
+        ResponseBody.json(bytes).map { $0.text == nil } ?? false
     }
 
     /// The same response with another body.
-    func on(_ node: JSONNode) -> ReadableAnswer {
+    func on(_ node: JSONNode) -> ReadableResponse {
         var other = self
         other.body = .parsed(node)
         return other

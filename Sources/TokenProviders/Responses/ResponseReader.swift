@@ -1,7 +1,7 @@
 package import TokenFormats
 
 /// Reads token responses by a profile.
-package struct AnswerReader: Sendable {
+package struct ResponseReader: Sendable {
     /// Longest token that is kept, in bytes.
     package static let maximumTokenLength = 16 * 1024
     /// Used when the response gives no lifetime: short, so that a wrong guess costs little.
@@ -49,97 +49,102 @@ package struct AnswerReader: Sendable {
     ///   - raw: The response as it came.
     ///   - sentAt: The wall clock when the request was sent. An absolute expiry is measured against
     ///     the answer's own `Date`, so that a wrong clock here does no harm (I22).
-    package func read(_ raw: RawAnswer, sentAt: WallTime) -> AnswerReading {
-        let answer = ReadableAnswer(raw, response: exchange.response, steps: steps)
-        guard isSuccess(answer) else {
+    package func read(_ raw: RawResponse, sentAt: WallTime) -> ResponseOutcome {
+        let response = ReadableResponse(raw, response: exchange.response, steps: steps)
+        guard isSuccess(response) else {
             // A truncated error proves nothing, least of all that a token is invalid.
             if raw.isTruncated {
-                return withoutToken(answer, isEmpty: true, refreshToken: nil)
+                return withoutToken(response, isEmpty: true, refreshToken: nil)
             }
-            var reading = AnswerReading(
-                result: .failure(refusal(answer)), refreshToken: nil, notes: [])
-            reading.offeredRefreshToken = offeredRefreshToken(answer)
+            var reading = ResponseOutcome(
+                result: .failure(refusal(response)), refreshToken: nil, notes: [])
+            reading.offeredRefreshToken = offeredRefreshToken(response)
             return reading
         }
-        let response = exchange.response
-        let refreshToken = response.refreshToken.flatMap {
-            keepableToken(answer.select($0, root: response.root))
+        let specification = exchange.response
+        let refreshToken = specification.refreshToken.flatMap {
+            storableToken(response.select($0, root: specification.root))
         }
         let token =
-            response.accessToken.flatMap { answer.select($0, root: response.root)?.text } ?? ""
+            specification.accessToken.flatMap {
+                response.select($0, root: specification.root)?.text
+            } ?? ""
         // A step may return something other than a token.
-        let isTokenless = response.accessToken == nil && answer.body.node != nil
-        guard isUsable(token, of: answer) || isTokenless else {
-            return withoutToken(answer, isEmpty: token.isEmpty, refreshToken: refreshToken)
+        let isTokenless = specification.accessToken == nil && response.body.node != nil
+        guard isUsable(token, of: response) || isTokenless else {
+            return withoutToken(response, isEmpty: token.isEmpty, refreshToken: refreshToken)
         }
-        var notes = answer.forgiven.map(AnswerNote.forgiven)
+        var notes = response.forgiven.map(ResponseNote.forgiven)
         let ends = TokenEnds(
-            answer: answer, response: response, date: answer.date, sentAt: sentAt)
-        let others = replacedRefreshTokens(answer, by: refreshToken)
+            response: response, specification: specification, date: response.date,
+            sentAt: sentAt)
+        let others = replacedRefreshTokens(response, by: refreshToken)
         let end = ends.accessToken(token, notes: &notes)
         guard let lifetime = end.flatMap(TokenLifetime.init) else {
-            var reading = AnswerReading(
-                result: .failure(ended(end, answer)), refreshToken: refreshToken,
+            var reading = ResponseOutcome(
+                result: .failure(ended(end, response)), refreshToken: refreshToken,
                 notes: notes)
             (reading.endedToken, reading.otherRefreshTokens) = (Secret(token), others)
             return reading
         }
-        var granted = TokenAnswer(
-            accessToken: Secret(token), tokenType: text(response.tokenType, answer),
-            scope: text(response.scope, answer), lifetime: lifetime,
+        var granted = TokenResponse(
+            accessToken: Secret(token), tokenType: text(specification.tokenType, response),
+            scope: text(specification.scope, response), lifetime: lifetime,
             refreshLifetime: ends.refreshToken(),
-            keep: response.keep.compactMap { kept in
-                answer.select(kept.selector, root: response.root)
+            keep: specification.keep.compactMap { kept in
+                response.select(kept.selector, root: specification.root)
                     .flatMap { $0.isPrintable ? JSONMember(kept.name, $0) : nil }
             },
             pointed: exchange.laterPointers.compactMap { pointer in
-                answer.body.node.flatMap(pointer.resolve)
+                response.body.node.flatMap(pointer.resolve)
                     .map { JSONMember(pointer.text, $0) }
             })
-        granted.date = answer.date
-        var reading = AnswerReading(
+        granted.date = response.date
+        var reading = ResponseOutcome(
             result: .success(granted), refreshToken: refreshToken, notes: notes)
         reading.otherRefreshTokens = others
-        reading.tellsRotation = refreshToken != nil || tellsRotation(answer)
+        reading.tellsRotation = refreshToken != nil || tellsRotation(response)
         return reading
     }
 
-    private func tellsRotation(_ answer: ReadableAnswer) -> Bool {
-        guard !answer.forgiven.contains(.endsEarly), !answer.raw.isTruncated else { return false }
+    private func tellsRotation(_ response: ReadableResponse) -> Bool {
+        guard !response.forgiven.contains(.endsEarly), !response.raw.isTruncated else {
+            return false
+        }
         guard let selector = exchange.response.refreshToken,
-            let node = answer.select(selector, root: exchange.response.root)
+            let node = response.select(selector, root: exchange.response.root)
         else { return true }
         return node.isNull || node.text?.isEmpty == true
     }
 
     /// A well-formed response may contain any token that a header can carry; a token found in a
     /// malformed response must have the syntax of RFC 6750 section 2.1.
-    private func isUsable(_ token: String, of answer: ReadableAnswer) -> Bool {
+    private func isUsable(_ token: String, of response: ReadableResponse) -> Bool {
         isUsableToken(token)
-            && (!answer.forgiven.contains(where: \.isGuess) || token.isBase64Token)
+            && (!response.forgiven.contains(where: \.isGuess) || token.isBase64Token)
     }
 
-    private func ended(_ end: TokenEnds.End?, _ answer: ReadableAnswer) -> Refusal {
+    private func ended(_ end: TokenEnds.End?, _ response: ReadableResponse) -> Refusal {
         Refusal(
-            .transient, Cause(end == nil ? .tokenWithoutLife : .tokenEnded, facts(of: answer)),
-            httpStatus: answer.raw.status)
+            .transient, Cause(end == nil ? .tokenWithoutLife : .tokenEnded, facts(of: response)),
+            httpStatus: response.raw.status)
     }
 
-    private func text(_ selector: ResponseSelector?, _ answer: ReadableAnswer) -> String? {
-        selector.flatMap { answer.select($0, root: exchange.response.root)?.text }
+    private func text(_ selector: ResponseSelector?, _ response: ReadableResponse) -> String? {
+        selector.flatMap { response.select($0, root: exchange.response.root)?.text }
             .flatMap { $0.isPrintableASCII ? $0 : nil }
     }
 
     /// Checks the profile's conditions, and for a 2xx status unless a condition checks the status
     /// itself.
-    private func isSuccess(_ answer: ReadableAnswer) -> Bool {
+    private func isSuccess(_ response: ReadableResponse) -> Bool {
         let conditions = exchange.response.success
         let saysStatus = conditions.contains { $0.status != nil }
-        guard saysStatus || 200...299 ~= answer.raw.status else { return false }
+        guard saysStatus || 200...299 ~= response.raw.status else { return false }
         // An unreadable body with a success status may have granted a token: see `withoutToken`.
-        guard case .parsed(let body) = answer.body else { return answer.raw.status / 100 == 2 }
-        if !conditions.isEmpty { return conditions.allSatisfy(answer.holds) }
-        return Self.saysNoError(body["error"]) && !hasOwnRule(for: answer, byBody: true)
+        guard case .parsed(let body) = response.body else { return response.raw.status / 100 == 2 }
+        if !conditions.isEmpty { return conditions.allSatisfy(response.holds) }
+        return Self.saysNoError(body["error"]) && !hasOwnRule(for: response, byBody: true)
     }
 
     /// Some servers send an error member in every response, with a value that means "no error".
@@ -159,21 +164,22 @@ package struct AnswerReader: Sendable {
 
     /// Success by every condition, but no token that can be published (ProfileRules 7).
     private func withoutToken(
-        _ answer: ReadableAnswer, isEmpty: Bool, refreshToken: Secret?
-    ) -> AnswerReading {
-        let status = answer.raw.status
+        _ response: ReadableResponse, isEmpty: Bool, refreshToken: Secret?
+    ) -> ResponseOutcome {
+        let status = response.raw.status
         // The profile's own rules recognise errors that look like success.
-        if refreshToken == nil, !answer.raw.isTruncated, hasOwnRule(for: answer) {
-            return AnswerReading(result: .failure(refusal(answer)), refreshToken: nil, notes: [])
+        if refreshToken == nil, !response.raw.isTruncated, hasOwnRule(for: response) {
+            return ResponseOutcome(
+                result: .failure(refusal(response)), refreshToken: nil, notes: [])
         }
-        let found = salvaged(answer)
+        let found = salvaged(response)
         if refreshToken == nil, status / 100 == 2, let last = found.last {
-            let what = answer.tolerant?.problem
-            var facts = facts(of: answer)
+            let what = response.tolerant?.problem
+            var facts = facts(of: response)
             facts.detail = what?.rawValue
             facts.advice = "its refresh token was saved"
-            let isCut = answer.raw.isTruncated || what == nil
-            var reading = AnswerReading(
+            let isCut = response.raw.isTruncated || what == nil
+            var reading = ResponseOutcome(
                 result: .failure(
                     Refusal(
                         .transient, Cause(isCut ? .answerCut : .answerUnreadable, facts),
@@ -184,27 +190,27 @@ package struct AnswerReader: Sendable {
         }
         // With a new refresh token nothing is in doubt; without one the sent token may be spent.
         let isAmbiguous = refreshToken == nil && spendsGrant
-        return AnswerReading(
+        return ResponseOutcome(
             result: .failure(
                 Refusal(
                     isAmbiguous ? .ambiguous : .transient,
-                    tokenless(answer, isEmpty: isEmpty), httpStatus: status)),
+                    tokenless(response, isEmpty: isEmpty), httpStatus: status)),
             refreshToken: refreshToken, notes: [])
     }
 
     /// Why a response that should contain a token has none.
-    private func tokenless(_ answer: ReadableAnswer, isEmpty: Bool) -> Cause {
-        var facts = facts(of: answer)
-        if answer.raw.isTruncated { return Cause(.answerCut, facts) }
-        switch answer.body {
+    private func tokenless(_ response: ReadableResponse, isEmpty: Bool) -> Cause {
+        var facts = facts(of: response)
+        if response.raw.isTruncated { return Cause(.answerCut, facts) }
+        switch response.body {
         case .parsed where isEmpty: return Cause(.answerWithoutToken, facts)
         case .parsed:
-            facts.detail = tokenProblem(answer)
+            facts.detail = tokenProblem(response)
             return Cause(.tokenUnusable, facts)
         case .empty: return Cause(.answerEmpty, facts)
-        case .unreadable where isPage(answer): return Cause(.answerIsPage, facts)
+        case .unreadable where isPage(response): return Cause(.answerIsPage, facts)
         case .unreadable:
-            let problem = answer.tolerant?.problem
+            let problem = response.tolerant?.problem
             if facts.contentType != nil, problem == nil || problem == .noTokenText {
                 return Cause(.answerOfOtherType, facts)
             }
@@ -213,9 +219,11 @@ package struct AnswerReader: Sendable {
         }
     }
 
-    private func tokenProblem(_ answer: ReadableAnswer) -> String {
-        let response = exchange.response
-        let token = response.accessToken.flatMap { answer.select($0, root: response.root)?.text }
+    private func tokenProblem(_ response: ReadableResponse) -> String {
+        let specification = exchange.response
+        let token = specification.accessToken.flatMap {
+            response.select($0, root: specification.root)?.text
+        }
         return (token?.utf8.count ?? 0) > Self.maximumTokenLength
             ? "is longer than \(Self.maximumTokenLength) bytes, the longest taken"
             : "holds bytes that no token may hold"
@@ -235,13 +243,13 @@ extension TokenLifetime {
 
 /// RFC 6749 appendix A.12: 1*VSCHAR, with the length bounded.
 package func isUsableToken(_ token: String) -> Bool {
-    1...AnswerReader.maximumTokenLength ~= token.utf8.count && token.isPrintableASCII
+    1...ResponseReader.maximumTokenLength ~= token.utf8.count && token.isPrintableASCII
 }
 
 /// A refresh token worth keeping: any text, however odd its bytes (I19).
-package func keepableToken(_ node: JSONNode?) -> Secret? {
+package func storableToken(_ node: JSONNode?) -> Secret? {
     // A token that is too long for its slot is kept: the next attempt reports it before it sends.
-    guard let text = node?.text, 1...RawAnswer.maximumStoredBody ~= text.utf8.count,
+    guard let text = node?.text, 1...RawResponse.maximumStoredBody ~= text.utf8.count,
         !text.unicodeScalars.contains("\u{FFFD}")
     else { return nil }
     return Secret(text)

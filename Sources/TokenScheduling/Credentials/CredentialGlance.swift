@@ -1,7 +1,7 @@
 package import TokenFormats
 
 /// The few values that the status line needs of one credential.
-package struct Glance: Sendable, Equatable {
+package struct CredentialGlance: Sendable, Equatable {
     package var name: String
     package var state: CredentialState
     package var nextAttemptAt: Uptime?

@@ -2,7 +2,7 @@ internal import Crypto
 package import TokenFormats
 package import TokenProviders
 
-extension StoredGrant {
+extension CredentialRecord {
     /// Whether a refused refresh token may be tried once more although a sign-in is requested: the
     /// provider may have been wrong.
     func isDueAgain(at now: Moment) -> Bool {
@@ -19,56 +19,61 @@ extension StoredGrant {
         return profile.acquire == nil ? nil : .acquire
     }
 
-    /// Adopts the configured seed when there is no refresh token, or when this seed was never seen
-    /// before (after a new sign-in). It never replaces a token that the daemon obtained from it.
+    /// Adopts the configured initial token when there is no refresh token, or when this one was
+    /// never seen before (after a new sign-in). It never replaces a token that the daemon obtained
+    /// from it.
     ///
     /// - Parameter place: Where the attempt would send a refresh token, if known.
     mutating func adopt(
-        seed: InitialToken?, for place: GrantPlace?, at now: Moment, profile: ProviderProfile
+        initialToken: InitialToken?, for place: GrantBinding?, at now: Moment,
+        profile: ProviderProfile
     ) {
         guard profile.usesRefreshToken else { return }
         if let place { returnTo(place, at: now, profile: profile) }
-        if let seed { adopt(seed, at: now, profile: profile) }
+        if let initialToken { adopt(initialToken, at: now, profile: profile) }
         if let place { turnToCandidate(for: place, at: now, profile: profile) }
     }
 
     private mutating func adopt(
-        _ seed: InitialToken, at now: Moment, profile: ProviderProfile
+        _ initialToken: InitialToken, at now: Moment, profile: ProviderProfile
     ) {
         guard refreshToken != nil else {
-            remember(Self.fingerprint(of: seed.token))
-            return replaceRefreshToken(seed.token, at: now, profile: profile)
+            remember(Self.fingerprint(of: initialToken.token))
+            return replaceRefreshToken(initialToken.token, at: now, profile: profile)
         }
-        if isNew(seed) {
+        if isNew(initialToken) {
             // It must work once before it replaces one that works.
-            guard candidate?.token != seed.token else { return }
-            candidate = CandidateToken(seed.token, since: now)
+            guard candidate?.token != initialToken.token else { return }
+            candidate = CandidateToken(initialToken.token, since: now)
         } else {
             // The configuration names an earlier, adopted token again.
-            if candidate?.token != seed.token { candidate = nil }
-            recognise(seed, at: now, profile)
+            if candidate?.token != initialToken.token { candidate = nil }
+            recognise(initialToken, at: now, profile)
         }
     }
 
-    /// Whether the seed was never adopted, under either reading of its text.
-    package func isNew(_ seed: InitialToken) -> Bool {
-        !seed.isKnown { seedFingerprints.contains(Self.fingerprint(of: $0)) }
+    /// Whether the initial token was never adopted, under either reading of its text.
+    package func isNew(_ initialToken: InitialToken) -> Bool {
+        !initialToken.isKnown { initialTokenFingerprints.contains(Self.fingerprint(of: $0)) }
     }
 
-    /// Records the present reading of a seed that an earlier version adopted: its file may change
-    /// next.
+    /// Records the present reading of an initial token that an earlier version adopted: its file
+    /// may change next.
     private mutating func recognise(
-        _ seed: InitialToken, at now: Moment, _ profile: ProviderProfile
+        _ initialToken: InitialToken, at now: Moment, _ profile: ProviderProfile
     ) {
-        let fingerprint = Self.fingerprint(of: seed.token)
-        guard seed.former != nil || !seedFingerprints.contains(fingerprint) else { return }
+        let fingerprint = Self.fingerprint(of: initialToken.token)
+        guard initialToken.former != nil || !initialTokenFingerprints.contains(fingerprint) else {
+            return
+        }
         remember(fingerprint)
         // No other token has replaced it: it is the same token, now read correctly.
-        guard refreshToken != seed.token, seed.isKnown(by: { $0 == refreshToken }) else { return }
+        guard refreshToken != initialToken.token, initialToken.isKnown(by: { $0 == refreshToken })
+        else { return }
         if isRefreshTokenRefused || attempts.isLoginRequired {
-            replaceRefreshToken(seed.token, at: now, profile: profile)
+            replaceRefreshToken(initialToken.token, at: now, profile: profile)
         } else {
-            refreshToken = seed.token
+            refreshToken = initialToken.token
         }
     }
 
@@ -94,8 +99,8 @@ extension StoredGrant {
         _ token: Secret, at now: Moment, profile: ProviderProfile
     ) {
         refreshToken = token
-        (candidate, displaced, boundTo) = (nil, nil, nil)
-        (isDisplacedRefused, displacedUntil) = (false, 0)
+        (candidate, previousRefreshToken, boundTo) = (nil, nil, nil)
+        (isPreviousRefreshTokenRefused, previousRefreshTokenUntil) = (false, 0)
         isRefreshTokenRefused = false
         isKnownStatic = false
         refreshTokenSince = now
@@ -110,23 +115,26 @@ extension StoredGrant {
     }
 
     mutating func remember(_ fingerprint: String) {
-        seedFingerprints.removeAll { $0 == fingerprint }
-        seedFingerprints.append(fingerprint)
-        seedFingerprints = seedFingerprints.suffix(Self.maximumSeedFingerprints)
+        initialTokenFingerprints.removeAll { $0 == fingerprint }
+        initialTokenFingerprints.append(fingerprint)
+        initialTokenFingerprints = initialTokenFingerprints.suffix(
+            Self.maximumInitialTokenFingerprints)
     }
 
-    /// Marks a seed that was spent before the state was erased: it never becomes a candidate.
-    mutating func rememberSpent(_ seed: InitialToken) {
-        for token in [seed.token, seed.former].compactMap({ $0 }) {
+    /// Marks an initial token that was spent before the state was erased: it never becomes a
+    /// candidate.
+    mutating func rememberSpent(_ initialToken: InitialToken) {
+        for token in [initialToken.token, initialToken.former].compactMap({ $0 }) {
             let fingerprint = Self.fingerprint(of: token)
             remember(fingerprint)
-            noteSpentSeed(fingerprint)
+            noteSpentInitialToken(fingerprint)
         }
     }
 
-    private mutating func noteSpentSeed(_ fingerprint: String) {
-        guard !spentSeeds.containsText(fingerprint) else { return }
-        spentSeeds = (spentSeeds + [fingerprint]).suffix(Self.maximumSeedFingerprints)
+    private mutating func noteSpentInitialToken(_ fingerprint: String) {
+        guard !spentInitialTokens.containsText(fingerprint) else { return }
+        spentInitialTokens = (spentInitialTokens + [fingerprint]).suffix(
+            Self.maximumInitialTokenFingerprints)
     }
 
     mutating func replaceAccess(_ new: GrantedAccess) {
@@ -149,8 +157,8 @@ extension StoredGrant {
     mutating func noteSpent(_ token: Secret, at profile: ProviderProfile) {
         let fingerprint = Self.fingerprint(ofRefresh: token, at: profile)
         spent = (spent.filter { $0 != fingerprint } + [fingerprint]).suffix(Self.maximumSpent)
-        let seed = Self.fingerprint(of: token)
-        if seedFingerprints.containsText(seed) { noteSpentSeed(seed) }
+        let initial = Self.fingerprint(of: token)
+        if initialTokenFingerprints.containsText(initial) { noteSpentInitialToken(initial) }
     }
 
     /// Includes the provider, because two providers may issue the same text.
@@ -166,7 +174,7 @@ extension StoredGrant {
         hexadecimal(SHA256.hash(data: Array(("access\n" + token.reveal()).utf8)).prefix(8))
     }
 
-    static func fingerprint(of seed: Secret) -> String {
-        hexadecimal(SHA256.hash(data: Array(("seed\n" + seed.reveal()).utf8)))
+    static func fingerprint(of initialToken: Secret) -> String {
+        hexadecimal(SHA256.hash(data: Array(("seed\n" + initialToken.reveal()).utf8)))
     }
 }

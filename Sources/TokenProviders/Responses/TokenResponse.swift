@@ -1,7 +1,7 @@
 package import TokenFormats
 
 /// A response as received, and as stored until it has been read.
-package struct RawAnswer: Sendable, Equatable {
+package struct RawResponse: Sendable, Equatable {
     /// A longer body is truncated, in bytes: what a slot can store.
     package static let maximumStoredBody = 48 * 1024
 
@@ -53,7 +53,7 @@ package enum TokenLifetime: Sendable, Equatable {
 }
 
 /// What a successful response granted.
-package struct TokenAnswer: Sendable, Equatable {
+package struct TokenResponse: Sendable, Equatable {
     /// The server's clock, if the response has a `Date`.
     package var date: WallTime?
     /// Empty only for a step that returns no token.
@@ -83,16 +83,18 @@ package struct Refusal: Error, Sendable, Equatable {
     /// How long the provider asks to wait; at most an hour.
     package var retryAfter: Duration?
     /// A 4xx response whose body gives no error.
-    package var isBare: Bool
+    package var hasNoErrorBody: Bool
     /// The response's `error`, if it is a registered name.
     package var errorCode: String?
 
     package init(
         _ failureClass: FailureClass, _ cause: Cause, httpStatus: Int? = nil,
-        retryAfter: Duration? = nil, isBare: Bool = false, errorCode: String? = nil
+        retryAfter: Duration? = nil, hasNoErrorBody: Bool = false, errorCode: String? = nil
     ) {
         (self.failureClass, self.cause, self.httpStatus) = (failureClass, cause, httpStatus)
-        (self.retryAfter, self.isBare, self.errorCode) = (retryAfter, isBare, errorCode)
+        self.retryAfter = retryAfter
+        self.hasNoErrorBody = hasNoErrorBody
+        self.errorCode = errorCode
     }
 
     /// The failure in words. Never a server's raw text.
@@ -103,9 +105,9 @@ package struct Refusal: Error, Sendable, Equatable {
 
 /// Everything that one response tells. A pure function of the response and the profile, so that
 /// recovery reads a stored response exactly as the daemon did when it arrived.
-package struct AnswerReading: Sendable, Equatable {
+package struct ResponseOutcome: Sendable, Equatable {
     /// The grant, or why there is none.
-    package var result: Result<TokenAnswer, Refusal>
+    package var result: Result<TokenResponse, Refusal>
     /// A refresh token to keep from now on, even where the rest of the answer is unusable;
     /// `nil` means: keep the one there is (I9).
     package var refreshToken: Secret?
@@ -120,5 +122,5 @@ package struct AnswerReading: Sendable, Equatable {
     /// server that returns one cached token may have returned it before.
     package var endedToken: Secret?
     /// Unusual parts of the response that were tolerated.
-    package var notes: [AnswerNote]
+    package var notes: [ResponseNote]
 }

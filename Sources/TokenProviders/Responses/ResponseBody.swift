@@ -1,35 +1,35 @@
 internal import TokenFormats
 
 /// The body of a response, as far as it can be parsed.
-enum AnswerBody {
+enum ResponseBody {
     case parsed(JSONNode)
     case empty
     case unreadable
 
-    init(_ answer: RawAnswer, format: ResponseSpecification.Format) {
-        let isBlank = answer.body.allSatisfy(isJSONSpace)
+    init(_ response: RawResponse, format: ResponseSpecification.Format) {
+        let isBlank = response.body.allSatisfy(isJSONSpace)
         if isBlank {
             self = .empty
             return
         }
         let node: JSONNode?
         switch format {
-        case .json: node = Self.json(answer.body)
-        case .form: node = Self.form(answer.body)
-        case .text: node = Self.text(answer.body)
+        case .json: node = Self.json(response.body)
+        case .form: node = Self.form(response.body)
+        case .text: node = Self.text(response.body)
         case .auto:
-            let type = answer.header("Content-Type")?.asciiLowercased ?? ""
-            if let json = Self.json(answer.body), json.text == nil {
+            let type = response.header("Content-Type")?.asciiLowercased ?? ""
+            if let json = Self.json(response.body), json.text == nil {
                 node = json
             } else if type.containsBytes(of: "x-www-form-urlencoded")
                 || type.hasBytePrefix("text/plain")
             {
-                node = Self.form(answer.body)
+                node = Self.form(response.body)
             } else {
                 node = nil
             }
         }
-        self = node.map(AnswerBody.parsed) ?? .unreadable
+        self = node.map(ResponseBody.parsed) ?? .unreadable
     }
 
     var node: JSONNode? {

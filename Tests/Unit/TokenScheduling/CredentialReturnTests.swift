@@ -5,7 +5,8 @@ import Testing
 @testable import TokenScheduling
 @testable import TokenSlots
 
-@Suite("Names that are removed from the configuration and come again") struct FleetReturnTests {
+@Suite("Names that are removed from the configuration and come again") struct CredentialReturnTests
+{
     /// What a credential does when it is removed.
     enum Stage { case recovering, attempting, waiting }
 
@@ -30,7 +31,7 @@ import Testing
 
     private static let oneInAnHour = #"{"rate_limit": "1/1h", "rate_limit_key": "account"}"#
 
-    private func recovery(_ orders: [Fleet.Order], of name: String) throws -> Ticket {
+    private func recovery(_ orders: [CredentialSet.DueAction], of name: String) throws -> Ticket {
         let tickets = orders.compactMap { order -> Ticket? in
             guard order.credential == name, case .recover(let ticket, _) = order.action else {
                 return nil
@@ -41,7 +42,7 @@ import Testing
         return try #require(tickets.first)
     }
 
-    private func attempt(_ orders: [Fleet.Order]) -> Ticket? {
+    private func attempt(_ orders: [CredentialSet.DueAction]) -> Ticket? {
         orders.lazy.compactMap { order in
             if case .attempt(let ticket, _) = order.action { ticket } else { nil }
         }.first
@@ -51,26 +52,26 @@ import Testing
         AttemptReport(grant: Examples.held, end: .granted([]), attemptID: "a")
     }
 
-    /// A fleet whose credential "a" is at that stage, and the events that it still waits for. "b"
-    /// holds the place of the rate limit, if "a" waits for it.
-    private func fleet(
+    /// A credential set whose credential "a" is at that stage, and the events that it still waits
+    /// for. "b" holds the place of the rate limit, if "a" waits for it.
+    private func credentials(
         at stage: Stage, _ whole: Configuration
-    ) throws -> (Fleet, late: [LifecycleEvent]) {
-        var fleet = Fleet(maxInFlight: 64, seed: 1)
-        let orders = fleet.configure(whole, now: now).orders
+    ) throws -> (CredentialSet, late: [LifecycleEvent]) {
+        var credentials = CredentialSet(maxInFlight: 64, seed: 1)
+        let orders = credentials.configure(whole, now: now).orders
         let recovered = LifecycleEvent.recovered(
-            try recovery(orders, of: "a"), .grant(StoredGrant()))
+            try recovery(orders, of: "a"), .grant(CredentialRecord()))
         switch stage {
-        case .recovering: return (fleet, [recovered])
+        case .recovering: return (credentials, [recovered])
         case .attempting:
-            let ticket = try #require(attempt(fleet.handle(recovered, for: "a", now: now)))
-            return (fleet, [.attemptEnded(ticket, granted())])
+            let ticket = try #require(attempt(credentials.handle(recovered, for: "a", now: now)))
+            return (credentials, [.attemptEnded(ticket, granted())])
         case .waiting:
             let other = LifecycleEvent.recovered(
-                try recovery(orders, of: "b"), .grant(StoredGrant()))
-            #expect(attempt(fleet.handle(other, for: "b", now: now)) == nil)
-            #expect(attempt(fleet.handle(recovered, for: "a", now: now)) != nil)
-            return (fleet, [])
+                try recovery(orders, of: "b"), .grant(CredentialRecord()))
+            #expect(attempt(credentials.handle(other, for: "b", now: now)) == nil)
+            #expect(attempt(credentials.handle(recovered, for: "a", now: now)) != nil)
+            return (credentials, [])
         }
     }
 
@@ -84,37 +85,37 @@ import Testing
         arguments: [Stage.recovering, .attempting])
     func twoReloads(stage: Stage) throws {
         let whole = try whole(stage)
-        var (fleet, late) = try fleet(at: stage, whole)
-        #expect(fleet.configure(try configuration([]), now: now).removed.map(\.name) == ["a"])
-        for event in late { #expect(fleet.handle(event, for: "a", now: now) == []) }
-        let ticket = try recovery(fleet.configure(whole, now: now).orders, of: "a")
+        var (credentials, late) = try credentials(at: stage, whole)
+        #expect(credentials.configure(try configuration([]), now: now).removed.map(\.name) == ["a"])
+        for event in late { #expect(credentials.handle(event, for: "a", now: now) == []) }
+        let ticket = try recovery(credentials.configure(whole, now: now).orders, of: "a")
         for event in late {
-            #expect(fleet.handle(event, for: "a", now: now) == [])
-            #expect(fleet["a"]?.isRecovering == true)
-            #expect(fleet["a"]?.grant == StoredGrant())
+            #expect(credentials.handle(event, for: "a", now: now) == [])
+            #expect(credentials["a"]?.isRecovering == true)
+            #expect(credentials["a"]?.grant == CredentialRecord())
         }
-        let begun = fleet.handle(
-            .recovered(ticket, .grant(StoredGrant())), for: "a", now: now)
+        let begun = credentials.handle(
+            .recovered(ticket, .grant(CredentialRecord())), for: "a", now: now)
         let asking = try #require(attempt(begun))
-        for event in late { #expect(fleet.handle(event, for: "a", now: now) == []) }
-        #expect(fleet["a"]?.isAttempting(asking) == true)
-        _ = fleet.handle(.attemptEnded(asking, granted()), for: "a", now: now)
-        #expect(fleet["a"]?.grant.refreshToken == Examples.held.refreshToken)
+        for event in late { #expect(credentials.handle(event, for: "a", now: now) == []) }
+        #expect(credentials["a"]?.isAttempting(asking) == true)
+        _ = credentials.handle(.attemptEnded(asking, granted()), for: "a", now: now)
+        #expect(credentials["a"]?.grant.refreshToken == Examples.held.refreshToken)
     }
 
     @Test(
         "a name that one reload both gives up and takes keeps its life, and its running job",
         arguments: [Stage.recovering, .attempting])
     func oneReload(stage: Stage) throws {
-        var (fleet, late) = try fleet(at: stage, try whole(stage))
-        let (orders, removed) = fleet.configure(
+        var (credentials, late) = try credentials(at: stage, try whole(stage))
+        let (orders, removed) = credentials.configure(
             try configuration(["a"], client: "another"), now: now)
         #expect(removed.isEmpty)
         #expect(!orders.contains { if case .recover = $0.action { true } else { false } })
-        for event in late { _ = fleet.handle(event, for: "a", now: now) }
+        for event in late { _ = credentials.handle(event, for: "a", now: now) }
         switch stage {
-        case .recovering: #expect(fleet["a"]?.isAttempting == true)
-        default: #expect(fleet["a"]?.grant.refreshToken == Examples.held.refreshToken)
+        case .recovering: #expect(credentials["a"]?.isAttempting == true)
+        default: #expect(credentials["a"]?.grant.refreshToken == Examples.held.refreshToken)
         }
     }
 
@@ -122,35 +123,37 @@ import Testing
         "one that waits for a rate limit leaves its place in it when it is removed",
         arguments: ["a", "c"])
     func waiting(next: String) throws {
-        var (fleet, _) = try fleet(at: .waiting, try whole(.waiting))
+        var (credentials, _) = try credentials(at: .waiting, try whole(.waiting))
         let hour = now.advanced(by: .seconds(3600))
         if next == "a" {
-            _ = fleet.configure(try configuration(["b"], lifecycle: Self.oneInAnHour), now: now)
+            _ = credentials.configure(
+                try configuration(["b"], lifecycle: Self.oneInAnHour), now: now)
         }
         let new = try configuration(["b", next], lifecycle: Self.oneInAnHour)
-        let ticket = try recovery(fleet.configure(new, now: now).orders, of: next)
-        let begun = fleet.handle(.recovered(ticket, .grant(StoredGrant())), for: next, now: now)
+        let ticket = try recovery(credentials.configure(new, now: now).orders, of: next)
+        let begun = credentials.handle(
+            .recovered(ticket, .grant(CredentialRecord())), for: next, now: now)
         #expect(attempt(begun) == nil)
-        #expect(attempt(fleet.wake(now: now.advanced(by: .seconds(3599)))) == nil)
-        let orders = fleet.wake(now: hour)
+        #expect(attempt(credentials.wake(now: now.advanced(by: .seconds(3599)))) == nil)
+        let orders = credentials.wake(now: hour)
         #expect(attempt(orders) != nil)
         #expect(orders.map(\.credential) == [next])
     }
 
     @Test("a group that a credential leaves at a reload keeps no place for it")
     func otherGroup() throws {
-        var (fleet, _) = try fleet(at: .waiting, try whole(.waiting))
-        #expect(fleet.windows.keys.sorted() == ["account as"])
+        var (credentials, _) = try credentials(at: .waiting, try whole(.waiting))
+        #expect(credentials.windows.keys.sorted() == ["account as"])
         let own = #"{"rate_limit": "1/1h", "rate_limit_key": "refresh_token"}"#
         let new = try configuration(["a", "b"], lifecycle: own)
-        _ = fleet.configure(new, now: now)
-        _ = fleet.configure(new, now: now.advanced(by: .seconds(7200)))
-        #expect(fleet.windows["account as"] == nil)
+        _ = credentials.configure(new, now: now)
+        _ = credentials.configure(new, now: now.advanced(by: .seconds(7200)))
+        #expect(credentials.windows["account as"] == nil)
     }
 
     @Test("memory does not grow with 10,000 reloads that remove a name and add another")
     func memory() throws {
-        var fleet = Fleet(maxInFlight: 64, seed: 1)
+        var credentials = CredentialSet(maxInFlight: 64, seed: 1)
         let lifecycle = #"{"rate_limit": "1/1h", "rate_limit_key": "refresh_token"}"#
         var whole = try configuration(["steady", "n"], lifecycle: lifecycle)
         let place = try #require(whole.credentials.firstIndex { $0.name == "n" })
@@ -158,19 +161,19 @@ import Testing
         for number in 0..<10_000 {
             let (name, time) = ("n\(number)", now.advanced(by: .seconds(number * 60)))
             whole.credentials[place].name = name
-            let orders = fleet.configure(whole, now: time).orders
+            let orders = credentials.configure(whole, now: time).orders
             for order in orders {
                 guard case .recover(let ticket, _) = order.action else { continue }
-                let read = LifecycleEvent.recovered(ticket, .grant(StoredGrant()))
-                _ = fleet.handle(read, for: order.credential, now: time)
+                let read = LifecycleEvent.recovered(ticket, .grant(CredentialRecord()))
+                _ = credentials.handle(read, for: order.credential, now: time)
                 tickets.insert(ticket)
             }
-            #expect(fleet[name]?.isAttempting == true)
+            #expect(credentials[name]?.isAttempting == true)
         }
         #expect(tickets.count == 10_001)
-        #expect(fleet.names.count == 2)
-        #expect(fleet.glances.count <= 3)
+        #expect(credentials.names.count == 2)
+        #expect(credentials.glances.count <= 3)
         // An hour of requests that still count, at one a minute.
-        #expect(fleet.windows.count <= 62)
+        #expect(credentials.windows.count <= 62)
     }
 }

@@ -2,45 +2,45 @@ internal import TokenFormats
 
 // The real cause of a refused request, for operators. The failure class decides what the daemon
 // does; the cause may differ: the page of a captive portal is not a wrong client_id.
-extension AnswerReader {
+extension ResponseReader {
     /// The configuration key of the URL.
     private static let urlKey = "the provider's request.url"
     /// Numbers below this have fewer digits than any part of a secret that must stay hidden.
     private static let smallNumber = 10_000_000
 
     /// - Parameter isOwn: A rule of the profile matches the response.
-    func cause(of answer: ReadableAnswer, as failureClass: FailureClass, isOwn: Bool) -> Cause {
-        var facts = facts(of: answer)
-        facts.errorCode = errorCode(answer)
-        let status = answer.raw.status
+    func cause(of response: ReadableResponse, as failureClass: FailureClass, isOwn: Bool) -> Cause {
+        var facts = facts(of: response)
+        facts.errorCode = errorCode(response)
+        let status = response.raw.status
         if status / 100 == 3, !isOwn {
-            (facts.target, facts.isSamePath) = redirect(of: answer)
+            (facts.target, facts.isSamePath) = redirect(of: response)
             return Cause(.answerRedirects, facts)
         }
         // A server without this path may also respond with HTML.
-        if status / 100 != 5, ![404, 405, 410, 429].contains(status), isPage(answer) {
+        if status / 100 != 5, ![404, 405, 410, 429].contains(status), isPage(response) {
             return Cause(.answerIsPage, facts)
         }
         return Cause(kind(failureClass, facts), facts)
     }
 
     /// The facts that any cause of a response may name.
-    func facts(of answer: ReadableAnswer) -> CauseFacts {
+    func facts(of response: ReadableResponse) -> CauseFacts {
         var facts = CauseFacts(
-            status: answer.raw.status,
-            contentType: ForeignContentType(header: answer.raw.header("Content-Type")),
+            status: response.raw.status,
+            contentType: ForeignContentType(header: response.raw.header("Content-Type")),
             key: Self.urlKey)
         facts.set(origin: origin)
         return facts
     }
 
     /// Whether the body is an HTML page instead of JSON.
-    func isPage(_ answer: ReadableAnswer) -> Bool {
-        guard answer.body.node == nil else { return false }
+    func isPage(_ response: ReadableResponse) -> Bool {
+        guard response.body.node == nil else { return false }
         let isCalledSo =
-            ForeignContentType(header: answer.raw.header("Content-Type"))?.isPage ?? false
-        return answer.tolerant?.problem == .html
-            || (isCalledSo && answer.raw.body.contains(UInt8(ascii: "<")))
+            ForeignContentType(header: response.raw.header("Content-Type"))?.isPage ?? false
+        return response.tolerant?.problem == .html
+            || (isCalledSo && response.raw.body.contains(UInt8(ascii: "<")))
     }
 
     private func kind(_ failureClass: FailureClass, _ facts: CauseFacts) -> CauseKind {
@@ -81,8 +81,8 @@ extension AnswerReader {
 
     /// The target of a redirect (RFC 9110 section 10.2.2): only its host, and whether the path is
     /// unchanged; a path may contain anything.
-    private func redirect(of answer: ReadableAnswer) -> (String?, Bool?) {
-        guard let location = answer.raw.header("Location") else { return (nil, nil) }
+    private func redirect(of response: ReadableResponse) -> (String?, Bool?) {
+        guard let location = response.raw.header("Location") else { return (nil, nil) }
         let isWhole = location.hasBytePrefix("https://") || location.hasBytePrefix("http://")
         let target =
             isWhole ? EndpointURL.authority(of: location) : EndpointURL.authority(of: origin)
@@ -93,8 +93,8 @@ extension AnswerReader {
 
     /// An error code that may be shown: one of the registered names, or a plain number. Whatever
     /// else a server writes may echo a secret (I29).
-    private func errorCode(_ answer: ReadableAnswer) -> String? {
-        guard let body = answer.body.node else { return nil }
+    private func errorCode(_ response: ReadableResponse) -> String? {
+        guard let body = response.body.node else { return nil }
         for key in ["error", "errorCode", "errcode", "code", "status", "error_code"] {
             guard let value = body[key] else { continue }
             if let text = value.text, knownErrorCodes.contains(ByteText(text)) { return text }

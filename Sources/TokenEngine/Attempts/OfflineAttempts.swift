@@ -5,7 +5,7 @@ internal import TokenSlots
 
 /// Sign-ins, imports and erasures without a daemon: the same attempts on the same slots, whose lock
 /// the caller holds. The daemon finds the tokens when it starts.
-package struct LoneAttempts: Sendable {
+package struct OfflineAttempts: Sendable {
     private let configuration: Configuration
     private let runner: AttemptRunner
     private let onUnsaved: @Sendable (String) -> Void
@@ -50,7 +50,7 @@ package struct LoneAttempts: Sendable {
             let order = given.attempt
             if let refusal = order.obstacle(for: credential) { return refusal }
             let report = await runner.run(
-                order, credential, memory: LastKnown(grant: StoredGrant())
+                order, credential, memory: LastKnown(grant: CredentialRecord())
             ) { [onUnsaved] problem, _ in onUnsaved("\(name): \(problem)") }
             return .ended(report.end, name)
         case .stored(let name):

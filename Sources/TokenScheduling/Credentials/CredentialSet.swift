@@ -4,9 +4,9 @@ package import TokenProviders
 internal import TokenSlots
 
 /// All credentials: routes events, limits concurrent requests, and knows the earliest deadline.
-package struct Fleet: Sendable {
+package struct CredentialSet: Sendable {
     /// An action with the name of its credential.
-    package struct Order: Sendable, Equatable {
+    package struct DueAction: Sendable, Equatable {
         /// The credential of the action.
         package var credential: String
         /// The action for the engine.
@@ -21,7 +21,7 @@ package struct Fleet: Sendable {
     private var begun = 0
     /// The status line's data of each credential; updated incrementally, so that an event does not
     /// visit all of them.
-    package private(set) var glances: [Glance?] = []
+    package private(set) var glances: [CredentialGlance?] = []
     /// Incremented whenever one of them changes.
     package private(set) var changes: UInt64 = 0
     private var indices: [String: Int] = [:]
@@ -78,10 +78,10 @@ package struct Fleet: Sendable {
     /// - Returns: The actions to execute, and the removed credentials.
     package mutating func configure(
         _ configuration: Configuration, now: Moment
-    ) -> (orders: [Order], removed: [CredentialConfiguration]) {
+    ) -> (orders: [DueAction], removed: [CredentialConfiguration]) {
         maxInFlight = configuration.maxInFlight
         providers = Set(configuration.credentials.map(\.profile.name)).count
-        var orders: [Order] = []
+        var orders: [DueAction] = []
         for credential in configuration.credentials {
             if let index = indices[credential.name] {
                 orders += handle(.configured(credential), index: index, now: now)
@@ -95,7 +95,7 @@ package struct Fleet: Sendable {
         return (orders, removed)
     }
 
-    private mutating func begin(_ credential: CredentialConfiguration) -> [Order] {
+    private mutating func begin(_ credential: CredentialConfiguration) -> [DueAction] {
         var lifecycle = CredentialLifecycle(
             credential, firstTicket: CredentialLifecycle.firstTicket(ofLife: begun))
         begun += 1
@@ -111,7 +111,7 @@ package struct Fleet: Sendable {
         lifecycles[index] = lifecycle
         glance(at: index)
         recovering += 1
-        return actions.map { Order(credential: credential.name, action: $0) }
+        return actions.map { DueAction(credential: credential.name, action: $0) }
     }
 
     /// A running attempt continues until it is durable; its report is ignored.
@@ -135,7 +135,7 @@ package struct Fleet: Sendable {
     /// - Returns: The resulting actions, including those of credentials that waited for the limit.
     package mutating func handle(
         _ event: LifecycleEvent, for name: String, now: Moment
-    ) -> [Order] {
+    ) -> [DueAction] {
         guard let index = indices[name] else { return [] }
         return handle(event, index: index, now: now) + startWaiting(now: now)
     }
@@ -144,8 +144,8 @@ package struct Fleet: Sendable {
     private static let pauseAgainstSpinning: Duration = .seconds(1)
 
     /// Wakes every credential that is due.
-    package mutating func wake(now: Moment) -> [Order] {
-        var orders: [Order] = []
+    package mutating func wake(now: Moment) -> [DueAction] {
+        var orders: [DueAction] = []
         while let (index, deadline) = heap.earliest, deadline <= now.uptime {
             orders += handle(.woke, index: index, now: now)
             if let again = heap.earliest, again.id == index, again.at <= now.uptime {
@@ -189,7 +189,7 @@ package struct Fleet: Sendable {
     package mutating func stop() { isStopping = true }
 
     private mutating func glance(at index: Int) {
-        let new = lifecycles[index].map(Glance.init)
+        let new = lifecycles[index].map(CredentialGlance.init)
         guard glances[index] != new else { return }
         glances[index] = new
         changes += 1
@@ -229,8 +229,8 @@ package struct Fleet: Sendable {
         assert((heldBy[provider] ?? 1) > 0, "a provider gave back more places than it held")
     }
 
-    private mutating func startWaiting(now: Moment) -> [Order] {
-        var orders: [Order] = []
+    private mutating func startWaiting(now: Moment) -> [DueAction] {
+        var orders: [DueAction] = []
         var position = 0
         while hasRoom, position < waiting.count {
             let index = waiting[position]
@@ -246,7 +246,7 @@ package struct Fleet: Sendable {
 
     private mutating func handle(
         _ event: LifecycleEvent, index: Int, now: Moment
-    ) -> [Order] {
+    ) -> [DueAction] {
         guard var lifecycle = lifecycles[index] else { return [] }
         let (wasAttempting, wasRecovering) = (lifecycle.isAttempting, lifecycle.isRecovering)
         let hasRoom = self.hasRoom(for: lifecycle)
@@ -281,7 +281,7 @@ package struct Fleet: Sendable {
             lifecycle.hooksDueAt,
         ].compactMap { $0 }.min()
         heap.set(index, to: isHeldBack ? held : lifecycle.wakeAt)
-        return actions.map { Order(credential: lifecycle.name, action: $0) }
+        return actions.map { DueAction(credential: lifecycle.name, action: $0) }
     }
 
     /// When the rate limit allows a request of this credential, if it wants to send one.
@@ -333,7 +333,7 @@ package struct Fleet: Sendable {
     }
 
     private mutating func noteFormerLife(
-        _ grant: StoredGrant, _ lifecycle: CredentialLifecycle, _ index: Int, _ now: Moment
+        _ grant: CredentialRecord, _ lifecycle: CredentialLifecycle, _ index: Int, _ now: Moment
     ) {
         guard let limit = lifecycle.rules.rateLimit, let last = grant.attempts.lastAttemptAt,
             let elapsed = now.elapsed(since: last), elapsed < limit.period

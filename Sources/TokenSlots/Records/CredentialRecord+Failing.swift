@@ -2,7 +2,7 @@ package import TokenFormats
 package import TokenProviders
 
 // How a failed attempt changes the stored grant, and when a sign-in is requested.
-extension StoredGrant {
+extension CredentialRecord {
     /// Notes a failed attempt.
     package mutating func fail(
         _ refusal: Refusal, of record: SlotRecord, profile: ProviderProfile, took: Duration? = nil
@@ -73,7 +73,7 @@ extension StoredGrant {
             }
         case .reacquire: isRefreshTokenRefused = true
         case .reauth:
-            attempts.reauthAnswers += 1
+            attempts.reauthResponses += 1
             if attempts.firstReauthAt == nil {
                 attempts.firstReauthAt = moment
                 attempts.reauthSpan = reauthSpan(at: moment)
@@ -126,7 +126,7 @@ extension StoredGrant {
         }
         let span = attempts.reauthSpan ?? min(.seconds(600), access?.lifetime ?? .zero)
         let first = attempts.firstReauthAt ?? moment
-        return attempts.reauthAnswers >= 3 && (moment.elapsed(since: first) ?? span) >= span
+        return attempts.reauthResponses >= 3 && (moment.elapsed(since: first) ?? span) >= span
     }
 
     private func effectiveClass(
@@ -139,17 +139,17 @@ extension StoredGrant {
             .contains(refusal.failureClass)
         // Past that life every refusal blames the token, except an outage (ProfileRules 8).
         if spends, isRefusal, !isOutage, isRefreshTokenPastItsLife(at: moment) {
-            return afterDeath(profile)
+            return classForDeadRefreshToken(profile)
         }
         switch refusal.failureClass {
-        case .config where spends && refusal.isBare && attempts.ambiguousAttempts > 0:
-            return afterDeath(profile)
+        case .config where spends && refusal.hasNoErrorBody && attempts.ambiguousAttempts > 0:
+            return classForDeadRefreshToken(profile)
         // The provider invalidates the refresh token at any error.
         case .config where spends && isAnswer && profile.lifecycle.burnedOnFailure:
-            return afterDeath(profile)
+            return classForDeadRefreshToken(profile)
         case .transient where spends && isAnswer && profile.lifecycle.burnedOnFailure:
             return .ambiguous
-        case .reauth, .reacquire: return spends ? afterDeath(profile) : .config
+        case .reauth, .reacquire: return spends ? classForDeadRefreshToken(profile) : .config
         case .ambiguous where !spends: return .transient
         default: return refusal.failureClass
         }
@@ -157,7 +157,7 @@ extension StoredGrant {
 
     /// The class for an invalid refresh token: no sign-in is needed when the profile can acquire a
     /// grant.
-    private func afterDeath(_ profile: ProviderProfile) -> FailureClass {
+    private func classForDeadRefreshToken(_ profile: ProviderProfile) -> FailureClass {
         profile.acquire == nil ? .reauth : .reacquire
     }
 

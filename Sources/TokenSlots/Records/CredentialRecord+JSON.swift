@@ -3,16 +3,19 @@ internal import TokenProviders
 
 // The daemon's own format inside a slot. Unknown keys are ignored, so that an older version can
 // read what a newer one wrote; a changed meaning needs a new record version (SlotRecord).
-extension StoredGrant {
+extension CredentialRecord {
     func json() -> JSONNode {
         .object([
             ("refresh_token", refreshToken.map { .string($0.reveal()) }),
             ("candidate", candidate?.json()),
-            ("displaced", displaced.map { .string($0.reveal()) }),
-            ("displaced_until", displacedUntil == 0 ? nil : .integer(displacedUntil)),
-            ("displaced_refused", isDisplacedRefused ? true : nil),
+            ("displaced", previousRefreshToken.map { .string($0.reveal()) }),
+            (
+                "displaced_until",
+                previousRefreshTokenUntil == 0 ? nil : .integer(previousRefreshTokenUntil)
+            ),
+            ("displaced_refused", isPreviousRefreshTokenRefused ? true : nil),
             ("bound_to", boundTo.map { .string($0.fingerprint) }),
-            ("elsewhere", elsewhere?.json()),
+            ("elsewhere", setAsideToken?.json()),
             ("refused", isRefreshTokenRefused ? true : nil),
             ("refresh_token_since", refreshTokenSince?.json),
             ("refresh_token_lifetime", refreshTokenLifetime?.json),
@@ -26,9 +29,9 @@ extension StoredGrant {
             ),
             ("generation", .integer(generation)),
             ("steps", steps.isEmpty ? nil : .array(steps.map { $0.json() })),
-            ("seeds", .array(seedFingerprints.map { .string($0) })),
+            ("seeds", .array(initialTokenFingerprints.map { .string($0) })),
             // Written even if empty, because its absence marks a version before 0.2.
-            ("spent_seeds", .array(spentSeeds.map { .string($0) })),
+            ("spent_seeds", .array(spentInitialTokens.map { .string($0) })),
             ("attempts", attempts.json()),
             ("recent", recent.isEmpty ? nil : .string(PastAttempt.slotText(recent))),
         ])
@@ -40,11 +43,11 @@ extension StoredGrant {
         self.generation = generation
         refreshToken = node["refresh_token"]?.text.map(Secret.init)
         candidate = node["candidate"].flatMap(CandidateToken.init(json:))
-        displaced = node["displaced"]?.text.map(Secret.init)
-        displacedUntil = node["displaced_until"]?.integer ?? 0
-        isDisplacedRefused = node["displaced_refused"]?.flag ?? false
-        boundTo = node["bound_to"]?.text.map(GrantPlace.init(fingerprint:))
-        elsewhere = node["elsewhere"].flatMap(TokenElsewhere.init(json:))
+        previousRefreshToken = node["displaced"]?.text.map(Secret.init)
+        previousRefreshTokenUntil = node["displaced_until"]?.integer ?? 0
+        isPreviousRefreshTokenRefused = node["displaced_refused"]?.flag ?? false
+        boundTo = node["bound_to"]?.text.map(GrantBinding.init(fingerprint:))
+        setAsideToken = node["elsewhere"].flatMap(SetAsideToken.init(json:))
         isRefreshTokenRefused = node["refused"]?.flag ?? false
         refreshTokenSince = node["refresh_token_since"].flatMap(Moment.init(json:))
         refreshTokenLifetime = node["refresh_token_lifetime"].flatMap(Duration.init(json:))
@@ -55,18 +58,20 @@ extension StoredGrant {
         spent = (node["spent"]?.elements ?? []).compactMap(\.text)
         formerAccess = (node["former_access"]?.elements ?? []).compactMap(\.text)
         steps = (node["steps"]?.elements ?? []).compactMap(StepResult.init(json:))
-        seedFingerprints = (node["seeds"]?.elements ?? []).compactMap(\.text)
-        spentSeeds = node["spent_seeds"]?.elements?.compactMap(\.text) ?? probablySpentSeeds
+        initialTokenFingerprints = (node["seeds"]?.elements ?? []).compactMap(\.text)
+        spentInitialTokens =
+            node["spent_seeds"]?.elements?.compactMap(\.text) ?? probablySpentInitialTokens
         attempts = node["attempts"].map(AttemptHistory.init(json:)) ?? AttemptHistory()
         recent = PastAttempt.read(slotText: node["recent"]?.text ?? "")
     }
 
-    /// For records of a version without ``spentSeeds``. While ``spent`` is complete it answers the
-    /// question; afterwards every seed that is not the stored token counts as spent.
-    private var probablySpentSeeds: [String] {
+    /// For records of a version without ``spentInitialTokens``. While ``spent`` is complete it
+    /// answers the question; afterwards every initial token that is not the stored token counts as
+    /// spent.
+    private var probablySpentInitialTokens: [String] {
         guard spent.count >= Self.maximumSpent, !isKnownStatic else { return [] }
         let current = refreshToken.map { Self.fingerprint(of: $0) }
-        return seedFingerprints.filter { !$0.hasSameBytes(as: current ?? "") }
+        return initialTokenFingerprints.filter { !$0.hasSameBytes(as: current ?? "") }
     }
 }
 
@@ -98,7 +103,7 @@ extension AttemptHistory {
     func json() -> JSONNode {
         .object([
             ("failures", .integer(Int64(failures))),
-            ("reauth_answers", .integer(Int64(reauthAnswers))),
+            ("reauth_answers", .integer(Int64(reauthResponses))),
             ("first_reauth_at", firstReauthAt?.json),
             ("reauth_span", reauthSpan?.json),
             ("equal_refusals", equalRefusals == 0 ? nil : .integer(Int64(equalRefusals))),
@@ -116,7 +121,7 @@ extension AttemptHistory {
         self.init()
         let count = { (key: String) in Int(clamping: max(0, node[key]?.integer ?? 0)) }
         failures = count("failures")
-        reauthAnswers = count("reauth_answers")
+        reauthResponses = count("reauth_answers")
         firstReauthAt = node["first_reauth_at"].flatMap(Moment.init(json:))
         reauthSpan = node["reauth_span"].flatMap(Duration.init(json:))
         equalRefusals = count("equal_refusals")

@@ -1,7 +1,7 @@
 internal import TokenFormats
 
 /// Something unusual in a response that the operator may want to know. Never contains a token.
-package enum AnswerNote: Sendable, Equatable {
+package enum ResponseNote: Sendable, Equatable {
     /// The expiry times in the response differ by this much; the earliest one is used.
     case expiryDisagrees(by: Duration)
     /// The expiry was missing or unusable; the default was taken.
@@ -27,7 +27,7 @@ package enum AnswerNote: Sendable, Equatable {
     }
 }
 
-extension AnswerReading {
+extension ResponseOutcome {
     /// All notes in one line; `nil` without any.
     package var noteText: String? {
         notes.isEmpty ? nil : notes.map(\.text).joined(separator: "; ")

@@ -16,12 +16,12 @@ package struct HeadersOfInterest: Sendable {
     }
 }
 
-extension RawAnswer {
+extension RawResponse {
     /// Bytes for the helpful headers.
     private static let roomForOthers = 600
 
     /// The response as a slot can store it, so that the live reading and a later one see the same.
-    package func keepable(_ interest: HeadersOfInterest) -> RawAnswer {
+    package func storable(_ interest: HeadersOfInterest) -> RawResponse {
         var kept = self
         var (room, taken) = (Self.roomForOthers, 0)
         kept.headers = headers.filter { header in

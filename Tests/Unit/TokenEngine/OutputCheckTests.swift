@@ -6,7 +6,7 @@ import Testing
 @testable import TokenFormats
 @testable import TokenScheduling
 
-@Suite("Outputs are looked at, and programs that failed run again") struct OutputLookTests {
+@Suite("Outputs are looked at, and programs that failed run again") struct OutputCheckTests {
     private let deleted = AlteredOutput(credential: "mail", path: "mail/token", isMissing: true)
 
     private func ask(_ engine: Engine, _ request: ControlRequest) async -> ControlReply {

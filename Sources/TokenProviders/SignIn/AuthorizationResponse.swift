@@ -1,7 +1,7 @@
 package import TokenFormats
 
 /// The authorization response in the browser's redirect (RFC 6749 section 4.1.2, RFC 9207).
-package struct RedirectAnswer: Sendable, Equatable {
+package struct AuthorizationResponse: Sendable, Equatable {
     package enum Outcome: Sendable, Equatable {
         case code(Secret)
         /// The registered error code; `nil` for any other, because its text is attacker-controlled.

@@ -4,17 +4,17 @@ import Testing
 @testable import TokenFormats
 @testable import TokenProviders
 
-@Suite("Reading answers") struct AnswerReaderTests {
+@Suite("Reading answers") struct ResponseReaderTests {
     private func read(
         _ status: Int, _ body: String, headers: [(String, String)] = [],
         response: String = "{}", isCut: Bool = false
-    ) throws -> AnswerReading {
+    ) throws -> ResponseOutcome {
         let credential = try Examples.credential(
             providers: #""as": {"request": {"url": "https://id.example/token"}, "response": "#
                 + response + "}")
         var raw = Examples.answer(status, body, headers: headers)
         raw.isTruncated = isCut
-        return AnswerReader(profile: credential.profile, kind: .refresh)
+        return ResponseReader(profile: credential.profile, kind: .refresh)
             .read(raw, sentAt: Examples.noon.wall)
     }
 
@@ -124,9 +124,9 @@ import Testing
         let plain = Array(
             #"{"access_token":"a","refresh_token":"new","expires_in":60,"user":"X"}"#.utf8)
         let profile = try Examples.credential().profile
-        func read(_ bytes: [UInt8]) -> AnswerReading {
-            AnswerReader(profile: profile, kind: .refresh).read(
-                RawAnswer(status: 200, body: bytes), sentAt: Examples.noon.wall)
+        func read(_ bytes: [UInt8]) -> ResponseOutcome {
+            ResponseReader(profile: profile, kind: .refresh).read(
+                RawResponse(status: 200, body: bytes), sentAt: Examples.noon.wall)
         }
         let latin1 = plain.map { $0 == UInt8(ascii: "X") ? 0xE9 : $0 }
         #expect(read(latin1).token?.accessToken.reveal() == "a")

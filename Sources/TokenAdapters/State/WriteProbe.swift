@@ -9,7 +9,7 @@ internal import TokenFormats
 /// al., "Can Applications Recover from fsync Failures?", ATC 2020). From then on no credential of
 /// this store sends a request until other bytes have been written, synced and read back, and the
 /// failed write has been repeated and read back.
-final class StoreHealth: Sendable {
+final class WriteProbe: Sendable {
     private static let fileName = ".probe"
     private static let size = 4096
     private let directory: Int32

@@ -1,18 +1,18 @@
 internal import TokenFormats
 
 // Finds the refresh token in a response that is not a plain success.
-extension AnswerReader {
+extension ResponseReader {
     /// The refresh tokens of a body in which no value could be believed as a whole, by the
     /// profile's own selector; the last one is the newest (K1).
-    func salvaged(_ answer: ReadableAnswer) -> [Secret] {
-        guard let tolerant = answer.tolerant, tolerant.problem != .html,
+    func salvaged(_ response: ReadableResponse) -> [Secret] {
+        guard let tolerant = response.tolerant, tolerant.problem != .html,
             let selector = exchange.response.refreshToken
         else { return [] }
         return tolerant.values.flatMap { value -> [Secret] in
-            let part = answer.on(value.node)
+            let part = response.on(value.node)
             let access = exchange.response.accessToken
                 .flatMap { part.select($0, root: exchange.response.root)?.text }
-            let last = keepableToken(part.select(selector, root: exchange.response.root))
+            let last = storableToken(part.select(selector, root: exchange.response.root))
             return (replaced(in: value) + [last].compactMap { $0 }).filter { token in
                 isOwnRefreshToken || access?.hasSameBytes(as: token.reveal()) != true
             }
@@ -27,14 +27,16 @@ extension AnswerReader {
         "masked", "hidden", "string", "none", "null", "undefined", "true", "false", "error",
     ]
 
-    func offeredRefreshToken(_ answer: ReadableAnswer) -> Secret? {
-        let response = exchange.response
-        guard spendsGrant, answer.raw.status / 100 != 3,
-            let selector = response.refreshToken,
-            let token = keepableToken(answer.select(selector, root: response.root))
+    func offeredRefreshToken(_ response: ReadableResponse) -> Secret? {
+        let specification = exchange.response
+        guard spendsGrant, response.raw.status / 100 != 3,
+            let selector = specification.refreshToken,
+            let token = storableToken(response.select(selector, root: specification.root))
         else { return nil }
         let text = token.reveal()
-        let access = response.accessToken.flatMap { answer.select($0, root: response.root)?.text }
+        let access = specification.accessToken.flatMap {
+            response.select($0, root: specification.root)?.text
+        }
         let isMasked = ["...", "xxxx", "XXXX"].contains { text.containsBytes(of: $0) }
         let isAccess = access?.hasSameBytes(as: text) == true && !isOwnRefreshToken
         guard text.isBase64Token, !Self.wordsInPlaceOfTokens.containsText(text.asciiLowercased),
@@ -45,9 +47,9 @@ extension AnswerReader {
 
     /// Refresh tokens that occurred earlier than the used one under the same key.
     func replacedRefreshTokens(
-        _ answer: ReadableAnswer, by token: Secret?
+        _ response: ReadableResponse, by token: Secret?
     ) -> [Secret] {
-        guard let token, let values = answer.tolerant?.values else { return [] }
+        guard let token, let values = response.tolerant?.values else { return [] }
         return values.flatMap(replaced).filter { $0 != token }
     }
 
@@ -56,7 +58,7 @@ extension AnswerReader {
             if case .pointer(let pointer) = part { pointer.tokens.last } else { nil }
         }
         return value.replaced.filter { names.containsText($0.key) }
-            .compactMap { keepableToken($0.value) }
+            .compactMap { storableToken($0.value) }
     }
 }
 

@@ -3,7 +3,7 @@ package import TokenProviders
 
 /// Everything about one credential that must survive the process. Each slot record contains a whole
 /// copy, so that either slot alone is sufficient.
-package struct StoredGrant: Sendable, Equatable {
+package struct CredentialRecord: Sendable, Equatable {
     /// The refresh token to send next. No answer erases it (I8).
     package var refreshToken: Secret?
     /// The server refused it permanently; it is kept, and not sent while there is another way.
@@ -12,16 +12,16 @@ package struct StoredGrant: Sendable, Equatable {
     package var candidate: CandidateToken?
     /// The previous refresh token, until the present one has been refreshed once: replaced, not
     /// spent.
-    package var displaced: Secret?
+    package var previousRefreshToken: Secret?
     /// Number of successes at which `displaced` is dropped.
-    package var displacedUntil: Int64 = 0
+    package var previousRefreshTokenUntil: Int64 = 0
     /// `displaced` is the newer token of the two, and was refused.
-    package var isDisplacedRefused = false
+    package var isPreviousRefreshTokenRefused = false
     /// The server and client of the refresh token; `nil` in records of versions before 0.2 until
     /// the next grant.
-    package var boundTo: GrantPlace?
+    package var boundTo: GrantBinding?
     /// The token of another place, while the configuration names a different place.
-    package var elsewhere: TokenElsewhere?
+    package var setAsideToken: SetAsideToken?
     /// When the refresh token was received, and its lifetime, if known.
     package var refreshTokenSince: Moment?
     /// From `refreshTokenSince` to its end; `nil` where no answer and no profile says.
@@ -49,10 +49,10 @@ package struct StoredGrant: Sendable, Equatable {
 
     /// SHA-256 of the initial refresh tokens that were adopted, newest last. None of them is
     /// adopted twice (K4).
-    package var seedFingerprints: [String] = []
-    /// The adopted seeds that were replaced by another refresh token, also after ``spent`` has
-    /// dropped them.
-    package var spentSeeds: [String] = []
+    package var initialTokenFingerprints: [String] = []
+    /// The adopted initial tokens that were replaced by another refresh token, also after ``spent``
+    /// has dropped them.
+    package var spentInitialTokens: [String] = []
 
     /// The history of the attempts, since the last success and in total.
     package var attempts = AttemptHistory()
@@ -76,8 +76,8 @@ package struct StoredGrant: Sendable, Equatable {
     /// A candidate that no response has decided yet.
     var hasOpenCandidate: Bool { candidate?.state == .untried }
 
-    /// Maximum number of remembered seeds, so that the size of a slot is bounded.
-    package static let maximumSeedFingerprints = 16
+    /// Maximum number of remembered initial tokens, so that the size of a slot is bounded.
+    package static let maximumInitialTokenFingerprints = 16
     static let maximumSpent = 24
     static let maximumFormer = 8
 }
@@ -90,7 +90,7 @@ package struct AttemptHistory: Sendable, Equatable {
     /// Failed attempts since the last success.
     package var failures = 0
     /// Responses since the last success that require a sign-in, and the time of the first.
-    package var reauthAnswers = 0
+    package var reauthResponses = 0
     /// When the first of those answers came.
     package var firstReauthAt: Moment?
     /// Time from the first of them until a sign-in is requested, if later responses agree.
@@ -128,7 +128,7 @@ package struct AttemptHistory: Sendable, Equatable {
             guard let firstReauthAt, let reauthSpan else { return nil }
             return firstReauthAt.wall.advanced(by: reauthSpan)
         case .config where !lastError.awaitsSecret:
-            return firstEqualRefusalAt?.wall.advanced(by: StoredGrant.spanUntilSlow)
+            return firstEqualRefusalAt?.wall.advanced(by: CredentialRecord.spanUntilSlow)
         case .config, .reacquire, .tooEarly, .rateLimited, .transient, .ambiguous, .storage,
             .output:
             return nil
