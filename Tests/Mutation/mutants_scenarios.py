@@ -22,9 +22,10 @@ MUTANTS = [
            "= node[\"answer_at\"]?.integer", "= ($M ? nil : node[\"answer_at\"])?.integer",
            "scenario:crashes"),
     mutant(573, FAILING, "outages that ask for no sign-in",
-           "case .config, .tooEarly, .rateLimited, .transient, .storage, .output: break",
-           "case .config, .tooEarly, .rateLimited, .transient, .storage, .output:\n"
-           "            if $M, attempts.failures > 3 { attempts.isLoginRequired = true }",
+           "default: break\n        }\n    }\n",
+           "default:\n"
+           "            if $M, attempts.failures > 3 { attempts.isLoginRequired = true }\n"
+           "        }\n    }\n",
            "scenario:storm"),
     mutant(574, OUTCOMES, "another try after a failure",
            "dueAt = now.uptime.advanced(by: isRetryPending ? .zero : wait)",

@@ -125,16 +125,14 @@ extension LiveCheck {
                     "the response does not say whether the client or the made-up token was refused")
             )
         case .failure(let refusal):
-            switch refusal.failureClass {
-            case .reauth, .reacquire:
+            if refusal.failureClass.tokenVerdict == .refused {
                 note(
                     Line(
                         .client, .fine,
                         "accepted; a made-up refresh token was refused, as it should"))
-            case .config:
-                note(.client, .wrongHere, refusal.cause)
-            case .tooEarly, .rateLimited, .transient, .ambiguous, .storage, .output:
-                note(.client, .wrongThere, refusal.cause)
+            } else {
+                let isOurs = refusal.failureClass == .config
+                note(.client, isOurs ? .wrongHere : .wrongThere, refusal.cause)
             }
         }
     }

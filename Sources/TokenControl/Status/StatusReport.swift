@@ -104,10 +104,9 @@ extension StoredError {
         case .config where httpStatus != nil:
             return "Check client_id, client_secret and the provider's settings, then run: \(again)"
         case .config: return "Correct what it says, then run: \(again)"
-        case .tooEarly, .rateLimited, .ambiguous, .transient:
-            return "See what it says now: \(again) --wait"
         case .storage: return Cause(.stateFails).remedy(for: place)
         case .output: return "See what it says now: evertoken reload"
+        default: return "See what it says now: \(again) --wait"
         }
     }
 }

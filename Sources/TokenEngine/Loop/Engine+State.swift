@@ -133,12 +133,9 @@ extension CredentialLifecycle.Renewal {
         switch end {
         case .granted: .taken
         case .refused(let refusal), .signInFailed(let refusal):
-            switch refusal.failureClass {
-            case .reauth, .reacquire: .refused
-            case .config where refusal.httpStatus != nil: .refused
-            case .config, .tooEarly, .rateLimited, .transient, .ambiguous, .storage, .output:
-                .failed
-            }
+            refusal.failureClass.tokenVerdict == .refused
+                || (refusal.failureClass == .config && refusal.httpStatus != nil)
+                ? .refused : .failed
         case .needsLogin, .unreadable: .nothingToSend
         case .foreign: .quarantined
         case .signInPending: .failed

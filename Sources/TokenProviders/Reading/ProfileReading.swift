@@ -97,11 +97,8 @@ struct ProfileReading {
         guard let object = field.object() else { return nil }
         let conditions = object.require("if", "[{\"status\": [429]}]")?.nonEmptyArray()?
             .compactMap { $0.condition() }
-        let classes: [FailureClass] = [
-            .reauth, .config, .transient, .rateLimited, .tooEarly, .reacquire,
-        ]
         let failureClass = object.require("class", "\"transient\"")?
-            .choice(classes.map { ($0.rawValue, $0) })
+            .choice(FailureClass.ofErrorRules.map { ($0.rawValue, $0) })
         let retryAfter = object.take("retry_after")?.expiry()
         _ = object.take("note")?.string("\"why\"")
         object.finish()

@@ -52,7 +52,7 @@ extension ResponseReader {
         case .rateLimited: return .rateLimited
         case .tooEarly: return .tooEarly
         case .config: return kindOfRefusal(facts)
-        case .transient, .ambiguous, .storage, .output:
+        default:
             return facts.status.map { 200...299 ~= $0 } ?? false ? .answerNoSuccess : .providerFails
         }
     }

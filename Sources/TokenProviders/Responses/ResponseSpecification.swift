@@ -161,25 +161,6 @@ package struct ResponseCondition: Sendable, Equatable {
     package init() {}
 }
 
-/// What an answer that is no success means for the credential (Contract 3.2).
-package enum FailureClass: String, Sendable, CaseIterable, Equatable {
-    /// A user must sign in.
-    case reauth
-    /// The refresh token was refused and is kept; acquire a new one.
-    case reacquire
-    /// The request itself is wrong.
-    case config
-    case tooEarly = "too_early"
-    case rateLimited = "rate_limited"
-    case transient
-    /// The request was sent and the response is incomplete: the refresh token may be spent.
-    case ambiguous
-    /// The state could not be written, so nothing was sent; or a response could not be saved.
-    case storage
-    /// A token file could not be written.
-    case output
-}
-
 /// What an answer that fulfils its conditions means; the first rule that does wins.
 package struct ErrorRule: Sendable, Equatable {
     /// All must hold.

@@ -115,8 +115,8 @@ extension CredentialRecord {
         tried.triedAt = record.sentAt
         tried.failures += 1
         tried.problem = refusal.problem
-        switch effective {
-        case .reauth, .reacquire:
+        switch effective.tokenVerdict {
+        case .refused:
             tried.state = .refused
             if tried.lostResponses > 0 {
                 tried.problem =
@@ -124,13 +124,13 @@ extension CredentialRecord {
                     + "answer could be saved, so it is probably spent"
             }
             remember(Self.fingerprint(of: tried.token))
-        case .ambiguous:
+        case .maybeSpent:
             tried.lostResponses += 1
             if tried.lostResponses > 1 {
                 tried.state = .maybeSpent
                 remember(Self.fingerprint(of: tried.token))
             }
-        case .config, .tooEarly, .rateLimited, .transient, .storage, .output: break
+        case .unknown: break
         }
         candidate = tried
         var error = StoredError(refusal, as: effective, at: record.sentAt.wall)

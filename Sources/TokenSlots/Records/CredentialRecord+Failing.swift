@@ -81,7 +81,7 @@ extension CredentialRecord {
             attempts.isLoginRequired =
                 attempts.isLoginRequired || isLoginDue(at: moment, profile: profile)
             if spends { _ = turnToAnotherToken() }
-        case .config, .tooEarly, .rateLimited, .transient, .storage, .output: break
+        default: break
         }
     }
 

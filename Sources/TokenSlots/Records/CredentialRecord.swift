@@ -129,9 +129,7 @@ package struct AttemptHistory: Sendable, Equatable {
             return firstReauthAt.wall.advanced(by: reauthSpan)
         case .config where !lastError.awaitsSecret:
             return firstEqualRefusalAt?.wall.advanced(by: CredentialRecord.spanUntilSlow)
-        case .config, .reacquire, .tooEarly, .rateLimited, .transient, .ambiguous, .storage,
-            .output:
-            return nil
+        default: return nil
         }
     }
 }
