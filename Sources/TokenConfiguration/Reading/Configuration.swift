@@ -146,6 +146,11 @@ package struct OutputSpecification: Sendable, Equatable {
     package enum Format: Sendable, Equatable {
         case raw, json, header, env, curl
         case template(Template)
+
+        /// The formats that need nothing but their name, as the configuration spells them.
+        static let named: [(name: String, format: Format)] = [
+            ("raw", .raw), ("json", .json), ("header", .header), ("env", .env), ("curl", .curl),
+        ]
     }
     /// Relative to the token directory unless it starts with `/`.
     package var path: String

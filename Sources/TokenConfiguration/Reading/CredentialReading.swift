@@ -135,24 +135,18 @@ struct CredentialReading {
         guard let object = field.object() else { return nil }
         let path = object.require("path", "\"\(name)/token\"")?.outputPath()
         let template = object.take("template")
-        let format = object.take("format")?.choice([
-            ("raw", "raw"), ("json", "json"), ("header", "header"), ("env", "env"),
-            ("curl", "curl"), ("template", "template"),
-        ])
+        let named = OutputSpecification.Format.named
+        let names = named.map(\.name) + ["template"]
+        let format = object.take("format")?.choice(names.map { ($0, $0) })
         var output = withDefaults(OutputSpecification(path: path ?? "", format: .raw))
-        switch format ?? "raw" {
-        case "json": output.format = .json
-        case "header": output.format = .header
-        case "env": output.format = .env
-        case "curl": output.format = .curl
-        case "template":
+        if let known = named.first(where: { $0.name == format }) { output.format = known.format }
+        if format == "template" {
             if let field = template, let template = field.template() {
                 output.format = .template(template)
                 if let profile { field.requireKnown(template, of: profile) }
             } else if object.field.node["template"] == nil {
                 field.mistake("\"template\" is missing", "add \"template\": \"${access_token}\"")
             }
-        default: output.format = .raw
         }
         if let template, format != "template" {
             template.mistake("is only for format template", "add \"format\": \"template\"")

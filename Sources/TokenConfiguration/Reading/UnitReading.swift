@@ -41,10 +41,8 @@ extension CredentialReading {
         let unit = object.require("unit", "\"backup.service\"")?.unitPattern()
         let id = object.take("id").map { $0.credentialID() } ?? name
         var grant = unit.flatMap { unit in id.map { UnitGrant(unit: unit, id: $0) } }
-        let format = object.take("format")?.choice([
-            ("raw", OutputSpecification.Format.raw), ("json", .json), ("header", .header),
-            ("env", .env), ("curl", .curl),
-        ])
+        let format = object.take("format")?.choice(
+            OutputSpecification.Format.named.map { ($0.name, $0.format) })
         grant?.format = format ?? .raw
         let minimumLife = object.take("min_ttl")?.duration()
         grant?.minimumLife = minimumLife ?? .seconds(60)
