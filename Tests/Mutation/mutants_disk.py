@@ -65,7 +65,7 @@ MUTANTS = [
     mutant(16, HEALTH, "O_NOFOLLOW of the probe", "O_RDWR | O_CREAT | O_NOFOLLOW",
            "O_RDWR | O_CREAT | ($M ? 0 : O_NOFOLLOW)", "fault_links:probe_that_is_a_link"),
     mutant(17, ATOMIC, "O_NOFOLLOW where a token file is compared", "O_RDONLY | O_NOFOLLOW",
-           "O_RDONLY | ($M ? 0 : O_NOFOLLOW)", "fault_links:this_very_token"),
+           "O_RDONLY | ($M ? 0 : O_NOFOLLOW)", "PlaceTests/linkToTheSame"),
     # Locks.
     mutant(18, SLOTS, "flock of state/.lock", 'try takeLock(named: ".lock",',
            'try takeLock(named: $M ? ".unused" : ".lock",',

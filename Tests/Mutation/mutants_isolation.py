@@ -100,9 +100,8 @@ MUTANTS = [
            "ccurl_set_pointer(handle, CURLOPT_RESOLVE, addressList)",
            "if !$M { ccurl_set_pointer(handle, CURLOPT_RESOLVE, addressList) }",
            "test_isolation_names:asked_for_once"),
-    mutant(233, CURL, "the way around a proxy to loopback",
-           "EndpointURL.isLoopback(rendered.url) ?",
-           "!$M && EndpointURL.isLoopback(rendered.url) ?",
+    mutant(233, "TokenProviders/Requests/ProxyRoute.swift", "the way around a proxy to loopback",
+           "!EndpointURL.isLoopback(url), ", "$M || !EndpointURL.isLoopback(url), ",
            "test_isolation_names:through_no_proxy"),
     # Places.
     mutant(240, SAFETY, "refusal of directories that others may write to",

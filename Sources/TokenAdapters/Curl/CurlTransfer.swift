@@ -72,9 +72,8 @@ final class CurlTransfer {
         set(CURLOPT_FRESH_CONNECT, 1)
         set(CURLOPT_FORBID_REUSE, 1)
         set(CURLOPT_PATH_AS_IS, 1)
-        // "" also stops libcurl from reading the environment's proxy variables. A request to this
-        // host's loopback must not use a proxy: it may be plain http.
-        let proxy = EndpointURL.isLoopback(rendered.url) ? "" : request.proxy ?? ""
+        // "" also stops libcurl from reading the environment's proxy variables.
+        let proxy = request.proxy ?? ""
         set(CURLOPT_PROXY, proxy)
         set(CURLOPT_NOPROXY, proxy.isEmpty ? "*" : "")
         var fields = rendered.headers

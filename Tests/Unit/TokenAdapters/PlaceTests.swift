@@ -78,6 +78,21 @@ import Testing
             .write([1], name: "token", in: directory, place: "token")
         #expect(stat(folder.path + "/token", &about) == 0 && about.st_gid == 12_345)
     }
+
+    @Test("a link to a file with the very same bytes is not the token file: it is replaced")
+    func linkToTheSame() throws {
+        let folder = try Folder()
+        let directory = open(folder.path, O_RDONLY | O_DIRECTORY)
+        defer { close(directory) }
+        let file = AtomicFile(mode: 0o640)
+        try file.write([1, 2], name: "aside", in: directory, place: "aside")
+        #expect(file.isAlready([1, 2], name: "aside", in: directory))
+        #expect(symlinkat("aside", directory, "token") == 0)
+        #expect(!file.isAlready([1, 2], name: "token", in: directory))
+        try file.write([1, 2], name: "token", in: directory, place: "token")
+        var about = stat()
+        #expect(lstat(folder.path + "/token", &about) == 0 && about.st_mode & S_IFMT == S_IFREG)
+    }
 }
 
 @Suite("The loop's steps") struct LoopMeterTests {
