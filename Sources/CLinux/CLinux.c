@@ -35,6 +35,12 @@ void clinux_limit_memory_arenas(void) {
 #endif
 }
 
+void clinux_return_free_memory(void) {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 int clinux_open_directory_strictly(int directory, const char *path) {
     char name[256];
     int at = path[0] == '/' ? open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -76,6 +76,14 @@ struct Assembly {
         for mistake in unsafe + impossible { journal.write(Self.tightened(mistake)) }
     }
 
+    private static func survey(
+        _ loader: ConfigurationLoader, _ directories: Directories
+    ) -> PlaceSurvey {
+        PlaceSurvey(
+            base: loader.directory, tokenDirectory: directories.token, user: DaemonUser.own,
+            isInService: true)
+    }
+
     private func serve(
         _ configuration: Configuration, loader: ConfigurationLoader, journal: JournalWriter
     ) async throws(StorageFailure) {
@@ -111,9 +119,8 @@ struct Assembly {
             })
         let configurations = Relay<Configuration, [String]>()
         world.applied = { configurations.pass($0) ?? [] }
-        world.survey = PlaceSurvey(
-            base: loader.directory, tokenDirectory: directories.token, user: DaemonUser.own,
-            isInService: true)
+        world.survey = Self.survey(loader, directories)
+        world.started = FreeMemory().giveBack
         world.steps = meter
         meter.connect { journal.write($0.entry) }
         let engine = Engine(world: world)

@@ -185,4 +185,10 @@ MUTANTS = [
            "guard credentials[name]?.isAttempting(ticket) == true",
            "guard $M || credentials[name]?.isAttempting(ticket) == true",
            "ReturnTests/unsavedOfFormerLife"),
+    mutant(604, "TokenScheduling/Credentials/CredentialSet.swift",
+           "what leaves a state in the numbers by state",
+           "if let old = glances[index] { tally", "if !$M, let old = glances[index] { tally",
+           "CredentialSetTests/counts"),
+    mutant(605, "TokenEngine/Attempts/Turns.swift", "the limit of turns",
+           "guard free == 0 else {", "guard free == 0, !$M else {", "TurnsTests/limit"),
 ]

@@ -10,6 +10,9 @@
 /* At most two heaps for all threads together (mallopt(3)). */
 void clinux_limit_memory_arenas(void);
 
+/* Gives the free pages of all heaps back to the kernel (malloc_trim(3)). */
+void clinux_return_free_memory(void);
+
 /* prctl(PR_SET_DUMPABLE, 0) and RLIMIT_CORE 0: no core, no ptrace by the same user. */
 int clinux_make_undumpable(void);
 

@@ -153,16 +153,10 @@ extension CredentialSet {
             (.retrying, "retrying"), (.pending, "pending"),
         ]
         for (state, words) in kinds {
+            guard count(of: state) > 0 else { continue }
             let names = all.filter { $0.state == state }.map(\.name).sorted()
-            if !names.isEmpty {
-                parts.append("\(names.count) \(words): \(names.prefix(5).joined(separator: ", "))")
-            }
+            parts.append("\(names.count) \(words): \(names.prefix(5).joined(separator: ", "))")
         }
         return parts.joined(separator: "; ")
-    }
-
-    /// Whether start-up waits for none of them any longer.
-    package var mayReportReadiness: Bool {
-        glances.allSatisfy { $0?.state.mayReportReadiness ?? true }
     }
 }

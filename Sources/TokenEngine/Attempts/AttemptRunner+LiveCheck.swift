@@ -5,30 +5,6 @@ internal import TokenProviders
 internal import TokenScheduling
 internal import TokenSlots
 
-/// Limits concurrent live checks: each holds a connection and waits for a network.
-actor LiveCheckTurns {
-    private static let most = 4
-    private var free = LiveCheckTurns.most
-    private var waiting: [CheckedContinuation<Void, Never>] = []
-
-    func enter() async {
-        guard free == 0 else {
-            free -= 1
-            return
-        }
-        await withCheckedContinuation { waiting.append($0) }
-    }
-
-    func leave() {
-        guard !waiting.isEmpty else {
-            free += 1
-            assert(free <= Self.most, "a turn is given back twice")
-            return
-        }
-        waiting.removeFirst().resume()
-    }
-}
-
 // `evertoken check --live`: what a refresh would meet, without spending anything. Writes no slot.
 extension AttemptRunner {
     /// Short, because the daemon cannot stop before it ends.

@@ -27,18 +27,42 @@ extension AttemptRunner {
     }
 }
 
+extension AttemptRunner {
+    /// Recovers a credential. The caller has entered its gate and a turn; both are left here.
+    ///
+    /// Never inlined: its frame of 20 kB would belong to every caller that waits for a turn.
+    @inline(never)
+    func recover(
+        _ credential: CredentialConfiguration, isAccepted: Bool, leaving turns: Turns,
+        ended: @Sendable (StateRecovery) -> Void
+    ) async {
+        let recovery = await TokenEngine.recover(
+            credential, isAccepted: isAccepted, world: world, turns: turns)
+        if let grant = recovery.grant {
+            owners.learn(grant, of: credential.name, at: credential.profile)
+        }
+        await gates.leave(credential.name)
+        ended(recovery)
+    }
+}
+
 /// Reads the stored state of a credential at start. The response of an interrupted attempt is read
 /// again here, as the daemon would have read it then.
 ///
-/// - Parameter isAccepted: The operator has accepted the state, which may be old nevertheless.
-func recover(
-    _ credential: CredentialConfiguration, isAccepted: Bool, world: AttemptPorts
+/// - Parameters:
+///   - isAccepted: The operator has accepted the state, which may be old nevertheless.
+///   - turns: The caller's turn among them is given back when the stored state is read. Token files
+///     are read without a turn: their file systems may hang.
+private func recover(
+    _ credential: CredentialConfiguration, isAccepted: Bool, world: AttemptPorts, turns: Turns
 ) async -> StateRecovery {
+    let stored = await storedState(of: credential, world)
+    await turns.leave()
     do throws(StorageFailure) {
-        let evidence = try await world.store.evidence(of: credential.name)
-        guard let latest = evidence.latest,
-            var grant = await world.grant(in: evidence, of: credential)
-        else { return evidence.isUnreadable ? .unreadable : .grant(CredentialRecord()) }
+        let (evidence, grant) = try stored.get()
+        guard let latest = evidence.latest, var grant else {
+            return evidence.isUnreadable ? .unreadable : .grant(CredentialRecord())
+        }
         if grant.unstoredAccess != nil {
             let tokens = await world.outputs.published(
                 in: credential.outputs, of: credential.name)
@@ -65,6 +89,15 @@ func recover(
     } catch {
         return .unavailable(error.cause)
     }
+}
+
+private func storedState(
+    of credential: CredentialConfiguration, _ world: AttemptPorts
+) async -> Result<(AttemptEvidence, CredentialRecord?), StorageFailure> {
+    do throws(StorageFailure) {
+        let evidence = try await world.store.evidence(of: credential.name)
+        return .success((evidence, await world.grant(in: evidence, of: credential)))
+    } catch { return .failure(error) }
 }
 
 /// - Returns: Why no request may be sent.

@@ -7,8 +7,9 @@ internal import TokenSlots
 
 /// Drives all credentials: one loop over one inbox. All state is local to `run(configuration:)`.
 package struct Engine: Sendable {
-    /// Input of the loop.
-    package enum Input: Sendable {
+    /// Input of the loop. Indirect, because the inbox keeps the room of its longest queue: a start
+    /// fills it with an input of 2 kB for each credential.
+    package indirect enum Input: Sendable {
         /// The timer fired, or the wall clock was stepped.
         case woke
         case reload
@@ -92,7 +93,10 @@ struct EngineLoop {
     var look: OutputCheck
     var initialTokens = InitialTokenLook()
     var surveyed = SurveyState()
-    let liveChecks = LiveCheckTurns()
+    /// A live check holds a connection and waits for a network.
+    let liveChecks = Turns(most: 4)
+    /// A suspended read of a stored state takes 35 kB: as many at once as the disk can use.
+    let recoveries = Turns(most: 16)
     let runner: AttemptRunner
 
     init(engine: Engine, configuration: Configuration, owners: RefreshTokenOwners) {
@@ -208,6 +212,7 @@ struct EngineLoop {
         world.supervisor.ready(status: lastStatus)
         world.journal.write(
             JournalEntry(.info, "Ready", fields: [HeaderField("STATUS", lastStatus)]))
+        world.started()
     }
 
     private mutating func stop() {
@@ -237,17 +242,14 @@ struct EngineLoop {
         let (name, inbox, world, now) = (credential.name, engine.inbox, engine.world, now)
         switch action {
         case .recover(let ticket, let isAccepted):
-            group.addTask { [runner] in
+            group.addTask { [runner, recoveries] in
                 // Waits until an attempt of an earlier credential of this name has reached the
-                // disk.
+                // disk. While it waits it needs little memory: all that is larger is in the call.
                 await runner.gates.enter(name)
-                let recovery = await recover(
-                    credential, isAccepted: isAccepted, world: runner.world)
-                if let grant = recovery.grant {
-                    runner.owners.learn(grant, of: name, at: credential.profile)
+                await recoveries.enter()
+                await runner.recover(credential, isAccepted: isAccepted, leaving: recoveries) {
+                    inbox.yield(.lifecycle(name, .recovered(ticket, $0)))
                 }
-                await runner.gates.leave(name)
-                inbox.yield(.lifecycle(name, .recovered(ticket, recovery)))
             }
         case .attempt(let ticket, let order):
             noteStarted(order, ticket, name)

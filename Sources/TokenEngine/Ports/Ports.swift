@@ -327,6 +327,8 @@ package struct LoopPorts: Sendable {
     package var survey: any ConfigurationSurvey = NoSurvey()
     /// Called for every configuration that a reload applies; returns what could not be applied.
     package var applied: @Sendable (Configuration) -> [String] = { _ in [] }
+    /// Called once, when the daemon is ready: the work of the start is done. Must not block.
+    package var started: @Sendable () -> Void = {}
 
     package init(
         attempts: AttemptPorts, timer: any WakeTimer, hooks: any HookRunner,

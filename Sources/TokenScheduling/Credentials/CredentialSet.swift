@@ -22,6 +22,9 @@ package struct CredentialSet: Sendable {
     /// The status line's data of each credential; updated incrementally, so that an event does not
     /// visit all of them.
     package private(set) var glances: [CredentialGlance?] = []
+    /// How many credentials are in each state. Kept by difference: readiness is asked after every
+    /// input.
+    private var tally: [CredentialState: Int] = [:]
     /// Incremented whenever one of them changes.
     package private(set) var changes: UInt64 = 0
     private var indices: [String: Int] = [:]
@@ -82,6 +85,8 @@ package struct CredentialSet: Sendable {
         maxInFlight = configuration.maxInFlight
         providers = Set(configuration.credentials.map(\.profile.name)).count
         var orders: [DueAction] = []
+        // By doubling, up to half of this memory would stay unused.
+        lifecycles.reserveCapacity(configuration.credentials.count)
         for credential in configuration.credentials {
             if let index = indices[credential.name] {
                 orders += handle(.configured(credential), index: index, now: now)
@@ -191,8 +196,18 @@ package struct CredentialSet: Sendable {
     private mutating func glance(at index: Int) {
         let new = lifecycles[index].map(CredentialGlance.init)
         guard glances[index] != new else { return }
+        if let old = glances[index] { tally[old.state, default: 0] -= 1 }
+        if let new { tally[new.state, default: 0] += 1 }
         glances[index] = new
         changes += 1
+    }
+
+    /// How many credentials are in a state.
+    package func count(of state: CredentialState) -> Int { tally[state] ?? 0 }
+
+    /// Whether start-up waits for none of them any longer.
+    package var mayReportReadiness: Bool {
+        CredentialState.allCases.allSatisfy { $0.mayReportReadiness || count(of: $0) == 0 }
     }
 
     private var hasRoom: Bool { inFlight < maxInFlight && recovering == 0 && !isStopping }

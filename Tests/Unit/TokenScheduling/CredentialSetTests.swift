@@ -105,6 +105,46 @@ import Testing
         #expect(attempts(credentials.wake(now: Examples.noon.advanced(by: .seconds(60)))) == [])
     }
 
+    @Test("the numbers by state are those of its credentials, after every event")
+    func counts() throws {
+        var credentials = CredentialSet(maxInFlight: 64, seed: 1)
+        func expectSame(_ state: CredentialState? = nil) {
+            let states = credentials.all.map(\.state)
+            for each in CredentialState.allCases {
+                #expect(credentials.count(of: each) == states.count { $0 == each })
+            }
+            #expect(
+                credentials.mayReportReadiness == states.allSatisfy(\.mayReportReadiness))
+            if let state { #expect(credentials.count(of: state) > 0) }
+        }
+        var whole = try configuration("{}")
+        let (orders, _) = credentials.configure(whole, now: Examples.noon)
+        expectSame(.pending)
+        for (order, grant) in zip(
+            orders, [CredentialRecord(), Examples.held] + [.init(), .init()])
+        {
+            guard case .recover(let ticket, _) = order.action else { continue }
+            let isSpoilt = order.credential == "d"
+            for next in credentials.handle(
+                .recovered(ticket, isSpoilt ? .unreadable : .grant(grant)),
+                for: order.credential, now: Examples.noon)
+            {
+                if case .publish(let ticket, _, _) = next.action {
+                    _ = credentials.handle(
+                        .published(ticket, .complete), for: next.credential, now: Examples.noon)
+                }
+                expectSame()
+            }
+        }
+        expectSame(.quarantined)
+        expectSame(.fresh)
+        #expect(!credentials.mayReportReadiness)
+        whole.credentials.removeAll { $0.name == "a" || $0.name == "c" }
+        _ = credentials.configure(whole, now: Examples.noon)
+        expectSame()
+        #expect(credentials.mayReportReadiness)
+    }
+
     @Test("I7: no request begins while it stops")
     func stopping() throws {
         var credentials = CredentialSet(maxInFlight: 64, seed: 1)
