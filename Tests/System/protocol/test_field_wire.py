@@ -399,12 +399,14 @@ class RowsTest(WireCase):
 
     def test_a_cached_token_whose_server_stays_at_0(self):
         one = self.providers["cached-token-stuck-at-0"]
-        wait_until(lambda: one.content() not in (None, "cached"), 25, "a new token", self.daemon)
+        wait_until(lambda: one.content() not in (None, "cached"), 60, "a new token", self.daemon)
         self.assertEqual(one.content(), one.access(one.issued))
         self.assertEqual(one.sent, [one.refresh(each) for each in range(len(one.sent))])
         gaps = [after - before for before, after in zip(one.times[1:], one.times[2:])]
         self.assertGreaterEqual(min(gaps), 0.9, gaps)
-        self.assertLessEqual(one.times[-1] - one.times[0], 8 + 5)
+        # Every pause is a random part of one that doubles from 1 s: a last try just before the
+        # server has a new token may be followed by one of 16 s.
+        self.assertLessEqual(one.times[-1] - one.times[0], 8 + 16 + 5)
 
     def test_an_expires_in_in_quotes_with_a_blank(self):
         self.lives("quoted-blank", 3600)
