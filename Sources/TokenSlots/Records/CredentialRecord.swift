@@ -13,9 +13,9 @@ package struct CredentialRecord: Sendable, Equatable {
     /// The previous refresh token, until the present one has been refreshed once: replaced, not
     /// spent.
     package var previousRefreshToken: Secret?
-    /// Number of successes at which ``previousRefreshToken`` is dropped.
+    /// Number of successes at which `previousRefreshToken` is dropped.
     package var previousRefreshTokenUntil: Int64 = 0
-    /// ``previousRefreshToken`` is the newer token of the two, and was refused.
+    /// `previousRefreshToken` is the newer token of the two, and was refused.
     package var isPreviousRefreshTokenRefused = false
     /// The server and client of the refresh token; `nil` in records of versions before 0.2 until
     /// the next grant.
