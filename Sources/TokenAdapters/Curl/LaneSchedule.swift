@@ -99,31 +99,3 @@ struct LaneSchedule<Job> {
         turn.append(name)
     }
 }
-
-/// First in, first out, in constant time. (A package with a deque would add a minute and a half to
-/// a clean build.)
-struct Fifo<Element> {
-    private var elements: [Element] = []
-    private var head = 0
-
-    var count: Int { elements.count - head }
-    var isEmpty: Bool { count == 0 }
-    var first: Element? { isEmpty ? nil : elements[head] }
-
-    mutating func append(_ element: Element) { elements.append(element) }
-
-    mutating func popFirst() -> Element? {
-        guard let element = first else { return nil }
-        head += 1
-        // Half of the array is unused. Elements that are moved were added since the last move, so
-        // the cost is constant on average.
-        if head * 2 > elements.count {
-            elements.removeFirst(head)
-            head = 0
-        }
-        return element
-    }
-
-    /// - Parameter index: Counted from the first element, which is 0.
-    mutating func remove(at index: Int) { elements.remove(at: head + index) }
-}

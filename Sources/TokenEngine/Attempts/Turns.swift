@@ -1,15 +1,15 @@
+internal import TokenScheduling
+
 /// Limits how many run at the same time. The others wait in the order in which they came.
 actor Turns {
     private let most: Int
     private var free: Int
-    private var waiting: [CheckedContinuation<Void, Never>] = []
-    /// Of the first one that waits; those before it have had their turn.
-    private var head = 0
+    private var waiting = Fifo<CheckedContinuation<Void, Never>>()
 
     init(most: Int) { (self.most, free) = (most, most) }
 
     /// How many wait now.
-    var waitingCount: Int { waiting.count - head }
+    var waitingCount: Int { waiting.count }
 
     func enter() async {
         guard free == 0 else {
@@ -20,16 +20,10 @@ actor Turns {
     }
 
     func leave() {
-        guard head < waiting.count else {
+        guard let next = waiting.popFirst() else {
             free += 1
             assert(free <= most, "a turn is given back twice")
             return
-        }
-        let next = waiting[head]
-        head += 1
-        if head * 2 > waiting.count {
-            waiting.removeFirst(head)
-            head = 0
         }
         next.resume()
     }

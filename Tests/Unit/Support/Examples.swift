@@ -25,6 +25,24 @@ enum Examples {
         #""as": {"request": {"url": "https://id.example/token"}, "lifecycle": "# + lifecycle + "}"
     }
 
+    /// Credentials of these names at one provider, each with a refresh token of its own.
+    static func configuration(
+        of names: [String], client: String = "id", lifecycle: String = "{}"
+    ) throws -> Configuration {
+        let credentials = names.map { name in
+            """
+            "\(name)": {"provider": "as", "client_id": "\(client)", "client_secret": "s",
+                        "refresh_token": "RT-\(name)"}
+            """
+        }
+        let text = """
+            {"providers": {\(rfc(lifecycle: lifecycle))},
+             "credentials": {\(credentials.joined(separator: ","))}}
+            """
+        return try Configuration.read(
+            main: ConfigurationFile(path: "t", bytes: Array(text.utf8), mode: 0o600))
+    }
+
     static func answer(
         _ status: Int, _ body: String, headers: [(String, String)] = []
     ) -> RawResponse {

@@ -15,18 +15,7 @@ import Testing
     private func configuration(
         _ names: [String], client: String = "id", lifecycle: String = "{}"
     ) throws -> Configuration {
-        let credentials = names.map { name in
-            """
-            "\(name)": {"provider": "as", "client_id": "\(client)", "client_secret": "s",
-                        "refresh_token": "RT-\(name)"}
-            """
-        }
-        let text = """
-            {"providers": {\(Examples.rfc(lifecycle: lifecycle))},
-             "credentials": {\(credentials.joined(separator: ","))}}
-            """
-        return try Configuration.read(
-            main: ConfigurationFile(path: "t", bytes: Array(text.utf8), mode: 0o600))
+        try Examples.configuration(of: names, client: client, lifecycle: lifecycle)
     }
 
     private static let oneInAnHour = #"{"rate_limit": "1/1h", "rate_limit_key": "account"}"#

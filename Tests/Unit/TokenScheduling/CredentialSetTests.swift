@@ -8,18 +8,7 @@ import Testing
 
 @Suite("The credential set") struct CredentialSetTests {
     private func configuration(_ lifecycle: String) throws -> Configuration {
-        let credentials = ["a", "b", "c", "d"].map { name in
-            """
-            "\(name)": {"provider": "as", "client_id": "id", "client_secret": "s",
-                        "refresh_token": "RT-\(name)"}
-            """
-        }
-        let text = """
-            {"providers": {\(Examples.rfc(lifecycle: lifecycle))},
-             "credentials": {\(credentials.joined(separator: ","))}}
-            """
-        return try Configuration.read(
-            main: ConfigurationFile(path: "t", bytes: Array(text.utf8), mode: 0o600))
+        try Examples.configuration(of: ["a", "b", "c", "d"], lifecycle: lifecycle)
     }
 
     /// Reads this from all slots; returns the names of the credentials that then send a request.
