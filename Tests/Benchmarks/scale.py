@@ -33,25 +33,15 @@ import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "Tests" / "Measurements"))
+
+from loopback_token_server import SECRET  # noqa: E402
+from programs import CannotMeasure, build_go, field, write_private  # noqa: E402
+
 OURS, GO = "evertokend", "go"
-SECRET = "measurement"
 # Files of conf.d stay below the limit of one configuration file.
 CREDENTIALS_PER_FILE = 2000
 SHORTEST_LIFE = 12
-
-
-class CannotMeasure(Exception):
-    """Something the measurement needs is missing."""
-
-
-def build_go(source, output):
-    settings = {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOPROXY": "off",
-                "CGO_ENABLED": "0", "GOFLAGS": "", "GOCACHE": str(output.parent / "cache")}
-    built = subprocess.run(["go", "build", "-o", str(output), "main.go"], cwd=source, text=True,
-                           env={**os.environ, **settings}, capture_output=True)
-    if built.returncode != 0:
-        raise CannotMeasure("go build failed:\n" + built.stderr)
-    return output
 
 
 class Server:
@@ -85,10 +75,7 @@ class Program:
         self.most_threads = 0
 
     def status(self, name):
-        for line in (self.proc / "status").read_text().splitlines():
-            if line.startswith(name + ":"):
-                return int(line.split()[1])
-        raise CannotMeasure("no %s in /proc" % name)
+        return field(self.proc / "status", name)
 
     def look(self):
         """Notes what only a look at the right moment sees."""
@@ -113,31 +100,26 @@ def configure_ours(folder, names, url, binary):
     drop_ins = folder / "conf.d"
     drop_ins.mkdir()
     refresh = {"at": "67%", "margin": "1s", "jitter": "0%"}
-    write(folder / "evertoken.json", {
+    write_private(folder / "evertoken.json", {
         "state_dir": str(folder / "state"), "token_dir": str(folder / "run"),
         "ready_timeout": "10m", "defaults": {"refresh": refresh}, "providers": {"account": {
             "request": {"url": url, "client_auth": "client_secret_basic"},
             "lifecycle": {"refresh_token": "rotating"}}}})
     for start in range(0, len(names), CREDENTIALS_PER_FILE):
         some = names[start:start + CREDENTIALS_PER_FILE]
-        write(drop_ins / ("%06d.json" % start), {"credentials": {
+        write_private(drop_ins / ("%06d.json" % start), {"credentials": {
             name: {"provider": "account", "client_id": name, "client_secret": SECRET,
                    "refresh_token": "first-" + name} for name in some}})
     return [str(binary), "--config", str(folder / "evertoken.json")]
 
 
 def configure_go(folder, names, url, binary):
-    write(folder / "go.json", {
+    write_private(folder / "go.json", {
         "state_dir": str(folder / "state"), "token_dir": str(folder / "run"),
         "credentials": [{"name": name, "token_url": url, "client_id": name,
                          "client_secret": SECRET, "refresh_token": "first-" + name}
                         for name in names]})
     return [str(binary), "-config", str(folder / "go.json")]
-
-
-def write(path, value):
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(value))
 
 
 def until_written(program, folder, names, limit):

@@ -17,7 +17,6 @@ minutes and then returns memory, so a fair comparison needs --settle 150 --secon
 """
 
 import argparse
-import json
 import os
 import pathlib
 import shutil
@@ -29,15 +28,12 @@ import tempfile
 import time
 
 from loopback_token_server import SECRET, serving
+from programs import CannotMeasure, build_go, field, write_private
 
 HERE = pathlib.Path(__file__).resolve().parent
 NAMES = ("mail", "crm", "reports")
 ROTATING = ("mail", "crm")
 OURS, THEIRS = "evertokend", "go-refresher"
-
-
-class CannotMeasure(Exception):
-    """Something the measurement needs is missing."""
 
 
 class Program:
@@ -96,14 +92,6 @@ class Program:
                 self.process.wait()
 
 
-def field(path, name):
-    """The number after NAME: in one of /proc's files."""
-    for line in path.read_text().splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1])
-    raise CannotMeasure(f"{path} has no {name}")
-
-
 def start_evertokend(folder, url, ca_file, environment):
     default = HERE.parent.parent / ".build" / "release"
     binary = pathlib.Path(os.environ.get("EVERTOKEN_BIN_DIR") or default).resolve() / OURS
@@ -127,14 +115,7 @@ def start_evertokend(folder, url, ca_file, environment):
 
 
 def start_go_program(folder, url, ca_file):
-    binary = folder / THEIRS
-    settings = {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOPROXY": "off",
-                "CGO_ENABLED": "0", "GOFLAGS": "", "GOCACHE": str(folder / "cache")}
-    built = subprocess.run(
-        ["go", "build", "-o", str(binary), "main.go"], cwd=HERE / THEIRS, text=True,
-        env={**os.environ, **settings}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if built.returncode != 0:
-        raise CannotMeasure(f"go build failed:\n{built.stdout}")
+    binary = build_go(HERE / THEIRS, folder / THEIRS)
     credentials = [
         {"name": name, "token_url": url, "client_id": f"{THEIRS}-{name}", "client_secret": SECRET,
          "refresh_token": f"first-{THEIRS}-{name}" if name in ROTATING else ""}
@@ -144,12 +125,6 @@ def start_go_program(folder, url, ca_file):
         "credentials": credentials})
     trust = {"SSL_CERT_FILE": str(ca_file)} if ca_file else {}
     return Program(THEIRS, [str(binary), "-config", str(path)], folder, trust)
-
-
-def write_private(path, value):
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(value, indent=2))
-    return path
 
 
 def wait_until_idle(programs, server, settle):
