@@ -1,279 +1,197 @@
 #!/usr/bin/python3
-"""What many credentials cost: evertokend beside a Go program with the same task, in one run.
+"""What many credentials cost: evertokend beside what one would write instead, in one run.
 
-    Tests/Benchmarks/scale.py [--credentials 3,1000,10000] [--programs evertokend,go] [--json FILE]
+    Tests/Benchmarks/scale.py [--credentials 3,1000,10000,100000] [--json FILE] [--plot FILE]
+    Tests/Benchmarks/scale.py --short --check     1,000 credentials in three minutes: Tests/run
+    Tests/Benchmarks/scale.py --from FILE [--readme] [--plot FILE]     measures nothing
 
-Each program runs alone, against the authorization server of this folder (server/main.go): refresh
-tokens rotate, every use of a spent one is counted, and how late a refresh comes is measured at the
-server's door. The life of the tokens is chosen so that about --rate refreshes a second are due.
-The Go program is that of Tests/Measurements (x/oauth2, a goroutine a credential; state and token
-files are written to a temporary file, fsynced, renamed, and their directory fsynced).
+Programs (contenders.py): evertokend; a Go program (x/oauth2, one goroutine a credential); a Python
+program (requests-oauthlib) and a loop over curl | jq | mv, both up to 1,000 credentials. Each runs
+alone, against the authorization server of this folder (server/main.go): refresh tokens rotate,
+every use of a spent one is counted, and how late a refresh comes is measured at the server's door.
+Every request has a connection of its own; https is TLS 1.3 with a certificate authority made for
+the run. The life of the tokens is chosen so that at most --rate refreshes a second are due.
 
-For each number of credentials: a first start until every token file is written; a window of
-refreshes; a stop; a start with valid state until every file is written again. Private memory is
-RssAnon; with --bin-dir another build of evertokend is measured. The files lie below --folder.
+Of each case: a first start until every token file is written; a window of refreshes; how long
+status, metrics, health and a reload take; a stop; a start with the token files in place, and one
+without (cases.py). In the cases of overload far more is due than any program can do: that is the
+most it can do. Beside them stand two limits of the machine (limits.py): the server under wrk, and a
+loop in C with the writes and flushes of a refresh. State lies below --folder, token files below
+--token-folder.
 
-Needs the Debian packages golang-go and golang-golang-x-oauth2-dev, and a release build. Exit
-status: 0 measured; 1 a token of evertokend was sent twice or
-expired, or a limit was passed; 2 it could not be set up.
+targets.py has the ratios that are promised, and what is reached today; --check fails if one is
+lost. --json writes the numbers with the machine's description; --plot an SVG; --readme the table
+in the README, which a test compares with Tests/Benchmarks/results.json.
+
+Needs the Debian packages golang-go, golang-golang-x-oauth2-dev, python3-requests-oauthlib, curl,
+jq, openssl, wrk and gcc, and a release build. Exit status: 0 measured; 1 a promise was lost (with
+--check), or a token of evertokend was sent twice or ended; 2 it could not be set up.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import pathlib
-import platform
-import shutil
-import subprocess
+import resource
+import signal
 import sys
 import tempfile
 import time
-import urllib.request
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-sys.path.insert(0, str(ROOT / "Tests" / "Measurements"))
-
-from loopback_token_server import SECRET  # noqa: E402
-from programs import CannotMeasure, build_go, field, write_private  # noqa: E402
-
-OURS, GO = "evertokend", "go"
-# Files of conf.d stay below the limit of one configuration file.
-CREDENTIALS_PER_FILE = 2000
-SHORTEST_LIFE = 12
+import limits
+import plot
+import report
+import targets
+from cases import Case, Run
+from contenders import CONTENDERS, GO, HERE, OURS, ROOT, CannotMeasure, build_go, need, programs
+from witness import Trust
 
 
-class Server:
-    """The authorization server, in a process of its own."""
-
-    def __init__(self, binary, life, size):
-        self.process = subprocess.Popen(
-            [str(binary), "-life", "%ds" % life, "-size", str(size)],
-            stdout=subprocess.PIPE, text=True)
-        self.base = "http://127.0.0.1:%d" % int(self.process.stdout.readline())
-
-    def window(self):
-        with urllib.request.urlopen(self.base + "/window", timeout=30) as reply:
-            return json.load(reply)
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-
-
-class Program:
-    """A program under measurement and its numbers in /proc, which reading does not wake."""
-
-    def __init__(self, argv, folder):
-        self.log = open(folder / "log", "ab")
-        self.started = time.monotonic()
-        self.process = subprocess.Popen(
-            argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(folder)})
-        self.proc = pathlib.Path("/proc/%d" % self.process.pid)
-        self.most_threads = 0
-
-    def status(self, name):
-        return field(self.proc / "status", name)
-
-    def look(self):
-        """Notes what only a look at the right moment sees."""
-        self.most_threads = max(self.most_threads, self.status("Threads"))
-
-    def processor_seconds(self):
-        fields = (self.proc / "stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(120)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.log.close()
+def plan(options):
+    """The cases, in an order in which the programs alternate."""
+    wanted = [CONTENDERS[name] for name in options.programs]
+    cases = []
+    for count in options.credentials:
+        # The ratios are those beside Go; the others take their time.
+        able = [one for one in wanted if count <= one.most
+                and (one.name in (OURS, GO) or count <= options.others_up_to)]
+        for scheme in options.schemes:
+            if scheme == "http" or 1000 <= count <= options.https_up_to:
+                cases += [Case(one.name, count, scheme) for one in able]
+    if options.static:
+        cases += [Case(one.name, 1000, rotates=False) for one in wanted
+                  if one.name in (OURS, GO)]
+    if options.overload:
+        cases += [Case(one.name, options.overload, is_overload=True)
+                  for one in wanted if one.name in (OURS, GO)]
+    return cases
 
 
-def configure_ours(folder, names, url, binary):
-    drop_ins = folder / "conf.d"
-    drop_ins.mkdir()
-    refresh = {"at": "67%", "margin": "1s", "jitter": "0%"}
-    write_private(folder / "evertoken.json", {
-        "state_dir": str(folder / "state"), "token_dir": str(folder / "run"),
-        "ready_timeout": "10m", "defaults": {"refresh": refresh}, "providers": {"account": {
-            "request": {"url": url, "client_auth": "client_secret_basic"},
-            "lifecycle": {"refresh_token": "rotating"}}}})
-    for start in range(0, len(names), CREDENTIALS_PER_FILE):
-        some = names[start:start + CREDENTIALS_PER_FILE]
-        write_private(drop_ins / ("%06d.json" % start), {"credentials": {
-            name: {"provider": "account", "client_id": name, "client_secret": SECRET,
-                   "refresh_token": "first-" + name} for name in some}})
-    return [str(binary), "--config", str(folder / "evertoken.json")]
+def measured(options):
+    """All of it, as the JSON has it."""
+    need({"go": "golang-go", "openssl": "openssl"})
+    # A goroutine a credential may have a connection each.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with tempfile.TemporaryDirectory(prefix="evertoken-scale.", dir=options.folder) as name:
+        folder = pathlib.Path(name)
+        binaries = programs(options.programs, options.bin_dir, folder)
+        binaries["server"] = build_go(HERE / "server", folder / "server")
+        trust = Trust(folder / "trust") if "https" in options.schemes else None
+        result = {"machine": report.machine(folder, options.token_folder),
+                  "versions": report.versions(options.programs, binaries),
+                  "options": {"rate": options.rate, "seconds": options.seconds,
+                              "token_size": options.token_size},
+                  "durability": {one: CONTENDERS[one].durability for one in options.programs},
+                  "limits": {}, "rows": []}
+        if options.limit_seconds:
+            result["limits"] = limits.measure(options, binaries, folder, trust)
+        for case in plan(options):
+            begun = time.monotonic()
+            result["rows"].append(Run(case, options, binaries, folder, trust).measure())
+            print("%s: measured in %.0f s" % (case, time.monotonic() - begun), file=sys.stderr)
+    return result
 
 
-def configure_go(folder, names, url, binary):
-    write_private(folder / "go.json", {
-        "state_dir": str(folder / "state"), "token_dir": str(folder / "run"),
-        "credentials": [{"name": name, "token_url": url, "client_id": name,
-                         "client_secret": SECRET, "refresh_token": "first-" + name}
-                        for name in names]})
-    return [str(binary), "-config", str(folder / "go.json")]
+def show(result):
+    report.show(result)
+    for one in targets.judged(result):
+        print("%-5s %s: %.3g (target %g, reached %g)" % (
+            one["verdict"], one["promise"], one["value"], one["target"], one["reached"]))
+    if sentence := targets.bottleneck(result):
+        print(sentence)
 
 
-def until_written(program, folder, names, limit):
-    """Seconds from the start until every token file is there."""
-    missing = list(names)
-    while missing:
-        if program.process.poll() is not None:
-            raise CannotMeasure("it ended: " + (folder / "log").read_text()[-2000:])
-        if time.monotonic() - program.started > limit:
-            raise CannotMeasure("%d of %d token files are missing after %d s" % (
-                len(missing), len(names), limit))
-        while missing and (folder / "run" / missing[-1] / "token").exists():
-            missing.pop()
-        program.look()
-        time.sleep(0.02)
-    return time.monotonic() - program.started
+def write(result, options):
+    if options.json:
+        result["verdicts"] = targets.judged(result)
+        report.write_json(options.json, result)
+    if options.plot:
+        options.plot.write_text(plot.svg(result["rows"]), encoding="utf-8")
+    if options.readme:
+        text = report.README.read_text(encoding="utf-8")
+        report.README.write_text(
+            report.with_section(text, report.readme_section(result)), encoding="utf-8")
 
 
-def on_disk(folder):
-    """Bytes that the files below a folder take."""
-    done = subprocess.run(["du", "-s", "-B1", str(folder)], capture_output=True, text=True,
-                          check=True)
-    return int(done.stdout.split()[0])
+def failures(result, options):
+    """What evertokend must not do, as sentences."""
+    verdicts = [one for one in targets.judged(result) if one["verdict"] == "LOST"]
+    if not options.check:
+        # A token that is lost is no matter of noise.
+        verdicts = [one for one in verdicts if one["target"] == 0]
+    return ["%s: %.3g; the limit is %g" % (one["promise"], one["value"], one["reached"])
+            for one in verdicts]
 
 
-def measure(name, count, options, binaries, folder):
-    names = ["c%06d" % number for number in range(count)]
-    life = max(SHORTEST_LIFE, round(count / options.rate / 0.67))
-    folder.mkdir()
-    row = {"program": name, "credentials": count, "life_s": life}
-    with contextlib.ExitStack() as stack:
-        server = Server(binaries["server"], life, options.token_size)
-        stack.callback(server.stop)
-        configure = configure_ours if name == OURS else configure_go
-        argv = configure(folder, names, server.base + "/token", binaries[name])
-        first = Program(argv, folder)
-        stack.callback(first.stop)
-        row["first_start_s"] = until_written(first, folder, names, 900)
-        # The first round of refreshes belongs to the start.
-        time.sleep(life)
-        server.window()
-        spent, began = first.processor_seconds(), time.monotonic()
-        while time.monotonic() - began < options.seconds:
-            first.look()
-            time.sleep(0.2)
-        seen = server.window()
-        row["rate_per_s"] = seen["answered"] / (time.monotonic() - began)
-        row["cpu_ms_per_refresh"] = (
-            1000 * (first.processor_seconds() - spent) / max(1, seen["answered"]))
-        row.update((key, seen[key]) for key in ("late_p50", "late_p99", "late_max"))
-        row.update((key, seen[key]) for key in ("twice", "expired"))
-        row["private_kB"], row["peak_kB"] = first.status("RssAnon"), first.status("VmHWM")
-        row["threads"] = first.most_threads
-        row["state_bytes"] = on_disk(folder / "state")
-        first.stop()
-        shutil.rmtree(folder / "run")
-        again = Program(argv, folder)
-        stack.callback(again.stop)
-        row["start_s"] = until_written(again, folder, names, 900)
-        time.sleep(1)
-        again.look()
-        row["start_private_kB"], row["start_peak_kB"] = (
-            again.status("RssAnon"), again.status("VmHWM"))
-        row["start_threads"] = again.most_threads
-        row["twice"] += server.window()["twice"]
-    return row
-
-
-COLUMNS = [
-    ("first start, s", "first_start_s", "%.1f"), ("start, s", "start_s", "%.2f"),
-    ("refreshes/s", "rate_per_s", "%.0f"), ("CPU ms/refresh", "cpu_ms_per_refresh", "%.2f"),
-    ("late p50, s", "late_p50", "%.3f"), ("late p99, s", "late_p99", "%.3f"),
-    ("late max, s", "late_max", "%.3f"), ("private, kB", "private_kB", "%d"),
-    ("after start, kB", "start_private_kB", "%d"), ("peak at start, kB", "start_peak_kB", "%d"),
-    ("threads", "start_threads", "%d"), ("state, bytes", "state_bytes", "%d"),
-    ("sent twice", "twice", "%d"), ("expired", "expired", "%d")]
-
-
-def show(rows):
-    head = ["%s %d" % (row["program"], row["credentials"]) for row in rows]
-    print("%-18s" % "" + "".join("%18s" % text for text in head))
-    for title, key, form in COLUMNS:
-        print("%-18s" % title + "".join("%18s" % (form % row[key]) for row in rows))
-    for name in dict.fromkeys(row["program"] for row in rows):
-        mine = [row for row in rows if row["program"] == name]
-        for small, large in zip(mine, mine[1:]):
-            grown = large["credentials"] - small["credentials"]
-            print("%s, %d to %d credentials: %.1f kB each, after a start %.1f kB each" % (
-                name, small["credentials"], large["credentials"],
-                (large["private_kB"] - small["private_kB"]) / grown,
-                (large["start_private_kB"] - small["start_private_kB"]) / grown))
-
-
-def parsed_options():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--credentials", default="3,1000,10000")
-    parser.add_argument("--programs", default=",".join((OURS, GO)))
+def parsed_options(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--short", action="store_true", help="3 and 1,000 credentials, briefly")
+    parser.add_argument("--credentials", type=_numbers, default=[3, 1000, 10_000, 100_000])
+    parser.add_argument("--programs", type=_words, default=list(CONTENDERS))
+    parser.add_argument("--schemes", type=_words, default=["http", "https"])
+    parser.add_argument("--https-up-to", type=int, default=10_000, metavar="CREDENTIALS")
+    parser.add_argument("--others-up-to", type=int, default=1000, metavar="CREDENTIALS",
+                        help="the Python program and the loop")
     parser.add_argument("--rate", type=float, default=200, help="refreshes a second that are due")
-    parser.add_argument("--seconds", type=float, default=20, help="length of the window")
+    parser.add_argument("--seconds", type=float, default=20, help="length of a window")
+    parser.add_argument("--settle", type=float, default=0.3, metavar="LIVES",
+                        help="pause before the window, in mean lives of a token")
+    parser.add_argument("--limit-seconds", type=int, default=10, help="for each limit; 0: none")
+    parser.add_argument("--overload", type=int, default=10_000, metavar="CREDENTIALS",
+                        help="in the cases of overload; 0: none")
+    parser.add_argument("--static", action=argparse.BooleanOptionalAction, default=True,
+                        help="a case with refresh tokens that do not rotate")
     parser.add_argument("--token-size", type=int, default=1024, help="bytes of each token")
     parser.add_argument("--bin-dir", type=pathlib.Path, default=ROOT / ".build" / "release")
-    parser.add_argument("--folder", type=pathlib.Path, help="for the state and token files")
-    parser.add_argument("--most-kb-each", type=float, metavar="KB",
-                        help="fail if a credential of evertokend costs more private memory")
+    parser.add_argument("--folder", type=pathlib.Path, help="for the state")
+    parser.add_argument("--token-folder", type=pathlib.Path, default=pathlib.Path("/dev/shm"),
+                        help="for the token files, as /run")
     parser.add_argument("--json", type=pathlib.Path, help="where the numbers are written")
-    return parser.parse_args()
+    parser.add_argument("--plot", type=pathlib.Path, help="where the SVG is written")
+    parser.add_argument("--readme", action="store_true", help="write the README's table")
+    parser.add_argument("--check", action="store_true", help="fail if a ratio is lost")
+    parser.add_argument("--from", dest="source", type=pathlib.Path, help="numbers to report")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.programs) - set(CONTENDERS):
+        parser.error("no such program: " + ", ".join(sorted(unknown)))
+    if unknown := set(options.schemes) - {"http", "https"}:
+        parser.error("no such scheme: " + ", ".join(sorted(unknown)))
+    if max(options.rate, 0) > 500:
+        parser.error("--rate is at most 500: the server and the programs share the processors")
+    if options.short:
+        vars(options).update(credentials=[3, 1000], seconds=6, limit_seconds=2, static=False,
+                             overload=2000, others_up_to=3)
+    options.bin_dir = options.bin_dir.resolve()
+    return options
+
+
+def _numbers(text):
+    return [int(word) for word in text.split(",")]
+
+
+def _words(text):
+    return text.split(",")
 
 
 def main():
     options = parsed_options()
-    rows = []
-    with tempfile.TemporaryDirectory(prefix="evertoken-scale.", dir=options.folder) as name:
-        folder = pathlib.Path(name)
-        try:
-            binaries = {OURS: options.bin_dir / OURS,
-                        "server": build_go(HERE / "server", folder / "server"),
-                        GO: build_go(ROOT / "Tests/Measurements/go-refresher", folder / "go")}
-            if not binaries[OURS].exists():
-                raise CannotMeasure("%s is missing: swift build -c release" % binaries[OURS])
-            for count in map(int, options.credentials.split(",")):
-                for program in options.programs.split(","):
-                    place = folder / ("%s-%d" % (program, count))
-                    rows.append(measure(program, count, options, binaries, place))
-                    shutil.rmtree(place)
-        except CannotMeasure as reason:
-            print("scale.py: %s" % reason, file=sys.stderr)
-            return 2
-    rows.sort(key=lambda row: (row["program"] != OURS, row["program"]))
-    show(rows)
-    if options.json:
-        options.json.write_text(json.dumps({
-            "machine": {"processors": os.cpu_count(), "kernel": platform.release()},
-            "rows": rows}, indent=2) + "\n")
-    return 1 if failures(rows, options) else 0
-
-
-def failures(rows, options):
-    """What evertokend must not do, as sentences; they are shown."""
-    found = []
-    ours = [row for row in rows if row["program"] == OURS]
-    for row in ours:
-        for key in ("twice", "expired"):
-            if row[key]:
-                found.append("%d tokens %s at %d credentials" % (
-                    row[key], key, row["credentials"]))
-    for small, large in zip(ours, ours[1:]):
-        for key in ("private_kB", "start_private_kB"):
-            each = (large[key] - small[key]) / (large["credentials"] - small["credentials"])
-            if options.most_kb_each and each > options.most_kb_each:
-                found.append("%s: %.1f kB for each credential; the limit is %g" % (
-                    key, each, options.most_kb_each))
-    for sentence in found:
+    # So that the programs are stopped and their folders removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    if os.environ.get("SSL_CERT_FILE"):
+        del os.environ["SSL_CERT_FILE"]
+    try:
+        result = (json.loads(options.source.read_text(encoding="utf-8")) if options.source
+                  else measured(options))
+    except CannotMeasure as reason:
+        print("scale.py: %s" % reason, file=sys.stderr)
+        return 2
+    write(result, options)
+    show(result)
+    failed = failures(result, options)
+    for sentence in failed:
         print("FAILED: " + sentence, file=sys.stderr)
-    return found
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

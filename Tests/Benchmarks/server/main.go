@@ -1,14 +1,20 @@
 // Command server is the authorization server of the benchmarks: strict, quick, and a witness. A
-// refresh token works once, a second use is counted and ends the grant, and every request is
-// compared with the life of the token that it replaces.
+// refresh token works once, a second use is counted and refused, and every request is compared with
+// the life of the token that it replaces. With -grace a refresh token works again until its
+// successor has been used, as at providers that allow for lost answers; each such use is counted.
+//
+// An access token is at-CLIENT-SERIAL-END-RANDOM, END in milliseconds since 1970, so that a reader
+// of a token file knows when that token ends. Every answer closes its connection.
 //
 // Build it with Debian's golang-go, without a network: GO111MODULE=off go build -o server main.go
 package main
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"math/rand"
 	"net"
@@ -26,9 +32,11 @@ const shards = 64
 // grant is what the server knows of one client.
 type grant struct {
 	refreshToken string
+	formerToken  string
 	serial       int
 	issued       time.Time
 	life         time.Duration
+	twice        int
 }
 
 type shard struct {
@@ -43,12 +51,16 @@ type server struct {
 	at       float64
 	size     int
 	rotates  bool
+	grace    bool
+	even     bool
+	spread   float64
 	padding  string
 	lock     sync.Mutex
 	lateness []time.Duration
 	answered int
 	refused  int
 	twice    int
+	repeated int
 	expired  int
 }
 
@@ -77,7 +89,9 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 		held = &grant{refreshToken: "first-" + client}
 		place.grants[client] = held
 	}
-	if offered != held.refreshToken {
+	repeats := s.grace && held.serial > 0 && offered == held.formerToken
+	if offered != held.refreshToken && !repeats {
+		held.twice++
 		place.Unlock()
 		s.count(func() { s.refused++; s.twice++ })
 		reply(w, 400, map[string]interface{}{"error": "invalid_grant"})
@@ -88,20 +102,24 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 	isFirst := held.serial == 0
 	held.serial++
 	if s.rotates {
+		held.formerToken = offered
 		held.refreshToken = fmt.Sprintf("rt-%s-%d-%x%s", client, held.serial, rand.Int63(), s.padding)
 	}
-	// Lives differ, so that a first burst does not come back as one.
-	held.life = time.Duration(float64(s.life) * (0.75 + rand.Float64()/2)).Truncate(time.Second)
+	held.life = s.newLife(isFirst)
 	held.issued = arrived
 	body := map[string]interface{}{
-		"access_token": fmt.Sprintf("at-%s-%d-%x%s", client, held.serial, rand.Int63(), s.padding),
-		"token_type":   "Bearer", "expires_in": int(held.life / time.Second),
+		"access_token": fmt.Sprintf("at-%s-%d-%d-%x%s", client, held.serial,
+			arrived.Add(held.life).UnixMilli(), rand.Int63(), s.padding),
+		"token_type": "Bearer", "expires_in": int(held.life / time.Second),
 		"refresh_token": held.refreshToken,
 	}
 	place.Unlock()
 	s.count(func() {
 		s.answered++
-		if isFirst {
+		if repeats {
+			s.repeated++
+		}
+		if isFirst || repeats {
 			return
 		}
 		s.lateness = append(s.lateness, arrived.Sub(due))
@@ -110,6 +128,18 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 		}
 	})
 	reply(w, 200, body)
+}
+
+// newLife is the life of the next access token, in whole seconds. Lives differ, so that a burst
+// does not come back as one; where it is to be even, the first ones differ by a mean life: the
+// refreshes are then due at the mean rate soon after the burst.
+func (s *server) newLife(isFirst bool) time.Duration {
+	least, most := 1-s.spread, 1+s.spread
+	if isFirst && s.even {
+		least, most = 0.3, 1.3
+	}
+	life := float64(s.life) * (least + rand.Float64()*(most-least))
+	return time.Duration(life).Truncate(time.Second)
 }
 
 func (s *server) count(change func()) {
@@ -131,12 +161,27 @@ func (s *server) window(w http.ResponseWriter, r *http.Request) {
 	}
 	reply(w, 200, map[string]interface{}{
 		"answered": s.answered, "refused": s.refused, "twice": s.twice, "expired": s.expired,
+		"repeated": s.repeated,
 		"late_p50": late(0.5), "late_p99": late(0.99), "late_max": late(1),
 	})
-	s.answered, s.refused, s.twice, s.expired, s.lateness = 0, 0, 0, 0, nil
+	s.answered, s.refused, s.twice, s.expired, s.repeated, s.lateness = 0, 0, 0, 0, 0, nil
 }
 
-func reply(w http.ResponseWriter, status int, body map[string]interface{}) {
+// audit tells of each client: how many tokens it was given, when the last one (milliseconds since
+// 1970), and how often it sent a spent refresh token.
+func (s *server) audit(w http.ResponseWriter, r *http.Request) {
+	all := map[string][3]int64{}
+	for i := range s.shards {
+		s.shards[i].Lock()
+		for client, held := range s.shards[i].grants {
+			all[client] = [3]int64{int64(held.serial), held.issued.UnixMilli(), int64(held.twice)}
+		}
+		s.shards[i].Unlock()
+	}
+	reply(w, 200, all)
+}
+
+func reply(w http.ResponseWriter, status int, body interface{}) {
 	text, _ := json.Marshal(body)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -152,8 +197,12 @@ func main() {
 	size := flag.Int("size", 1024, "of each token, in bytes")
 	static := flag.Bool("static", false, "a refresh token works again and again")
 	certificate := flag.String("certificate", "", "PEM file of a certificate and its key: https")
+	grace := flag.Bool("grace", false, "a refresh token works until its successor was used")
+	even := flag.Bool("even", false, "spread the first lives, so that refreshes are due evenly")
+	spread := flag.Float64("spread", 0.25, "how far a life is from the average, as a part of it")
 	flag.Parse()
-	s := &server{life: *life, at: *at, size: *size, rotates: !*static}
+	s := &server{life: *life, at: *at, size: *size, rotates: !*static, grace: *grace, even: *even,
+		spread: *spread}
 	s.padding = "-" + strings.Repeat("x", max(0, *size-64))
 	for i := range s.shards {
 		s.shards[i].grants = map[string]*grant{}
@@ -161,16 +210,22 @@ func main() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/token", s.token)
 	mux.HandleFunc("/window", s.window)
+	mux.HandleFunc("/audit", s.audit)
 	door, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(door.Addr().(*net.TCPAddr).Port)
 	os.Stdout.Close()
+	// A full handshake of TLS 1.3 for each connection; HTTP/2 would keep them.
+	web := &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0),
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, SessionTicketsDisabled: true,
+			NextProtos: []string{"http/1.1"}},
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}}
 	if *certificate != "" {
-		log.Fatal(http.ServeTLS(door, mux, *certificate, *certificate))
+		log.Fatal(web.ServeTLS(door, *certificate, *certificate))
 	}
-	log.Fatal(http.Serve(door, mux))
+	log.Fatal(web.Serve(door))
 }
 
 func max(a, b int) int {
