@@ -152,7 +152,8 @@ def programs(wanted, bin_dir, folder):
 def need(tools):
     """Fails with the package of a program or a Python module that is missing."""
     for tool, package in tools.items():
-        if not shutil.which(tool) and not importlib.util.find_spec(tool):
+        is_module = tool.isidentifier() and importlib.util.find_spec(tool)
+        if not is_module and not shutil.which(tool):
             raise CannotMeasure("%s is missing: apt-get install %s" % (tool, package))
 
 

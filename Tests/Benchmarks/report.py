@@ -132,10 +132,10 @@ def readme_section(result):
     names = {OURS: "evertokend", GO: "Go, x/oauth2", PYTHON: "Python, requests-oauthlib",
              CRON: "`curl`, `jq`, `mv` in a loop, nothing flushed"}
     lines = [
-        "| credentials, http on loopback | CPU of a refresh | late, 99 of 100 | private memory "
-        "| state on disk |", "|---|---|---|---|---|"]
+        "| http on loopback, %d processors | CPU of a refresh | late, 99 of 100 | private memory "
+        "| state on disk |" % result["machine"]["processors"], "|---|---|---|---|---|"]
     for row in rows:
-        lines.append("| {:,}: {} | {:.1f} ms | {} | {:.0f} MB | {:.0f} MB |".format(
+        lines.append("| {:,}: {} | {:.1f} ms | {} | {:,.0f} MB | {:,.0f} MB |".format(
             row["credentials"], names[row["program"]], row["cpu_ms_per_refresh"],
             _late(row["late_p99"]), row["private_kB"] / 1000, row["state_bytes"] / 1e6))
     return "\n".join(lines) + "\n"

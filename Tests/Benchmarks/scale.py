@@ -104,7 +104,6 @@ def show(result):
 
 def write(result, options):
     if options.json:
-        result["verdicts"] = targets.judged(result)
         report.write_json(options.json, result)
     if options.plot:
         options.plot.write_text(plot.svg(result["rows"]), encoding="utf-8")
