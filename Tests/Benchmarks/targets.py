@@ -149,7 +149,7 @@ PROMISES = [
             20, 150),
     Promise("start to READY, token files present, ms for each credential",
             lambda rows: (value := of_many("start_present_s", each=True)(rows)) and 1000 * value,
-            0.04, 1.5),
+            0.04, 1.5, 4),
     Promise("processor time of a refresh by Go's, http", beside_go("cpu_ms_per_refresh"),
             0.75, 4, 3.5),
     Promise("the same, https", beside_go("cpu_ms_per_refresh", "https"), 0.75, 4, 3.5),
@@ -160,8 +160,8 @@ PROMISES = [
             lambda rows: (row := rows.many()) and 1000 * row["late_p99"], 50, 500),
     Promise("the slowest of status, metrics, health, reload, ms for each credential",
             lambda rows: (value := slowest_answer(rows)) and
-            1000 * value / rows.many()["credentials"], 0.01, 0.8),
-    Promise("late at most meanwhile, ms", late_meanwhile, 20, 8000, 500),
+            1000 * value / rows.many()["credentials"], 0.01, 0.8, 1.5),
+    Promise("late at most meanwhile, ms", late_meanwhile, 20, 8000, 1500),
     Promise("processor time of a refresh with the most credentials by that with 1,000",
             growth, 1.3, 2.5),
 ]
