@@ -218,13 +218,19 @@ class Soak:
     # What is said of it.
 
     def judge_memory(self):
-        times = [when for when, _ in self.memory]
-        sizes = [size for _, size in self.memory]
+        """A straight line through the least of each tenth of the time: what a reload needs for a
+        moment is no growth."""
+        share = max(1, len(self.memory) // 10)
+        floors = [min(self.memory[start:start + share], key=lambda one: one[1])
+                  for start in range(0, len(self.memory), share)]
+        times, sizes = [when for when, _ in floors], [size for _, size in floors]
         line = statistics.linear_regression(times, sizes)
         noise = statistics.pstdev(
-            [size - line.slope * when - line.intercept for when, size in self.memory])
+            [size - line.slope * when - line.intercept for when, size in floors])
         grown = line.slope * (times[-1] - times[0])
-        allowed, target = (max(3 * noise, share / 100 * statistics.mean(sizes), 1000)
+        # A noise of more than a tenth would hide what it is to show.
+        noise = min(3 * noise, 0.1 * statistics.mean(sizes))
+        allowed, target = (max(noise, share / 100 * statistics.mean(sizes), 1000)
                            for share in (SOAK_GROWTH_REACHED, SOAK_GROWTH_TARGET))
         self.memory_said = (
             "%.0f kB at last, %+.0f kB in %.0f s (%s; the limit is %.0f kB, the target %.0f kB)" % (

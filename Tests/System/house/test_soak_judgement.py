@@ -78,7 +78,14 @@ class JudgeTest(unittest.TestCase):
 
     def test_memory_that_sways_has_not_grown_and_memory_that_doubles_has(self):
         self.assertEqual(self.remember([50_000 + 5_000 * (n % 2) for n in range(100)]), [])
+        self.assertIn("(met", self.soak.memory_said)
         self.assertIn("memory grows", self.remember(range(50_000, 150_000, 1000))[0])
+
+    def test_what_a_reload_takes_for_a_moment_hides_no_growth(self):
+        self.remember([50_000 + 100_000 * (n % 7 == 3) for n in range(100)])
+        self.assertIn("(met", self.soak.memory_said)
+        self.remember([50_000 + 100 * n + 100_000 * (n % 7 == 3) for n in range(100)])
+        self.assertIn("(not met", self.soak.memory_said)
 
     def test_nothing_wrong_is_nothing_broken(self):
         self.soak.judge()
