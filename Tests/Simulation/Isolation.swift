@@ -55,7 +55,7 @@ struct IsolationStretch {
         for minute in stride(from: Int64(20), to: 240, by: 4) {
             simulation.schedule(at: .seconds(minute * 60)) {
                 simulation.life?.engine.inbox.yield(
-                    .request(.metrics) { reply in
+                    .request(.metrics()) { reply in
                         guard case .metrics(let metrics) = reply.content else { return }
                         found.add(Self.lateness(in: metrics.openMetrics))
                     })

@@ -14,7 +14,7 @@ extension Simulation {
         auditDisk()
         guard let life, !life.hasExpired, frozenUntil <= now else { return }
         life.engine.inbox.yield(
-            .request(.status) { [self] reply in
+            .request(.status()) { [self] reply in
                 report.audits += 1
                 for entry in reply.body["credentials"]?.elements ?? [] { look(at: entry, life) }
             })

@@ -4,15 +4,7 @@ internal import TokenFormats
 
 extension HTTPResponse {
     /// Renders on the socket's thread, not in the loop.
-    ///
-    /// - Parameter format: Format of metrics; other responses have only one form.
-    init(_ reply: ControlReply, _ format: MetricsFormat = .openMetrics) {
-        if case .metrics(let metrics) = reply.content {
-            self.init(
-                reply.status, contentType: format.contentType,
-                rendering: { Array(metrics.text(format).utf8) })
-            return
-        }
+    init(_ reply: ControlReply) {
         // RFC 9457, except the health report, whose 503 has its own form.
         let isProblem = reply.problem != nil
         self.init(

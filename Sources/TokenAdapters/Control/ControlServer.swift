@@ -39,20 +39,20 @@ package final class ControlServer: Sendable {
         placed = Mutex(policy)
         server = try HTTPServer.unix(path: path, mode: policy.mode, group: policy.group) {
             request, peer, respond in
-            let format = MetricsNegotiation.format(accept: request.headers["accept"])
-            let answer: @Sendable (ControlReply) -> Void = { respond(HTTPResponse($0, format)) }
+            let reports = Reports(request, peer, submit)
             let wanted: ControlRequest
             do throws(ControlProblem) { wanted = try ControlRequest(request) } catch {
-                return answer(ControlReply(error))
+                return respond(HTTPResponse(ControlReply(error)))
             }
             access.whenAllowed(wanted, to: peer) { isAllowed in
                 guard isAllowed else {
-                    return answer(
-                        .problem(
-                            403, "user \(peer.map { String($0.uid) } ?? "unknown") may not do this",
-                            remedy: "Ask as root, or name the user in control.allow"))
+                    let user = peer.map { String($0.uid) } ?? "unknown"
+                    let refusal = ControlReply.problem(
+                        403, "user \(user) may not do this",
+                        remedy: "Ask as root, or name the user in control.allow")
+                    return respond(HTTPResponse(refusal))
                 }
-                Questions.shared.ask(wanted, by: peer, submit, answer)
+                reports.answer(wanted, respond)
             }
         }
     }
@@ -109,12 +109,11 @@ package final class MetricsServer: Sendable {
         place = Place(address)
         server = try HTTPServer.loopback(port: place.port, isIPv6: place.isIPv6) {
             request, _, respond in
-            let format = MetricsNegotiation.format(accept: request.headers["accept"])
-            let answer: @Sendable (ControlReply) -> Void = { respond(HTTPResponse($0, format)) }
+            let reports = Reports(request, nil, submit)
             switch (request.method, request.path) {
-            case ("GET", "/metrics"): Questions.shared.ask(.metrics, by: nil, submit, answer)
-            case ("GET", "/healthz"): Questions.shared.ask(.health, by: nil, submit, answer)
-            case ("GET", "/livez"): Questions.shared.ask(.liveness, by: nil, submit, answer)
+            case ("GET", "/metrics"): reports.answer(.metrics(), respond)
+            case ("GET", "/healthz"): reports.answer(.health(), respond)
+            case ("GET", "/livez"): reports.answer(.liveness, respond)
             default: respond(HTTPResponse(404, body: []))
             }
         }
@@ -127,39 +126,11 @@ package final class MetricsServer: Sendable {
     package func stop() { server.stop() }
 }
 
-/// Limits requests that the loop answers at once to a few concurrent ones for each user: a client
-/// with endless requests must not fill the loop's inbox.
-private final class Questions: Sendable {
-    static let shared = Questions()
-    private let turnstile = Turnstile(places: 8, share: 2)
-    private let numbers = Atomic<UInt64>(0)
-
-    func ask(
-        _ request: ControlRequest, by peer: Peer?,
-        _ submit:
-            @escaping @Sendable (
-                ControlRequest, @escaping @Sendable (ControlReply) -> Void
-            ) -> Void,
-        _ answer: @escaping @Sendable (ControlReply) -> Void
-    ) {
-        guard request.isAnsweredAtOnce else { return submit(request, answer) }
-        let user = peer.map { String($0.uid) } ?? "loopback"
-        let number = numbers.wrappingAdd(1, ordering: .relaxed).newValue
-        turnstile.enter(key: "\(user)/\(number)", holder: user) { done in
-            submit(request) { reply in
-                answer(reply)
-                done()
-            }
-        }
-    }
-}
-
-extension ControlRequest {
-    fileprivate var isAnsweredAtOnce: Bool {
-        switch self {
-        case .status, .credential, .health, .liveness, .metrics: true
-        case .token, .refresh, .order, .signIn, .accept, .stored, .forget, .reload, .check: false
-        }
+extension Reports {
+    init(_ request: HTTPRequest, _ peer: Peer?, _ submit: @escaping LoopClient.Submit) {
+        client = LoopClient(peer, submit)
+        format = MetricsNegotiation.format(accept: request.headers["accept"])
+        takesChunks = request.takesChunks
     }
 }
 

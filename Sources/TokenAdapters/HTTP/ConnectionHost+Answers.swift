@@ -49,6 +49,7 @@ extension ConnectionHost {
             guard count > 0 else { return finish(key) }
             connection.sent += count
         }
+        if let next = connection.next { return endPiece(connection, next) }
         shutdown(connection.descriptor, Int32(SHUT_WR))
         finish(key)
     }
@@ -71,7 +72,7 @@ extension ConnectionHost {
             caps.endReceiving(connection.user)
         }
         connection.outgoing = []
-        connection.take = nil
+        (connection.take, connection.next) = (nil, nil)
         connection.ended?()
         connection.ended = nil
         connection.reader?.cancel()

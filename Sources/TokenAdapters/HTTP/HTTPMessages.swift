@@ -15,6 +15,8 @@ package struct HTTPRequest: Sendable {
     package var headers: [String: String]
     /// As many bytes as `Content-Length` said.
     package var body: [UInt8]
+    /// Whether the client knows the chunked coding, as every client of HTTP/1.1 does.
+    package var takesChunks = true
 }
 
 /// A response of one of the daemon's own HTTP servers.
@@ -23,8 +25,7 @@ package struct HTTPResponse: Sendable {
     package var status: Int
     /// The value of `Content-Type`.
     package var contentType: String
-    /// Renders the body; called once, by the connection, not by the handler.
-    private let rendering: @Sendable () -> [UInt8]
+    let body: Body
     /// Additional headers.
     package var headers: [HeaderField] = []
 
@@ -37,11 +38,23 @@ package struct HTTPResponse: Sendable {
     package init(
         _ status: Int, contentType: String, rendering: @escaping @Sendable () -> [UInt8]
     ) {
-        (self.status, self.contentType, self.rendering) = (status, contentType, rendering)
+        (self.status, self.contentType, body) = (status, contentType, .whole(rendering))
     }
 
-    /// HTTP/1.1, one response for each connection.
-    var bytes: [UInt8] {
+    /// A response whose body comes in pieces.
+    init(_ status: Int, contentType: String, pieces: any BodyPieces, isChunked: Bool) {
+        (self.status, self.contentType) = (status, contentType)
+        body = .pieces(pieces, isChunked: isChunked)
+    }
+
+    /// The message with a complete body. HTTP/1.1, one response for each connection.
+    func message(_ body: [UInt8]) -> [UInt8] {
+        head(HeaderField("Content-Length", String(body.count))) + body
+    }
+
+    /// - Parameter framing: How the body ends; `nil` where it ends with the connection (RFC 9112
+    ///   section 6.3).
+    func head(_ framing: HeaderField?) -> [UInt8] {
         let reasons = [
             200: "OK", 201: "Created", 202: "Accepted", 303: "See Other",
             400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
@@ -51,18 +64,16 @@ package struct HTTPResponse: Sendable {
             431: "Request Header Fields Too Large", 500: "Internal Server Error",
             502: "Bad Gateway", 503: "Service Unavailable", 507: "Insufficient Storage",
         ]
-        let body = rendering()
-        let more = headers.map { "\($0.name): \($0.value)\r\n" }.joined()
+        let line = { (field: HeaderField) in "\(field.name): \(field.value)\r\n" }
         let head = """
             HTTP/1.1 \(status) \(reasons[status] ?? "Status")\r
             Content-Type: \(contentType)\r
-            Content-Length: \(body.count)\r
-            Cache-Control: no-store\r
+            \(framing.map(line) ?? "")Cache-Control: no-store\r
             Connection: close\r
-            \(more)\r
+            \(headers.map(line).joined())\r
 
             """
-        return Array(head.utf8) + body
+        return Array(head.utf8)
     }
 }
 
@@ -143,7 +154,8 @@ struct HTTPRequestParser {
         guard let path = target.first else { return nil }
         return HTTPRequest(
             method: text(words[0]), path: text(path), query: query,
-            queryText: target.count > 1 ? text(target[1]) : "", headers: headers, body: [])
+            queryText: target.count > 1 ? text(target[1]) : "", headers: headers, body: [],
+            takesChunks: !words[2].elementsEqual("HTTP/1.0".utf8))
     }
 
     private static func text(_ bytes: some Collection<UInt8>) -> String {

@@ -5,6 +5,7 @@ internal import Synchronization
 internal import TokenControl
 internal import TokenEngine
 package import TokenFormats
+internal import TokenProviders
 
 /// The process at the other end of a Unix socket (SO_PEERCRED).
 package struct Peer: Sendable, Equatable {
@@ -41,7 +42,7 @@ package final class HTTPServer: Sendable {
     )
     /// Where responses are rendered: a status of ten thousand credentials must not block the loop,
     /// nor a queue that others wait for.
-    private static let rendering = Lanes("answers", count: 4)
+    static let rendering = Lanes("answers", count: 4)
 
     private let host: ConnectionHost
     private let place: UnixListener?
@@ -71,7 +72,7 @@ package final class HTTPServer: Sendable {
                         return .isWhole
                     }
                     handler(request, peer) { response in
-                        Self.render(response, for: peer, to: host, key)
+                        Self.answer(response, for: peer, to: host, key)
                     }
                 }
                 return .isWhole
@@ -79,14 +80,35 @@ package final class HTTPServer: Sendable {
         }
     }
 
-    private static func render(
+    private static func answer(
         _ response: HTTPResponse, for peer: Peer?, to host: ConnectionHost,
         _ key: ConnectionHost.Key
     ) {
-        let user = peer.map { String($0.uid) } ?? "loopback"
-        rendering.start(key: "\(user)/\(key)", holder: user) {
-            host.answer(key, response.bytes, refusal: refusal(503))
+        switch response.body {
+        case .whole(let rendering):
+            render(for: peer, key) {
+                host.answer(key, response.message(rendering()), refusal: refusal(503))
+            }
+        case .pieces(let pieces, let isChunked):
+            pieces.next { piece in
+                switch piece {
+                case .last(let body):
+                    host.answer(key, response.message(body), refusal: refusal(503))
+                case .broken: host.answer(key, refusal(503))
+                case .part(let body):
+                    let stream = ResponseStream(host, key, pieces, isChunked: isChunked)
+                    stream.begin(response, body)
+                }
+            }
         }
+    }
+
+    /// Runs `body` where responses are rendered.
+    static func render(
+        for peer: Peer?, _ key: ConnectionHost.Key, _ body: @escaping @Sendable () -> Void
+    ) {
+        let user = peer.map { String($0.uid) } ?? "loopback"
+        rendering.start(key: "\(user)/\(key)", holder: user, body)
     }
 
     private static func refusal(_ status: Int) -> [UInt8] {
@@ -94,7 +116,17 @@ package final class HTTPServer: Sendable {
             status == 421
             ? ("the request is for another host", "Ask 127.0.0.1, localhost or [::1]")
             : ("the request cannot be served", "Send less, or later")
-        return HTTPResponse(.problem(status, what.0, remedy: what.1)).bytes
+        return problem(status, what.0, remedy: what.1)
+    }
+
+    /// A complete message with problem details.
+    static func problem(
+        _ status: Int, _ title: String, remedy: String, headers: [HeaderField] = []
+    ) -> [UInt8] {
+        let body = ControlProblem(status, title, detail: remedy).json.serialized() + [0x0A]
+        var response = HTTPResponse(status, contentType: "application/problem+json", body: body)
+        response.headers = headers
+        return response.message(body)
     }
 
     /// Listens on a Unix socket, which has its mode and group before a client can connect.

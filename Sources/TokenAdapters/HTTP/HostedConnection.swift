@@ -16,6 +16,8 @@ final class HostedConnection {
     var deadline: DispatchTime?
     var outgoing: [UInt8] = []
     var sent = 0
+    /// Makes the next piece of a response that is sent in pieces; `nil` in the last one.
+    var next: (() -> Void)?
     var reader: (any DispatchSourceRead)?
     var writer: (any DispatchSourceWrite)?
     /// The number of its sources that are not completely cancelled, plus one for itself: the last

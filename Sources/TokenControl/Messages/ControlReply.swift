@@ -7,6 +7,8 @@ package struct ControlReply: Sendable, Equatable {
     /// 10 000 credentials this takes too long for the loop.
     package enum Content: Sendable, Equatable {
         case status(StatusReport)
+        /// A part of a status, for the adapter that puts it together.
+        case statusSlice(StatusSlice)
         case credential(CredentialReport)
         case token(TokenReply)
         /// A refresh is requested, and the reply does not wait for it.
@@ -64,6 +66,7 @@ package struct ControlReply: Sendable, Equatable {
     package var body: JSONNode {
         switch content {
         case .status(let report): report.json
+        case .statusSlice(let slice): slice.report.json
         case .credential(let report): report.json
         case .token(let reply): reply.json
         case .begun(let name): .object([("credential", .string(name))])
@@ -88,7 +91,8 @@ package struct ControlReply: Sendable, Equatable {
     ///   - body: The JSON of the reply; `nil` when it is none.
     ///   - request: The request, which decides what message is expected.
     package init(_ status: Int, _ body: JSONNode?, to request: ControlRequest) {
-        let isHealth = request == .health && body?["title"] == nil
+        var isHealth = false
+        if case .health = request { isHealth = body?["title"] == nil }
         guard status / 100 != 2, !isHealth else {
             self.init(status, Content(body ?? JSONNode(.null), to: request))
             return

@@ -12,10 +12,11 @@ extension ControlRequest {
     package init(_ call: ControlCall, now: WallTime) throws(ControlProblem) {
         let parts = call.path.split(separator: "/").map(String.init)
         switch (call.method, parts.count) {
-        case ("GET", 1) where parts[0] == "healthz": self = .health
+        case ("GET", 1) where parts[0] == "healthz": self = .health()
         case ("GET", 1) where parts[0] == "livez": self = .liveness
-        case ("GET", 1) where parts[0] == "metrics": self = .metrics
-        case ("GET", 2) where parts == ["v1", "status"]: self = .status
+        case ("GET", 1) where parts[0] == "metrics": self = .metrics()
+        case ("GET", 2) where parts == ["v1", "status"]:
+            self = .status(try StatusQuery(call.query))
         case ("POST", 2) where parts == ["v1", "reload"]: self = .reload
         case (_, 3...) where parts[0] == "v1" && parts[1] == "credentials":
             try self.init(call, name: parts[2], rest: Array(parts.dropFirst(3)), now: now)

@@ -4,7 +4,7 @@ package import TokenProviders
 /// A request on the control socket (Contract 6.1). The adapter has already checked that the peer
 /// may make it.
 package enum ControlRequest: Sendable, Equatable {
-    case status
+    case status(StatusQuery = StatusQuery())
     case credential(String)
     /// - minimumLife: refresh or wait if the remaining life is shorter.
     /// - wait: at most this long; by default 40 s. Not on the control socket.
@@ -25,10 +25,12 @@ package enum ControlRequest: Sendable, Equatable {
     case reload
     /// Tests the connection to the provider; spends nothing.
     case check(String)
-    case health
+    /// - after: where the last slice of the report ended. Not on the control socket.
+    case health(after: String? = nil)
     /// Whether the loop replies at all, whatever the state of the credentials.
     case liveness
-    case metrics
+    /// - after: as for ``health(after:)``.
+    case metrics(after: String? = nil)
 }
 
 /// A request in its form on the socket: the parts of an HTTP request that have a meaning there.
@@ -67,7 +69,8 @@ extension ControlRequest {
     package func call(now: WallTime) -> ControlCall {
         let path = { (name: String, rest: String) in "/v1/credentials/\(name)\(rest)" }
         switch self {
-        case .status: return ControlCall("GET", "/v1/status")
+        case .status(let query):
+            return ControlCall("GET", "/v1/status", query: query.fields)
         case .credential(let name): return ControlCall("GET", path(name, ""))
         case .token(let name, let life, _):
             return ControlCall("GET", path(name, "/token"), query: ["min_ttl": Self.text(life)])

@@ -1,5 +1,4 @@
 internal import TokenFormats
-internal import TokenProviders
 
 extension MetricsReport {
     /// The metrics that alerts use (config/evertoken.alerts.yml), in OpenMetrics 1.0.
@@ -7,25 +6,45 @@ extension MetricsReport {
 
     /// The metrics in either format.
     package func text(_ format: MetricsFormat) -> String {
-        let named = credentials.sorted { $0.name < $1.name }.map {
-            Labelled(metrics: $0, label: MetricsText.label("credential", $0.name))
-        }
-        var text = MetricsText(capacity: 4096 + 1600 * named.count, format: format)
-        text.daemon(self)
-        text.times(named)
-        text.states(named)
-        text.attempts(named)
-        text.durations(durations)
-        if let steps { text.steps(steps) }
-        text.end()
-        return text.text
+        var writer = MetricsWriter(self, format)
+        return String(decoding: writer.next(atLeast: .max).bytes, as: UTF8.self)
     }
 }
 
-/// A credential with its label, which about twenty samples share.
-private struct Labelled {
-    var metrics: CredentialMetrics
-    var label: String
+/// Writes the text of a scrape in pieces: at 100 000 credentials it has more than 100 MB.
+package struct MetricsWriter: Sendable {
+    private let report: MetricsReport
+    private var text: MetricsText
+    /// The family that is written, and how many of its samples are.
+    private var (family, position) = (0, 0)
+
+    /// A writer that has written nothing.
+    package init(_ report: MetricsReport, _ format: MetricsFormat) {
+        (self.report, text) = (report, MetricsText(format: format))
+    }
+
+    /// The next piece of the text, in UTF-8.
+    ///
+    /// - Parameter count: Bytes of the piece, if as many are left; it is little longer.
+    package mutating func next(atLeast count: Int) -> (bytes: [UInt8], isLast: Bool) {
+        if family == 0, position == 0 { text.daemon(report) }
+        let families = CredentialFamily.all
+        while family < families.count {
+            let current = families[family]
+            if position == 0 { current.begin(&text) }
+            while position < report.credentials.count {
+                current.sample(&text, report.credentials[position])
+                position += 1
+                // A position of 0 begins a family.
+                if text.bytes.count >= count { return (text.take(), false) }
+            }
+            (family, position) = (family + 1, 0)
+        }
+        text.durations(report.durations)
+        if let steps = report.steps { text.steps(steps) }
+        text.end()
+        return (text.take(), true)
+    }
 }
 
 extension MetricsText {
@@ -46,93 +65,6 @@ extension MetricsText {
             "evertoken_configuration_mistakes", .gauge,
             "Mistakes for which the last reload was refused; 0 when it was not.")
         sample("", "", Int64(report.mistakes))
-    }
-
-    fileprivate mutating func times(_ credentials: [Labelled]) {
-        family("evertoken_credential", .info, "The provider of each credential.")
-        for one in credentials {
-            sample("_info", one.label + "," + Self.label("provider", one.metrics.provider), 1)
-        }
-        time(
-            credentials, "evertoken_access_token_expiry_timestamp_seconds",
-            "When the newest access token ends; absent when it never does.", \.expiresAt)
-        time(
-            credentials, "evertoken_refresh_token_expiry_timestamp_seconds",
-            "When the refresh token ends, where that is known.", \.refreshTokenExpiresAt)
-        time(
-            credentials, "evertoken_sign_in_due_timestamp_seconds",
-            "When a person must sign in: the end of a refresh token that no refresh postpones, "
-                + "where that is known.", \.signInDueAt)
-        time(
-            credentials, "evertoken_last_refresh_timestamp_seconds",
-            "When the last successful refresh was sent.", \.lastRefreshAt)
-        time(
-            credentials, "evertoken_next_refresh_timestamp_seconds",
-            "When the next attempt is planned; absent while one is under way, and while a person "
-                + "is needed.", \.nextRefreshAt)
-        family(
-            "evertoken_refresh_lateness_seconds", .gauge, unit: "seconds",
-            "How long the renewal that is due now is overdue; if none is, how late the last one "
-                + "was started.")
-        for one in credentials { sample("", one.label, one.metrics.lateness) }
-    }
-
-    private mutating func time(
-        _ credentials: [Labelled], _ name: String, _ help: String,
-        _ time: KeyPath<CredentialMetrics, WallTime?>
-    ) {
-        family(name, .gauge, unit: "seconds", help)
-        for one in credentials {
-            guard let time = one.metrics[keyPath: time] else { continue }
-            sample("", one.label, time.epochSeconds)
-        }
-    }
-
-    fileprivate mutating func states(_ credentials: [Labelled]) {
-        family("evertoken_credential_state", .stateset, "The state of each credential.")
-        let states = CredentialState.allCases.map {
-            ($0, "," + Self.label("evertoken_credential_state", $0.rawValue))
-        }
-        for one in credentials {
-            for (state, label) in states {
-                sample("", one.label + label, one.metrics.state == state ? 1 : 0)
-            }
-        }
-        family(
-            "evertoken_consecutive_failures", .gauge, "Failed attempts since the last success.")
-        for one in credentials { sample("", one.label, Int64(one.metrics.failures)) }
-        family(
-            "evertoken_output_problem", .gauge, "Whether the newest token is not in every file.")
-        for one in credentials { sample("", one.label, one.metrics.hasOutputProblem ? 1 : 0) }
-        family(
-            "evertoken_storage_problem", .gauge,
-            "Whether the file system of the state does not take what must be saved.")
-        for one in credentials { sample("", one.label, one.metrics.hasStorageProblem ? 1 : 0) }
-        family(
-            "evertoken_hook_failures", .gauge,
-            "Failures in a row of a program of on_change; 0 when all have worked for the newest "
-                + "token.")
-        for one in credentials { sample("", one.label, Int64(one.metrics.hookFailures)) }
-    }
-
-    fileprivate mutating func attempts(_ credentials: [Labelled]) {
-        family(
-            "evertoken_refreshes", .counter,
-            "Successful refreshes of all time; a restart does not end the count.")
-        for one in credentials { sample("_total", one.label, one.metrics.refreshes) }
-        family(
-            "evertoken_refresh_attempts", .counter,
-            "Ended attempts to refresh since the start; \"class\" is that of last_error in status.")
-        for one in credentials {
-            let attempts = one.metrics.attempts
-            let labels = one.label + "," + Self.label("provider", attempts.provider)
-            sample("_total", labels + ",result=\"success\",class=\"none\"", attempts.successes)
-            for failure in FailureClass.allCases {
-                guard let count = attempts.failures[failure] else { continue }
-                let label = Self.label("class", failure.rawValue)
-                sample("_total", "\(labels),result=\"failure\",\(label)", count)
-            }
-        }
     }
 
     fileprivate mutating func durations(_ providers: [String: DurationHistogram]) {

@@ -14,8 +14,14 @@ package struct MetricsReport: Sendable, Equatable {
     package var isReady: Bool
     /// Mistakes of the last reload, if it was refused.
     package var mistakes: Int
-    /// In no order; the rendering sorts them.
+    /// How many credentials one slice of a report covers.
+    static let slice = 512
+
+    /// In name order.
     package var credentials: [CredentialMetrics] = []
+    /// The name after which the next slice of the report begins; `nil` in the last one, and in a
+    /// whole report.
+    package var next: String?
     /// By provider.
     package var durations: [String: DurationHistogram] = [:]
     /// `nil` where the loop's steps are not measured.
@@ -25,6 +31,12 @@ package struct MetricsReport: Sendable, Equatable {
     package init(startedAt: WallTime, now: WallTime, isReady: Bool, mistakes: Int) {
         (self.startedAt, self.now) = (startedAt, now)
         (self.isReady, self.mistakes) = (isReady, mistakes)
+    }
+
+    /// Adds the credentials of the slice that follows this one.
+    package mutating func append(_ slice: MetricsReport) {
+        credentials += slice.credentials
+        next = slice.next
     }
 }
 
@@ -71,7 +83,7 @@ package struct CredentialMetrics: Sendable, Equatable {
 }
 
 extension CredentialSet {
-    /// Collects the values of a scrape. It visits all credentials once and renders nothing.
+    /// Collects the values of one slice of a scrape. It renders nothing.
     ///
     /// - Parameters:
     ///   - isReady: Whether READY=1 was sent.
@@ -79,13 +91,15 @@ extension CredentialSet {
     ///   - now: The present time.
     ///   - mistakes: Mistakes of the last reload; 0 if it succeeded.
     ///   - tally: The counters.
+    ///   - name: Where the last slice ended; `nil` for the first one.
     package func metricsReport(
-        isReady: Bool, startedAt: WallTime, now: Moment, mistakes: Int, tally: MetricsTally
+        isReady: Bool, startedAt: WallTime, now: Moment, mistakes: Int, tally: MetricsTally,
+        after name: String? = nil
     ) -> MetricsReport {
         var report = MetricsReport(
             startedAt: startedAt, now: now.wall, isReady: isReady && !isStopping,
             mistakes: mistakes)
-        forEach {
+        report.next = visit(after: name, limit: MetricsReport.slice) {
             report.credentials.append(CredentialMetrics($0, tally.attempts[$0.name], now: now))
         }
         report.durations = tally.durations

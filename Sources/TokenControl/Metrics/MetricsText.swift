@@ -21,14 +21,19 @@ package enum MetricsFormat: Sendable, CaseIterable {
 struct MetricsText {
     enum Kind: String { case gauge, counter, histogram, stateset, info }
 
-    private(set) var text = ""
+    private(set) var bytes: [UInt8] = []
     private var name = ""
     private let format: MetricsFormat
 
-    init(capacity: Int = 0, format: MetricsFormat = .openMetrics) {
-        self.format = format
-        text.reserveCapacity(capacity)
+    init(format: MetricsFormat = .openMetrics) { self.format = format }
+
+    /// What was written since the last call.
+    mutating func take() -> [UInt8] {
+        defer { bytes = [] }
+        return bytes
     }
+
+    private mutating func write(_ text: String) { bytes += text.utf8 }
 
     /// Begins a metric family; its samples follow.
     ///
@@ -36,9 +41,9 @@ struct MetricsText {
     mutating func family(_ name: String, _ kind: Kind, unit: String? = nil, _ help: String) {
         self.name = name
         guard format == .openMetrics else { return prometheusFamily(name, kind, help) }
-        text += "# TYPE \(name) \(kind.rawValue)\n"
-        if let unit { text += "# UNIT \(name) \(unit)\n" }
-        text += "# HELP \(name) \(Self.escaped(help))\n"
+        write("# TYPE \(name) \(kind.rawValue)\n")
+        if let unit { write("# UNIT \(name) \(unit)\n") }
+        write("# HELP \(name) \(Self.escaped(help))\n")
     }
 
     /// In this format a family has the name of its samples, and quotes in the help are not escaped.
@@ -53,8 +58,8 @@ struct MetricsText {
         let words = help.split(separator: "\n", omittingEmptySubsequences: false).map {
             $0.split(separator: "\\", omittingEmptySubsequences: false).joined(separator: "\\\\")
         }
-        text += "# HELP \(name)\(suffix) \(words.joined(separator: "\\n"))\n"
-        text += "# TYPE \(name)\(suffix) \(word)\n"
+        write("# HELP \(name)\(suffix) \(words.joined(separator: "\\n"))\n")
+        write("# TYPE \(name)\(suffix) \(word)\n")
     }
 
     /// When a counter or histogram was created; written only if the format supports it.
@@ -65,28 +70,53 @@ struct MetricsText {
     /// - Parameter labels: Output of ``label(_:_:)``, joined by commas; may be empty.
     mutating func sample(_ suffix: String = "", _ labels: String = "", _ value: Int64) {
         begin(suffix, labels)
-        text += String(value)
-        text += "\n"
+        end(String(value))
     }
 
     mutating func sample(_ suffix: String = "", _ labels: String = "", _ seconds: Duration) {
         begin(suffix, labels)
-        text += Self.number(seconds)
-        text += "\n"
+        end(Self.number(seconds))
     }
 
-    mutating func end() { if format == .openMetrics { text += "# EOF\n" } }
+    /// The samples of credentials are nearly the whole text, two millions at 100 000 credentials:
+    /// no string is built for one.
+    ///
+    /// - Parameters:
+    ///   - credential: A configured name, which needs no escaping.
+    ///   - more: Further labels, each with a comma before it.
+    mutating func sample(
+        _ suffix: String = "", of credential: String, more: String = "", _ value: Int64
+    ) {
+        begin(suffix, of: credential, more)
+        end(String(value))
+    }
 
-    /// At 10 000 credentials there are 200 000 samples, so no string is built for each.
+    mutating func sample(of credential: String, _ seconds: Duration) {
+        begin("", of: credential, "")
+        end(Self.number(seconds))
+    }
+
+    mutating func end() { if format == .openMetrics { write("# EOF\n") } }
+
     private mutating func begin(_ suffix: String, _ labels: String) {
-        text += name
-        text += suffix
-        if !labels.isEmpty {
-            text += "{"
-            text += labels
-            text += "}"
-        }
-        text += " "
+        write(name)
+        write(suffix)
+        write(labels.isEmpty ? " " : "{\(labels)} ")
+    }
+
+    private mutating func begin(_ suffix: String, of credential: String, _ more: String) {
+        write(name)
+        write(suffix)
+        write("{credential=\"")
+        write(credential)
+        write("\"")
+        write(more)
+        write("} ")
+    }
+
+    private mutating func end(_ value: String) {
+        write(value)
+        write("\n")
     }
 
     static func label(_ name: String, _ value: String) -> String {

@@ -32,6 +32,9 @@ package struct HealthReport: Sendable, Equatable {
         case unknown(String)
     }
 
+    /// How many credentials one slice of a report covers.
+    static let slice = 1024
+
     /// Where the daemon is between its start and its stop.
     package var phase: Phase
     /// Names of credentials by what is wrong; a reason without any has no entry.
@@ -39,6 +42,9 @@ package struct HealthReport: Sendable, Equatable {
     /// The published token is valid, but an operator will be needed, or a program of `on_change`
     /// failed for the newest token.
     package var attention: [String] = []
+    /// The name after which the next slice of the report begins; `nil` in the last one, and in a
+    /// whole report.
+    package var next: String?
 
     /// A report without unhealthy credentials.
     package init(_ phase: Phase) { self.phase = phase }
@@ -80,6 +86,13 @@ package struct HealthReport: Sendable, Equatable {
         attention = json.texts("attention")
     }
 
+    /// Adds the credentials of the slice that follows this one.
+    package mutating func append(_ slice: HealthReport) {
+        unhealthy.merge(slice.unhealthy) { $0 + $1 }
+        attention += slice.attention
+        (phase, next) = (slice.phase, slice.next)
+    }
+
     fileprivate mutating func note(_ lifecycle: borrowing CredentialLifecycle, now: Uptime) {
         let name = lifecycle.name
         if lifecycle.hasStorageProblem { unhealthy[.storage, default: []].append(name) }
@@ -102,10 +115,16 @@ package struct HealthReport: Sendable, Equatable {
 }
 
 extension CredentialSet {
-    /// Looks at every credential once.
-    package func healthReport(isReady: Bool, now: Moment) -> HealthReport {
+    /// Looks at the credentials of one slice.
+    ///
+    /// - Parameter name: Where the last slice ended; `nil` for the first one.
+    package func healthReport(
+        isReady: Bool, now: Moment, after name: String? = nil
+    ) -> HealthReport {
         var report = HealthReport(isStopping ? .stopping : isReady ? .running : .starting)
-        forEach { report.note($0, now: now.uptime) }
+        report.next = visit(after: name, limit: HealthReport.slice) {
+            report.note($0, now: now.uptime)
+        }
         return report
     }
 }

@@ -22,6 +22,11 @@ package struct StatusReport: Sendable, Equatable {
     package var needingRestart: [String] = []
     /// Settings that could not be applied.
     package var reloadProblems: [String] = []
+    /// How many credentials are in each state, by its word, on this page or not; `nil` in a whole
+    /// document, which lists them all.
+    package var counts: [String: Int]?
+    /// The name behind which the next page begins; `nil` on the last one.
+    package var next: String?
 
     /// A report whose configuration applies completely.
     package init(
@@ -41,8 +46,16 @@ package struct StatusReport: Sendable, Equatable {
             ("version", 1), ("state", .string(state.text)), ("started_at", .orNull(startedAt)),
             ("configuration_mistakes", list(configurationMistakes)),
             ("needs_restart", list(needingRestart)), ("reload_problems", list(reloadProblems)),
+            ("counts", counts.map(Self.json)), ("next", next.map { .string($0) }),
             (Self.credentialsKey, .array(credentials.map(\.json))),
         ])
+    }
+
+    /// In the order of the states; a word of another version comes last.
+    private static func json(_ counts: [String: Int]) -> JSONNode {
+        let known = CredentialState.allCases.map(\.rawValue).filter { counts[$0] != nil }
+        let others = counts.keys.filter { CredentialState(spelled: $0) == nil }.sorted()
+        return .object((known + others).map { ($0, .integer(Int64(counts[$0] ?? 0))) })
     }
 
     /// Takes what it can use; a credential without a name is left out.
@@ -55,6 +68,11 @@ package struct StatusReport: Sendable, Equatable {
         (needingRestart, reloadProblems) = (
             json.texts("needs_restart"), json.texts("reload_problems")
         )
+        next = json["next"]?.text
+        counts = json["counts"]?.members.map { members in
+            Dictionary(
+                members.map { ($0.key, Int($0.value.integer ?? 0)) }, uniquingKeysWith: { $1 })
+        }
     }
 
     /// A reply without some of its credentials, and otherwise as it was sent: with the members that
@@ -76,6 +94,7 @@ package struct StatusReport: Sendable, Equatable {
             decoding: JSONNode(.object(kept)).serialized() + [0x0A], as: UTF8.self)
     }
 
+    /// The last member of the document: a status that is sent in pieces ends with its elements.
     private static let credentialsKey = "credentials"
 }
 
@@ -114,22 +133,34 @@ extension StoredError {
 extension CredentialSet {
     /// `ready` once every credential is settled, `degraded` while one needs an operator or has
     /// expired.
-    package func statusReport(
-        isReady: Bool, startedAt: WallTime, now: Moment, mistakes: [String]
-    ) -> StatusReport {
-        let credentials = all.map { CredentialStatus($0, now: now) }
+    ///
+    /// - Returns: A slice of the credentials that the query asks for.
+    package func statusSlice(
+        _ query: StatusQuery, isReady: Bool, startedAt: WallTime, now: Moment, mistakes: [String]
+    ) -> StatusSlice {
         let state: StatusReport.DaemonState
         if isStopping {
             state = .stopping
         } else if !isReady {
             state = .starting
         } else {
-            state =
-                credentials.allSatisfy { $0.state.known?.isHealthy ?? false } ? .ready : .degraded
+            let isHealthy = CredentialState.allCases.allSatisfy {
+                $0.isHealthy || count(of: $0) == 0
+            }
+            state = isHealthy ? .ready : .degraded
         }
-        return StatusReport(
-            state: state, startedAt: startedAt, credentials: credentials,
-            configurationMistakes: mistakes)
+        var report = StatusReport(
+            state: state, startedAt: startedAt, credentials: [], configurationMistakes: mistakes)
+        if query.isPage {
+            report.counts = Dictionary(
+                uniqueKeysWithValues: CredentialState.allCases.map { ($0.rawValue, count(of: $0)) })
+        }
+        var slice = StatusSlice(head: report, now: now)
+        slice.next = visit(
+            after: query.after, state: query.state,
+            limit: min(query.limit ?? .max, StatusSlice.most)
+        ) { slice.lifecycles.append(copy $0) }
+        return slice
     }
 
     /// `3 of 4 fresh; next: crm in 12 min; 1 needs login: drive` (sd_notify(3), `STATUS=`).

@@ -32,9 +32,10 @@ extension EngineLoop {
         _ group: inout DiscardingTaskGroup
     ) {
         switch request {
-        case .status: reply(ControlReply(200, .status(statusReport())))
-        case .metrics: reply(ControlReply(200, .metrics(metricsReport())))
-        case .health: answerHealth(reply)
+        case .status(let query): reply(ControlReply(200, .statusSlice(statusSlice(query))))
+        case .metrics(let name): reply(ControlReply(200, .metrics(metricsReport(after: name))))
+        case .health(after: nil): answerHealth(reply)
+        case .health(let name): reply(health(after: name))
         case .liveness: reply(.alive)
         case .reload: beginReload(reply)
         case .credential(let name):
@@ -82,12 +83,12 @@ extension EngineLoop {
         }
     }
 
-    private func statusReport() -> StatusReport {
-        var report = credentials.statusReport(
-            isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes)
-        report.needingRestart = needingRestart
-        report.reloadProblems = lastReload.problems
-        return report
+    private func statusSlice(_ query: StatusQuery) -> StatusSlice {
+        var slice = credentials.statusSlice(
+            query, isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes)
+        slice.head.needingRestart = needingRestart
+        slice.head.reloadProblems = lastReload.problems
+        return slice
     }
 
     func known(

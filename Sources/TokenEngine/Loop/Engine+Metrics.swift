@@ -25,17 +25,17 @@ extension EngineLoop {
         tally.ended(name, ticket, report.outcome(after: before), at: now.uptime)
     }
 
-    func metricsReport() -> MetricsReport {
+    func metricsReport(after name: String?) -> MetricsReport {
         var report = credentials.metricsReport(
             isReady: isReady, startedAt: startedAt.wall, now: now, mistakes: mistakes.count,
-            tally: tally)
+            tally: tally, after: name)
         report.steps = world.steps.durations()
         return report
     }
 
-    /// 503 unless every credential is served, saved and written.
-    func health() -> ControlReply {
-        let health = credentials.healthReport(isReady: isReady, now: now)
+    /// 503 unless every credential of the slice is served, saved and written.
+    func health(after name: String? = nil) -> ControlReply {
+        let health = credentials.healthReport(isReady: isReady, now: now, after: name)
         return ControlReply(health.isHealthy ? 200 : 503, .health(health))
     }
 }

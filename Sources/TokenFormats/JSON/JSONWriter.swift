@@ -5,6 +5,15 @@ extension JSONNode {
         writer.write(self, level: 0)
         return writer.bytes
     }
+
+    /// Appends the value as compact text.
+    package func append(to bytes: inout [UInt8]) {
+        var writer = JSONWriter(indented: false)
+        // The text moves in and out without a copy.
+        swap(&writer.bytes, &bytes)
+        writer.write(self, level: 0)
+        swap(&writer.bytes, &bytes)
+    }
 }
 
 private struct JSONWriter {
@@ -15,9 +24,9 @@ private struct JSONWriter {
 
     mutating func write(_ node: JSONNode, level: Int) {
         switch node.kind {
-        case .null: bytes += Array("null".utf8)
-        case .bool(let flag): bytes += Array((flag ? "true" : "false").utf8)
-        case .number(let literal): bytes += Array(literal.utf8)
+        case .null: bytes += "null".utf8
+        case .bool(let flag): bytes += (flag ? "true" : "false").utf8
+        case .number(let literal): bytes += literal.utf8
         case .string(let text): write(text)
         case .array(let elements):
             enclose("[", "]", count: elements.count, level: level) { writer, index in
@@ -26,7 +35,7 @@ private struct JSONWriter {
         case .object(let members):
             enclose("{", "}", count: members.count, level: level) { writer, index in
                 writer.write(members[index].key)
-                writer.bytes += Array((writer.indented ? ": " : ":").utf8)
+                writer.bytes += (writer.indented ? ": " : ":").utf8
                 writer.write(members[index].value, level: level + 1)
             }
         }
@@ -36,14 +45,14 @@ private struct JSONWriter {
         _ open: String, _ close: String, count: Int, level: Int,
         _ element: (inout JSONWriter, Int) -> Void
     ) {
-        bytes += Array(open.utf8)
+        bytes += open.utf8
         for index in 0..<count {
             if index > 0 { bytes.append(UInt8(ascii: ",")) }
             newLine(level + 1)
             element(&self, index)
         }
         if count > 0 { newLine(level) }
-        bytes += Array(close.utf8)
+        bytes += close.utf8
     }
 
     private mutating func newLine(_ level: Int) {

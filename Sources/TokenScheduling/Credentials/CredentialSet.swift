@@ -55,19 +55,14 @@ package struct CredentialSet: Sendable {
         random = RandomSource(seed: seed)
     }
 
-    /// Of all configured credentials, sorted.
-    package var names: [String] { indices.keys.sorted() }
+    /// Of all configured credentials, sorted; kept so, because reports are read in this order.
+    package private(set) var names: [String] = []
     /// `nil` for a name that is not configured.
     package subscript(_ name: String) -> CredentialLifecycle? {
         indices[name].flatMap { lifecycles[$0] }
     }
     /// In name order.
     package var all: [CredentialLifecycle] { names.compactMap { self[$0] } }
-
-    /// Unordered: at 10 000 credentials the sort is most of the cost of ``all``.
-    package func forEach(_ body: (borrowing CredentialLifecycle) -> Void) {
-        for case let lifecycle? in lifecycles { body(lifecycle) }
-    }
 
     /// `nil` when no deadline is set.
     package var wakeAt: Uptime? { heap.earliest?.at }
@@ -96,6 +91,7 @@ package struct CredentialSet: Sendable {
         }
         let kept = Set(configuration.credentials.map(\.name))
         let removed = indices.keys.filter { !kept.contains($0) }.sorted().compactMap { remove($0) }
+        names = indices.keys.sorted()
         for (group, window) in windows where window.isIdle(now.uptime) { windows[group] = nil }
         return (orders, removed)
     }
@@ -200,6 +196,11 @@ package struct CredentialSet: Sendable {
         if let new { tally[new.state, default: 0] += 1 }
         glances[index] = new
         changes += 1
+    }
+
+    /// The state of a credential that the last event left it in; `nil` for an unknown name.
+    func state(of name: String) -> CredentialState? {
+        indices[name].flatMap { glances[$0]?.state }
     }
 
     /// How many credentials are in a state.

@@ -73,7 +73,7 @@ struct Accept: ParsableCommand {
 
     /// - Throws: `ExitCode` 65 for a named credential that is not quarantined.
     private func chosen(_ client: ControlClient) throws -> [Quarantined] {
-        let status = try client.successful(.status)
+        let status = try client.successful(.status())
         let known = status.credentialNames
         var wanted = known
         if !all {

@@ -19,7 +19,7 @@ struct LiveChecks {
     func run(_ names: [String]) throws -> Int32 {
         var names = names
         if names.isEmpty {
-            names = try client.successful(.status).credentialNames
+            names = try client.successful(.status()).credentialNames
         }
         let requests = try names.map { ControlRequest.check(try checkedName($0)) }
         let replies = Replies(count: names.count)

@@ -24,7 +24,7 @@ struct CredentialNames {
     /// Reports no errors: a shell would print them into the line that is being typed.
     var told: [String] {
         guard
-            let reply = try? ControlClient(path: socket).quietRequest(.status, timeout: 1)
+            let reply = try? ControlClient(path: socket).quietRequest(.status(), timeout: 1)
         else { return [] }
         return reply.credentialNames
     }

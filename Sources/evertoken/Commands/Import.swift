@@ -67,7 +67,7 @@ struct Import: ParsableCommand {
         let client = try daemon.client()
         if !offline.offline {
             do {
-                let reply = try client.quietRequest(.status)
+                let reply = try client.quietRequest(.status())
                 guard reply.status / 100 == 2 else { throw client.failure(reply.message) }
                 return reply.credentialNames
             } catch let error as ControlClient.Unanswered {

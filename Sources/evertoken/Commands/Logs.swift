@@ -53,7 +53,7 @@ struct Logs: ParsableCommand {
             _ = try checkedName(name)
             return [name]
         }
-        let known = try daemon.client().successful(.status).credentialNames
+        let known = try daemon.client().successful(.status()).credentialNames
         let found = known.filter { NameMatching.matches(name, $0) }
         if found.isEmpty { throw unmatched(name, among: known) }
         return found

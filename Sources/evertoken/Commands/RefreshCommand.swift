@@ -71,7 +71,7 @@ extension ControlClient {
     func names(_ patterns: [String], all: Bool) throws -> [String] {
         // The daemon itself checks a single name and lists the existing ones.
         if !all, patterns.count == 1, !NameMatching.isGlob(patterns[0]) { return patterns }
-        let known = try successful(.status).credentialNames
+        let known = try successful(.status()).credentialNames
         if all { return known }
         do throws(UnmatchedName) { return try NameMatching.select(patterns, among: known) } catch {
             throw fail(EX_DATAERR, error.problem)

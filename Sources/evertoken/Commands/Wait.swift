@@ -50,7 +50,7 @@ struct Wait: ParsableCommand {
             guard let first = waiting.first else { return }
             guard SystemClock().now().uptime < end else {
                 // If the daemon never replied, prints why.
-                if !first.isAnswered { _ = try client.request(.status) }
+                if !first.isAnswered { _ = try client.request(.status()) }
                 throw fail(EX_TEMPFAIL, Self.words(waiting.map(\.name)))
             }
             usleep(100_000)

@@ -51,7 +51,7 @@ struct DemoRun {
 
     private func draw(erasing drawn: Int, now: Moment) -> Int {
         let client = ControlClient(path: daemon.socket)
-        guard let reply = try? client.quietRequest(.status, timeout: 2) else {
+        guard let reply = try? client.quietRequest(.status(), timeout: 2) else {
             return drawn
         }
         if isTerminal, drawn > 0 { print("\u{1B}[\(drawn)A\u{1B}[J", terminator: "") }

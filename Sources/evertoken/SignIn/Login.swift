@@ -87,7 +87,7 @@ struct Login: ParsableCommand {
 
     /// Continues after a failed sign-in; the exit status is that of the first failure.
     private func runAll() throws {
-        let status = try daemon.client().successful(.status).message
+        let status = try daemon.client().successful(.status()).message
         let names = status.credentials.filter { $0.state.known == .loginRequired }.map(\.name)
         var failed: [(name: String, error: any Error)] = []
         for (index, name) in names.enumerated() {

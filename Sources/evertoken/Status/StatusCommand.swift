@@ -99,7 +99,7 @@ struct StatusQuestion {
 
     /// A fully named credential is requested alone: that reply includes its history.
     func request() throws -> ControlRequest {
-        try selection.onlyName.map { .credential(try checkedName($0)) } ?? .status
+        try selection.onlyName.map { .credential(try checkedName($0)) } ?? .status()
     }
 
     /// - Parameter absence: The message if no daemon runs.

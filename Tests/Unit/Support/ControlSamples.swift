@@ -17,7 +17,7 @@ struct ControlSamples {
         let begun = ControlReply(202, .begun(credential: text()))
         let health = health()
         return [
-            (.status, ControlReply(200, .status(status()))),
+            (.status(), ControlReply(200, .status(status()))),
             (.credential("crm"), ControlReply(200, .credential(report()))),
             (.token("crm", minimumLife: .zero), ControlReply(200, .token(token()))),
             (.refresh("crm", wait: nil), begun),
@@ -30,7 +30,7 @@ struct ControlSamples {
             (.reload, ControlReply(200, .reloaded(changes()))),
             (.reload, ControlReply(problem())),
             (.check("crm"), ControlReply(200, .checked(check()))),
-            (.health, ControlReply(health.isHealthy ? 200 : 503, .health(health))),
+            (.health(), ControlReply(health.isHealthy ? 200 : 503, .health(health))),
             (.liveness, ControlReply(200, .alive)),
         ]
     }
@@ -43,13 +43,13 @@ struct ControlSamples {
             codeVerifier: maybe { Secret($0.text()) })
         let method = maybe { $0.one(of: SignInRequest.Method.allCases) }
         return [
-            .status, .credential("crm"),
+            .status(), .credential("crm"),
             .token("crm", minimumLife: .milliseconds(number(0...9_000_000))),
             .refresh("crm", wait: wait), .order("crm", .login(code)),
             .order("crm", .device(code: Secret(text()))), .order("crm", .adopt(tokens())),
             .signIn("crm", SignInRequest(method: method, scope: maybe { $0.text() })),
             .accept("crm", wait: wait), .stored("crm"), .forget("crm", allTraces: flag()),
-            .reload, .check("crm"), .health, .liveness, .metrics,
+            .reload, .check("crm"), .health(), .liveness, .metrics(),
         ]
     }
 

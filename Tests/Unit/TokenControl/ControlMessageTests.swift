@@ -155,7 +155,7 @@ import Testing
     @Test(
         "the routes as Contract 6.1 names them",
         arguments: [
-            (.status, "GET /v1/status"), (.credential("crm"), "GET /v1/credentials/crm"),
+            (.status(), "GET /v1/status"), (.credential("crm"), "GET /v1/credentials/crm"),
             (
                 .token("crm", minimumLife: .seconds(300)),
                 "GET /v1/credentials/crm/token?min_ttl=300"

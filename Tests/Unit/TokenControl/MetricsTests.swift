@@ -119,7 +119,7 @@ import Testing
         var text = MetricsText()
         text.family("x_seconds", .gauge, unit: "seconds", "A \"b\"\nc \\ d.")
         #expect(
-            text.text == """
+            text.written == """
                 # TYPE x_seconds gauge
                 # UNIT x_seconds seconds
                 # HELP x_seconds A \\"b\\"\\nc \\\\ d.
@@ -137,7 +137,7 @@ import Testing
     func durations(_ duration: Duration, _ written: String) {
         var text = MetricsText()
         text.sample("", "", duration)
-        #expect(text.text == " \(written)\n")
+        #expect(text.written == " \(written)\n")
     }
 
     @Test("a report without any credential is whole: every family, and one EOF at the end")
@@ -184,7 +184,7 @@ import Testing
     private func family(_ kind: MetricsText.Kind, _ help: String = "A.") -> [Substring] {
         var text = MetricsText(format: .prometheus)
         text.family("x_seconds", kind, unit: "seconds", help)
-        return text.text.split(separator: "\n")
+        return text.written.split(separator: "\n")
     }
 
     @Test(
@@ -220,4 +220,8 @@ import Testing
         #expect(report.openMetrics.contains("_created{"))
         #expect(text.contains("evertoken_refresh_duration_seconds_bucket{provider=\"acme\",le="))
     }
+}
+
+extension MetricsText {
+    fileprivate var written: String { String(decoding: bytes, as: UTF8.self) }
 }

@@ -83,7 +83,7 @@ struct EngineTests {
             // After the time at which READY=1 would have been sent anyway.
             world.state.withLock { $0.uptime += .seconds(3600) }
             engine.inbox.yield(.woke)
-            _ = await ask(engine, .status)
+            _ = await ask(engine, .status())
             let (armed, now) = world.state.withLock { ($0.armedAt, Uptime($0.uptime)) }
             #expect(armed.map { $0 > now } ?? true, "set to \(String(describing: armed))")
             world.letGo()
@@ -120,7 +120,7 @@ struct EngineTests {
         configuration.credentials[1].refreshToken = configuration.credentials[0].refreshToken
         try await world.run(configuration) { engine in
             try await world.wait("READY") { $0.contains(.ready) }
-            let status = await ask(engine, .status)
+            let status = await ask(engine, .status())
             let states = (status.body["credentials"]?.elements ?? []).compactMap {
                 $0["state"]?.text
             }
@@ -135,10 +135,10 @@ struct EngineTests {
         world.script([RecordingWorld.token(1)])
         try await world.run(try RecordingWorld.configuration()) { engine in
             try await world.wait("READY") { $0.contains(.ready) }
-            let before = await ask(engine, .status)
+            let before = await ask(engine, .status())
             engine.inbox.yield(.reload)
             try await world.wait("RELOADING") { $0.contains(.reloading) }
-            let after = await ask(engine, .status)
+            let after = await ask(engine, .status())
             #expect(before.body["credentials"] == after.body["credentials"])
         }
         #expect(world.state.withLock { $0.requests.count } == 1)

@@ -164,7 +164,7 @@ struct IncidentTests {
         try await world.run(try RecordingWorld.configuration()) { engine in
             try await refresh(world, engine) { $0.contains(.sent("RT-1")) }
             let status = String(
-                decoding: await ask(engine, .status).body.serialized(), as: UTF8.self)
+                decoding: await ask(engine, .status()).body.serialized(), as: UTF8.self)
             for secret in ["RT-", "AT-"] { #expect(!status.contains(secret), "\(status)") }
         }
         let told = world.state.withLock { state in

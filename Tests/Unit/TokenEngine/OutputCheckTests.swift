@@ -34,7 +34,7 @@ import Testing
     func noticed() async throws {
         let world = RecordingWorld()
         try await running(world) { engine in
-            _ = await ask(engine, .status)
+            _ = await ask(engine, .status())
             let (armed, now) = world.state.withLock { ($0.armedAt, Uptime($0.uptime)) }
             #expect(armed.map { now.duration(to: $0) <= .seconds(55) } ?? false)
             world.state.withLock { $0.altered = [deleted] }
@@ -56,11 +56,11 @@ import Testing
                 $0.uptime += .seconds(2)
                 $0.altered = [deleted]
             }
-            let reply = await ask(engine, .health)
+            let reply = await ask(engine, .health())
             #expect(reply.status == 503 && reply.body["output"] == ["mail"])
             try await world.wait("the file") { publications($0) == 2 }
             world.state.withLock { $0.uptime += .seconds(2) }
-            #expect(await ask(engine, .health).status == 200)
+            #expect(await ask(engine, .health()).status == 200)
         }
     }
 
@@ -83,7 +83,7 @@ import Testing
             let failing = await ask(engine, .credential("mail")).body["failing_hooks"]?.elements
             #expect(failing?.count == 1 && failing?[0]["failures"] == 1)
             #expect(failing?[0]["problem"] == "it ended with status 1")
-            let health = await ask(engine, .health)
+            let health = await ask(engine, .health())
             #expect(health.status == 200 && health.body["attention"] == ["mail"])
             world.state.withLock { $0.uptime += .seconds(1) }
             engine.inbox.yield(.woke)

@@ -54,7 +54,7 @@ private final class ScriptedSurvey: ConfigurationSurvey {
         _ inbox: Inbox
     ) async -> [String: [String]] {
         let reply = await withCheckedContinuation { continuation in
-            inbox.yield(.request(.status, reply: { continuation.resume(returning: $0) }))
+            inbox.yield(.request(.status(), reply: { continuation.resume(returning: $0) }))
         }
         var found: [String: [String]] = [:]
         for entry in reply.body["credentials"]?.elements ?? [] {
