@@ -63,7 +63,7 @@ struct Status: ParsableCommand {
     func run() throws {
         let question = StatusQuestion(
             client: try daemon.client(),
-            selection: StatusSelection(patterns: names, words: state))
+            selection: StatusSelection(patterns: names, words: state), needsText: isJSON)
         var view = StatusView(
             selection: question.selection, isWide: output == .wide, hasOnlyRows: noHeaders,
             clock: utc ? .utc : .local())
@@ -96,19 +96,47 @@ struct Status: ParsableCommand {
 struct StatusQuestion {
     let client: ControlClient
     let selection: StatusSelection
+    /// Whether the daemon's own text is wanted, which is one document.
+    var needsText = false
 
     /// A fully named credential is requested alone: that reply includes its history.
     func request() throws -> ControlRequest {
         try selection.onlyName.map { .credential(try checkedName($0)) } ?? .status()
     }
 
-    /// - Parameter absence: The message if no daemon runs.
+    /// The same request again, without checks.
+    ///
+    /// - Parameter most: How many credentials are wanted of many, the worst ones; `nil` for all.
+    func lookAgain(most: Int?) throws(ControlClient.Unanswered) -> ControlReply {
+        guard let name = selection.onlyName else { return try list(most: most, timeout: 2) }
+        return try client.quietRequest(.credential(name), timeout: 2).message
+    }
+
+    /// - Parameter timeout: Seconds for each page.
+    private func list(
+        most: Int?, timeout: Int
+    ) throws(ControlClient.Unanswered) -> ControlReply {
+        let pages = StatusPages(
+            ask: { [client] query throws(ControlClient.Unanswered) in
+                try client.quietRequest(.status(query), timeout: timeout).message
+            }, selection: selection)
+        return if let most { try pages.worst(most) } else { try pages.all() }
+    }
+
+    /// - Parameters:
+    ///   - absence: The message if no daemon runs.
+    ///   - most: As for ``lookAgain(most:)``.
     /// - Throws: `ExitCode`, after printing the error.
-    func ask(orSay absence: String? = nil) throws -> ControlClient.Reply {
+    func ask(orSay absence: String? = nil, most: Int? = nil) throws -> ControlClient.Reply {
         let request = try request()
         let reply: ControlClient.Reply
         do throws(ControlClient.Unanswered) {
-            reply = try client.quietRequest(request)
+            if needsText || selection.onlyName != nil {
+                reply = try client.quietRequest(request)
+            } else {
+                let message = try list(most: most, timeout: 60)
+                reply = ControlClient.Reply(message: message, text: "")
+            }
         } catch {
             if error.isAbsent, let absence { throw fail(EX_UNAVAILABLE, absence) }
             throw client.failure(error)
@@ -159,7 +187,10 @@ struct StatusView {
     var hasOnlyRows = false
     var clock = ReaderClock.utc
 
-    func lines(_ reply: ControlReply, _ style: TextStyle, showsLife: Bool = false) -> [String] {
+    /// - Parameter most: How many credentials are shown at most.
+    func lines(
+        _ reply: ControlReply, _ style: TextStyle, showsLife: Bool = false, most: Int = .max
+    ) -> [String] {
         let now = SystemClock().now().wall
         var report: StatusReport?
         switch reply.content {
@@ -169,7 +200,8 @@ struct StatusView {
         // The reply for a single credential is shown as a table with one row.
         default: break
         }
-        var table = StatusTable(reply.credentials, of: report, selection: selection, now: now)
+        var table = StatusTable(
+            reply.credentials, of: report, selection: selection, most: most, now: now)
         (table.style, table.clock, table.showsLife) = (style, clock, showsLife)
         (table.isWide, table.hasOnlyRows) = (isWide, hasOnlyRows)
         return table.lines

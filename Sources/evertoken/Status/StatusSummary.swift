@@ -1,16 +1,40 @@
 internal import TokenControl
+internal import TokenFormats
 internal import TokenScheduling
 
 /// The first line: how many credentials have each state, and whether the last reload succeeded.
 struct StatusSummary {
-    let credentials: [CredentialStatus]
-    var mistakes = 0
+    private let all: Int
+    private let fresh: Int
+    private let severities: [CredentialStatus.Severity: Int]
+    private let mistakes: Int
+
+    init(credentials: [CredentialStatus], mistakes: Int = 0) {
+        all = credentials.count
+        fresh = credentials.count { [.fresh, .refreshing].contains($0.condition.known) }
+        severities = Dictionary(grouping: credentials, by: \.severity).mapValues(\.count)
+        self.mistakes = mistakes
+    }
+
+    /// - Parameter counts: How many credentials are in each state, by its word.
+    init(counts: [String: Int], mistakes: Int = 0) {
+        let count = { (states: [CredentialState]) in
+            states.reduce(0) { $0 + (counts[$1.rawValue] ?? 0) }
+        }
+        all = counts.values.reduce(0, +)
+        fresh = count([.fresh, .refreshing])
+        severities = [
+            .needsPerson: count([.loginRequired, .quarantined]),
+            .misconfigured: count([.misconfigured]), .expired: count([.expired]),
+            .pending: count([.pending]), .retrying: count([.retrying]),
+        ]
+        self.mistakes = mistakes
+    }
 
     /// `2 of 14 fresh, 5 need a person, 7 misconfigured`.
     var text: String {
-        guard !credentials.isEmpty else { return "no credentials" + refused }
-        let fresh = credentials.count { [.fresh, .refreshing].contains($0.condition.known) }
-        return "\(fresh) of \(credentials.count) fresh" + kinds.joined() + refused
+        guard all > 0 else { return "no credentials" + refused }
+        return "\(fresh) of \(all) fresh" + kinds.joined() + refused
     }
 
     private var refused: String { mistakes > 0 ? "; reload refused" : "" }
@@ -20,17 +44,13 @@ struct StatusSummary {
             (.misconfigured, "misconfigured"), (.expired, "expired"), (.failing, "failing"),
             (.undelivered, "undelivered"), (.pending, "pending"), (.retrying, "retrying"),
         ]
-        let people = count(.needsPerson)
+        let people = severities[.needsPerson] ?? 0
         let calls = people == 0 ? [] : [", \(people) \(people == 1 ? "needs" : "need") a person"]
         return calls
             + words.compactMap { severity, word in
-                let number = count(severity)
+                let number = severities[severity] ?? 0
                 return number == 0 ? nil : ", \(number) \(word)"
             }
-    }
-
-    private func count(_ severity: CredentialStatus.Severity) -> Int {
-        credentials.count { $0.severity == severity }
     }
 }
 

@@ -6,6 +6,8 @@ internal import TokenFormats
 struct StatusTable {
     let credentials: [CredentialStatus]
     let general: StatusGeneral
+    /// Of all credentials by state, where ``credentials`` are only some of them.
+    private let counts: [String: Int]?
     let now: WallTime
     var style = TextStyle.plain
     var clock = ReaderClock.utc
@@ -16,19 +18,26 @@ struct StatusTable {
     /// Leaves out summary, header and problems.
     var hasOnlyRows = false
 
-    /// - Parameter report: What concerns no single credential; `nil` where one was asked for.
+    /// - Parameters:
+    ///   - report: What concerns no single credential; `nil` where one was asked for.
+    ///   - most: How many credentials are shown at most.
     init(
         _ credentials: [CredentialStatus], of report: StatusReport? = nil,
-        selection: StatusSelection = StatusSelection(), now: WallTime
+        selection: StatusSelection = StatusSelection(), most: Int = .max, now: WallTime
     ) {
-        self.credentials = credentials.filter(selection.includes).worstFirst(now: now)
+        let chosen = credentials.filter(selection.includes).worstFirst(now: now)
+        self.credentials = Array(chosen.prefix(most))
+        counts = report?.counts
         general = StatusGeneral(report)
         self.now = now
     }
 
     var lines: [String] {
         guard !hasOnlyRows else { return table.lines(style) }
-        let summary = StatusSummary(credentials: credentials, mistakes: general.mistakes.count)
+        let mistakes = general.mistakes.count
+        let summary =
+            counts.map { StatusSummary(counts: $0, mistakes: mistakes) }
+            ?? StatusSummary(credentials: credentials, mistakes: mistakes)
         let remarks = credentials.flatMap { $0.remarks(now: now) }.joinedWhereEqual()
         return [style.bold(summary.text)] + (credentials.isEmpty ? [] : table.lines(style))
             + remarks.flatMap { $0.lines(style, clock: clock, now: now) } + general.lines(style)
