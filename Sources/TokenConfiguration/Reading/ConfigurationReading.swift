@@ -47,9 +47,8 @@ extension Configuration {
 
     /// Drops duplicates: a provider that several credentials use is read more than once.
     private static func onceEach(_ found: [ConfigurationMistake]) -> [ConfigurationMistake] {
-        found.reduce(into: []) { kept, mistake in
-            if !kept.contains(where: { $0.isSamePlace(as: mistake) }) { kept.append(mistake) }
-        }
+        var places: Set<ConfigurationMistake.Place> = []
+        return found.filter { places.insert($0.place).inserted }
     }
 }
 
@@ -183,10 +182,11 @@ final class ConfigurationReading {
             _ = profiles.profile(named: name, usedBy: source.field)
         }
         var outputs: [String: String] = [:]
-        let claims = UnitClaims()
+        outputs.reserveCapacity(2 * credentials.count)
+        let (claims, needs) = (UnitClaims(), SharedNeeds())
         for (name, field) in credentials.sorted(by: { $0.name < $1.name }) {
             let reading = CredentialReading(
-                name: name, field: field, defaults: defaults, claims: claims)
+                name: name, field: field, defaults: defaults, claims: claims, needs: needs)
             guard var credential = reading.read(profiles: profiles) else { continue }
             InlineSecrets(field.document).refuse(in: credential, field)
             credential.caFile = configuration.caFile

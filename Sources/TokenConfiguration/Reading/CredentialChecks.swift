@@ -1,9 +1,92 @@
 internal import TokenFormats
 internal import TokenProviders
 
+/// What the checks of credentials need of one profile: many credentials share it.
+struct ProfileNeeds {
+    /// A token URL: its problem if every credential has the same, otherwise the request to check.
+    fileprivate enum URLCheck {
+        case known(RequestError?)
+        case varies(RequestSpecification)
+    }
+
+    /// Required variables without a default.
+    fileprivate let required: [String]
+    /// Variables of keys and certificates that the profile does not declare.
+    fileprivate let keys: [String]
+    fileprivate let needsClient: Bool
+    fileprivate let needsSecret: Bool
+    /// Variables of the URLs that have no value unless the credential sets one.
+    fileprivate let urlVariables: [String]
+    fileprivate let urls: [URLCheck]
+    fileprivate let patterns: [(name: String, pattern: Pattern)]
+
+    init(_ profile: ProviderProfile) {
+        let variables = profile.variables.sorted { $0.key < $1.key }
+        required = variables.filter { $0.value.isRequired && $0.value.defaultValue == nil }
+            .map(\.key)
+        patterns = variables.compactMap { name, variable in
+            variable.pattern.map { (name, $0) }
+        }
+        keys = Self.keys(of: profile)
+        let exchanges = profile.renewals
+        let names = profile.renewalVariables
+        let isBasic = exchanges.contains { $0.request.clientAuthentication.isBasic }
+        let isTLS = exchanges.contains { $0.request.clientAuthentication == .tls }
+        let isMachine = exchanges.contains {
+            !$0.spendsGrant && !$0.request.sendsListedParametersOnly
+                && $0.request.clientAuthentication == .post
+        }
+        needsClient =
+            isBasic || isTLS || (isMachine && !profile.usesRefreshToken)
+            || names.contains(ContextVariable.clientID.rawValue)
+        needsSecret = isBasic || names.contains(ContextVariable.clientSecret.rawValue)
+        urlVariables = exchanges.flatMap { exchange in
+            exchange.request.url.variables.sorted().filter { name in
+                !name.hasPrefix("steps.") && profile.variables[name]?.defaultValue == nil
+                    && profile.variables[name]?.isRequired != true
+                    && ContextVariable(rawValue: name) == nil
+            }
+        }
+        urls = profile.distinctURLs.map { request in
+            request.url.variables.isEmpty
+                ? .known(profile.urlProblem(of: request, with: [:])) : .varies(request)
+        }
+    }
+
+    /// A key or a certificate can only come from a variable.
+    private static func keys(of profile: ProviderProfile) -> [String] {
+        let requests = profile.renewals.map(\.request)
+        let templates =
+            requests.flatMap(\.assertions.values).map(\.key)
+            + requests.flatMap { [$0.certificate, $0.privateKey].compactMap { $0 } }
+        let keys = templates.reduce(
+            into: requests.reduce(into: Set<String>()) { $0.formUnion($1.signingKeys) }
+        ) { $0.formUnion($1.variables) }
+        return keys.sorted().filter {
+            profile.variables[$0] == nil && ContextVariable(rawValue: $0) == nil
+        }
+    }
+}
+
+/// The needs of the profiles of a configuration, each found out once.
+final class SharedNeeds {
+    private var found: [String: ProfileNeeds] = [:]
+
+    /// - Parameter grantType: The base that the credential names instead of the profile's own.
+    func of(_ profile: ProviderProfile, grantType: String?) -> ProfileNeeds {
+        // A name has no blank.
+        let key = grantType.map { profile.name + " " + $0 } ?? profile.name
+        if let known = found[key] { return known }
+        let needs = ProfileNeeds(profile)
+        found[key] = needs
+        return needs
+    }
+}
+
 /// Checks one credential beyond the shape of its parts: every value that its profile needs.
 struct CredentialChecks {
     let credential: CredentialConfiguration
+    let needs: ProfileNeeds
     let field: FieldReader
 
     func run() {
@@ -15,24 +98,12 @@ struct CredentialChecks {
     }
 
     private func requireVariables() {
-        for (name, variable) in credential.profile.variables.sorted(by: { $0.key < $1.key })
-        where variable.isRequired && variable.defaultValue == nil && !isSet(name) {
+        for name in needs.required where !isSet(name) {
             field.mistake(
                 "provider \"\(credential.profile.name)\" needs the variable \"\(name)\"",
                 "add \"variables\": {\"\(name)\": …}")
         }
-        // A key or a certificate can only come from a variable.
-        let requests = credential.profile.renewals.map(\.request)
-        let keyTemplates =
-            requests.flatMap(\.assertions.values).map(\.key)
-            + requests.flatMap { [$0.certificate, $0.privateKey].compactMap { $0 } }
-        let keys = keyTemplates.reduce(
-            into: requests.reduce(into: Set<String>()) { $0.formUnion($1.signingKeys) }
-        ) { $0.formUnion($1.variables) }
-        for name in keys.sorted()
-        where credential.profile.variables[name] == nil && !isSet(name)
-            && ContextVariable(rawValue: name) == nil
-        {
+        for name in needs.keys where !isSet(name) {
             field.mistake(
                 "the variable \"\(name)\", a key or certificate, is missing",
                 "add \"variables\": {\"\(name)\": {\"file\": \"/etc/evertoken/key.pem\"}}")
@@ -45,22 +116,10 @@ struct CredentialChecks {
     }
 
     private func requireClient() {
-        let exchanges = credential.profile.renewals
-        let names = credential.profile.renewalVariables
-        let isBasic = exchanges.contains { $0.request.clientAuthentication.isBasic }
-        let isTLS = exchanges.contains { $0.request.clientAuthentication == .tls }
-        let isMachine = exchanges.contains {
-            !$0.spendsGrant && !$0.request.sendsListedParametersOnly
-                && $0.request.clientAuthentication == .post
-        }
-        let needsClient =
-            isBasic || isTLS || (isMachine && !credential.profile.usesRefreshToken)
-            || names.contains(ContextVariable.clientID.rawValue)
-        if needsClient, field.node["client_id"] == nil {
+        if needs.needsClient, field.node["client_id"] == nil {
             field.mistake("\"client_id\" is missing", "add the id the provider gave you")
         }
-        let needsSecret = isBasic || names.contains(ContextVariable.clientSecret.rawValue)
-        if needsSecret, field.node["client_secret"] == nil {
+        if needs.needsSecret, field.node["client_secret"] == nil {
             field.mistake(
                 "\"client_secret\" is missing",
                 "add it, such as {\"credential\": \"\(credential.name)-secret\"}")
@@ -77,31 +136,30 @@ struct CredentialChecks {
 
     /// A URL cannot be formed when one of its variables is unset.
     private func requireURLVariables() {
-        for request in credential.profile.renewals.map(\.request) {
-            for name in request.url.variables.sorted()
-            where !name.hasPrefix("steps.") && !isSet(name)
-                && credential.profile.variables[name]?.defaultValue == nil
-                && credential.profile.variables[name]?.isRequired != true
-                && ContextVariable(rawValue: name) == nil
-            {
-                field.mistake(
-                    "the token URL needs the variable \"\(name)\"",
-                    "add \"variables\": {\"\(name)\": …}")
-            }
+        for name in needs.urlVariables where !isSet(name) {
+            field.mistake(
+                "the token URL needs the variable \"\(name)\"",
+                "add \"variables\": {\"\(name)\": …}")
         }
     }
 
     private func checkURLs() {
         requireURLVariables()
-        for problem in credential.profile.urlProblems(with: credential.variables) {
+        for check in needs.urls {
+            let found: RequestError? =
+                switch check {
+                case .known(let problem): problem
+                case .varies(let request):
+                    credential.profile.urlProblem(of: request, with: credential.variables)
+                }
+            guard let problem = found else { continue }
             field.mistake("the token URL \(problem.problem)", problem.remedy)
         }
     }
 
     private func checkPatterns() {
-        for (name, variable) in credential.profile.variables.sorted(by: { $0.key < $1.key }) {
-            guard let pattern = variable.pattern,
-                case .literal(let node)? = credential.variables[name],
+        for (name, pattern) in needs.patterns {
+            guard case .literal(let node)? = credential.variables[name],
                 let text = node.canonicalText, !pattern.matchesWhole(text)
             else { continue }
             field.mistake(
@@ -114,16 +172,21 @@ struct CredentialChecks {
 extension ProviderProfile {
     /// The problems of the profile's URLs, each URL once.
     func urlProblems(with variables: [String: VariableSource]) -> [RequestError] {
+        distinctURLs.compactMap { urlProblem(of: $0, with: variables) }
+    }
+
+    /// A request for each of the profile's URLs.
+    fileprivate var distinctURLs: [RequestSpecification] {
         var seen: [Template] = []
-        return allExchanges.compactMap { exchange in
-            guard !seen.contains(exchange.request.url) else { return nil }
-            seen.append(exchange.request.url)
-            return urlProblem(of: exchange.request, with: variables)
+        return allExchanges.map(\.request).filter { request in
+            guard !seen.contains(request.url) else { return false }
+            seen.append(request.url)
+            return true
         }
     }
 
     /// A URL can be checked now only when no part of it is a secret that is read later.
-    private func urlProblem(
+    fileprivate func urlProblem(
         of request: RequestSpecification, with given: [String: VariableSource]
     ) -> RequestError? {
         var context = TemplateContext(nonce: RequestNonce.placeholder)

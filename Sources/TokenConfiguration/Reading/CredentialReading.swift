@@ -31,6 +31,8 @@ struct CredentialDefaults {
 }
 
 private let onExpiryChoices = [("keep", false), ("remove", true)]
+private let formatChoices =
+    (OutputSpecification.Format.named.map(\.name) + ["template"]).map { ($0, $0) }
 private let writeChoices = [("replace", false), ("in-place", true)]
 
 extension RefreshPolicy {
@@ -56,6 +58,7 @@ struct CredentialReading {
     let field: FieldReader
     let defaults: CredentialDefaults
     let claims: UnitClaims
+    let needs: SharedNeeds
 
     func read(profiles: ProfileCatalogue) -> CredentialConfiguration? {
         guard let object = field.object() else { return nil }
@@ -88,7 +91,8 @@ struct CredentialReading {
             name: name, profile: profile, clientID: clientID, clientSecret: clientSecret,
             refreshToken: refreshToken, scope: scope, variables: variables, refresh: refresh,
             outputs: outputs, units: units, hooks: hooks, proxy: proxy)
-        CredentialChecks(credential: credential, field: field).run()
+        let needs = needs.of(profile, grantType: grantType)
+        CredentialChecks(credential: credential, needs: needs, field: field).run()
         return credential
     }
 
@@ -136,8 +140,7 @@ struct CredentialReading {
         let path = object.require("path", "\"\(name)/token\"")?.outputPath()
         let template = object.take("template")
         let named = OutputSpecification.Format.named
-        let names = named.map(\.name) + ["template"]
-        let format = object.take("format")?.choice(names.map { ($0, $0) })
+        let format = object.take("format")?.choice(formatChoices)
         var output = withDefaults(OutputSpecification(path: path ?? "", format: .raw))
         if let known = named.first(where: { $0.name == format }) { output.format = known.format }
         if format == "template" {

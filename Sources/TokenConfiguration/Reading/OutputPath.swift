@@ -14,19 +14,20 @@ extension FieldReader {
     /// files (`.netrc`, `.npmrc`) are allowed.
     func outputPath() -> String? {
         guard let text = path("crm/token") else { return nil }
-        let names = text.split(separator: "/", omittingEmptySubsequences: false)
-            .dropFirst(text.hasPrefix("/") ? 1 : 0)
-        guard names.allSatisfy({ !$0.isEmpty && $0 != "." }) else {
+        let slash = UInt8(ascii: "/")
+        let names = text.utf8.split(separator: slash, omittingEmptySubsequences: false)
+            .dropFirst(text.utf8.first == slash ? 1 : 0)
+        guard names.allSatisfy({ !$0.isEmpty && !$0.elementsEqual(".".utf8) }) else {
             mistake("is not the path of a file", "write \"NAME/token\" or an absolute path")
             return nil
         }
-        guard !names.contains(where: { $0.hasPrefix(OwnNames.prefix) }) else {
+        guard !names.contains(where: { $0.starts(with: OwnNames.prefix.utf8) }) else {
             mistake(
                 "has a name that begins with \"\(OwnNames.prefix)\", as the daemon's own files do",
                 "choose another name")
             return nil
         }
-        guard (names.last?.utf8.count ?? 0) <= OwnNames.longestOutput else {
+        guard (names.last?.count ?? 0) <= OwnNames.longestOutput else {
             mistake(
                 "has a name of more than \(OwnNames.longestOutput) bytes", "choose a shorter name")
             return nil

@@ -2,13 +2,12 @@ internal import TokenFormats
 
 /// Which units may fetch which credentials: a unit and id must lead to one credential.
 final class UnitClaims {
-    private var claims: [(grant: UnitGrant, credential: String)] = []
+    /// By id.
+    private var claims: [String: [(grant: UnitGrant, credential: String)]] = [:]
 
     /// Records a mistake when another credential claims the same unit and id.
     func add(_ grant: UnitGrant, of credential: String, at field: FieldReader) {
-        if let other = claims.first(where: {
-            $0.grant.id == grant.id && $0.grant.unit.overlaps(grant.unit)
-        }) {
+        if let other = claims[grant.id]?.first(where: { $0.grant.unit.overlaps(grant.unit) }) {
             let both =
                 other.credential == credential
                 ? "is given to \"\(credential)\" twice"
@@ -17,7 +16,7 @@ final class UnitClaims {
                 "\(grant.unit.text) with the id \"\(grant.id)\" \(both)",
                 "give each an \"id\" of its own")
         }
-        claims.append((grant, credential))
+        claims[grant.id, default: []].append((grant, credential))
     }
 }
 

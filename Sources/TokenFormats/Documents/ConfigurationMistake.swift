@@ -28,10 +28,21 @@ package struct ConfigurationMistake: Error, Sendable, Equatable, CustomStringCon
         (self.problem, self.remedy) = (problem, remedy)
     }
 
-    package func isSamePlace(as other: ConfigurationMistake) -> Bool {
-        file == other.file && line == other.line && column == other.column
-            && problem == other.problem
+    /// Mistakes are the same if they have the same place.
+    package struct Place: Hashable {
+        private let file: String
+        private let line: Int
+        private let column: Int
+        private let problem: String
+
+        fileprivate init(_ mistake: ConfigurationMistake) {
+            (file, line, column) = (mistake.file, mistake.line, mistake.column)
+            problem = mistake.problem
+        }
     }
+
+    /// Where it is, with what is wrong there.
+    package var place: Place { Place(self) }
 
     /// `FILE:LINE:COLUMN: JSON.PATH: what is wrong; what to write instead`
     package var description: String {
@@ -94,10 +105,18 @@ package final class ConfigurationDocument {
             file: file, line: line, column: column, path: path, problem: problem, remedy: remedy)
     }
 
+    /// Offsets of the first byte of each line; found with the first mistake.
+    private lazy var lineStarts: [Int] =
+        [0] + bytes.indices.filter { bytes[$0] == 0x0A }.map { $0 + 1 }
+
     private func position(of offset: Int) -> (line: Int, column: Int) {
-        let before = bytes.prefix(max(0, offset))
-        let line = before.count { $0 == 0x0A } + 1
-        let start = before.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
-        return (line, before.count - start + 1)
+        let offset = min(max(0, offset), bytes.count)
+        var (low, high) = (0, lineStarts.count)
+        // The last line that does not begin behind it.
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if lineStarts[middle] <= offset { low = middle } else { high = middle }
+        }
+        return (low + 1, offset - lineStarts[low] + 1)
     }
 }

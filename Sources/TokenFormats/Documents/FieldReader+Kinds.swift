@@ -3,7 +3,9 @@ extension FieldReader {
     /// A path without `..`, NUL or an empty name; relative or absolute.
     package func path(_ example: String) -> String? {
         guard let text = nonEmptyString("\"\(example)\"") else { return nil }
-        guard !text.utf8.contains(0), !text.split(separator: "/").contains("..") else {
+        let parts = text.utf8.split(separator: UInt8(ascii: "/"))
+        guard !text.utf8.contains(0), !parts.contains(where: { $0.elementsEqual("..".utf8) })
+        else {
             mistake("contains '..' or a NUL byte", "write the plain path")
             return nil
         }

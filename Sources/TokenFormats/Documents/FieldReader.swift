@@ -4,7 +4,10 @@
 /// the file is reported in one run.
 package struct FieldReader {
     package let node: JSONNode
-    package let path: String
+    /// The object of which this is a member; the path is built only for a mistake.
+    private let owner: ObjectReader?
+    /// The key in ``owner``; without one the whole path.
+    private let name: String
     /// Where to point when the value itself is in no file (it came from a base profile).
     package let fallbackOffset: Int
     package let document: ConfigurationDocument
@@ -12,8 +15,21 @@ package struct FieldReader {
     package init(
         _ node: JSONNode, path: String, fallbackOffset: Int, document: ConfigurationDocument
     ) {
-        (self.node, self.path, self.document) = (node, path, document)
+        (self.node, owner, name, self.document) = (node, nil, path, document)
         self.fallbackOffset = node.offset >= 0 ? node.offset : fallbackOffset
+    }
+
+    /// A member of an object.
+    fileprivate init(_ member: JSONMember, of owner: ObjectReader) {
+        (node, self.owner, name) = (member.value, owner, member.key)
+        document = owner.field.document
+        fallbackOffset = node.offset >= 0 ? node.offset : owner.field.fallbackOffset
+    }
+
+    /// `credentials.crm.refresh.at`.
+    package var path: String {
+        guard let above = owner?.field.path, !above.isEmpty else { return name }
+        return above + "." + name
     }
 
     /// Inherited values are skipped: their mistake is recorded where their own profile is read.
@@ -73,8 +89,8 @@ package struct FieldReader {
     }
 
     package func choice<Value>(_ choices: [(String, Value)]) -> Value? {
-        let names = choices.map { "\"\($0.0)\"" }.joined(separator: ", ")
         guard let text = node.text, let found = choices.first(where: { $0.0 == text }) else {
+            let names = choices.map { "\"\($0.0)\"" }.joined(separator: ", ")
             let near = node.text.flatMap { nearest($0, among: choices.map(\.0)) }
             return wrongType("one of \(names)" + (near.map { " (\"\($0)\"?)" } ?? ""))
         }
@@ -110,24 +126,26 @@ package struct FieldReader {
 package final class ObjectReader {
     package let field: FieldReader
     private let members: [JSONMember]
-    private var taken: Set<String> = []
+    /// Which of the members were taken.
+    private var isTaken: [Bool]
     private var known: [String] = []
 
     package init(_ field: FieldReader) {
         self.field = field
         members = field.node.members ?? []
+        isTaken = Array(repeating: false, count: members.count)
     }
 
     package func take(_ key: String) -> FieldReader? {
         known.append(key)
-        guard let member = members.first(where: { $0.key == key }) else { return nil }
-        taken.insert(key)
-        return reader(of: member)
+        guard let index = members.firstIndex(where: { $0.key == key }) else { return nil }
+        isTaken[index] = true
+        return reader(of: members[index])
     }
 
     /// Every member, for objects whose keys are names.
     package func takeAll() -> [(name: String, key: FieldReader, value: FieldReader)] {
-        taken.formUnion(members.map(\.key))
+        isTaken = Array(repeating: true, count: members.count)
         return members.map { member in
             let value = reader(of: member)
             let key = FieldReader(
@@ -148,7 +166,7 @@ package final class ObjectReader {
     /// - Parameter isSecret: An unknown key may be the secret itself, so the message does not quote
     ///   it.
     package func finish(isSecret: Bool = false) {
-        for member in members where !taken.contains(member.key) {
+        for (member, isTaken) in zip(members, isTaken) where !isTaken {
             let near = nearest(member.key, among: known)
             field.document.record(
                 at: member.keyOffset >= 0 ? member.keyOffset : field.fallbackOffset,
@@ -160,7 +178,6 @@ package final class ObjectReader {
     }
 
     private func reader(of member: JSONMember) -> FieldReader {
-        field.child(
-            member.value, field.path.isEmpty ? member.key : "." + member.key)
+        FieldReader(member, of: self)
     }
 }
