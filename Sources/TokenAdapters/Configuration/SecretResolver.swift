@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Glibc
 internal import Synchronization
 package import TokenEngine
@@ -14,7 +13,7 @@ package final class SecretResolver: SecretReader {
     /// How long an attempt waits, while it occupies a place among the concurrent requests: longer
     /// than the limit of ten seconds for a program, because it may have to wait for its turn.
     private static let patience = (
-        file: DispatchTimeInterval.seconds(10), program: DispatchTimeInterval.seconds(15)
+        file: Duration.seconds(10), program: Duration.seconds(15)
     )
     private let calls = Atomic<UInt64>(0)
 
@@ -122,7 +121,7 @@ package final class SecretResolver: SecretReader {
 
     /// Runs `body` on a lane with a time limit; calls do not wait for each other.
     private func within(
-        _ limit: DispatchTimeInterval, _ late: Cause, _ lanes: Lanes, _ holder: String,
+        _ limit: Duration, _ late: Cause, _ lanes: Lanes, _ holder: String,
         _ body: @escaping @Sendable () throws(Cause) -> SecretText
     ) async throws(Cause) -> SecretText {
         let call = calls.wrappingAdd(1, ordering: .relaxed).newValue

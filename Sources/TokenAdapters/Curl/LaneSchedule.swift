@@ -47,13 +47,12 @@ struct LaneSchedule<Job> {
 
     /// Drops the oldest job of a key that waits behind the running one.
     ///
-    /// - Returns: Whether more than `limit` jobs waited.
-    mutating func dropOldest(of key: String, beyond limit: Int) -> Bool {
-        guard let waiting = keys[key], waiting.count > limit else { return false }
+    /// - Returns: The dropped job, if more than `limit` waited.
+    mutating func dropOldest(of key: String, beyond limit: Int) -> Job? {
+        guard let waiting = keys[key], waiting.count > limit else { return nil }
         let isReady = !busyKeys.contains(key)
         // The first job may be in its holder's queue: it stays, and the next one is dropped.
-        keys[key]?.remove(at: isReady ? 1 : 0)
-        return true
+        return keys[key]?.remove(at: isReady ? 1 : 0).job
     }
 
     /// The next job that may start now; it counts as running until ``finished(_:)``.

@@ -12,6 +12,7 @@ final class Lanes: Sendable {
     /// Serial queues, because libdispatch checks a concurrent queue's threads once a second for
     /// ever (LoopExecutor). A queue without work uses no thread.
     private let free: Mutex<[DispatchQueue]>
+    private let patience = Patience()
 
     /// - Parameter share: How many lanes one holder may use; by default a quarter.
     init(_ label: String, count: Int, share: Int? = nil) {
@@ -35,35 +36,42 @@ final class Lanes: Sendable {
         return try result.get()
     }
 
-    /// Runs `body` with a time limit: work that hangs continues, but its result is dropped.
+    /// Runs `body` with a time limit: work that hangs continues, but its result is dropped. The
+    /// limit counts from when the work begins, and before that while nothing moves
+    /// (``PatienceBook``).
     ///
-    /// - Parameter mostWaiting: As for ``start(key:holder:mostWaiting:_:)``.
-    /// - Returns: `nil` when the time was up.
+    /// - Parameter mostWaiting: As for ``start(key:holder:mostWaiting:dropped:_:)``.
+    /// - Returns: `nil` when the time was up, or when the job was dropped.
     func run<Value: Sendable>(
-        key: String, holder: String, within limit: DispatchTimeInterval,
+        key: String, holder: String, within limit: Duration,
         mostWaiting: Int = .max, _ body: @escaping @Sendable () -> Value
     ) async -> Value? {
         await withCheckedContinuation { continuation in
             let answer = FirstAnswer<Value?> { continuation.resume(returning: $0) }
-            let alarm = Alarm(after: limit) { answer.give(nil) }
-            start(key: key, holder: holder, mostWaiting: mostWaiting) {
+            let job = patience.wait(key: key, holder: holder, limit: limit) { answer.give(nil) }
+            start(
+                key: key, holder: holder, mostWaiting: mostWaiting,
+                dropped: { self.patience.drop(job) }
+            ) {
+                self.patience.began(job)
                 answer.give(body())
-                alarm.cancel()
+                self.patience.ended(job)
             }
         }
     }
 
     /// Starts `body` when a lane is free; the caller does not wait.
     ///
-    /// - Parameter limit: How many jobs may wait behind one key's running job; the oldest is
-    ///   dropped.
+    /// - Parameters:
+    ///   - limit: How many jobs may wait behind one key's running job; the oldest is dropped.
+    ///   - dropped: Called if that is this job.
     /// - Returns: Whether a job was dropped.
     @discardableResult
     func start(
         key: String, holder: String, mostWaiting limit: Int = .max,
-        _ body: @escaping @Sendable () -> Void
+        dropped: @escaping @Sendable () -> Void = {}, _ body: @escaping @Sendable () -> Void
     ) -> Bool {
-        turnstile.enter(key: key, holder: holder, mostWaiting: limit) { done in
+        turnstile.enter(key: key, holder: holder, mostWaiting: limit, dropped: dropped) { done in
             // There are as many queues as places.
             guard let queue = self.free.withLock({ $0.popLast() }) else { return done() }
             queue.async {

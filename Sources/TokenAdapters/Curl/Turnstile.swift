@@ -4,7 +4,11 @@ internal import Synchronization
 final class Turnstile: Sendable {
     /// - Parameter done: Must be called once, from any thread.
     typealias Job = @Sendable (_ done: @escaping @Sendable () -> Void) -> Void
-    private let schedule: Mutex<LaneSchedule<Job>>
+    private struct Entry {
+        var job: Job
+        var dropped: @Sendable () -> Void
+    }
+    private let schedule: Mutex<LaneSchedule<Entry>>
 
     /// - Parameter share: How many places one holder may use.
     init(places: Int, share: Int) {
@@ -13,24 +17,27 @@ final class Turnstile: Sendable {
 
     /// Starts the job now, or when it is its turn.
     ///
-    /// - Parameter limit: How many jobs may wait behind one key's running job; the oldest is
-    ///   dropped.
+    /// - Parameters:
+    ///   - limit: How many jobs may wait behind one key's running job; the oldest is dropped.
+    ///   - dropped: Called if that is this job, from any thread.
     /// - Returns: Whether a job was dropped.
     @discardableResult
     func enter(
-        key: String, holder: String, mostWaiting limit: Int = .max, _ job: @escaping Job
+        key: String, holder: String, mostWaiting limit: Int = .max,
+        dropped: @escaping @Sendable () -> Void = {}, _ job: @escaping Job
     ) -> Bool {
-        let isAnyDropped = schedule.withLock { schedule in
-            schedule.add(job, .init(key: key, holder: holder))
+        let victim = schedule.withLock { schedule in
+            schedule.add(Entry(job: job, dropped: dropped), .init(key: key, holder: holder))
             return schedule.dropOldest(of: key, beyond: limit)
         }
+        victim?.dropped()
         beginAll()
-        return isAnyDropped
+        return victim != nil
     }
 
     private func beginAll() {
-        while let (job, ticket) = schedule.withLock({ $0.next() }) {
-            job {
+        while let (entry, ticket) = schedule.withLock({ $0.next() }) {
+            entry.job {
                 self.schedule.withLock { $0.finished(ticket) }
                 self.beginAll()
             }

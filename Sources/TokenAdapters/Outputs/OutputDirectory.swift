@@ -1,5 +1,4 @@
 internal import CLinux
-internal import Dispatch
 internal import Glibc
 internal import Synchronization
 package import TokenConfiguration
@@ -12,7 +11,7 @@ package import TokenScheduling
 package final class OutputDirectory: OutputPublisher, Sendable {
     /// How long a caller waits for one mount. Work that hangs continues, and the file stays
     /// complete, old or new.
-    private static let patience = (writing: DispatchTimeInterval.seconds(10), looking: 5)
+    private static let patience = (writing: Duration.seconds(10), looking: Duration.seconds(5))
 
     private let path: String
     private let current: Mutex<OpenDirectory>
@@ -149,7 +148,7 @@ package final class OutputDirectory: OutputPublisher, Sendable {
         for (mount, outputs) in byMount(outputs.filter { $0.format == .json }) {
             let found = await lanes.run(
                 key: "\(credential)\0\(mount)", holder: mount,
-                within: .seconds(Self.patience.looking)
+                within: Self.patience.looking
             ) { outputs.compactMap { self.token(in: $0, credential) } }
             tokens += found ?? []
         }
@@ -190,7 +189,7 @@ package final class OutputDirectory: OutputPublisher, Sendable {
                 group.addTask {
                     await self.lanes.run(
                         key: "look\0\(mount)", holder: mount,
-                        within: .seconds(Self.patience.looking), mostWaiting: 1
+                        within: Self.patience.looking, mostWaiting: 1
                     ) { self.altered(marks, on: mount) } ?? []
                 }
             }

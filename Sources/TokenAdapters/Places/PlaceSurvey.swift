@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Glibc
 internal import Synchronization
 package import TokenConfiguration
@@ -13,7 +12,7 @@ package final class PlaceSurvey: ConfigurationSurvey {
     private let isInService: Bool
     private let lanes = Lanes("check", count: 4)
     private let mounts = MountTable()
-    private static let patience = DispatchTimeInterval.seconds(10)
+    private static let patience = Duration.seconds(10)
     private let calls = Atomic<UInt64>(0)
 
     /// - Parameters:

@@ -27,7 +27,8 @@ package struct Fifo<Element> {
     }
 
     /// - Parameter index: Counted from the first element, which is 0.
-    package mutating func remove(at index: Int) { elements.remove(at: head + index) }
+    @discardableResult
+    package mutating func remove(at index: Int) -> Element { elements.remove(at: head + index) }
 }
 
 extension Fifo: Sendable where Element: Sendable {}
