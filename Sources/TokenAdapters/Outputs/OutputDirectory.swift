@@ -48,10 +48,11 @@ package final class OutputDirectory: OutputPublisher, Sendable {
 
     /// The outputs of each mount, in order.
     private func byMount(_ outputs: [OutputSpecification]) -> [(String, [OutputSpecification])] {
-        let places = outputs.map { output in
-            (mounts.point(of: output.isAbsolute ? output.path : "\(path)/\(output.path)"), output)
-        }
-        return Dictionary(grouping: places, by: \.0).sorted { $0.key < $1.key }
+        let points = mounts.points(
+            of: outputs.map { $0.isAbsolute ? $0.path : "\(path)/\($0.path)" })
+        guard let first = points.first else { return [] }
+        if points.allSatisfy({ $0 == first }) { return [(first, outputs)] }
+        return Dictionary(grouping: zip(points, outputs), by: \.0).sorted { $0.key < $1.key }
             .map { ($0.key, $0.value.map(\.1)) }
     }
 
@@ -60,11 +61,18 @@ package final class OutputDirectory: OutputPublisher, Sendable {
     package func publish(
         _ token: PublishedToken, to outputs: [OutputSpecification]
     ) async -> PublicationReport {
-        let causes = await withTaskGroup(of: [Cause].self) { group in
-            for (mount, outputs) in byMount(outputs) {
-                group.addTask { await self.publish(token, to: outputs, on: mount) }
+        let parts = byMount(outputs)
+        let causes: [Cause]
+        if parts.count == 1 {
+            // The usual case, for which a task would cost more than the files.
+            causes = await publish(token, to: outputs, on: parts[0].0)
+        } else {
+            causes = await withTaskGroup(of: [Cause].self) { group in
+                for (mount, outputs) in parts {
+                    group.addTask { await self.publish(token, to: outputs, on: mount) }
+                }
+                return await group.reduce(into: []) { $0 += $1 }
             }
-            return await group.reduce(into: []) { $0 += $1 }
         }
         return PublicationReport(
             Self.together(causes), isAnyWritten: causes.count < outputs.count)
@@ -87,7 +95,7 @@ package final class OutputDirectory: OutputPublisher, Sendable {
             // Behind a write that hangs only the newest token is worth writing.
             mostWaiting: 1
         ) {
-            outputs.compactMap { self.publish(token, to: $0, on: mount) }
+            self.publishNow(token, to: outputs, on: mount)
         }
         return causes
             ?? outputs.map { output in
@@ -96,21 +104,57 @@ package final class OutputDirectory: OutputPublisher, Sendable {
             }
     }
 
-    private func publish(
-        _ token: PublishedToken, to output: OutputSpecification, on mount: String
-    ) -> Cause? {
-        guard let bytes = token.bytes(as: output.format) else {
-            let detail = "\(output.path): its template names a value that this token has not"
-            return Cause(.outputValueMissing, CauseFacts(file: output.path, detail: detail))
+    /// Files of one folder follow each other: it is opened and flushed once for all of them.
+    private func publishNow(
+        _ token: PublishedToken, to outputs: [OutputSpecification], on mount: String
+    ) -> [Cause] {
+        var causes: [Cause] = []
+        var rest = outputs[...]
+        while let first = rest.first {
+            let place = Place(first.path)
+            let some = rest.prefix { Place($0.path).isBeside(place) }
+            rest = rest.dropFirst(some.count)
+            causes += publishNow(token, toFolderOf: some, on: mount)
         }
-        do throws(SystemError) {
-            marks.forget(output.path)
-            let identity = try write(bytes, to: output)
+        return causes
+    }
+
+    private func publishNow(
+        _ token: PublishedToken, toFolderOf outputs: ArraySlice<OutputSpecification>,
+        on mount: String
+    ) -> [Cause] {
+        var causes: [Cause] = []
+        var folder: Int32?
+        defer { if let folder { close(folder) } }
+        var written: [OutputSpecification] = []
+        for output in outputs {
+            guard let bytes = token.bytes(as: output.format) else {
+                let detail = "\(output.path): its template names a value that this token has not"
+                causes.append(
+                    Cause(.outputValueMissing, CauseFacts(file: output.path, detail: detail)))
+                continue
+            }
+            do throws(SystemError) {
+                marks.forget(output.path)
+                try write(bytes, to: output, in: &folder)
+                written.append(output)
+            } catch { causes.append(error.cause(of: output, in: path)) }
+        }
+        guard let folder else { return causes }
+        let hasNames = written.contains { !$0.isWrittenInPlace }
+        let failure = hasNames && fsync(folder) != 0 ? errno : 0
+        for output in written {
+            guard failure == 0 || output.isWrittenInPlace else {
+                let error = SystemError("save the directory of \(output.path)", code: failure)
+                causes.append(error.cause(of: output, in: path))
+                continue
+            }
+            let identity = FileIdentity(Place(output.path).name, in: folder) ?? .none
             marks.note(
                 OutputMarks.Mark(credential: token.credential, identity: identity),
                 of: output.path, on: mount)
-            return nil
-        } catch { return error.cause(of: output, in: path) }
+        }
+        return causes
     }
 
     /// Runs in order with the publications of the same credential.
@@ -180,17 +224,22 @@ package final class OutputDirectory: OutputPublisher, Sendable {
             name = parts.popLast() ?? ""
             folders = parts
         }
+
+        /// Whether both files are in the same folder.
+        func isBeside(_ other: Place) -> Bool {
+            isAbsolute == other.isAbsolute && folders == other.folders
+        }
     }
 
     /// All published files that were deleted, overwritten or replaced since.
     package func altered() async -> [AlteredOutput] {
         await withTaskGroup(of: [AlteredOutput].self) { group in
-            for (mount, marks) in marks.byMount where !marks.isEmpty {
+            for mount in marks.mounts {
                 group.addTask {
                     await self.lanes.run(
                         key: "look\0\(mount)", holder: mount,
                         within: Self.patience.looking, mostWaiting: 1
-                    ) { self.altered(marks, on: mount) } ?? []
+                    ) { self.altered(on: mount) } ?? []
                 }
             }
             return await group.reduce(into: []) { $0 += $1 }
@@ -198,37 +247,46 @@ package final class OutputDirectory: OutputPublisher, Sendable {
     }
 
     /// One stat(2) for each file. Links in the path do not matter: it is the same file or not.
-    private func altered(_ marks: OutputMarks.ByPath, on mount: String) -> [AlteredOutput] {
+    private func altered(on mount: String) -> [AlteredOutput] {
         let directory = self.directory
-        return marks.compactMap { path, mark in
-            let found = FileIdentity(path, in: directory)
-            // Another publication may have changed it meanwhile.
-            guard found != mark.identity, self.marks.has(mark, of: path, on: mount) else {
-                return nil
+        var (altered, position): ([AlteredOutput], Int) = ([], 0)
+        while let part = marks.part(of: mount, from: position) {
+            position = part.next
+            for entry in part.entries {
+                let found = FileIdentity(entry.path, in: directory)
+                // Another publication may have changed it meanwhile.
+                guard found != entry.mark.identity,
+                    marks.has(entry.mark, of: entry.path, on: mount)
+                else { continue }
+                altered.append(
+                    AlteredOutput(
+                        credential: entry.mark.credential, path: entry.path,
+                        isMissing: found == nil))
             }
-            return AlteredOutput(
-                credential: mark.credential, path: path, isMissing: found == nil)
         }
+        return altered
     }
 
-    /// - Returns: The identity of the written file.
+    /// Writes a file, without the flush of its folder.
+    ///
+    /// - Parameter folder: Opened unless it is open.
     private func write(
-        _ bytes: [UInt8], to output: OutputSpecification
-    ) throws(SystemError) -> FileIdentity {
+        _ bytes: [UInt8], to output: OutputSpecification, in folder: inout Int32?
+    ) throws(SystemError) {
         let place = Place(output.path)
         let file = AtomicFile(
             owner: try account(output.owner, Accounts.user, "user"),
             group: try account(output.group, Accounts.group, "group"), mode: output.mode)
-        let folder = try openFolder(place, output, create: true)
-        defer { close(folder) }
-        try OutputPlace.require(place.name, in: folder, place: output.path)
+        let open: Int32
+        if let folder { open = folder } else { open = try openFolder(place, output, create: true) }
+        folder = open
+        try OutputPlace.require(place.name, in: open, place: output.path)
         if output.isWrittenInPlace {
             try InPlaceFile(attributes: file, mayPad: output.format == .json)
-                .write(bytes, name: place.name, in: folder, place: output.path)
+                .write(bytes, name: place.name, in: open, place: output.path)
         } else {
-            try file.write(bytes, name: place.name, in: folder, place: output.path)
+            try file.put(bytes, name: place.name, in: open, place: output.path)
         }
-        return FileIdentity(place.name, in: folder) ?? .none
     }
 
     private func account<ID>(
@@ -254,30 +312,34 @@ package final class OutputDirectory: OutputPublisher, Sendable {
             guard folder >= 0 else { throw SystemError("open the directory \(parent)") }
             return folder
         }
-        var relative = ""
-        for part in create ? place.folders : [] {
-            relative += relative.isEmpty ? part : "/" + part
-            try makeFolder(relative, output)
-        }
+        let root = directory
         let name = place.folders.isEmpty ? "." : place.folders.joined(separator: "/")
-        let folder = clinux_open_directory_strictly(directory, name)
+        var folder = clinux_open_directory_strictly(root, name)
+        if folder < 0, errno == ENOENT, create {
+            var relative = ""
+            for part in place.folders {
+                relative += relative.isEmpty ? part : "/" + part
+                try makeFolder(relative, in: root, output)
+            }
+            folder = clinux_open_directory_strictly(root, name)
+        }
         guard folder >= 0 else { throw SystemError("open the directory \(path)/\(name)") }
         return folder
     }
 
     private func makeFolder(
-        _ name: String, _ output: OutputSpecification
+        _ name: String, in root: Int32, _ output: OutputSpecification
     ) throws(SystemError) {
-        guard mkdirat(directory, name, 0o750) == 0 else {
+        guard mkdirat(root, name, 0o750) == 0 else {
             if errno == EEXIST { return }
             throw SystemError("make the directory \(path)/\(name)")
         }
-        let folder = clinux_open_directory_strictly(directory, name)
+        let folder = clinux_open_directory_strictly(root, name)
         guard folder >= 0 else { throw SystemError("open the directory \(path)/\(name)") }
         defer { close(folder) }
         let group = try account(output.group, Accounts.group, "group")
         try AtomicFile(group: group, mode: 0o750).giveAway(folder, "\(path)/\(name)")
-        guard fchmod(folder, 0o750) == 0, fsync(directory) == 0 else {
+        guard fchmod(folder, 0o750) == 0, fsync(root) == 0 else {
             throw SystemError("save the directory \(path)/\(name)")
         }
     }

@@ -21,10 +21,13 @@ final class MountTable: Sendable {
     deinit { if table >= 0 { close(table) } }
 
     /// The mount point of an absolute path. Does not follow symbolic links.
-    func point(of path: String) -> String {
+    func point(of path: String) -> String { points(of: [path])[0] }
+
+    /// The mount point of each of the paths.
+    func points(of paths: [String]) -> [String] {
         state.withLock { state in
             if !state.isRead || hasChanged { state = State(points: read(), isRead: true) }
-            return state.points.first { Self.holds($0, path) } ?? "/"
+            return paths.map { path in state.points.first { Self.holds($0, path) } ?? "/" }
         }
     }
 
