@@ -165,28 +165,24 @@ extension CredentialSet {
 
     /// `3 of 4 fresh; next: crm in 12 min; 1 needs login: drive` (sd_notify(3), `STATUS=`).
     package func statusLine(now: Moment) -> String {
-        let all = glances.compactMap { $0 }
-        if all.isEmpty { return "no credentials configured" }
-        let fresh = all.count { $0.state == .fresh || $0.state == .refreshing }
-        var parts = ["\(fresh) of \(all.count) fresh"]
-        var next: (name: String, at: Uptime)?
-        for glance in all {
-            guard let at = glance.nextAttemptAt, next.map({ at < $0.at }) ?? true else { continue }
-            next = (glance.name, at)
-        }
-        if let next {
+        let all = summary.count
+        if all == 0 { return "no credentials configured" }
+        let fresh = count(of: .fresh) + count(of: .refreshing)
+        var parts = ["\(fresh) of \(all) fresh"]
+        if let next = nextAttempt {
             parts.append("next: \(next.name) in \(describe(now.uptime.duration(to: next.at)))")
         }
-        if fresh == all.count { return parts.joined(separator: "; ") }
+        if fresh == all { return parts.joined(separator: "; ") }
         let kinds: [(CredentialState, String)] = [
             (.loginRequired, "needs login"), (.expired, "expired"),
             (.misconfigured, "misconfigured"), (.quarantined, "quarantined"),
             (.retrying, "retrying"), (.pending, "pending"),
         ]
         for (state, words) in kinds {
-            guard count(of: state) > 0 else { continue }
-            let names = all.filter { $0.state == state }.map(\.name).sorted()
-            parts.append("\(names.count) \(words): \(names.prefix(5).joined(separator: ", "))")
+            let number = count(of: state)
+            guard number > 0 else { continue }
+            let names = firstNames(of: state, most: 5)
+            parts.append("\(number) \(words): \(names.joined(separator: ", "))")
         }
         return parts.joined(separator: "; ")
     }

@@ -185,10 +185,10 @@ struct EngineLoop {
                 becomeReady(now: now)
             }
         }
-        if statusDueAt <= now.uptime, toldChanges != credentials.changes { tellStatus(now) }
+        if statusDueAt <= now.uptime, toldChanges != credentials.summary.changes { tellStatus(now) }
         world.supervisor.watchdog()
         var deadlines = [credentials.wakeAt] + waiters.map(\.deadline)
-        if toldChanges != credentials.changes { deadlines.append(statusDueAt) }
+        if toldChanges != credentials.summary.changes { deadlines.append(statusDueAt) }
         if !credentials.isStopping { deadlines.append(look.dueAt) }
         // A stopping daemon never becomes ready: this deadline would remain in the past.
         if !isReady, !credentials.isStopping {
@@ -198,7 +198,7 @@ struct EngineLoop {
     }
 
     private mutating func tellStatus(_ now: Moment) {
-        toldChanges = credentials.changes
+        toldChanges = credentials.summary.changes
         statusDueAt = now.uptime.advanced(by: Self.statusPause)
         let status = credentials.statusLine(now: now)
         guard status != lastStatus else { return }

@@ -19,18 +19,11 @@ package struct CredentialSet: Sendable {
     /// How many credentials have begun, removed ones included. Each gets tickets of its own: an end
     /// that was ordered for a removed credential fits no later one of its name.
     private var begun = 0
-    /// The status line's data of each credential; updated incrementally, so that an event does not
-    /// visit all of them.
-    package private(set) var glances: [CredentialGlance?] = []
-    /// How many credentials are in each state. Kept by difference: readiness is asked after every
-    /// input.
-    private var tally: [CredentialState: Int] = [:]
-    /// Incremented whenever one of them changes.
-    package private(set) var changes: UInt64 = 0
+    /// What the status line needs. Kept by difference: readiness is asked after every input.
+    package private(set) var summary = CredentialSummary()
     private var indices: [String: Int] = [:]
     private var heap = DeadlineHeap()
-    /// Indices of credentials that are due and wait for the limit, in order of arrival.
-    private var waiting: [Int] = []
+    private var waiting = WaitingLine()
     private var inFlight = 0
     /// The provider of each credential with a running request.
     private var holders: [Int: String] = [:]
@@ -104,7 +97,6 @@ package struct CredentialSet: Sendable {
         if free.isEmpty {
             free.append(lifecycles.count)
             lifecycles.append(nil)
-            glances.append(nil)
         }
         let index = free.removeLast()
         assert(lifecycles[index] == nil, "an index is given to two credentials")
@@ -126,7 +118,7 @@ package struct CredentialSet: Sendable {
         glance(at: index)
         if let group = gone.configuration.rateLimitGroup { windows[group]?.release(index) }
         heap.set(index, to: nil)
-        waiting.removeAll { $0 == index }
+        waiting.remove(index)
         free.append(index)
         return gone.configuration
     }
@@ -190,12 +182,8 @@ package struct CredentialSet: Sendable {
     package mutating func stop() { isStopping = true }
 
     private mutating func glance(at index: Int) {
-        let new = lifecycles[index].map(CredentialGlance.init)
-        guard glances[index] != new else { return }
-        if let old = glances[index] { tally[old.state, default: 0] -= 1 }
-        if let new { tally[new.state, default: 0] += 1 }
-        glances[index] = new
-        changes += 1
+        let lifecycle = lifecycles[index]
+        summary.note(index, lifecycle?.state, nextAttemptAt: lifecycle?.nextAttemptAt)
     }
 
     /// The state of a credential that the last event left it in; `nil` for an unknown name.
@@ -204,7 +192,28 @@ package struct CredentialSet: Sendable {
     }
 
     /// How many credentials are in a state.
-    package func count(of state: CredentialState) -> Int { tally[state] ?? 0 }
+    package func count(of state: CredentialState) -> Int { summary.count(of: state) }
+
+    /// The credential whose next attempt comes first; of several the one that began first.
+    package var nextAttempt: (name: String, at: Uptime)? {
+        guard let next = summary.nextAttempt, let lifecycle = lifecycles[next.index] else {
+            return nil
+        }
+        return (lifecycle.name, next.at)
+    }
+
+    /// The first names in a state, in order; none of those that are fresh or being refreshed.
+    package func firstNames(of state: CredentialState, most: Int) -> [String] {
+        var first: [String] = []
+        for index in summary.indices(of: state) {
+            guard let name = lifecycles[index]?.name else { continue }
+            if first.count == most, let last = first.last, last < name { continue }
+            let place = first.firstIndex { name < $0 } ?? first.count
+            first.insert(name, at: place)
+            if first.count > most { first.removeLast() }
+        }
+        return first
+    }
 
     /// Whether start-up waits for none of them any longer.
     package var mayReportReadiness: Bool {
@@ -219,12 +228,12 @@ package struct CredentialSet: Sendable {
     /// With several providers, each one may use a quarter of the limit however slow its responses
     /// are, so that three slow providers leave room for others. Below sixteen places each provider
     /// leaves a quarter free instead.
-    private func hasRoom(for lifecycle: CredentialLifecycle) -> Bool {
+    private func hasRoom(for provider: String) -> Bool {
         guard hasRoom else { return false }
         guard providers > 1 else { return true }
         let quarter = maxInFlight / 4
         let share = maxInFlight < Self.fewPlaces ? maxInFlight - quarter : quarter
-        return heldBy[lifecycle.configuration.profile.name] ?? 0 < share
+        return heldBy[provider] ?? 0 < share
     }
 
     private mutating func enterFlight(_ index: Int, _ lifecycle: CredentialLifecycle) {
@@ -247,14 +256,12 @@ package struct CredentialSet: Sendable {
 
     private mutating func startWaiting(now: Moment) -> [DueAction] {
         var orders: [DueAction] = []
-        var position = 0
-        while hasRoom, position < waiting.count {
-            let index = waiting[position]
-            guard let lifecycle = lifecycles[index], hasRoom(for: lifecycle) else {
-                position += 1
-                continue
-            }
-            waiting.remove(at: position)
+        while hasRoom, waiting.count > 0 {
+            var line = waiting
+            waiting = WaitingLine()
+            let index = line.popFirst { hasRoom(for: $0) }
+            waiting = line
+            guard let index else { break }
             orders += handle(.woke, index: index, now: now)
         }
         return orders
@@ -265,7 +272,7 @@ package struct CredentialSet: Sendable {
     ) -> [DueAction] {
         guard var lifecycle = lifecycles[index] else { return [] }
         let (wasAttempting, wasRecovering) = (lifecycle.isAttempting, lifecycle.isRecovering)
-        let hasRoom = self.hasRoom(for: lifecycle)
+        let hasRoom = self.hasRoom(for: lifecycle.configuration.profile.name)
         // Requests before a restart count too.
         if case .recovered(_, .grant(let grant)) = event {
             noteFormerLife(grant, lifecycle, index, now)
@@ -283,13 +290,17 @@ package struct CredentialSet: Sendable {
             enterFlight(index, lifecycle)
             noteAttempt(actions, lifecycle, index, now: now.uptime)
         }
-        if case .configured = event { leaveGroup(of: lifecycles[index], for: lifecycle, index) }
+        let provider = lifecycle.configuration.profile.name
+        if case .configured = event {
+            leaveGroup(of: lifecycles[index], for: lifecycle, index)
+            waiting.update(index, provider: provider)
+        }
         lifecycles[index] = lifecycle
         glance(at: index)
         freeAt = self.freeAt(lifecycle, index, now: now.uptime)
         let isHeldBack =
             lifecycle.wantsAttempt(at: now.uptime) && !(hasRoom && freeAt <= now.uptime)
-        if isHeldBack, !hasRoom, !waiting.contains(index) { waiting.append(index) }
+        if isHeldBack, !hasRoom { waiting.add(index, provider: provider) }
         // A credential that waits for the limit is woken when a request ends, one that waits for a
         // rate limit at its reserved time; either is also woken when its token expires.
         let held = [

@@ -4,16 +4,27 @@ package import TokenFormats
 ///
 /// One Dispatch timer is set to its top; a timer per credential would cost 540 bytes each, this 20.
 package struct DeadlineHeap: Sendable {
-    private var order: [Int] = []
-    private var positions: [Int?] = []
+    private var order: [Int32] = []
+    /// By entry; ``Self/absent`` for one without a deadline.
+    private var positions: [Int32] = []
     private var deadlines: [Uptime] = []
+    private let breaksTies: Bool
+    private static let absent: Int32 = -1
 
     /// A heap without deadlines.
-    package init() {}
+    ///
+    /// - Parameter breaksTies: Of equal deadlines the one of the lowest entry comes first;
+    ///   otherwise any of them.
+    package init(breaksTies: Bool = false) { self.breaksTies = breaksTies }
 
     /// The deadline that comes first, with its owner; `nil` without any.
     package var earliest: (id: Int, at: Uptime)? {
-        order.first.map { ($0, deadlines[$0]) }
+        order.first.map { (Int($0), deadlines[Int($0)]) }
+    }
+
+    /// The deadline of an entry; `nil` without one.
+    package subscript(_ id: Int) -> Uptime? {
+        id < positions.count && positions[id] != Self.absent ? deadlines[id] : nil
     }
 
     /// - Parameters:
@@ -21,39 +32,46 @@ package struct DeadlineHeap: Sendable {
     ///   - deadline: `nil` removes the entry.
     package mutating func set(_ id: Int, to deadline: Uptime?) {
         while positions.count <= id {
-            positions.append(nil)
+            positions.append(Self.absent)
             deadlines.append(Uptime(.zero))
         }
         guard let deadline else { return remove(id) }
         deadlines[id] = deadline
-        if let position = positions[id] {
-            sinkOrRise(position)
+        if positions[id] != Self.absent {
+            sinkOrRise(Int(positions[id]))
         } else {
-            order.append(id)
-            positions[id] = order.count - 1
+            order.append(Int32(id))
+            positions[id] = Int32(order.count - 1)
             rise(order.count - 1)
         }
         assert(isInPlace(id), "the heap has lost the order of its deadlines")
     }
 
     private mutating func remove(_ id: Int) {
-        guard let position = positions[id] else { return }
-        positions[id] = nil
+        guard positions[id] != Self.absent else { return }
+        let position = Int(positions[id])
+        positions[id] = Self.absent
         let last = order.removeLast()
-        guard last != id else { return }
+        guard Int(last) != id else { return }
         order[position] = last
-        positions[last] = position
+        positions[Int(last)] = Int32(position)
         sinkOrRise(position)
-        assert(isInPlace(last), "the heap has lost the order of its deadlines")
+        assert(isInPlace(Int(last)), "the heap has lost the order of its deadlines")
     }
 
     /// Whether an entry stands where ``positions`` says, not before its parent and not after a
     /// child.
     private func isInPlace(_ id: Int) -> Bool {
-        guard let position = positions[id], order[position] == id else { return false }
-        let isAfterParent = position == 0 || deadlines[order[(position - 1) / 4]] <= deadlines[id]
-        return isAfterParent
-            && children(of: position).allSatisfy { deadlines[id] <= deadlines[order[$0]] }
+        let position = Int(positions[id])
+        guard position >= 0, Int(order[position]) == id else { return false }
+        let isAfterParent = position == 0 || !isBefore(position, (position - 1) / 4)
+        return isAfterParent && children(of: position).allSatisfy { !isBefore($0, position) }
+    }
+
+    /// Whether the entry at a position comes before the one at another.
+    private func isBefore(_ left: Int, _ right: Int) -> Bool {
+        let (first, second) = (deadlines[Int(order[left])], deadlines[Int(order[right])])
+        return first < second || breaksTies && first == second && order[left] < order[right]
     }
 
     private func children(of position: Int) -> Range<Int> {
@@ -71,7 +89,7 @@ package struct DeadlineHeap: Sendable {
         var position = start
         while position > 0 {
             let parent = (position - 1) / 4
-            guard deadlines[order[position]] < deadlines[order[parent]] else { return }
+            guard isBefore(position, parent) else { return }
             exchange(position, parent)
             position = parent
         }
@@ -81,9 +99,7 @@ package struct DeadlineHeap: Sendable {
         var position = start
         while true {
             let children = self.children(of: position)
-            guard let least = children.min(by: { deadlines[order[$0]] < deadlines[order[$1]] }),
-                deadlines[order[least]] < deadlines[order[position]]
-            else { return }
+            guard let least = children.min(by: isBefore), isBefore(least, position) else { return }
             exchange(position, least)
             position = least
         }
@@ -91,7 +107,7 @@ package struct DeadlineHeap: Sendable {
 
     private mutating func exchange(_ a: Int, _ b: Int) {
         order.swapAt(a, b)
-        positions[order[a]] = a
-        positions[order[b]] = b
+        positions[Int(order[a])] = Int32(a)
+        positions[Int(order[b])] = Int32(b)
     }
 }

@@ -161,7 +161,7 @@ import Testing
         }
         #expect(tickets.count == 10_001)
         #expect(credentials.names.count == 2)
-        #expect(credentials.glances.count <= 3)
+        #expect(credentials.summary.capacity <= 3)
         // An hour of requests that still count, at one a minute.
         #expect(credentials.windows.count <= 62)
     }
