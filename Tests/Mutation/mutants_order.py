@@ -11,6 +11,7 @@ ALTERNATION = "TokenSlots/Records/SlotAlternation.swift"
 KNOWN = "TokenEngine/Attempts/LastKnown.swift"
 ORIGIN = "TokenEngine/Attempts/AttemptRunner+Origin.swift"
 GATES = "TokenEngine/Attempts/CredentialGates.swift"
+OWNERS = "TokenEngine/Attempts/RefreshTokenOwners.swift"
 ENGINE = "TokenEngine/Loop/Engine.swift"
 LIFE = "TokenScheduling/Lifecycle/CredentialLifecycle.swift"
 STATE = "TokenScheduling/Lifecycle/CredentialLifecycle+State.swift"
@@ -86,9 +87,9 @@ MUTANTS = [
            "return next(.claimingSent, .claim(token))",
            "return $M ? next(.beginning, .beginIntent(record))\n"
            "                : next(.claimingSent, .claim(token))", "EngineTests/sameToken"),
-    mutant(67, GATES, "who holds a refresh token", "owner != credential {",
+    mutant(67, OWNERS, "who holds a refresh token", "owner != credential {",
            "owner != credential, !$M {", "EngineTests/sameToken"),
-    mutant(68, GATES, "who has spent a refresh token",
+    mutant(68, OWNERS, "who has spent a refresh token",
            "guard let spender else", "guard !$M, let spender else",
            "test_exclusion_tokens:the_other_has_spent"),
     mutant(69, GATES, "one attempt at a time for each name",

@@ -2,7 +2,7 @@
 
 from mutants import mutant, without
 
-GATES = "TokenEngine/Attempts/CredentialGates.swift"
+OWNERS = "TokenEngine/Attempts/RefreshTokenOwners.swift"
 DRIVER = "TokenEngine/Attempts/AttemptDriver.swift"
 FORGET = "TokenEngine/Attempts/AttemptRunner+Forget.swift"
 ENGINE = "TokenEngine/Loop/Engine+State.swift"
@@ -12,7 +12,7 @@ OUTCOMES = "TokenScheduling/Lifecycle/CredentialLifecycle+Outcomes.swift"
 ORIGIN = "TokenAdapters/State/SlotDirectory+Origin.swift"
 
 MUTANTS = [
-    mutant(380, GATES, "what erased states have spent, for tokens that are brought",
+    mutant(380, OWNERS, "what erased states have spent, for tokens that are brought",
            "?? book.traces.first {", "?? ($M ? [:] : book.traces).first {",
            "ForgetTests/noCandidate"),
     mutant(381, DRIVER, "withholding of a spent initial token",
@@ -34,7 +34,7 @@ MUTANTS = [
     without(386, CONTROL, "one refresh for each token that lasts too short",
             "renewedForLife[lifecycle.name] != lifecycle.grant.generation\n",
             "MinimumLifeRequestTests/beyondReach"),
-    mutant(387, GATES, "distrust where the traces cannot be read",
+    mutant(387, OWNERS, "distrust where the traces cannot be read",
            "(name == credential && traces.isUnreadable)",
            "(!$M && name == credential && traces.isUnreadable)", "ForgetTests/unreadable"),
     mutant(388, OUTCOMES, "one alert for one misconfiguration",
