@@ -4,11 +4,19 @@
 /// passed a ``PeerFilter``: none can contain a secret.
 package struct Cause: Error, Sendable, Equatable {
     package var kind: CauseKind
-    package var facts: CauseFacts
+    private var rare: Rare<CauseFacts>
 
     package init(_ kind: CauseKind, _ facts: CauseFacts = CauseFacts()) {
-        (self.kind, self.facts) = (kind, facts)
+        (self.kind, rare) = (kind, Rare(facts == Self.noFacts ? nil : facts))
     }
+
+    /// Most places for a cause hold none, and many causes no facts: they are apart.
+    package var facts: CauseFacts {
+        get { rare.value ?? Self.noFacts }
+        set { rare = Rare(newValue == Self.noFacts ? nil : newValue) }
+    }
+
+    private static let noFacts = CauseFacts()
 
     /// - Parameters:
     ///   - kind: A kind whose sentence consists of `detail`.

@@ -1,36 +1,82 @@
 package import TokenFormats
 
 /// How one token endpoint differs from RFC 6749, as data that is ready to use.
+///
+/// One pointer to contents that do not change: all credentials of a provider share them.
 package struct ProviderProfile: Sendable, Equatable {
+    struct Contents: Sendable, Equatable {
+        var name: String
+        var docs: String?
+        var variables: [String: ProfileVariable] = [:]
+        var authorization: AuthorizationSpecification?
+        var refresh: [TokenExchange]
+        var acquire: [TokenExchange]?
+        var authorizationCode: [TokenExchange]
+        var deviceCode: [TokenExchange]
+        var exchangesCode: Bool = true
+        var errors: [ErrorRule] = []
+        var lifecycle: LifecycleRules = LifecycleRules()
+        var usesRefreshToken: Bool
+        var multilineNames: Set<String> = []
+    }
+    private final class Box: Sendable {
+        let contents: Contents
+        init(_ contents: Contents) { self.contents = contents }
+    }
+    private var box: Box
+
+    init(_ contents: Contents) { box = Box(contents) }
+
+    /// Which contents: credentials that share them have the same.
+    var identity: ObjectIdentifier { ObjectIdentifier(box) }
+
+    package static func == (left: Self, right: Self) -> Bool {
+        left.box === right.box || left.box.contents == right.box.contents
+    }
+
+    private mutating func replace<Value>(
+        _ path: WritableKeyPath<Contents, Value>, by value: Value
+    ) {
+        var contents = box.contents
+        contents[keyPath: path] = value
+        box = Box(contents)
+    }
+
     /// The key under `providers`, or the built-in file's name.
-    package var name: String
+    package var name: String {
+        get { box.contents.name }
+        set { replace(\.name, by: newValue) }
+    }
     /// The provider's documentation page.
-    package var docs: String?
+    package var docs: String? {
+        get { box.contents.docs }
+        set { replace(\.docs, by: newValue) }
+    }
     /// What a credential sets under `variables`, by name.
-    package var variables: [String: ProfileVariable] = [:]
+    package var variables: [String: ProfileVariable] { box.contents.variables }
     /// How a user signs in the first time.
-    package var authorization: AuthorizationSpecification?
+    package var authorization: AuthorizationSpecification? { box.contents.authorization }
     /// How a token is renewed: RFC 6749 section 6, or 4.4 when the base is `client_credentials`.
     /// One exchange, or the profile's steps in order; never empty.
-    package var refresh: [TokenExchange]
+    package var refresh: [TokenExchange] { box.contents.refresh }
     /// How to obtain a new grant without a user when there is no usable refresh token.
-    package var acquire: [TokenExchange]?
+    package var acquire: [TokenExchange]? { box.contents.acquire }
     /// How an authorization code becomes the first tokens (RFC 6749 section 4.1.3).
-    package var authorizationCode: [TokenExchange]
+    package var authorizationCode: [TokenExchange] { box.contents.authorizationCode }
     /// How an approved device code becomes the first tokens (RFC 8628 section 3.4).
-    package var deviceCode: [TokenExchange]
+    package var deviceCode: [TokenExchange] { box.contents.deviceCode }
     /// Whether the profile says how a sign-in ends; over the base `none` only
     /// `authorization.request` says so.
-    package var exchangesCode = true
+    package var exchangesCode: Bool { box.contents.exchangesCode }
     /// The profile's own rules; the built-in ones follow them (ProfileRules 8).
-    package var errors: [ErrorRule] = []
+    package var errors: [ErrorRule] { box.contents.errors }
     /// The rules of the provider's token lifetimes.
-    package var lifecycle = LifecycleRules()
+    package var lifecycle: LifecycleRules { box.contents.lifecycle }
     /// Whether ``refresh`` spends a grant that began with a user's sign-in: a refresh token, or the
     /// access token itself. False for client credentials.
-    package var usesRefreshToken: Bool
+    package var usesRefreshToken: Bool { box.contents.usesRefreshToken }
     /// Names of the values that may have several lines.
-    var multilineNames: Set<String> = []
+    var multilineNames: Set<String> { box.contents.multilineNames }
 }
 
 /// One variable that credentials set, as the profile declares it.

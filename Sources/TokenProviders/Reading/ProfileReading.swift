@@ -39,15 +39,15 @@ struct ProfileReading {
             steps: object.take("steps"), acquire: object.take("acquire"), signIn: signIn)
         object.finish()
         guard let read else { return nil }
-        var profile = ProviderProfile(
+        var contents = ProviderProfile.Contents(
             name: name, docs: docs, variables: variables, authorization: authorization,
             refresh: read.refresh, acquire: read.acquire, authorizationCode: read.code,
             deviceCode: read.device, exchangesCode: read.exchangesCode, errors: errors,
             lifecycle: lifecycle ?? LifecycleRules(),
             usesRefreshToken: read.refresh.contains(where: \.spendsGrant))
-        profile.multilineNames = profile.namesOfKeys.union(
+        contents.multilineNames = ProviderProfile(contents).namesOfKeys.union(
             variables.filter(\.value.isMultiline).keys)
-        return profile
+        return ProviderProfile(contents)
     }
 
     private func readVariables(_ field: FieldReader?) -> [String: ProfileVariable] {

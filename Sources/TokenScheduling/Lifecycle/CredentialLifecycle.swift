@@ -46,14 +46,14 @@ package struct CredentialLifecycle: Sendable {
     var publishFailures = 0
     var orders: [AttemptOrder] = []
     /// Why the state cannot be trusted; `nil` when it can.
-    var quarantine: StandingQuarantine?
-    var lastOutputProblem: StoredError?
+    @Rare var quarantine: StandingQuarantine?
+    @Rare var lastOutputProblem: StoredError?
     var hooks: HookBook
     /// Configured settings that cannot work.
     package internal(set) var findings: [CheckFinding] = []
     /// Consecutive attempts that the state's file system prevented; they cannot be stored.
     var storageFailures = 0
-    var storageError: StoredError?
+    @Rare var storageError: StoredError?
     /// Attempts that no slot contains: the write failed, or they ended before it.
     var unrecorded: [UnrecordedAttempt] = []
     /// The outputs changed while a job was running: its result is for the old ones.
@@ -61,10 +61,10 @@ package struct CredentialLifecycle: Sendable {
     /// The last initial token that was reported.
     var announced: [InitialToken] = []
     /// The last place that was tried because the configuration changed to it.
-    var triedPlace: GrantBinding?
+    @Rare var triedPlace: GrantBinding?
     var isRetryPending = false
     /// The error at the last reload, until the retry that the reload caused has ended.
-    var errorBeforeReload: StoredError?
+    @Rare var errorBeforeReload: StoredError?
     /// The smallest warning threshold already reported, in days, and when the next one is reached.
     var warnedDays = Int.max
     var warnDueAt: Uptime?
