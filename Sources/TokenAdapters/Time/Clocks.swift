@@ -46,6 +46,13 @@ package final class DispatchWakeTimer: WakeTimer, Sendable {
     private nonisolated(unsafe) let source: any DispatchSourceTimer
     private let clock: any MomentClock
     private let cap: Duration
+    /// What it is set to; `nil` after it has fired.
+    private let armed = Mutex<Setting?>(nil)
+    private struct Setting: Equatable {
+        var deadline: Uptime?
+        /// When it fires, by the boot clock.
+        var at: Uptime
+    }
     /// Wakes closer together than this are merged: at 10 000 credentials this saves most of the CPU
     /// time.
     private static let quantum: Duration = .milliseconds(10)
@@ -57,16 +64,28 @@ package final class DispatchWakeTimer: WakeTimer, Sendable {
     package init(clock: any MomentClock, cap: Duration, wake: @escaping @Sendable () -> Void) {
         (self.clock, self.cap) = (clock, cap)
         source = DispatchSource.makeTimerSource(queue: eventQueue)
-        source.setEventHandler(handler: wake)
+        source.setEventHandler { [weak self] in
+            self?.armed.withLock { $0 = nil }
+            wake()
+        }
         source.schedule(deadline: .distantFuture)
         source.activate()
     }
 
     /// Replaces the deadline. Short waits are rounded up, long ones end at the cap.
+    ///
+    /// Most inputs of the loop leave the first deadline as it is, and a change of the timer wakes
+    /// another thread.
     package func arm(at deadline: Uptime?) {
-        let wait = deadline.map { clock.now().uptime.duration(to: $0) } ?? cap
-        let quantised = min(max(wait, Self.quantum), cap)
-        source.schedule(deadline: .now() + .nanoseconds(Int(quantised.nanoseconds)))
+        let now = clock.now().uptime
+        armed.withLock { armed in
+            // A wait for the cap begins anew: its end is no deadline.
+            if let deadline, let armed, armed.deadline == deadline, now < armed.at { return }
+            let wait = deadline.map { now.duration(to: $0) } ?? cap
+            let quantised = min(max(wait, Self.quantum), cap)
+            armed = Setting(deadline: deadline, at: now.advanced(by: quantised))
+            source.schedule(deadline: .now() + .nanoseconds(Int(quantised.nanoseconds)))
+        }
     }
 
     deinit { source.cancel() }
