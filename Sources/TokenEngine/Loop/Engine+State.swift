@@ -57,7 +57,7 @@ extension EngineLoop {
         _ group: inout DiscardingTaskGroup
     ) {
         let lifecycle = credentials[name]
-        let (profile, memory) = (lifecycle?.configuration.profile, lifecycle?.grant)
+        let (profile, memory) = (lifecycle?.configuration.profile, lifecycle?.wholeGrant)
         group.addTask { [runner] in
             do throws(StorageFailure) {
                 let survey = try await runner.survey(name, profile: profile, memory: memory)
@@ -73,7 +73,7 @@ extension EngineLoop {
         _ group: inout DiscardingTaskGroup
     ) {
         let lifecycle = credentials[name]
-        let (profile, memory) = (lifecycle?.configuration.profile, lifecycle?.grant)
+        let (profile, memory) = (lifecycle?.configuration.profile, lifecycle?.wholeGrant)
         let inbox = engine.inbox
         replaceState(of: name, reply, &group) { [runner] () throws(StorageFailure) in
             let survey = try await runner.forget(

@@ -254,7 +254,7 @@ struct EngineLoop {
         case .attempt(let ticket, let order):
             noteStarted(order, ticket, name)
             noteRenewal(order, ticket, name)
-            let memory = LastKnown(grant: credentials[name]?.grant ?? CredentialRecord())
+            let memory = LastKnown(grant: credentials[name]?.wholeGrant ?? CredentialRecord())
             group.addTask { [runner] in
                 let report = await runner.run(order, credential, memory: memory) {
                     inbox.yield(.unsaved(name, ticket, $0, token: $1))

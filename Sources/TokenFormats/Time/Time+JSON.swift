@@ -22,7 +22,8 @@ extension Moment {
             let uptime = node["uptime"].flatMap(Duration.init(json:)),
             let wall = node["wall"].flatMap(Duration.init(json:))
         else { return nil }
-        self.init(uptime: Uptime(uptime), wall: WallTime(wall), bootID: boot)
+        self.init(
+            uptime: Uptime(uptime), wall: WallTime(wall), bootID: BootNames.shared(boot))
     }
 }
 

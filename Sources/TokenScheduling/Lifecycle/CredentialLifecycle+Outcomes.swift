@@ -11,7 +11,7 @@ extension CredentialLifecycle {
         switch recovery {
         case .unreadable: return quarantined(.unreadable, now: now)
         case .foreign(let stored, let cause, let mayPublish):
-            grant = stored
+            hold(stored)
             let report = quarantined(.foreign(cause), now: now)
             guard mayPublish, let access = grant.access, hasLiveToken(now: now) else {
                 return report
@@ -23,7 +23,7 @@ extension CredentialLifecycle {
             dueAt = now.uptime.advanced(by: delay(after: .storage, now: now, using: &random))
             return []
         case .grant(let stored):
-            grant = stored
+            hold(stored)
             scheduleAfterStart(now: now, using: &random)
             scheduleCandidate(now: now)
             guard let access = grant.access else { return [] }
@@ -155,7 +155,7 @@ extension CredentialLifecycle {
         let oldGeneration = grant.generation
         let oldError = grant.attempts.lastError
         if let new = report.grant {
-            grant = new
+            hold(new)
             // `isLoginRequired` before the first grant exists only in memory; keep it.
             if report.end.leavesAllAsItWas { grant.attempts.isLoginRequired = wasLoginRequired }
         }

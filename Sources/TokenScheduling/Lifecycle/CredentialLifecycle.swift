@@ -35,8 +35,16 @@ package struct CredentialLifecycle: Sendable {
 
     /// The configuration in force.
     package internal(set) var configuration: CredentialConfiguration
-    /// The stored grant after the last attempt; empty before recovery.
+    /// The stored grant after the last attempt; empty before recovery. Without the fingerprints,
+    /// which ``wholeGrant`` has.
     package internal(set) var grant = CredentialRecord()
+    private var fingerprints = PackedFingerprints()
+    /// The stored grant after the last attempt, as it was stored.
+    package var wholeGrant: CredentialRecord {
+        var whole = grant
+        fingerprints.restore(in: &whole)
+        return whole
+    }
     var job = Job.none
     var published: Published?
     /// When the next attempt is due; `nil` if only an external event can cause one.
@@ -106,6 +114,12 @@ package struct CredentialLifecycle: Sendable {
     /// Four thousand million tickets suffice for a hundred years at one a second.
     private static let bitsOfTickets: UInt64 = 32
 
+    /// Takes over a grant as it is stored.
+    mutating func hold(_ stored: CredentialRecord) {
+        grant = stored
+        fingerprints = PackedFingerprints(takingFrom: &grant)
+    }
+
     mutating func nextTicket() -> Ticket {
         let life = lastTicket >> Self.bitsOfTickets
         lastTicket += 1
@@ -126,7 +140,8 @@ package struct CredentialLifecycle: Sendable {
 
     /// Discards all state in memory; published files stay until they are replaced.
     private mutating func startAnew() -> [LifecycleAction] {
-        (grant, quarantine, dueAt, publishDueAt) = (CredentialRecord(), nil, nil, nil)
+        hold(CredentialRecord())
+        (quarantine, dueAt, publishDueAt) = (nil, nil, nil)
         (storageFailures, storageError, isRetryPending) = (0, nil, false)
         errorBeforeReload = nil
         return recover(isAccepted: true)
