@@ -97,6 +97,8 @@ struct EngineLoop {
     let liveChecks = Turns(most: 4)
     /// A suspended read of a stored state takes 35 kB: as many at once as the disk can use.
     let recoveries = Turns(most: 16)
+    /// The recoveries of the start, until all are collected.
+    var startingRecoveries: [Recovery]?
     let runner: AttemptRunner
 
     init(engine: Engine, configuration: Configuration, owners: RefreshTokenOwners) {
@@ -125,7 +127,10 @@ struct EngineLoop {
     mutating func begin(_ group: inout DiscardingTaskGroup) {
         noteConfigured()
         let (orders, _) = credentials.configure(configuration, now: now)
+        startingRecoveries = []
         perform(orders, &group)
+        recoverAll(startingRecoveries ?? [], &group)
+        startingRecoveries = nil
         survey(.everything, &group)
         reportReadiness()
     }
@@ -242,15 +247,8 @@ struct EngineLoop {
         let (name, inbox, world, now) = (credential.name, engine.inbox, engine.world, now)
         switch action {
         case .recover(let ticket, let isAccepted):
-            group.addTask { [runner, recoveries] in
-                // Waits until an attempt of an earlier credential of this name has reached the
-                // disk. While it waits it needs little memory: all that is larger is in the call.
-                await runner.gates.enter(name)
-                await recoveries.enter()
-                await runner.recover(credential, isAccepted: isAccepted, leaving: recoveries) {
-                    inbox.yield(.lifecycle(name, .recovered(ticket, $0)))
-                }
-            }
+            recover(
+                Recovery(credential: credential, ticket: ticket, isAccepted: isAccepted), &group)
         case .attempt(let ticket, let order):
             noteStarted(order, ticket, name)
             noteRenewal(order, ticket, name)
