@@ -188,7 +188,7 @@ package struct CredentialSet: Sendable {
 
     /// The state of a credential that the last event left it in; `nil` for an unknown name.
     func state(of name: String) -> CredentialState? {
-        indices[name].flatMap { glances[$0]?.state }
+        indices[name].flatMap { lifecycles[$0]?.state }
     }
 
     /// How many credentials are in a state.
