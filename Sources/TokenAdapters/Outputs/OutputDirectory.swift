@@ -104,7 +104,7 @@ package final class OutputDirectory: OutputPublisher, Sendable {
             }
     }
 
-    /// Files of one folder follow each other: it is opened and flushed once for all of them.
+    /// Files of one folder follow each other: it is opened once for all of them.
     private func publishNow(
         _ token: PublishedToken, to outputs: [OutputSpecification], on mount: String
     ) -> [Cause] {
@@ -126,7 +126,6 @@ package final class OutputDirectory: OutputPublisher, Sendable {
         var causes: [Cause] = []
         var folder: Int32?
         defer { if let folder { close(folder) } }
-        var written: [OutputSpecification] = []
         for output in outputs {
             guard let bytes = token.bytes(as: output.format) else {
                 let detail = "\(output.path): its template names a value that this token has not"
@@ -136,23 +135,11 @@ package final class OutputDirectory: OutputPublisher, Sendable {
             }
             do throws(SystemError) {
                 marks.forget(output.path)
-                try write(bytes, to: output, in: &folder)
-                written.append(output)
+                let identity = try write(bytes, to: output, in: &folder)
+                marks.note(
+                    OutputMarks.Mark(credential: token.credential, identity: identity),
+                    of: output.path, on: mount)
             } catch { causes.append(error.cause(of: output, in: path)) }
-        }
-        guard let folder else { return causes }
-        let hasNames = written.contains { !$0.isWrittenInPlace }
-        let failure = hasNames && fsync(folder) != 0 ? errno : 0
-        for output in written {
-            guard failure == 0 || output.isWrittenInPlace else {
-                let error = SystemError("save the directory of \(output.path)", code: failure)
-                causes.append(error.cause(of: output, in: path))
-                continue
-            }
-            let identity = FileIdentity(Place(output.path).name, in: folder) ?? .none
-            marks.note(
-                OutputMarks.Mark(credential: token.credential, identity: identity),
-                of: output.path, on: mount)
         }
         return causes
     }
@@ -267,12 +254,11 @@ package final class OutputDirectory: OutputPublisher, Sendable {
         return altered
     }
 
-    /// Writes a file, without the flush of its folder.
-    ///
     /// - Parameter folder: Opened unless it is open.
+    /// - Returns: The identity of the written file.
     private func write(
         _ bytes: [UInt8], to output: OutputSpecification, in folder: inout Int32?
-    ) throws(SystemError) {
+    ) throws(SystemError) -> FileIdentity {
         let place = Place(output.path)
         let file = AtomicFile(
             owner: try account(output.owner, Accounts.user, "user"),
@@ -285,8 +271,9 @@ package final class OutputDirectory: OutputPublisher, Sendable {
             try InPlaceFile(attributes: file, mayPad: output.format == .json)
                 .write(bytes, name: place.name, in: open, place: output.path)
         } else {
-            try file.put(bytes, name: place.name, in: open, place: output.path)
+            try file.write(bytes, name: place.name, in: open, place: output.path)
         }
+        return FileIdentity(place.name, in: open) ?? .none
     }
 
     private func account<ID>(

@@ -20,18 +20,13 @@ struct AtomicFile {
     func write(
         _ bytes: [UInt8], name: String, in directory: Int32, place: String
     ) throws(SystemError) {
-        try put(bytes, name: name, in: directory, place: place)
-        // Also where nothing was replaced: the process that renamed the file may have been killed
-        // before it synced the directory.
-        guard fsync(directory) == 0 else { throw SystemError("save the directory of \(place)") }
-    }
-
-    /// ``write(_:name:in:place:)`` without its end, the fsync of the directory: for a caller that
-    /// puts several files into one.
-    func put(
-        _ bytes: [UInt8], name: String, in directory: Int32, place: String
-    ) throws(SystemError) {
-        if isAlready(bytes, name: name, in: directory) { return }
+        if isAlready(bytes, name: name, in: directory) {
+            // The process that renamed it may have been killed before it synced the directory.
+            guard fsync(directory) == 0 else {
+                throw SystemError("save the directory of \(place)")
+            }
+            return
+        }
         // There is one writer at a time (the lock on the state), so a left-over of a crash can be
         // removed.
         let temporary = Self.temporary(name)
@@ -55,6 +50,7 @@ struct AtomicFile {
             unlinkat(directory, temporary, 0)
             throw error
         }
+        guard fsync(directory) == 0 else { throw SystemError("save the directory of \(place)") }
     }
 
     /// The directory must not influence who can read the file: its set-group-id bit would set its
