@@ -56,7 +56,11 @@ let package = Package(
             ],
             swiftSettings: house),
         .target(
-            name: "TokenConfiguration", dependencies: ["TokenProviders", "TokenFormats"],
+            name: "TokenConfiguration",
+            dependencies: [
+                "TokenProviders", "TokenFormats",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: house),
         .target(
             name: "TokenScheduling",

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 package import TokenConfiguration
 package import TokenFormats
 
@@ -8,6 +9,23 @@ package struct ConfigurationLoader: Sendable {
     package let path: String
     /// Whether the daemon reads: a user gets a command to run as advice, the daemon a description.
     private let isDaemon: Bool
+    /// What the daemon's last load has read.
+    private let memory: Memory?
+
+    private final class Memory: Sendable {
+        let state = Mutex(ConfigurationMemory())
+
+        func read(
+            _ main: ConfigurationFile, _ dropIns: [ConfigurationFile]
+        ) throws(ConfigurationMistakes) -> (Configuration, warnings: [ConfigurationMistake]) {
+            let result = state.withLock { state in
+                Result { () throws(ConfigurationMistakes) in
+                    try state.read(main: main, dropIns: dropIns)
+                }
+            }
+            return try result.get()
+        }
+    }
 
     /// Nothing is read yet.
     ///
@@ -16,6 +34,7 @@ package struct ConfigurationLoader: Sendable {
     ///   - isDaemon: Whether messages concern the daemon's permissions, or the caller's.
     package init(path: String, isDaemon: Bool = false) {
         (self.path, self.isDaemon) = (path, isDaemon)
+        memory = isDaemon ? Memory() : nil
     }
 
     /// The directory of the main file, for files beside it.
@@ -31,7 +50,8 @@ package struct ConfigurationLoader: Sendable {
         }
     }
 
-    /// Loads for a start: what the previous version accepted is returned as warnings.
+    /// Loads for a start: what the previous version accepted is returned as warnings. A daemon's
+    /// reload parses only the files that changed.
     package func loadTolerantly() -> Result<
         (Configuration, warnings: [ConfigurationMistake]), ConfigurationMistakes
     > {
@@ -41,6 +61,7 @@ package struct ConfigurationLoader: Sendable {
                 try file("\(directory)/conf.d/\(name)")
             }
             do throws(ConfigurationMistakes) {
+                if let memory { return .success(try memory.read(main, dropIns)) }
                 return .success(try Configuration.readTolerantly(main: main, dropIns: dropIns))
             } catch { return .failure(error) }
         } catch {

@@ -4,8 +4,11 @@ internal import TokenProviders
 // Findings of the configuration's own providers. A provider that a credential uses is checked
 // together with that credential, whose variables it may need.
 extension ConfigurationReading {
-    func findings(of profiles: ProfileCatalogue) -> [CheckFinding] {
-        let used = Set(credentials.compactMap { $0.field.node["provider"]?.text })
+    /// - Parameter others: The providers that credentials use which are not read.
+    func findings(
+        of profiles: ProfileCatalogue, alsoUsed others: Set<String>
+    ) -> [CheckFinding] {
+        let used = others.union(credentials.compactMap { $0.field.node["provider"]?.text })
         return providers.sorted { $0.key < $1.key }.flatMap { name, source in
             guard let profile = profiles.profile(named: name, usedBy: source.field) else {
                 return [CheckFinding]()

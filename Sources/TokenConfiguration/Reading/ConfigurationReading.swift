@@ -33,22 +33,16 @@ extension Configuration {
     package static func readTolerantly(
         main: ConfigurationFile, dropIns: [ConfigurationFile] = []
     ) throws(ConfigurationMistakes) -> (Configuration, warnings: [ConfigurationMistake]) {
-        let reading = ConfigurationReading()
-        for (index, file) in ([main] + dropIns).enumerated() {
-            reading.addFile(file, isMain: index == 0)
-        }
-        let configuration = reading.finish()
-        let tightened = onceEach(reading.documents.flatMap(\.tightened))
-        let mistakes = onceEach(reading.documents.flatMap(\.mistakes))
-        // Report everything in one run when the configuration is refused anyway.
-        if !mistakes.isEmpty { throw ConfigurationMistakes(mistakes + tightened) }
-        return (configuration, tightened)
+        let reading = ConfigurationReading([main] + dropIns)
+        return try reading.result(reading.finish())
     }
 
-    /// Drops duplicates: a provider that several credentials use is read more than once.
-    private static func onceEach(_ found: [ConfigurationMistake]) -> [ConfigurationMistake] {
-        var places: Set<ConfigurationMistake.Place> = []
-        return found.filter { places.insert($0.place).inserted }
+    /// One name per file, whether it is written relative to the token directory or absolute.
+    func place(of output: OutputSpecification) -> String {
+        guard let root = tokenDirectory, output.path.hasPrefix(root + "/") else {
+            return output.path
+        }
+        return String(output.path.dropFirst(root.count + 1))
     }
 }
 
@@ -61,6 +55,36 @@ final class ConfigurationReading {
     private(set) var providers: [String: ProviderSource] = [:]
     private(set) var credentials: [(name: String, field: FieldReader)] = []
     private var firstSeen: [String: String] = [:]
+
+    init() {}
+
+    /// - Parameter files: The main file first.
+    init(_ files: [ConfigurationFile]) {
+        for (index, file) in files.enumerated() { addFile(file, isMain: index == 0) }
+    }
+
+    /// Whether there are neither mistakes nor warnings.
+    var isFlawless: Bool {
+        documents.allSatisfy { $0.mistakes.isEmpty && $0.tightened.isEmpty }
+    }
+
+    /// - Parameter configuration: What ``finish(only:alsoUsed:)`` returned.
+    /// - Throws: Every mistake in all files at once.
+    func result(
+        _ configuration: Configuration
+    ) throws(ConfigurationMistakes) -> (Configuration, warnings: [ConfigurationMistake]) {
+        let tightened = Self.onceEach(documents.flatMap(\.tightened))
+        let mistakes = Self.onceEach(documents.flatMap(\.mistakes))
+        // Report everything in one run when the configuration is refused anyway.
+        if !mistakes.isEmpty { throw ConfigurationMistakes(mistakes + tightened) }
+        return (configuration, tightened)
+    }
+
+    /// Drops duplicates: a provider that several credentials use is read more than once.
+    private static func onceEach(_ found: [ConfigurationMistake]) -> [ConfigurationMistake] {
+        var places: Set<ConfigurationMistake.Place> = []
+        return found.filter { places.insert($0.place).inserted }
+    }
 
     func addFile(_ file: ConfigurationFile, isMain: Bool) {
         let document = ConfigurationDocument(file: file.path, bytes: file.bytes, mode: file.mode)
@@ -176,15 +200,21 @@ final class ConfigurationReading {
         return policy
     }
 
-    func finish() -> Configuration {
-        let profiles = ProfileCatalogue(configured: providers)
-        for (name, source) in providers.sorted(by: { $0.key < $1.key }) {
+    /// - Parameters:
+    ///   - paths: Only credentials in these files; `nil` for all of them.
+    ///   - providers: The providers that other credentials use.
+    func finish(
+        only paths: Set<String>? = nil, alsoUsed providers: Set<String> = []
+    ) -> Configuration {
+        let profiles = ProfileCatalogue(configured: self.providers)
+        for (name, source) in self.providers.sorted(by: { $0.key < $1.key }) {
             _ = profiles.profile(named: name, usedBy: source.field)
         }
         var outputs: [String: String] = [:]
         outputs.reserveCapacity(2 * credentials.count)
         let (claims, needs) = (UnitClaims(), SharedNeeds())
-        for (name, field) in credentials.sorted(by: { $0.name < $1.name }) {
+        let wanted = credentials.filter { paths?.contains($0.field.document.file) ?? true }
+        for (name, field) in wanted.sorted(by: { $0.name < $1.name }) {
             let reading = CredentialReading(
                 name: name, field: field, defaults: defaults, claims: claims, needs: needs)
             guard var credential = reading.read(profiles: profiles) else { continue }
@@ -195,7 +225,7 @@ final class ConfigurationReading {
                 credential.proxy.exceptions = configuration.proxy.exceptions
             }
             for output in credential.outputs {
-                let place = placeOf(output)
+                let place = configuration.place(of: output)
                 if let other = outputs.updateValue(name, forKey: place) {
                     field.mistake(
                         "output \"\(output.path)\" is already written for \"\(other)\"",
@@ -204,18 +234,8 @@ final class ConfigurationReading {
             }
             configuration.credentials.append(credential)
         }
-        configuration.providerFindings = findings(of: profiles)
+        configuration.providerFindings = findings(of: profiles, alsoUsed: providers)
         return configuration
-    }
-}
-
-extension ConfigurationReading {
-    /// One name per file, whether it is written relative to the token directory or absolute.
-    private func placeOf(_ output: OutputSpecification) -> String {
-        guard let root = configuration.tokenDirectory, output.path.hasPrefix(root + "/") else {
-            return output.path
-        }
-        return String(output.path.dropFirst(root.count + 1))
     }
 }
 
