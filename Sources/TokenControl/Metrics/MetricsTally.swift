@@ -60,6 +60,26 @@ package struct MetricsTally: Sendable, Equatable {
         }
     }
 
+    /// The same for a change of a few credentials.
+    ///
+    /// - Parameters:
+    ///   - touched: The providers of new and changed credentials by name.
+    ///   - removed: Names that are no longer configured.
+    ///   - used: All providers that are in use.
+    ///   - now: The present time.
+    package mutating func configure(
+        _ touched: [String: String], without removed: [String], among used: Set<String>,
+        at now: WallTime
+    ) {
+        let others = touched.filter { attempts[$0.key]?.provider != $0.value }
+        for name in removed + others.keys { (attempts[name], running[name]) = (nil, nil) }
+        durations = durations.filter { used.contains($0.key) }
+        for provider in used where durations[provider] == nil {
+            durations[provider] = DurationHistogram(createdAt: now)
+        }
+        for (name, provider) in others { attempts[name] = Attempts(provider: provider) }
+    }
+
     /// A renewal has begun; one of this credential that had not ended is forgotten.
     package mutating func began(_ credential: String, _ ticket: Ticket, at now: Uptime) {
         guard attempts[credential] != nil else { return }

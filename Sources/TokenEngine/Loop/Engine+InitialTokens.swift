@@ -33,21 +33,10 @@ extension EngineLoop {
         initialTokens.lastAt = now
         let isWhole = initialTokens.isWhole
         (initialTokens.isUnderWay, initialTokens.isWhole) = (true, false)
-        let asked = credentials.all.map(\.configuration).filter { credential in
-            guard credential.profile.usesRefreshToken, let source = credential.refreshToken else {
-                return false
-            }
-            switch source.place {
-            case .inline, .file: return true
-            case .command: return isWhole
-            case .environment, .credential, .exact:
-                return isWhole || initialTokens.marks[credential.name] == nil
-            }
-        }
-        let bound =
-            isWhole ? credentials.all.filter { $0.grant.boundTo != nil }.map(\.configuration) : []
-        let (known, inbox) = (initialTokens.marks, engine.inbox)
+        let bound = isWhole ? credentials.bound : []
+        let (known, inbox, all) = (initialTokens.marks, engine.inbox, configuration.credentials)
         group.addTask { [runner] in
+            let (asked, bound) = (all.filter { $0.isAsked(known, isWhole) }, Set(bound))
             var marks = known
             for start in stride(from: 0, to: asked.count, by: Self.atOnce) {
                 let some = asked[start..<min(start + Self.atOnce, asked.count)]
@@ -64,7 +53,7 @@ extension EngineLoop {
                     }
                 }
             }
-            for credential in bound {
+            for credential in all where bound.contains(credential.name) {
                 guard let place = try? await runner.place(of: credential) else { continue }
                 inbox.yield(.lifecycle(credential.name, .placeRead(place)))
             }
@@ -78,6 +67,18 @@ extension EngineLoop {
         initialTokens.marks = marks.filter { credentials[$0.key] != nil }
         initialTokens.isUnderWay = false
         if initialTokens.isWhole { lookAtInitialTokens(&group, isReload: true) }
+    }
+}
+
+extension CredentialConfiguration {
+    /// Whether its configured refresh token is looked at.
+    fileprivate func isAsked(_ known: [String: SecretMark?], _ isWhole: Bool) -> Bool {
+        guard profile.usesRefreshToken, let source = refreshToken else { return false }
+        switch source.place {
+        case .inline, .file: return true
+        case .command: return isWhole
+        case .environment, .credential, .exact: return isWhole || known[name] == nil
+        }
     }
 }
 

@@ -7,7 +7,15 @@ internal import TokenSlots
 
 // What the loop reports to the tally, and what it collects for a scrape.
 extension EngineLoop {
-    /// Called after every change of the configuration: removed credentials lose their series.
+    /// Called at a reload: removed credentials lose their series.
+    mutating func noteConfigured(_ update: ConfigurationUpdate) {
+        let touched = update.touched.map { ($0.name, $0.profile.name) }
+        tally.configure(
+            Dictionary(uniqueKeysWithValues: touched), without: update.changes.removed,
+            among: update.providers, at: now.wall)
+    }
+
+    /// Called at the start.
     mutating func noteConfigured() {
         let providers = configuration.credentials.map { ($0.name, $0.profile.name) }
         tally.configure(Dictionary(uniqueKeysWithValues: providers), at: now.wall)

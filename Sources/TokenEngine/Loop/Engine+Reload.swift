@@ -55,20 +55,28 @@ extension EngineLoop {
 
     private func load() {
         world.supervisor.reloading()
-        let inbox = engine.inbox
-        world.loadConfiguration { inbox.yield(.configurationLoaded($0)) }
+        let (inbox, old) = (engine.inbox, configuration)
+        world.loadConfiguration { result in
+            inbox.yield(
+                .configurationLoaded(result.map { ConfigurationUpdate(from: old, to: $0) }))
+        }
     }
 
     mutating func endReload(
-        _ result: Result<Configuration, ConfigurationMistakes>,
+        _ result: Result<ConfigurationUpdate, ConfigurationMistakes>,
         _ group: inout DiscardingTaskGroup
     ) {
         guard !credentials.isStopping else { return }
-        look.want()
         switch result {
-        case .failure(let found): refuse(found)
-        case .success(let new): apply(new, &group)
+        case .failure(let found):
+            refuse(found)
+            answerReloads()
+        case .success(let update): apply(update, &group)
         }
+    }
+
+    private mutating func answerReloads() {
+        look.want()
         let (replies, beginsAgain) = reloads.end()
         for reply in replies { answerReload(reply) }
         if beginsAgain {
@@ -92,41 +100,56 @@ extension EngineLoop {
         }
     }
 
-    private mutating func apply(_ new: Configuration, _ group: inout DiscardingTaskGroup) {
+    private mutating func apply(
+        _ update: ConfigurationUpdate, _ group: inout DiscardingTaskGroup
+    ) {
         (refusal, mistakes) = ([], [])
-        let old = configuration
-        configuration = new
-        noteConfigured()
-        let problems = world.applied(new)
-        let busy = Set(credentials.all.filter(\.isAttempting).map(\.name))
-        let (orders, removed) = credentials.configure(new, now: now)
-        releaseTokens(of: removed.map(\.name), busy: busy, &group)
-        perform(orders, &group)
-        lookAtInitialTokens(&group, isReload: true)
-        survey(.everything, &group)
-        withdrawAbandonedOutputs(of: old, &group)
-        answerOrders(ofRemoved: removed.map(\.name))
-        for credential in removed { renewedForLife[credential.name] = nil }
-        lastReload = ConfigurationChanges(from: old, to: new)
-        lastReload.problems = problems
-        needingRestart = ConfigurationChanges.placesDiffering(startedWith, new)
-        world.journal.write(
-            JournalEntry(.info, "Configuration reloaded", fields: lastReload.fields))
+        configuration = update.new
+        lastReload = update.changes
+        lastReload.problems = world.applied(update.new)
+        needingRestart = ConfigurationChanges.placesDiffering(startedWith, update.new)
+        noteConfigured(update)
+        credentials.limit(update.new, providers: update.providers.count)
+        configuring = ConfigurationProgress(update, troubled: credentials.troubled)
+        goOnApplying(&group)
     }
 
-    /// A removed credential keeps its state and loses its outputs; so does an output that is no
-    /// longer configured.
-    private func withdrawAbandonedOutputs(
-        of old: Configuration, _ group: inout DiscardingTaskGroup
-    ) {
-        let kept = Set(configuration.credentials.flatMap { $0.outputs.map(\.path) })
-        for credential in old.credentials {
-            let abandoned = credential.outputs.filter { !kept.contains($0.path) }
-            guard !abandoned.isEmpty else { continue }
-            group.addTask { [world] in
-                await world.outputs.remove(abandoned, of: credential.name)
-            }
+    /// Applies a few credentials of the new configuration. The rest follows in further steps: other
+    /// inputs must not wait for all of them.
+    mutating func goOnApplying(_ group: inout DiscardingTaskGroup) {
+        guard !credentials.isStopping, let (touched, names) = configuring?.next() else { return }
+        for credential in touched {
+            perform(credentials.configure(credential, now: now), &group)
         }
+        for name in names {
+            guard let same = credentials[name]?.configuration else { continue }
+            perform(credentials.configure(same, now: now), &group)
+        }
+        guard let progress = configuring, progress.isComplete else {
+            engine.inbox.yield(.configuring)
+            return
+        }
+        configuring = nil
+        endApplying(progress.update, &group)
+    }
+
+    private mutating func endApplying(
+        _ update: ConfigurationUpdate, _ group: inout DiscardingTaskGroup
+    ) {
+        let removed = update.changes.removed
+        let busy = Set(removed.filter { credentials[$0]?.isAttempting ?? false })
+        credentials.remove(removed, now: now)
+        releaseTokens(of: removed, busy: busy, &group)
+        lookAtInitialTokens(&group, isReload: true)
+        survey(.everything, &group)
+        for (name, outputs) in update.abandoned {
+            group.addTask { [world] in await world.outputs.remove(outputs, of: name) }
+        }
+        answerOrders(ofRemoved: removed)
+        for name in removed { renewedForLife[name] = nil }
+        world.journal.write(
+            JournalEntry(.info, "Configuration reloaded", fields: lastReload.fields))
+        answerReloads()
     }
 
     /// Another credential may use what a removed one held: at once, or when its running attempt has

@@ -22,7 +22,9 @@ package struct Engine: Sendable {
         /// published now.
         case unsaved(String, Ticket, Cause, token: GrantedAccess?)
         /// The result of a reload's read.
-        case configurationLoaded(Result<Configuration, ConfigurationMistakes>)
+        case configurationLoaded(Result<ConfigurationUpdate, ConfigurationMistakes>)
+        /// More of a new configuration is to be applied.
+        case configuring
         /// A check of the outputs has ended, with the altered files.
         case outputsLooked([AlteredOutput])
         /// A look at the configured refresh tokens has ended.
@@ -80,6 +82,8 @@ struct EngineLoop {
     var mistakes: [String] = []
     var lastReload = ConfigurationChanges()
     var reloads = ReloadQueue()
+    /// The configuration of a reload that is being applied.
+    var configuring: ConfigurationProgress?
     /// Directories are those of the start.
     let startedWith: Configuration
     var needingRestart: [String] = []
@@ -103,7 +107,11 @@ struct EngineLoop {
 
     init(engine: Engine, configuration: Configuration, owners: RefreshTokenOwners) {
         self.engine = engine
-        (self.configuration, startedWith) = (configuration, configuration)
+        self.configuration = configuration
+        var places = configuration
+        // The credentials of the start are not kept beside later ones.
+        places.credentials = []
+        startedWith = places
         let seed = engine.world.random.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         credentials = CredentialSet(maxInFlight: configuration.maxInFlight, seed: seed)
         startedAt = engine.world.clock.now()
@@ -143,6 +151,7 @@ struct EngineLoop {
         case .woke: break
         case .reload: beginReload(nil)
         case .configurationLoaded(let result): endReload(result, &group)
+        case .configuring: goOnApplying(&group)
         case .stop: stop()
         case .request(let request, let reply): answer(request, reply, &group)
         case .lifecycle(let name, let event):

@@ -14,6 +14,7 @@ extension Engine.Input {
         case .accepted: "accepted"
         case .unsaved: "unsaved answer"
         case .configurationLoaded: "configuration read"
+        case .configuring: "configuration applied"
         case .outputsLooked: "files looked at"
         case .initialTokensLooked: "initial tokens looked at"
         case .surveyed: "configuration looked at"

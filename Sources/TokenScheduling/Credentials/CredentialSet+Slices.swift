@@ -32,7 +32,7 @@ extension CredentialSet {
     }
 
     /// The position of the first name behind this one, which need not be configured.
-    private func position(after name: String) -> Int {
+    func position(after name: String) -> Int {
         var (low, high) = (0, names.count)
         while low < high {
             let middle = (low + high) / 2

@@ -70,23 +70,52 @@ package struct CredentialSet: Sendable {
     package mutating func configure(
         _ configuration: Configuration, now: Moment
     ) -> (orders: [DueAction], removed: [CredentialConfiguration]) {
-        maxInFlight = configuration.maxInFlight
-        providers = Set(configuration.credentials.map(\.profile.name)).count
-        var orders: [DueAction] = []
+        limit(configuration, providers: Set(configuration.credentials.map(\.profile.name)).count)
         // By doubling, up to half of this memory would stay unused.
         lifecycles.reserveCapacity(configuration.credentials.count)
-        for credential in configuration.credentials {
-            if let index = indices[credential.name] {
-                orders += handle(.configured(credential), index: index, now: now)
-            } else {
-                orders += begin(credential)
-            }
-        }
+        let orders = configuration.credentials.flatMap { configure($0, now: now) }
         let kept = Set(configuration.credentials.map(\.name))
-        let removed = indices.keys.filter { !kept.contains($0) }.sorted().compactMap { remove($0) }
-        names = indices.keys.sorted()
+        return (orders, remove(names.filter { !kept.contains($0) }, now: now))
+    }
+
+    /// Applies the limits of a configuration.
+    ///
+    /// - Parameter providers: How many providers its credentials use.
+    package mutating func limit(_ configuration: Configuration, providers: Int) {
+        (maxInFlight, self.providers) = (configuration.maxInFlight, providers)
+    }
+
+    /// Applies the configuration of one credential, new or not.
+    ///
+    /// - Returns: The actions to execute.
+    package mutating func configure(
+        _ credential: CredentialConfiguration, now: Moment
+    ) -> [DueAction] {
+        if let index = indices[credential.name] {
+            return handle(.configured(credential), index: index, now: now)
+        }
+        names.insert(credential.name, at: position(after: credential.name))
+        return begin(credential)
+    }
+
+    /// Removes credentials that are no longer configured.
+    @discardableResult
+    package mutating func remove(_ gone: [String], now: Moment) -> [CredentialConfiguration] {
         for (group, window) in windows where window.isIdle(now.uptime) { windows[group] = nil }
-        return (orders, removed)
+        guard !gone.isEmpty else { return [] }
+        let all = Set(gone)
+        names.removeAll { all.contains($0) }
+        return gone.compactMap { remove($0) }
+    }
+
+    /// Credentials for which a reload counts although their configuration is the same.
+    package var troubled: [String] {
+        summary.troubled.sorted().compactMap { lifecycles[$0]?.name }
+    }
+
+    /// Credentials whose stored refresh token belongs to a server and client.
+    package var bound: [String] {
+        summary.bound.sorted().compactMap { lifecycles[$0]?.name }
     }
 
     private mutating func begin(_ credential: CredentialConfiguration) -> [DueAction] {
@@ -184,6 +213,9 @@ package struct CredentialSet: Sendable {
     private mutating func glance(at index: Int) {
         let lifecycle = lifecycles[index]
         summary.note(index, lifecycle?.state, nextAttemptAt: lifecycle?.nextAttemptAt)
+        summary.note(
+            index, isTroubled: lifecycle?.isTroubled ?? false,
+            isBound: lifecycle?.grant.boundTo != nil)
     }
 
     /// The state of a credential that the last event left it in; `nil` for an unknown name.
@@ -375,5 +407,12 @@ package struct CredentialSet: Sendable {
         else { return }
         windows[group, default: RateWindow(limit)].note(
             at, by: index, requests: lifecycle.configuration.profile.refresh.count)
+    }
+}
+
+extension CredentialLifecycle {
+    /// Its secrets or programs may be corrected although its configuration is the same.
+    fileprivate var isTroubled: Bool {
+        ![.fresh, .refreshing].contains(state) || !failingHooks.isEmpty
     }
 }

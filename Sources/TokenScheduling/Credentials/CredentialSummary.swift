@@ -9,6 +9,10 @@ package struct CredentialSummary: Sendable {
     private var tally: [CredentialState: Int] = [:]
     private var named: [CredentialState: Set<Int>] = [:]
     private var attempts = DeadlineHeap(breaksTies: true)
+    /// Credentials for which a reload counts although their configuration is the same.
+    private(set) var troubled: Set<Int> = []
+    /// Credentials whose stored refresh token belongs to a server and client.
+    private(set) var bound: Set<Int> = []
     /// Incremented whenever a state or a next attempt changes.
     package private(set) var changes: UInt64 = 0
 
@@ -40,6 +44,12 @@ package struct CredentialSummary: Sendable {
             if state != .fresh, state != .refreshing { named[state, default: []].insert(index) }
             count += 1
         }
+    }
+
+    /// Changes nothing that the status line tells.
+    mutating func note(_ index: Int, isTroubled: Bool, isBound: Bool) {
+        if isTroubled { troubled.insert(index) } else { troubled.remove(index) }
+        if isBound { bound.insert(index) } else { bound.remove(index) }
     }
 
     /// How many credentials are in a state.
