@@ -153,7 +153,7 @@ PROMISES = [
     Promise("processor time of a refresh by Go's, http", beside_go("cpu_ms_per_refresh"),
             0.75, 4, 3.5),
     Promise("the same, https", beside_go("cpu_ms_per_refresh", "https"), 0.75, 4, 3.5),
-    Promise("refreshes a second under overload by Go's", sustained, 2, 0.3, 0.5, at_least=True),
+    Promise("refreshes a second under overload by Go's", sustained, 2, 0.3, 0.3, at_least=True),
     Promise("the same by the disk loop's with group commit", by_disk, 0.3, 0.01, at_least=True),
     Promise("threads, at any moment", most_threads, 40, 80),
     Promise("late at the server's door, 99 of 100, ms",
