@@ -2,7 +2,7 @@
 """What many credentials cost: evertokend beside what one would write instead, in one run.
 
     Tests/Benchmarks/scale.py [--credentials 3,1000,10000,100000] [--json FILE] [--plot FILE]
-    Tests/Benchmarks/scale.py --short --check     1,000 credentials in three minutes: Tests/run
+    Tests/Benchmarks/scale.py --short --check     1,000 credentials in a minute and a half: Tests/run
     Tests/Benchmarks/scale.py --from FILE [--readme] [--plot FILE]     measures nothing
 
 Programs (contenders.py): evertokend; a Go program (x/oauth2, one goroutine a credential); a Python
@@ -160,7 +160,7 @@ def parsed_options(arguments=None):
         parser.error("--rate is at most 500: the server and the programs share the processors")
     if options.short:
         vars(options).update(credentials=[3, 1000], seconds=6, limit_seconds=2, static=False,
-                             overload=2000, others_up_to=3)
+                             overload=2000, others_up_to=0, schemes=["http"])
     options.bin_dir = options.bin_dir.resolve()
     return options
 
