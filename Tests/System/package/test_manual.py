@@ -306,4 +306,5 @@ class TheJournal(unittest.TestCase):
             self.assertTrue(
                 [line for line in told if re.search(rf"(^| ){re.escape(path)}( |\?|$)", line)
                  and (method in line or method == "GET")] if method else
-                [line for line in told if f"{route}=" in line], route)
+                [line for line in told
+                 if re.search(rf"[?&]{re.escape(route.lstrip('?'))}=", line)], route)
