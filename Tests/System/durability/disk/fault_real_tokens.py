@@ -128,10 +128,20 @@ class ATokenDirectoryThatVanishes(TokensInABadPlace):
     def test_the_whole_directory_is_made_again_or_found_when_somebody_made_it_anew(self):
         self.begin()
         for make in (lambda: None, lambda: self.daemon.tokens.mkdir(mode=0o755)):
-            shutil.rmtree(self.daemon.tokens)
+            wait_until(self.is_removed, 10, "the last file to be written", self.daemon)
             make()
             self.refreshed()
         self.assert_lives_after_restart()
+
+    def is_removed(self):
+        """A file that is being written is new in a directory that is already empty."""
+        try:
+            shutil.rmtree(self.daemon.tokens)
+            return True
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+            return False
 
     def test_a_directory_replaced_by_a_file(self):
         self.begin()
