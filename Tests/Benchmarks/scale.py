@@ -2,7 +2,7 @@
 """What many credentials cost: evertokend beside what one would write instead, in one run.
 
     Tests/Benchmarks/scale.py [--credentials 3,1000,10000,100000] [--json FILE] [--plot FILE]
-    Tests/Benchmarks/scale.py --short --check     1,000 credentials in a minute and a half: Tests/run
+    Tests/Benchmarks/scale.py --short --check     1,000 credentials in 95 seconds: Tests/run
     Tests/Benchmarks/scale.py --from FILE [--readme] [--plot FILE]     measures nothing
 
 Programs (contenders.py): evertokend; a Go program (x/oauth2, one goroutine a credential); a Python

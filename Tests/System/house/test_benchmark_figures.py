@@ -123,12 +123,17 @@ class PlanTest(unittest.TestCase):
             with self.assertRaisesRegex(contenders.CannotMeasure, "apt-get install its-package"):
                 contenders.need({tool: "its-package"})
 
-    def test_the_short_form_has_http_and_https_beside_go_and_one_overload(self):
+    def test_the_short_form_has_http_beside_go_and_one_overload_the_whole_one_everything(self):
         cases = [str(case) for case in scale.plan(scale.parsed_options(["--short"]))]
-        for wanted in ("evertokend 3 http", "go 1000 http", "evertokend 1000 https",
-                       "go 2000 http overload", "python 3 http", "cron 3 http"):
+        for wanted in ("evertokend 3 http", "evertokend 1000 http", "go 1000 http",
+                       "evertokend 2000 http overload", "go 2000 http overload"):
             self.assertIn(wanted, cases)
-        self.assertNotIn("cron 1000 http", cases)
+        self.assertNotIn("evertokend 1000 https", cases)
+        cases = [str(case) for case in scale.plan(scale.parsed_options([]))]
+        for wanted in ("evertokend 100000 http", "go 100000 http", "evertokend 1000 https",
+                       "python 1000 http", "cron 1000 http"):
+            self.assertIn(wanted, cases)
+        self.assertNotIn("cron 10000 http", cases)
 
 
 class SizesTest(unittest.TestCase):
