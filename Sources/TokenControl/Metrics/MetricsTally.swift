@@ -48,16 +48,8 @@ package struct MetricsTally: Sendable, Equatable {
     ///   - providers: The provider of each credential by name.
     ///   - now: The present time.
     package mutating func configure(_ providers: [String: String], at now: WallTime) {
-        attempts = attempts.filter { providers[$0.key] == $0.value.provider }
-        running = running.filter { attempts[$0.key] != nil }
-        let used = Set(providers.values)
-        durations = durations.filter { used.contains($0.key) }
-        for provider in used where durations[provider] == nil {
-            durations[provider] = DurationHistogram(createdAt: now)
-        }
-        for (name, provider) in providers where attempts[name] == nil {
-            attempts[name] = Attempts(provider: provider)
-        }
+        let removed = attempts.keys.filter { providers[$0] == nil }
+        configure(providers, without: removed, among: Set(providers.values), at: now)
     }
 
     /// The same for a change of a few credentials.
