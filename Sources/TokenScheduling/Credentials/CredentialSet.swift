@@ -214,7 +214,7 @@ package struct CredentialSet: Sendable {
         let lifecycle = lifecycles[index]
         summary.note(index, lifecycle?.state, nextAttemptAt: lifecycle?.nextAttemptAt)
         summary.note(
-            index, isTroubled: lifecycle?.isTroubled ?? false,
+            index, isFailing: lifecycle.map { !$0.failingHooks.isEmpty } ?? false,
             isBound: lifecycle?.grant.boundTo != nil)
     }
 
@@ -407,12 +407,5 @@ package struct CredentialSet: Sendable {
         else { return }
         windows[group, default: RateWindow(limit)].note(
             at, by: index, requests: lifecycle.configuration.profile.refresh.count)
-    }
-}
-
-extension CredentialLifecycle {
-    /// Its secrets or programs may be corrected although its configuration is the same.
-    fileprivate var isTroubled: Bool {
-        ![.fresh, .refreshing].contains(state) || !failingHooks.isEmpty
     }
 }

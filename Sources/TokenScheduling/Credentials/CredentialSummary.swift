@@ -1,16 +1,16 @@
 package import TokenFormats
 
-/// What the status line and readiness need of all credentials. Kept by difference: an event changes
-/// the entry of one credential, and a question walks only the ones
-/// that the status line names: all that are neither fresh nor being refreshed.
+/// What the status line, readiness and a reload need of all credentials. Kept by difference: an
+/// event changes the entry of one credential, and a question walks only the ones that the status
+/// line names: all that are neither fresh nor being refreshed.
 package struct CredentialSummary: Sendable {
     /// By index; `nil` for a removed credential.
     private var states: [CredentialState?] = []
     private var tally: [CredentialState: Int] = [:]
     private var named: [CredentialState: Set<Int>] = [:]
     private var attempts = DeadlineHeap(breaksTies: true)
-    /// Credentials for which a reload counts although their configuration is the same.
-    private(set) var troubled: Set<Int> = []
+    /// Those with a failed program of `on_change`.
+    private var failing: Set<Int> = []
     /// Credentials whose stored refresh token belongs to a server and client.
     private(set) var bound: Set<Int> = []
     /// Incremented whenever a state or a next attempt changes.
@@ -47,10 +47,18 @@ package struct CredentialSummary: Sendable {
     }
 
     /// Changes nothing that the status line tells.
-    mutating func note(_ index: Int, isTroubled: Bool, isBound: Bool) {
-        if isTroubled { troubled.insert(index) } else { troubled.remove(index) }
+    ///
+    /// - Parameters:
+    ///   - isFailing: A program of `on_change` has failed.
+    ///   - isBound: The stored refresh token belongs to a server and client.
+    mutating func note(_ index: Int, isFailing: Bool, isBound: Bool) {
+        if isFailing { failing.insert(index) } else { failing.remove(index) }
         if isBound { bound.insert(index) } else { bound.remove(index) }
     }
+
+    /// Credentials for which a reload counts although their configuration is the same: their
+    /// secrets or programs may have been corrected.
+    var troubled: Set<Int> { named.values.reduce(failing) { $0.union($1) } }
 
     /// How many credentials are in a state.
     package func count(of state: CredentialState) -> Int { tally[state] ?? 0 }
