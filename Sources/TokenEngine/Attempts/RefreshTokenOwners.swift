@@ -139,7 +139,7 @@ final class RefreshTokenOwners: Sendable {
 /// The 64 bits of a fingerprint of a refresh token. What is no such text, in a record that another
 /// program wrote, gets other bits.
 private func number(_ fingerprint: String) -> UInt64 {
-    if fingerprint.utf8.count == 16, let number = UInt64(fingerprint, radix: 16) { return number }
+    if let number = UInt64(fingerprint: fingerprint) { return number }
     // FNV-1a
     return fingerprint.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
 }

@@ -1,4 +1,3 @@
-internal import TokenFormats
 internal import TokenSlots
 
 /// The fingerprints of a record as numbers, 8 bytes each: as texts they take 64.
@@ -19,26 +18,15 @@ struct PackedFingerprints: Sendable, Equatable {
 
     /// Puts back what was taken.
     func restore(in record: inout CredentialRecord) {
-        if !spent.isEmpty { record.spent = spent.map(Self.text) }
-        if !formerAccess.isEmpty { record.formerAccess = formerAccess.map(Self.text) }
+        if !spent.isEmpty { record.spent = spent.map(\.fingerprint) }
+        if !formerAccess.isEmpty { record.formerAccess = formerAccess.map(\.fingerprint) }
     }
 
     /// All of a list or nothing, so that its order is kept.
     private static func taken(_ texts: inout [String]) -> [UInt64] {
-        let numbers = texts.compactMap(number)
+        let numbers = texts.compactMap { UInt64(fingerprint: $0) }
         guard numbers.count == texts.count else { return [] }
         texts = []
         return numbers
-    }
-
-    private static func number(_ text: String) -> UInt64? {
-        guard text.utf8.count == 16, let number = UInt64(text, radix: 16),
-            Self.text(number).hasSameBytes(as: text)
-        else { return nil }
-        return number
-    }
-
-    private static func text(_ number: UInt64) -> String {
-        hexadecimal((0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) })
     }
 }
