@@ -12,6 +12,19 @@ extension CredentialStatus {
         case needsPerson, misconfigured, expired, failing, undelivered, pending, retrying
         case warned, fine
 
+        /// Of a credential of which only its state is known.
+        init(_ state: CredentialState) {
+            self =
+                switch state {
+                case .loginRequired, .quarantined: .needsPerson
+                case .misconfigured: .misconfigured
+                case .expired: .expired
+                case .pending: .pending
+                case .retrying: .retrying
+                case .fresh, .refreshing: .fine
+                }
+        }
+
         static func < (left: Severity, right: Severity) -> Bool { left.rawValue < right.rawValue }
     }
 
@@ -21,16 +34,11 @@ extension CredentialStatus {
         case .failing: return .failing
         default: break
         }
-        switch state.known {
-        case .loginRequired, .quarantined: return .needsPerson
-        case .misconfigured: return .misconfigured
-        case .expired: return .expired
-        case .pending: return .pending
-        case .retrying: return .retrying
-        case .fresh, .refreshing: return warnings.isEmpty && failingHooks.isEmpty ? .fine : .warned
         // A newer daemon's word.
-        case nil: return .expired
-        }
+        guard let state = state.known else { return .expired }
+        let severity = Severity(state)
+        let isWarned = severity == .fine && !(warnings.isEmpty && failingHooks.isEmpty)
+        return isWarned ? .warned : severity
     }
 }
 

@@ -18,16 +18,12 @@ struct StatusSummary {
 
     /// - Parameter counts: How many credentials are in each state, by its word.
     init(counts: [String: Int], mistakes: Int = 0) {
-        let count = { (states: [CredentialState]) in
-            states.reduce(0) { $0 + (counts[$1.rawValue] ?? 0) }
+        let known = CredentialState.allCases.map { state in
+            (CredentialStatus.Severity(state), counts[state.rawValue] ?? 0)
         }
         all = counts.values.reduce(0, +)
-        fresh = count([.fresh, .refreshing])
-        severities = [
-            .needsPerson: count([.loginRequired, .quarantined]),
-            .misconfigured: count([.misconfigured]), .expired: count([.expired]),
-            .pending: count([.pending]), .retrying: count([.retrying]),
-        ]
+        severities = Dictionary(known, uniquingKeysWith: +)
+        fresh = severities[.fine] ?? 0
         self.mistakes = mistakes
     }
 
