@@ -1,6 +1,5 @@
 """A running program, seen from outside: processor time, memory, threads, readiness, its socket."""
 
-import http.client
 import os
 import pathlib
 import socket
@@ -9,24 +8,13 @@ import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Measurements"))
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS / "Measurements"), str(TESTS / "System")]
 
+from evertest.daemon import UnixConnection  # noqa: E402
 from programs import CannotMeasure, field  # noqa: E402
 
 TICKS = os.sysconf("SC_CLK_TCK")
-
-
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP/1.1 over a Unix socket."""
-
-    def __init__(self, path, timeout):
-        super().__init__("localhost", timeout=timeout)
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 def ask(path, method, target, timeout=120):
